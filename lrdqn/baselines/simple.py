@@ -1,0 +1,65 @@
+"""The three baselines that every table shows."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float, PRNGKeyArray
+
+from lrdqn.baselines.scored import from_scores
+from lrdqn.ops.history import cosine, watch_weight, weighted_mean
+from lrdqn.types import EnvSpec, LiveObs, Policy, PyTree, View
+
+
+def _offered(obs: LiveObs, scores: Array) -> Bool[Array, "B A"]:
+    del scores
+    return obs.mask
+
+
+def _everything(obs: PyTree, scores: Array) -> Bool[Array, "B A"]:
+    del obs
+    return jnp.ones(scores.shape, bool)
+
+
+def make_random(spec: EnvSpec) -> Policy:
+    """Uniform over the actions on offer."""
+
+    def score(view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
+        return jax.random.uniform(key, (jax.tree.leaves(view.obs)[0].shape[0], spec.actions))
+
+    return from_scores(score, _offered if spec.observation == "candidates" else _everything)
+
+
+def make_popularity() -> Policy:
+    """The stream on air with the most viewers."""
+    return from_scores(lambda view, key: view.obs.features[..., 0].astype(jnp.float32), _offered)
+
+
+def make_content() -> Policy:
+    """``cos(p, e_i)``: the stream whose style is nearest to the watch-weighted mean style p of the viewer's history."""
+
+    def score(view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
+        del key
+        obs, style = view.obs, view.catalogue.style
+        profile = weighted_mean(style[obs.history], watch_weight(obs.history_watch.astype(jnp.float32)))
+        return cosine(profile[:, None, :], style[obs.candidates])
+
+    return from_scores(score, _offered)
+
+
+def make_reference() -> Policy:
+    """The named policy under which the world is compared with real logs: softmax(2 cos + .5 L + 1.5 familiar).
+
+    L is standardised log viewers, familiar marks streamers among the viewer's known ones that are on air. Drawn by the Gumbel
+    trick. Source: SIMULATOR section 0 (logging policy of the calibration).
+    """
+    content = make_content()
+
+    def score(view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
+        features = view.obs.features.astype(jnp.float32)
+        near = content.scores((), view, key)
+        logits = 2.0 * near + 0.5 * (features[..., 0] - 0.67) / 1.792 + 1.5 * (features[..., 3] > 0)
+        return logits + jax.random.gumbel(key, logits.shape)
+
+    return from_scores(score, _offered)

@@ -1,0 +1,117 @@
+"""The only switchboard: from frozen configs to environments, worlds, networks, replays, agents and policies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lrdqn.agents import make_dqn, make_greedy
+from lrdqn.baselines import make_content, make_popularity, make_random
+from lrdqn.config import AgentConfig, EnvConfig, LiveConfig, ProbeConfig, ReplayConfig, TrainRun
+from lrdqn.envs.live import make_live, make_world, sample_population
+from lrdqn.envs.live.population import freeze_constants
+from lrdqn.envs.live.world import stack_worlds
+from lrdqn.envs.probes import make_probe
+from lrdqn.io.population import load_population
+from lrdqn.networks import make_mlp, make_scorer
+from lrdqn.networks.scorer import Shapes
+from lrdqn.replay import make_prioritized, make_uniform
+from lrdqn.types import Agent, Env, Hypers, Network, Policy, Population, PyTree, Replay
+
+POPULATION_STREAM, SCHEDULE_STREAM = 0, 1
+"""Names of the random streams of a world, so that a schedule does not depend on how its population was drawn."""
+
+
+def build_env(config: EnvConfig, sessions: int) -> Env:
+    """The environment, for ``sessions`` sessions that step together."""
+    if config.name == "live":
+        return make_live(cast(LiveConfig, config), sessions)
+    return make_probe(cast(ProbeConfig, config), sessions)
+
+
+def world_stream(config: LiveConfig, seed: int, index: int, stream: int) -> np.random.Generator:
+    """Random numbers of seed ``index``'s world; the same for all seeds where ``world_seed`` is given."""
+    root = (seed, index) if config.world_seed is None else (config.world_seed,)
+    return np.random.default_rng([*root, stream])
+
+
+def build_population(config: LiveConfig, seed: int, index: int) -> Population:
+    """The population of seed ``index``: read from its folder, or drawn."""
+    rng = world_stream(config, seed, index, POPULATION_STREAM)
+    if config.population is None:
+        return sample_population(config, rng)
+    return freeze_constants(load_population(Path(config.population)), config.law, rng)
+
+
+def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -> PyTree:
+    """Environment parameters with a leading axis ``[seeds]``, on the host; ``()`` where an environment has none.
+
+    Args:
+        config: the environment's.
+        seed: root of all randomness.
+        seeds: how many; seed i's world is folded from its index, so it does not depend on how many there are.
+        known: whether policies have met these streamers.
+    """
+    if config.name != "live":
+        return ()
+    live = cast(LiveConfig, config)
+    shared = live.population is not None or live.world_seed is not None
+    population = build_population(live, seed, 0) if shared else None
+    worlds = [
+        make_world(live, population or build_population(live, seed, i), world_stream(live, seed, i, SCHEDULE_STREAM), known)
+        for i in range(seeds)
+    ]
+    return stack_worlds(worlds)
+
+
+def build_network(config: TrainRun, env: Env, worlds: PyTree) -> Network:
+    """The Q-network; a scorer takes its widths from the worlds."""
+    if config.network.name == "mlp":
+        return make_mlp(config.network, env.spec)
+    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), worlds)
+    _, obs = jax.eval_shape(env.reset, jax.eval_shape(lambda: jax.random.key(0)), one)
+    return make_scorer(config.network, Shapes.of(one.catalogue, obs))
+
+
+def build_replay(config: ReplayConfig) -> Replay:
+    """The replay memory."""
+    return {"uniform": make_uniform, "prioritized": make_prioritized}[config.name](config)
+
+
+def build_agent(config: AgentConfig, network: Network) -> Agent:
+    """The learner."""
+    return make_dqn(config, network)
+
+
+def build_hypers(config: TrainRun, gammas: tuple[float, ...]) -> Hypers:
+    """Float hyper-parameters with a leading axis ``[grid]``: one point per discount."""
+    agent, replay = config.agent, config.replay
+    values = {
+        "learning_rate": agent.learning_rate,
+        "epsilon_start": agent.epsilon_start,
+        "epsilon_end": agent.epsilon_end,
+        "tau": agent.tau,
+        "reward_scale": agent.reward_scale,
+        "alpha": replay.alpha,
+        "beta": replay.beta,
+        "beta_end": replay.beta_end,
+    }
+    repeated: dict[str, Any] = {name: jnp.full(len(gammas), value, jnp.float32) for name, value in values.items()}
+    return Hypers(gamma=jnp.asarray(gammas, jnp.float32), **repeated)
+
+
+def build_baselines(env: Env) -> dict[str, Policy]:
+    """Policies that do not learn from reward, by the name they have in every table."""
+    baselines = {"random": make_random(env.spec)}
+    if env.spec.observation == "candidates":
+        baselines |= {"popularity": make_popularity(), "content": make_content()}
+    return baselines
+
+
+def build_learned(network: Network) -> Policy:
+    """The greedy policy of a trained network; its state is the parameters."""
+    return make_greedy(network)

@@ -1,0 +1,171 @@
+"""From the command line to a frozen config: compose, check, and only then hand over to Hydra (DESIGN P15).
+
+``@hydra.main`` writes its folder before the task runs and answers its own errors with several lines; so every job of the
+command (all of them, in a sweep) is composed and checked here first, and a mistake costs one line and exit code 2.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import hydra
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lrdqn.config import ConfigError, InputError, freeze, register_schemas, unknown_key
+
+T = TypeVar("T")
+
+_HERE = Path(__file__).resolve().parents[1]
+CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
+"""``conf/`` lies inside the package in a wheel and beside it in a checkout."""
+
+VALUED_FLAGS = {"--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd", "--package", "-p", "--cfg", "-c", "--info", "-i"}
+ASKING_FLAGS = {"--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc", "--resolve"}
+
+
+def split_arguments(argv: list[str]) -> tuple[list[str], dict[str, str | None]]:
+    """Hydra's overrides and Hydra's flags."""
+    overrides: list[str] = []
+    flags: dict[str, str | None] = {}
+    waiting: str | None = None
+    for argument in argv:
+        if waiting:
+            flags[waiting], waiting = argument, None
+        elif argument.startswith("-"):
+            name, equals, value = argument.partition("=")
+            flags[name] = value if equals else None
+            waiting = name if name in VALUED_FLAGS and not equals else None
+        else:
+            overrides.append(argument)
+    return overrides, flags
+
+
+def expand_sweep(overrides: list[str]) -> list[list[str]]:
+    """Every job of a sweep over choices, as Hydra's basic sweeper will make them."""
+    axes: list[list[str]] = []
+    for override in OverridesParser.create().parse_overrides(overrides):
+        if override.is_sweep_override():
+            key = override.get_key_element()
+            axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+        else:
+            axes.append([override.input_line or ""])
+    return [list(job) for job in itertools.product(*axes)]
+
+
+def check(config_name: str, schema: type[T], argv: list[str], preflight: Callable[[T], None]) -> None:
+    """Compose and freeze every job that ``argv`` asks for.
+
+    Raises:
+        InputError: with the one line to print.
+    """
+    overrides, flags = split_arguments(argv)
+    if ASKING_FLAGS & flags.keys():
+        return
+    searched = flags.get("--config-dir") or flags.get("-cd")
+    extra = [f"hydra.searchpath=[file://{Path(searched).resolve()}]"] if searched else []
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        defaults = compose(config_name, return_hydra_config=False)
+        try:
+            sweep = "--multirun" in flags or "-m" in flags
+            jobs = expand_sweep(overrides) if sweep else [overrides]
+            for job in jobs:
+                if not sweep:
+                    refuse_choices(job)
+                config = compose(config_name, overrides=job + extra)
+                preflight(freeze(schema, config))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise InputError(explain(error, overrides, defaults)) from error
+
+
+def refuse_choices(overrides: list[str]) -> None:
+    """A comma-separated value without ``-m`` is a sweep that was not asked for."""
+    for override in OverridesParser.create().parse_overrides(overrides):
+        if override.is_sweep_override():
+            raise ConfigError(override.get_key_element(), override.value(), "is a list of choices; sweep over it with -m")
+
+
+def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str:
+    """Hydra's and OmegaConf's several lines as one that names the key, the value and what is allowed."""
+    chain: list[BaseException] = [error]
+    while chain[-1].__cause__ is not None:
+        chain.append(chain[-1].__cause__)
+    text = "\n".join(str(link) for link in chain)
+    given = {key.lstrip("+~"): value for key, _, value in (o.partition("=") for o in overrides)}
+
+    missing_group = re.search(r"Could not find '([^']+)'", text)
+    if missing_group:
+        group, _, choice = missing_group.group(1).rpartition("/")
+        options = sorted(p.stem for p in (CONF / group).glob("*.yaml"))
+        return str(ConfigError(group, choice, "must be one of " + ", ".join(options)))
+    unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text)
+    if unknown:
+        key = unknown.group(1) or unknown.group(2)
+        return str(ConfigError(key, given.get(key, "?"), unknown_key(key, dotted_keys(defaults))))
+    wrong = re.search(r"Value '(.*?)'(?: of type '\w+')? (?:could not be converted to|is not a valid) (\w+)", text)
+    if wrong:
+        key = re.search(r"full_key: (\S+)", text)
+        names = {"Float": "a number", "Integer": "a whole number", "Boolean": "true or false", "String": "a text"}
+        return str(ConfigError(key.group(1) if key else "?", wrong.group(1), "must be " + names.get(wrong.group(2), wrong.group(2))))
+    first = next(line.strip() for line in text.splitlines() if line.strip())
+    key = re.search(r"full_key: (\S+)", text)
+    return f"{key.group(1)}: {first}" if key else first
+
+
+def dotted_keys(config: DictConfig, prefix: str = "") -> list[str]:
+    """All keys of a config, nodes and leaves, in dotted form."""
+    keys: list[str] = []
+    for name, value in config.items_ex(resolve=False):
+        keys.append(f"{prefix}{name}")
+        if isinstance(value, DictConfig):
+            keys += dotted_keys(value, f"{prefix}{name}.")
+    return keys
+
+
+def fail(message: str) -> None:
+    """Print one line and leave with exit code 2."""
+    sys.stderr.write(f"lrdqn: {' '.join(message.split())}\n")
+    raise SystemExit(2)
+
+
+def launch(
+    config_name: str,
+    schema: type[T],
+    task: Callable[[T, DictConfig], float | None],
+    preflight: Callable[[T], None] = lambda config: None,
+) -> None:
+    """Run a command.
+
+    Args:
+        config_name: primary config in ``conf/``.
+        schema: its root dataclass.
+        task: gets the frozen config and the composed one; its result is the job's score for sweepers (DESIGN P18).
+        preflight: checks that need files (no jax); raises ``InputError``.
+    """
+    register_schemas()
+    try:
+        check(config_name, schema, sys.argv[1:], preflight)
+    except InputError as error:
+        fail(str(error))
+
+    @hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")
+    def app(config: Any) -> float | None:
+        try:
+            return task(freeze(schema, config), config)
+        except InputError as error:
+            fail(str(error))
+
+    app()
+
+
+def resolved_yaml(config: DictConfig) -> str:
+    """The job's config with interpolations resolved."""
+    return OmegaConf.to_yaml(config, resolve=True)

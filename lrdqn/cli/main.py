@@ -1,0 +1,45 @@
+"""``lrdqn COMMAND [KEY=VALUE ...]``: picks the command, hands on the rest."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+
+import lrdqn
+
+COMMANDS = {
+    "train": "train a recommender on a live world; table and run folder",
+    "evaluate": "judge a saved policy on a world: lrdqn evaluate run=PATH",
+    "calibrate": "compare the world with real figures, or fit a population to a log",
+    "report": "redraw table and learning curve: lrdqn report run=PATH",
+}
+
+
+def usage() -> str:
+    """The help text of ``lrdqn`` itself."""
+    rows = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
+    return (
+        f"lrdqn {lrdqn.__version__} - live-streaming recommendation by deep reinforcement learning\n\n"
+        f"usage: lrdqn COMMAND [KEY=VALUE ...]\n\ncommands:\n{rows}\n\n"
+        "`lrdqn COMMAND --help` lists its config groups and values; `lrdqn COMMAND --cfg job` prints the whole config;\n"
+        "`lrdqn train -m agent=dqn,double_dqn` runs a sweep.\n"
+    )
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    name, *rest = sys.argv[1:] or ["--help"]
+    if name in ("-h", "--help", "help"):
+        sys.stdout.write(usage())
+        return
+    if name == "--version":
+        sys.stdout.write(f"lrdqn {lrdqn.__version__}\n")
+        return
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else "commands are " + ", ".join(COMMANDS)
+        sys.stderr.write(f"lrdqn: unknown command {name}; {hint}\n")
+        raise SystemExit(2)
+    sys.argv = [f"lrdqn {name}", *rest]
+    importlib.import_module(f"lrdqn.cli.{name}").main()

@@ -1,0 +1,101 @@
+"""Checks that single ranges cannot make: periods that must divide, shapes that must fit, parts that cannot be paired."""
+
+from __future__ import annotations
+
+import math
+
+from lrdqn.config.fields import ConfigError
+from lrdqn.config.roots import CalibrateRun, TrainRun
+from lrdqn.config.world import LiveConfig
+
+
+def nearest_multiples(value: int, base: int) -> str:
+    """``base``'s multiples on both sides of ``value``, in words."""
+    below, above = value // base * base, -(-value // base) * base
+    return f"{above}" if below == 0 else f"{below} or {above}"
+
+
+def divide(key: str, value: int, base_key: str, base: int) -> None:
+    """Raise unless ``value`` is a multiple of ``base``; the message names the nearest that are (DESIGN P3)."""
+    if value % base:
+        raise ConfigError(key, value, f"must be a multiple of {base_key}={base}; the nearest is {nearest_multiples(value, base)}")
+
+
+def check_update_period(period: int, sessions: int) -> None:
+    """One iteration is a whole number of steps of all sessions and a whole number of updates."""
+    if period >= sessions:
+        divide("train.update_period", period, "train.sessions", sessions)
+    elif sessions % period:
+        divisors = [d for d in range(1, sessions + 1) if sessions % d == 0]
+        near = sorted({max(d for d in divisors if d < period), min(d for d in divisors if d > period)})
+        names = " or ".join(map(str, near))
+        raise ConfigError("train.update_period", period, f"must divide train.sessions={sessions}; the nearest is {names}")
+
+
+def check_train(config: TrainRun) -> None:
+    """Combinations that single ranges cannot catch."""
+    train, replay, agent, network = config.train, config.replay, config.agent, config.network
+    if replay.batch_size > replay.capacity:
+        raise ConfigError("replay.batch_size", replay.batch_size, f"must not exceed replay.capacity={replay.capacity}")
+    if train.sessions > replay.capacity:
+        raise ConfigError("train.sessions", train.sessions, f"must not exceed replay.capacity={replay.capacity}")
+    if replay.beta_end < replay.beta:
+        raise ConfigError("replay.beta_end", replay.beta_end, f"must be at least replay.beta={replay.beta}")
+    if agent.epsilon_end > agent.epsilon_start:
+        raise ConfigError("agent.epsilon_end", agent.epsilon_end, f"must not exceed agent.epsilon_start={agent.epsilon_start}")
+    check_update_period(train.update_period, train.sessions)
+    stride = max(train.sessions, train.update_period)
+    base = "train.sessions" if stride == train.sessions else "train.update_period"
+    if train.warmup_steps is not None:
+        divide("train.warmup_steps", train.warmup_steps, base, stride)
+    if train.warmup_steps is not None and train.warmup_steps < replay.batch_size:
+        raise ConfigError("train.warmup_steps", train.warmup_steps, f"must be at least replay.batch_size={replay.batch_size}")
+    divide("train.env_steps", train.env_steps, base, stride)
+    divide("agent.target_period", agent.target_period, base, stride)
+    if train.eval_period is not None:
+        if train.eval_period < 1:
+            raise ConfigError("train.eval_period", train.eval_period, "must be at least 1")
+        divide("train.eval_period", train.eval_period, base, stride)
+        divide("train.env_steps", train.env_steps, "train.eval_period", train.eval_period)
+    kind = {"live": "scorer", "probe": "mlp"}[config.env.name]
+    if network.name != kind:
+        why = "offers a changing candidate set" if kind == "scorer" else "has a fixed set of actions and no candidates to score"
+        raise ConfigError("network", network.name, f"env={config.env.name} {why}; use network={kind}")
+    if getattr(config.env, "slate", 1) != 1:
+        raise ConfigError("env.slate", config.env.slate, f"agent={agent.name} recommends one stream per request; must be 1")
+
+
+def check_live(env: LiveConfig) -> None:
+    """Shapes of the live world that must fit together."""
+    if env.population is None and env.candidates > env.streamers:
+        raise ConfigError("env.candidates", env.candidates, f"must not exceed the catalogue, env.streamers={env.streamers}")
+    if env.familiar >= env.candidates:
+        raise ConfigError("env.familiar", env.familiar, f"must be below env.candidates={env.candidates}")
+    if env.familiar > env.loyalty_slots:
+        raise ConfigError("env.familiar", env.familiar, f"must not exceed env.loyalty_slots={env.loyalty_slots}")
+    if env.slate > env.candidates:
+        raise ConfigError("env.slate", env.slate, f"must not exceed env.candidates={env.candidates}")
+    discount_minutes(env.discount_unit)
+
+
+def check_calibrate(config: CalibrateRun) -> None:
+    """A log needs a place to be read from and one to be written to."""
+    if config.source != "world":
+        if config.path is None:
+            raise ConfigError("path", "null", f"source={config.source} needs the folder of the log, path=DIR")
+        if config.out is None:
+            raise ConfigError("out", "null", f"source={config.source} needs a population folder to write, out=DIR")
+
+
+def discount_minutes(unit: str) -> float | None:
+    """Minutes of one discount unit: ``None`` for ``decision``, X for ``minutes:X``."""
+    if unit == "decision":
+        return None
+    kind, _, number = unit.partition(":")
+    try:
+        minutes = float(number) if kind == "minutes" else -1.0
+    except ValueError:
+        minutes = -1.0
+    if not (math.isfinite(minutes) and minutes > 0):
+        raise ConfigError("env.discount_unit", unit, "must be `decision` or `minutes:X` with X > 0")
+    return minutes

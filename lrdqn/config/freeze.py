@@ -1,0 +1,97 @@
+"""``freeze()``: check a composed config against its schema and make it frozen and hashable."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import typing
+from functools import cache
+from typing import Any, TypeVar, cast
+
+from omegaconf import MISSING, OmegaConf
+
+from lrdqn.config.checks import check_calibrate, check_live, check_train
+from lrdqn.config.fields import ConfigError
+from lrdqn.config.roots import ENVS, CalibrateRun, TrainRun
+
+T = TypeVar("T")
+
+
+@cache
+def _frozen_twin(schema: type) -> type:
+    names = [(f.name, Any) for f in dataclasses.fields(schema)]
+    return dataclasses.make_dataclass(schema.__name__, names, frozen=True)
+
+
+def schema_of(config_key: str, declared: Any, value: Any) -> type | None:
+    """The dataclass behind a node of the config, or ``None`` for a leaf."""
+    if config_key == "env" and isinstance(value, dict):
+        return ENVS.get(str(value.get("name")))
+    return declared if dataclasses.is_dataclass(declared) and isinstance(declared, type) else None
+
+
+def _check_leaf(key: str, value: Any, spec: dataclasses.Field[Any]) -> Any:
+    limits = spec.metadata
+    if "allowed" in limits and value not in limits["allowed"]:
+        raise ConfigError(key, value, "must be one of " + ", ".join(limits["allowed"]))
+    if "each_low" in limits:
+        if not value or any(v < limits["each_low"] for v in value):
+            raise ConfigError(key, value, f"must be a list of integers, each at least {limits['each_low']}")
+        return tuple(value)
+    if "low" in limits and value is not None:
+        low, high = limits["low"], limits["high"]
+        inside = (low < value if limits["open_low"] else low <= value) and value <= high
+        if not inside or (isinstance(value, float) and not math.isfinite(value)):
+            if high == math.inf:
+                raise ConfigError(key, value, f"must be {'greater than' if limits['open_low'] else 'at least'} {low:g}")
+            raise ConfigError(key, value, f"must lie in {'(' if limits['open_low'] else '['}{low:g}, {high:g}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(key, value, "must be a finite number")
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _freeze(schema: type, values: dict[str, Any], prefix: str) -> Any:
+    hints, frozen = typing.get_type_hints(schema), {}
+    fields = {f.name: f for f in dataclasses.fields(schema)}
+    for name in values:
+        if name not in fields:
+            raise ConfigError(prefix + name, values[name], unknown_key(prefix + name, [prefix + f for f in fields]))
+    for name, spec in fields.items():
+        key, value = prefix + name, values.get(name, MISSING)
+        if value == MISSING:
+            raise ConfigError(key, "???", f"is required; give it as {key}=VALUE")
+        child = schema_of(name, hints[name], value)
+        frozen[name] = _freeze(child, value, key + ".") if child else _check_leaf(key, value, spec)
+    return _frozen_twin(schema)(**frozen)
+
+
+def unknown_key(key: str, known: list[str]) -> str:
+    """What to say of a key that does not exist."""
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return "unknown key" + (f"; did you mean {near[0]}?" if near else f"; allowed are {', '.join(sorted(known))}")
+
+
+def freeze(schema: type[T], config: Any) -> T:
+    """Check a composed config against its schema and return it frozen and hashable, lists as tuples.
+
+    Args:
+        schema: the root's dataclass (``TrainRun``, ``EvaluateRun``, ...).
+        config: an OmegaConf node or a plain dict.
+
+    Returns:
+        An object with the schema's attributes. It is an instance of the schema's frozen twin, so it can be a dict key and
+        be closed over by a compiled program.
+
+    Raises:
+        ConfigError: unknown or missing key, value out of range, impossible combination.
+    """
+    values = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
+    frozen = cast(Any, _freeze(schema, cast("dict[str, Any]", values), ""))
+    if schema is TrainRun:
+        check_train(frozen)
+    if schema in (TrainRun, CalibrateRun) and frozen.env.name == "live":
+        check_live(frozen.env)
+    if schema is CalibrateRun:
+        check_calibrate(frozen)
+    return cast(T, frozen)

@@ -1,0 +1,96 @@
+"""Schemas of the runs: one root per sub-command, and their registration with Hydra."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+from lrdqn.config.fields import choice, said, whole
+from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
+from lrdqn.config.world import EnvConfig, LiveConfig, ProbeConfig
+
+@dataclass
+class TrainConfig:
+    """Budgets. Steps are env steps per seed: one step is one recommendation to one session."""
+
+    seed: int = whole(0, 0, "root of all randomness; seed i's key is folded from its index", 2**31 - 1)
+    seeds: int = whole(10, 1, "learners trained side by side")
+    sessions: int = whole(128, 1, "sessions that step together, per seed")
+    env_steps: int = whole(163_840, 1, "learning steps, after warm-up")
+    warmup_steps: int | None = said(None, "steps of a random policy that fill replay first; null gives about 4,096")
+    update_period: int = whole(64, 1, "env steps per gradient update")
+    eval_period: int | None = said(None, "env steps between two points of the learning curve; null gives about ten")
+
+
+@dataclass
+class EvaluateConfig:
+    """The fixed cohorts of session starts (DESIGN P23)."""
+
+    sessions: int = whole(64, 1, "session starts per seed at each point of the learning curve")
+    cohorts: int = whole(4, 1, "cohorts of as many fresh session starts pooled in the final table")
+    resamples: int = whole(10_000, 100, "bootstrap resamples of an interval")
+
+
+@dataclass
+class TrainRun:
+    """Root of `lrdqn train`."""
+
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    env: Any = MISSING
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    cache_dir: str | None = said("~/.cache/lrdqn/xla", "persistent compilation cache; null turns it off")
+
+
+@dataclass
+class EvaluateRun:
+    """Root of `lrdqn evaluate`."""
+
+    run: str = MISSING
+    population: str | None = said(None, "another population folder to judge the policy on; null takes the run's own world")
+    seed: int | None = said(None, "root of the cohorts' randomness; null repeats the run's own final table")
+    sessions: int = whole(64, 1, "session starts per seed and cohort")
+    cohorts: int = whole(4, 1, "cohorts pooled in the table")
+    resamples: int = whole(10_000, 100, "bootstrap resamples of an interval")
+    cache_dir: str | None = said("~/.cache/lrdqn/xla", "persistent compilation cache; null turns it off")
+
+
+@dataclass
+class CalibrateRun:
+    """Root of `lrdqn calibrate`."""
+
+    source: str = choice("world", ("world", "movielens"), "`world` compares the world with its targets; a log's name reads it")
+    path: str | None = said(None, "folder of the log")
+    out: str | None = said(None, "population folder to write")
+    env: Any = MISSING
+    seed: int = whole(0, 0, "root of the randomness", 2**31 - 1)
+    sessions: int = whole(4096, 1, "sessions simulated for the table")
+    factors: int = whole(16, 2, "length of the fitted user and item vectors")
+    check: bool = said(False, "exit 1 when a target is missed")
+    cache_dir: str | None = said("~/.cache/lrdqn/xla", "persistent compilation cache; null turns it off")
+
+
+@dataclass
+class ReportRun:
+    """Root of `lrdqn report`."""
+
+    run: str = MISSING
+
+
+ENVS: dict[str, type[EnvConfig]] = {"live": LiveConfig, "probe": ProbeConfig}
+ROOTS: dict[str, type] = {"train": TrainRun, "evaluate": EvaluateRun, "calibrate": CalibrateRun, "report": ReportRun}
+
+
+def register_schemas() -> None:
+    """Put the schemas into Hydra's ConfigStore, under ``schema/`` so that they cannot be selected by mistake."""
+    from hydra.core.config_store import ConfigStore
+
+    store = ConfigStore.instance()
+    for name, root in ROOTS.items():
+        store.store(group="schema", name=name, node=root)
+    for name, env in ENVS.items():
+        store.store(group="schema/env", name=name, node=env)

@@ -1,0 +1,130 @@
+"""Schemas of the environments. Defaults are set J of the world's specification, with its corrections."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from omegaconf import MISSING
+
+from lrdqn.config.fields import choice, real, said, whole
+
+@dataclass
+class RewardConfig:
+    """Weights of the reward's parts (SIMULATOR section 5): a design choice, not data. Each part is reported by itself."""
+
+    watch: float = said(1.0, "per minute watched")
+    watch_cap_minutes: float = real(60.0, 0.0, math.inf, "minutes of one watch that count", open_low=True)
+    comment: float = said(0.5, "per comment")
+    like: float = said(0.3, "per like")
+    follow: float = said(2.0, "per new follow")
+    gift: float = said(1.0, "times log1p(total price of one watch)")
+    bounce: float = said(-0.1, "per watch under three seconds")
+    no_click: float = said(0.0, "per impression without a click")
+    comeback: float = said(5.0, "per return on the next day, paid at the end of the session (episode=session)")
+
+
+@dataclass
+class UserLawConfig:
+    """Laws of the viewer: set J of SIMULATOR section 0 with its corrections. Marked (design) where no data stands behind it."""
+
+    affinity: float = said(1.2, "weight of standardised interest . style in the utility")
+    popularity: float = said(0.15, "weight of standardised log popularity")
+    skill: float = said(0.4, "weight of the host's skill")
+    hook: float = said(0.4, "weight of the hook: it draws clicks (design)")
+    loyalty: float = said(1.5, "weight of loyalty x 24-hour kernel")
+    highlight: float = said(0.4, "weight of (highlight - .3)")
+    fatigue: float = said(0.8, "weight of the category's fatigue")
+    click_bias: float = said(-0.375, "logit of a click at average utility")
+    click_slope: float = said(0.8, "logit of a click per unit of utility")
+    engage_bias: float = said(-2.495, "logit of staying at average utility")
+    engage_slope: float = said(0.8, "logit of staying per unit of utility")
+    bounce_median: float = real(4.04, 0.0, math.inf, "seconds, median of a bounce (KuaiLive fit)", open_low=True)
+    bounce_sigma: float = real(1.0, 0.0, math.inf, "log-sd of a bounce")
+    dwell_median: float = real(216.0, 0.0, math.inf, "seconds, median of an engaged watch (KuaiLive fit)", open_low=True)
+    dwell_sigma: float = real(1.43, 0.0, math.inf, "log-sd of an engaged watch")
+    comment_rate: float = real(0.0291, 0.0, math.inf, "comments per viewer-minute (KuaiLive)")
+    like_rate: float = real(0.0265, 0.0, math.inf, "likes per viewer-minute (KuaiLive)")
+    gift_rate: float = real(0.0108, 0.0, math.inf, "gifts per viewer-minute (KuaiLive)")
+    reaction_utility: float = said(0.5, "log-rate of reactions per unit of utility")
+    reaction_highlight: float = said(0.7, "log-rate of reactions per unit of (highlight - .3)")
+    reaction_norm: float = real(1.75, 0.0, math.inf, "mean of the two factors above over viewer-minutes", open_low=True)
+    follow_bias: float = said(-4.0, "logit of a follow after a minute")
+    experience_affinity: float = said(0.2, "experience per unit of standardised affinity (design)")
+    experience_skill: float = said(0.4, "experience per unit of skill (design)")
+    experience_hook: float = said(-0.8, "experience per unit of hook (design)")
+    patience_median: float = real(10.0, 0.0, math.inf, "median of the patience that a session starts with (design)", open_low=True)
+    patience_sigma: float = real(0.4, 0.0, math.inf, "its log-sd (design)")
+    patience_no_click: float = real(0.5, 0.0, math.inf, "patience lost without a click (design)")
+    patience_gain: float = real(3.0, 0.0, math.inf, "patience won by a good long watch (design)")
+    session_hours: float = real(1.5, 0.0, math.inf, "median of the time a viewer has (design)", open_low=True)
+    session_sigma: float = real(0.6, 0.0, math.inf, "its log-sd (design)")
+    decision_seconds: float = real(3.0, 0.0, math.inf, "time that one impression takes", open_low=True)
+    satisfaction_rate: float = real(0.05, 0.0, 1.0, "weight of the newest watch in the satisfaction average (design)")
+    return_bias: float = said(2.98, "logit of coming back the next day at average satisfaction")
+    return_slope: float = said(6.0, "logit of coming back per unit of satisfaction (design)")
+    return_mean: float = said(0.015, "average satisfaction")
+    fatigue_minutes: float = real(30.0, 0.0, math.inf, "time constant of category fatigue", open_low=True)
+    loyalty_gain: float = real(0.3, 0.0, 1.0, "share of the way to full loyalty won by a ten-minute watch")
+    loyalty_days: float = real(7.0, 0.0, math.inf, "time constant of loyalty", open_low=True)
+
+
+@dataclass
+class ScheduleConfig:
+    """When streamers are on air (SIMULATOR section 2)."""
+
+    days: int = whole(14, 3, "length of the schedule", 365)
+    rooms_per_day: float = real(1.22, 0.0, 24.0, "mean rooms a streamer opens a day (KuaiLive)", open_low=True)
+    room_hours: float = real(3.6, 0.0, 24.0, "mean length of a room (KuaiLive-Agent, by Little's law)", open_low=True)
+    room_sigma: float = real(0.9, 0.0, 3.0, "log-sd of a room's length")
+    gap_hours: float = real(2.0, 0.0, 24.0, "median pause between two rooms of a streamer", open_low=True)
+    gap_sigma: float = real(0.7, 0.0, 3.0, "log-sd of the pause")
+    amplitude: float = real(0.7, 0.0, 1.0, "swing of the starts over the day")
+    peak_hour: float = real(19.0, 0.0, 24.0, "hour at which most rooms start")
+    habit: float = real(0.6, 0.0, 1.0, "share of a streamer's rooms that start around a preferred hour")
+    bin_minutes: int = whole(15, 1, "grid of the table of who is on air; liveness itself is exact", 240)
+    rooms: int = whole(32, 1, "most rooms a streamer can have in the schedule")
+
+
+@dataclass
+class EnvConfig:
+    """Base of all environments."""
+
+    name: str = MISSING
+
+
+@dataclass
+class LiveConfig(EnvConfig):
+    """The live-streaming world, decision clock."""
+
+    name: str = said("live", "environment, as registered in build.py")
+    population: str | None = said(None, "folder written by `lrdqn calibrate`; null draws a synthetic population")
+    world_seed: int | None = said(None, "one world for all seeds; null gives each seed a world of its own")
+    episode: str = choice("session", ("session", "user"), "what ends an episode: leaving the app, or not coming back")
+    discount_unit: str = said("decision", "`decision`, or `minutes:X` for discounting by watch time / X minutes")
+    return_elapsed: float = real(1.0, 0.0, math.inf, "discount units of a night between two sessions (episode=user)", open_low=True)
+    max_sessions: int = whole(5, 1, "sessions after which a user's window ends (episode=user)")
+    horizon: int = whole(200, 1, "decisions after which an episode is truncated")
+    streamers: int = whole(1000, 1, "streamers of a synthetic population")
+    users: int = whole(2000, 1, "users of a synthetic population")
+    style: int = whole(16, 2, "length of interest and style vectors of a synthetic population")
+    categories: int = whole(12, 1, "categories of a synthetic population")
+    tags: int = whole(16, 1, "tags of a synthetic population")
+    candidates: int = whole(16, 1, "streams offered to the policy at each request")
+    familiar: int = whole(4, 0, "of these, places kept for streamers that the user knows and that are on air")
+    slate: int = whole(1, 1, "streams shown per request")
+    history: int = whole(20, 1, "watches remembered in the observation")
+    loyalty_slots: int = whole(8, 1, "streamers a user can be loyal to")
+    law: UserLawConfig = field(default_factory=UserLawConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
+
+
+@dataclass
+class ProbeConfig(EnvConfig):
+    """Tiny environments that fail for one reason each (value, discounting, action, truncation, masking)."""
+
+    name: str = said("probe", "environment, as registered in build.py")
+    probe: str = choice(
+        "action", ("value", "observation", "discount", "action", "observation_action", "truncation"), "which probe"
+    )

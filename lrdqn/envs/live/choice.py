@@ -1,0 +1,101 @@
+"""Utility of the shown streams and the choice among them and "nothing" (SIMULATOR section 4)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from lrdqn.envs.live.session import Session
+from lrdqn.envs.live.world import LiveParams, affinity, fresh_utility
+
+HIGHLIGHT_SHARE = 0.3
+HIGHLIGHT_SECONDS = 120
+DAY_SECONDS = 86_400.0
+
+
+class Appeal(NamedTuple):
+    """How the shown streams strike the viewer."""
+
+    utility: Float[Array, "N K"]
+    experience: Float[Array, "N K"]
+    affinity: Float[Array, "N K"]
+    highlight: Float[Array, "N K"]
+
+
+def highlight(room: Int[Array, "..."], time: Int[Array, "..."], salt: Int[Array, ""]) -> Float[Array, "..."]:
+    """1 where the room's current two-minute bin is a highlight: an integer hash of (room, bin) below .30.
+
+    Closed form, so that sessions on clocks of their own agree on it. Source: SIMULATOR section 3 and correction 6; the 30 % and
+    the two minutes are KuaiLive-M3's. The mixing constants are MurmurHash3's finaliser (Appleby, public domain).
+    """
+    x = room.astype(jnp.uint32) * jnp.uint32(0x9E3779B1) + (time // HIGHLIGHT_SECONDS).astype(jnp.uint32) + salt.astype(jnp.uint32)
+    for multiplier, shift in ((0x85EBCA6B, 16), (0xC2B2AE35, 13)):
+        x = (x ^ (x >> jnp.uint32(shift))) * jnp.uint32(multiplier)
+    x = x ^ (x >> jnp.uint32(16))
+    return (x < jnp.uint32(int(HIGHLIGHT_SHARE * 2**32))).astype(jnp.float32)
+
+
+def loyalty_kernel(seconds: Float[Array, "..."]) -> Float[Array, "..."]:
+    """``(1 + cos(2 pi D / 24 h)) / 2 * (1 - exp(-D / 30 min))``: people come back at the same hour, not at once.
+
+    Source: SIMULATOR section 4 and correction 4.
+    """
+    return 0.5 * (1 + jnp.cos(2 * jnp.pi * seconds / DAY_SECONDS)) * (1 - jnp.exp(-seconds / 1800.0))
+
+
+def appeal(state: Session, streamer: Int[Array, "N K"], room: Int[Array, "N K"], params: LiveParams) -> Appeal:
+    """Utility (what draws a click) and experience (what leaves a viewer content) of each shown stream.
+
+    ``V = (1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V + 1.5 l x kernel + .4 (H - .3) - .8 f_c`` and ``Q = .2 a + .4 k - .8 h``;
+    l is loyalty decayed over ``loyalty_days``. Source: SIMULATOR section 0, set J.
+    """
+    law = params.law
+    gap = jnp.maximum(state.time[:, None] - state.loyalty_seen, 0).astype(jnp.float32)
+    pull = state.loyalty_strength * jnp.exp(-gap / (law.loyalty_days * DAY_SECONDS)) * loyalty_kernel(gap)
+    same = streamer[:, :, None] == state.loyalty[:, None, :]
+    loyal = jnp.sum(jnp.where(same, pull[:, None, :], 0.0), axis=2)
+    tired = jnp.einsum("ng,nkg->nk", state.fatigue, params.streamers.category[streamer])
+    bright = highlight(room, state.time[:, None], params.salt)
+    utility = (
+        fresh_utility(params, state.user, streamer)
+        + law.loyalty * loyal
+        + law.highlight * (bright - HIGHLIGHT_SHARE)
+        - law.fatigue * tired
+    )
+    taste = affinity(params, state.user, streamer)
+    experience = (
+        law.experience_affinity * taste
+        + law.experience_skill * params.streamers.skill[streamer]
+        + law.experience_hook * params.streamers.hook[streamer]
+    )
+    return Appeal(utility, experience, taste, bright)
+
+
+def choose(
+    u: Float[Array, "N"], utility: Float[Array, "N K"], shown: Bool[Array, "N K"], params: LiveParams
+) -> tuple[Bool[Array, "N"], Int[Array, "N"]]:
+    """Multinomial logit over the slate and "nothing".
+
+    ``P(i) = exp(bias + slope V_i) / (1 + sum_j exp(bias + slope V_j))``; for K = 1 this is ``sigmoid(bias + slope V)``. One uniform
+    per session, by inverting the cumulative sum.
+
+    Args:
+        u: uniforms in (0, 1).
+        utility: ``[N, K]``.
+        shown: which places hold a stream; the others cannot be clicked.
+        params: the world.
+
+    Returns:
+        clicked ``[N]`` and the place ``[N]`` clicked (0 where none).
+
+    Source: SIMULATOR section 4 (``mnl``) and set J (constants).
+    """
+    logits = jnp.where(shown, params.law.click_bias + params.law.click_slope * utility, -jnp.inf)
+    full = jnp.concatenate([logits, jnp.zeros_like(logits[:, :1])], axis=1)
+    edges = jnp.cumsum(jax.nn.softmax(full, axis=1)[:, :-1], axis=1)
+    below = u[:, None] < edges
+    return below[:, -1], jnp.argmax(below, axis=1)

@@ -1,0 +1,160 @@
+"""The live world as an ``Env``: N sessions that step together, each on a clock of its own (decision clock)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float, PRNGKeyArray
+
+from lrdqn.config import LiveConfig, discount_minutes
+from lrdqn.envs.live.candidates import draw_candidates
+from lrdqn.envs.live.choice import appeal, choose
+from lrdqn.envs.live.engagement import engage
+from lrdqn.envs.live.observation import observe
+from lrdqn.envs.live.reward import reward_parts, scalarise
+from lrdqn.envs.live.session import Arrival, Candidates, Session, draw, select
+from lrdqn.envs.live.viewer import arrive, come_back, leaves, live_through, return_probability
+from lrdqn.envs.live.world import LiveParams
+from lrdqn.types import Catalogue, Env, EnvSpec, LiveObs, TimeStep
+
+
+class LiveState(NamedTuple):
+    """Sessions and what they are being offered."""
+
+    session: Session
+    candidates: Candidates
+
+
+class Ending(NamedTuple):
+    """What leaving the app leads to (DESIGN P24)."""
+
+    session: Session
+    terminated: Bool[Array, "N"]
+    truncated: Bool[Array, "N"]
+    comeback: Float[Array, "N"]
+    """1 where a return is rewarded."""
+    elapsed: Float[Array, "N"]
+    """Discount units added to the step's own."""
+
+
+EndRule = Callable[[Session, Bool[Array, "N"], Bool[Array, "N"], Arrival, LiveParams], Ending]
+
+
+def end_session(state: Session, left: Array, returned: Array, arrival: Arrival, params: LiveParams) -> Ending:
+    """``episode=session``: leaving terminates, and coming back the next day is rewarded there."""
+    del arrival, params
+    none = jnp.zeros(left.shape, jnp.float32)
+    return Ending(state, left, jnp.zeros_like(left), (left & returned).astype(jnp.float32), none)
+
+
+def end_user(return_elapsed: float, max_sessions: int) -> EndRule:
+    """``episode=user``: leaving leads on to the user's next session; not coming back terminates; no reward for returning.
+
+    After ``max_sessions`` sessions the window of observation ends: truncated.
+    """
+
+    def rule(state: Session, left: Array, returned: Array, arrival: Arrival, params: LiveParams) -> Ending:
+        over = left & returned & (state.session + 1 >= max_sessions)
+        onward = left & returned
+        following = select(onward, come_back(state, arrival, params), state)
+        none = jnp.zeros(left.shape, jnp.float32)
+        return Ending(following, left & ~returned, over, none, jnp.where(onward, return_elapsed, 0.0))
+
+    return rule
+
+
+def make_live(config: LiveConfig, sessions: int) -> Env:
+    """Build the live world for ``sessions`` viewers that step together.
+
+    One step is one recommendation request. The action is the place of a candidate, ``[N]`` (or a slate of places ``[N, K]``).
+    ``info`` holds, per session: every part of the reward (``reward/...``), ``clicked``, ``stayed``, ``stream_ended``, ``left`` (the app),
+    ``seconds``, ``gifts``, ``spent``, ``satisfaction``.
+
+    Args:
+        config: the world's config; validated by ``freeze``.
+        sessions: N.
+    """
+    places, fresh = config.candidates, config.candidates - config.familiar
+    minutes = discount_minutes(config.discount_unit)
+    # Sessions start early enough for a whole episode to fit into the schedule.
+    days = max(1, config.schedule.days - 2 - (config.max_sessions if config.episode == "user" else 0))
+    rule = end_session if config.episode == "session" else end_user(config.return_elapsed, config.max_sessions)
+
+    def offer(session: Session, u: Float[Array, "N V"], params: LiveParams) -> LiveState:
+        return LiveState(session, draw_candidates(session, u, params, config.familiar))
+
+    def reset(key: PRNGKeyArray, params: LiveParams) -> tuple[LiveState, LiveObs]:
+        _, arrival, u = draw(key, sessions, fresh)
+        state = offer(arrive(arrival, params, days), u[:sessions], params)
+        return state, observe(*state)
+
+    def step(key: PRNGKeyArray, state: LiveState, action: Array, params: LiveParams) -> tuple[LiveState, TimeStep]:
+        before, offered = state
+        draws, arrival, u_offer = draw(key, sessions, fresh)
+        slate = action.reshape(sessions, config.slate)
+
+        def shown(x: Array) -> Array:
+            return jnp.take_along_axis(x, slate, axis=1)
+
+        streamers, rooms = shown(offered.streamer), shown(offered.room)
+        nothing = params.streamers.popularity.shape[0] - 1
+        look = appeal(before, streamers, rooms, params)
+        clicked, place = choose(draws.click, look.utility, shown(offered.mask) & (streamers != nothing), params)
+
+        def of_clicked(x: Array) -> Array:
+            return jnp.take_along_axis(x, place[:, None], axis=1)[:, 0]
+
+        streamer = jnp.where(clicked, of_clicked(streamers), nothing)
+        utility, experience, taste, bright = map(of_clicked, look)
+        followed = jnp.any((before.loyalty == streamer[:, None]) & before.followed, axis=1)
+        left_on_air = (of_clicked(shown(offered.ends)) - before.time).astype(jnp.float32)
+        free = jnp.maximum(before.until - before.time, 0).astype(jnp.float32)
+        wealth = params.users.wealth[before.user]
+        e = engage(draws, clicked, utility, taste, bright, wealth, followed, left_on_air, free, params.law)
+
+        after = live_through(before, streamer, e, experience, params)
+        left = leaves(after)
+        returned = draws.comeback < return_probability(after.satisfaction, params.law)
+        ending = rule(after, left, returned, arrival, params)
+        over = (after.decisions >= config.horizon) | (ending.session.time >= params.schedule.end_of_world)
+        terminated, truncated = ending.terminated, ending.truncated | over
+
+        # What the session goes on to and what a new one would start with, offered candidates in one call.
+        both = jax.tree.map(lambda x, y: jnp.concatenate([x, y]), ending.session, arrive(arrival, params, days))
+        both = offer(both, u_offer, params)
+        final, first = (jax.tree.map(lambda x, half=half: x[half], both) for half in (slice(sessions), slice(sessions, None)))
+        following = select(terminated | truncated, first, final)
+
+        parts = reward_parts(e, ending.comeback, params.weights)
+        unit = jnp.ones_like(e.seconds) if minutes is None else jnp.maximum(e.seconds, 1.0) / (60 * minutes)
+        info = {f"reward/{name}": value for name, value in parts._asdict().items()} | {
+            "clicked": e.clicked,
+            "stayed": e.stayed,
+            "stream_ended": e.cut,
+            "left": left,
+            "returned": left & returned,
+            "seconds": e.seconds,
+            "gifts": e.gifts,
+            "spent": e.spent,
+            "satisfaction": after.satisfaction,
+        }
+        timestep = TimeStep(
+            obs=observe(*following),
+            reward=scalarise(parts, params.weights),
+            terminated=terminated,
+            truncated=truncated,
+            final_obs=observe(*final),
+            elapsed=unit + ending.elapsed,
+            info=info,
+        )
+        return following, timestep
+
+    def catalogue(params: LiveParams) -> Catalogue:
+        return params.catalogue
+
+    spec = EnvSpec("live", sessions, places, config.slate, "candidates", config.horizon, 0)
+    return Env(spec, reset, step, catalogue)

@@ -1,0 +1,53 @@
+"""The reward: a weighted sum of parts, each reported by itself (SIMULATOR section 5)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from lrdqn.config import RewardConfig
+from lrdqn.envs.live.engagement import BOUNCE_SECONDS, Engagement
+
+
+class RewardParts(NamedTuple):
+    """Unweighted parts, all ``[N]``."""
+
+    watch_minutes: Float[Array, "N"]
+    comments: Float[Array, "N"]
+    likes: Float[Array, "N"]
+    follows: Float[Array, "N"]
+    gift_value: Float[Array, "N"]
+    bounces: Float[Array, "N"]
+    no_clicks: Float[Array, "N"]
+    comebacks: Float[Array, "N"]
+
+
+def reward_parts(e: Engagement, comeback: Float[Array, "N"], weights: RewardConfig) -> RewardParts:
+    """Parts of one impression; ``watch`` is capped at ``watch_cap_minutes``, gifts are ``log1p`` of the watch's total price."""
+    return RewardParts(
+        watch_minutes=jnp.minimum(e.seconds / 60, weights.watch_cap_minutes),
+        comments=e.comments,
+        likes=e.likes,
+        follows=e.followed.astype(jnp.float32),
+        gift_value=jnp.log1p(e.spent),
+        bounces=(e.clicked & (e.seconds < BOUNCE_SECONDS)).astype(jnp.float32),
+        no_clicks=(~e.clicked).astype(jnp.float32),
+        comebacks=comeback,
+    )
+
+
+def scalarise(parts: RewardParts, weights: RewardConfig) -> Float[Array, "N"]:
+    """``r = w_watch minutes + w_cm comments + ... + w_bounce 1{w < 3 s} + w_none 1{no click} + w_ret 1{return}``."""
+    return (
+        weights.watch * parts.watch_minutes
+        + weights.comment * parts.comments
+        + weights.like * parts.likes
+        + weights.follow * parts.follows
+        + weights.gift * parts.gift_value
+        + weights.bounce * parts.bounces
+        + weights.no_click * parts.no_clicks
+        + weights.comeback * parts.comebacks
+    )

@@ -1,0 +1,128 @@
+"""Who is on air: rooms drawn on the host, liveness in closed form on the device (SIMULATOR section 2).
+
+A streamer's rooms are two sorted arrays ``start[S, R]``, ``end[S, R]``; ``live(s, t)`` is exact. A table of rooms by time bin
+lets a request draw streams that are on air in O(candidates), whatever the number of streamers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Int
+
+from lrdqn.config import LiveConfig
+from lrdqn.envs.live.population import sample_start_hour
+
+NEVER = np.iinfo(np.int32).max
+"""Start of a room that does not exist, in seconds."""
+
+
+class Schedule(NamedTuple):
+    """Rooms and the table of who is on air, in int32 seconds since the world began. Row ``S`` has no rooms."""
+
+    start: Any  # [S+1, R] sorted, NEVER where there is no room
+    end: Any  # [S+1, R]
+    on_air: Any  # [bins, M] flat room indices s * R + r, arbitrary past the count
+    count: Any  # [bins]
+    bin_seconds: Any
+    end_of_world: Any
+
+
+def sample_schedule(config: LiveConfig, room_rate: np.ndarray, start_hour: np.ndarray, rng: np.random.Generator) -> Schedule:
+    """Draw rooms: Poisson numbers, starts by hour of day and habit, lognormal lengths, pauses.
+
+    Intended starts are ``habit`` of the time within an hour or so of the streamer's preferred hour, else from the density of
+    ``sample_start_hour``. A start that falls into the previous room or its pause is delayed, not dropped, so the rate holds.
+
+    Args:
+        config: the world's config.
+        room_rate: ``[S]`` mean rooms a day.
+        start_hour: ``[S]`` habitual hour.
+        rng: source of randomness.
+
+    Source: SIMULATOR section 2 and correction 8; KuaiLive (rooms per streamer-day, hours), KuaiLive-Agent (lengths).
+    """
+    law, day = config.schedule, 86_400.0
+    n, width = len(room_rate), law.rooms
+    wanted = rng.poisson(np.outer(room_rate, np.ones(law.days)))  # rooms of streamer s on day j
+    owner = np.repeat(np.tile(np.arange(n)[:, None], (1, law.days)).ravel(), wanted.ravel())
+    on_day = np.repeat(np.tile(np.arange(law.days), n), wanted.ravel())
+    total = len(owner)
+    habitual = rng.random(total) < law.habit
+    hour = np.where(habitual, start_hour[owner] + rng.normal(0, 1, total), sample_start_hour(config, rng, total))
+    intended = np.maximum(on_day * day + hour * 3600.0, 0.0)
+    order = np.lexsort((intended, owner))
+    owner, intended = owner[order], intended[order]
+    mu = np.log(law.room_hours * 3600) - law.room_sigma**2 / 2
+    length = np.clip(np.exp(mu + law.room_sigma * rng.normal(size=total)), 60.0, day)
+    gap = law.gap_hours * 3600 * np.exp(law.gap_sigma * rng.normal(size=total))
+
+    first = np.searchsorted(owner, np.arange(n))
+    rank = np.arange(total) - first[owner]
+    start = np.full((n + 1, width), NEVER, np.int64)
+    end = np.full((n + 1, width), NEVER, np.int64)
+    free = np.zeros(n)
+    for r in range(min(width, int(rank.max(initial=-1)) + 1)):
+        rows = np.flatnonzero(rank == r)
+        s = owner[rows]
+        begin = np.maximum(intended[rows], free[s])
+        start[s, r], end[s, r] = begin, begin + length[rows]
+        free[s] = begin + length[rows] + gap[rows]
+    world = int(law.days * day)
+    late = start >= world
+    start[late], end[late] = NEVER, NEVER
+
+    on_air, count = _bin_rooms(start[:n], end[:n], law.bin_minutes * 60, world, rng)
+    return Schedule(
+        start.astype(np.int32), end.astype(np.int32), on_air, count, np.int32(law.bin_minutes * 60), np.int32(world)
+    )
+
+
+def _bin_rooms(
+    start: np.ndarray, end: np.ndarray, seconds: int, world: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rooms by time bin, in an order shuffled per bin (draws by position must not favour neighbours)."""
+    bins = -(-world // seconds)
+    room = np.flatnonzero(start.ravel() < NEVER)
+    low = start.ravel()[room] // seconds
+    high = np.minimum((end.ravel()[room] - 1) // seconds, bins - 1)
+    spans = high - low + 1
+    which = np.repeat(np.arange(len(room)), spans)
+    at = low[which] + np.arange(spans.sum()) - np.repeat(np.cumsum(spans) - spans, spans)
+    order = np.lexsort((rng.random(len(at)), at))
+    count = np.bincount(at, minlength=bins)
+    table = np.zeros((bins, max(int(count.max(initial=0)), 1)), np.int32)
+    column = np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count)
+    table[at[order], column] = room[which[order]]
+    return table, count.astype(np.int32)
+
+
+def widen(schedule: Schedule, columns: int) -> Schedule:
+    """Pad the table of who is on air to ``columns``, so that the worlds of several seeds stack."""
+    missing = columns - schedule.on_air.shape[1]
+    return schedule._replace(on_air=np.pad(schedule.on_air, ((0, 0), (0, missing))))
+
+
+def room_at(schedule: Schedule, streamer: Int[Array, "..."], time: Int[Array, "..."]) -> Int[Array, "..."]:
+    """Flat index of the newest room of ``streamer`` that has started by ``time`` (its first one where none has).
+
+    Binary search over the sorted starts: ``ceil(log2(R))`` gathers. Combine with ``is_live``.
+    """
+    rooms = schedule.start.shape[-1]
+    base = streamer * rooms
+    starts = schedule.start.reshape(-1)
+    low = jnp.zeros_like(streamer)
+    step = 1 << max(rooms - 1, 1).bit_length()
+    while step > 1:
+        step //= 2
+        probe = jnp.minimum(low + step, rooms - 1)
+        low = jnp.where(starts[base + probe] <= time, probe, low)
+    return base + low
+
+
+def is_live(schedule: Schedule, room: Int[Array, "..."], time: Int[Array, "..."]) -> Array:
+    """``start[room] <= time < end[room]`` for flat room indices."""
+    return (schedule.start.reshape(-1)[room] <= time) & (time < schedule.end.reshape(-1)[room])

@@ -1,0 +1,97 @@
+"""The state of N sessions and the random numbers that one step of them uses."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.scipy.special import ndtri
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
+
+
+class Candidates(NamedTuple):
+    """The streams offered at one request."""
+
+    streamer: Int[Array, "N C"]
+    room: Int[Array, "N C"]
+    """Flat room index."""
+    ends: Int[Array, "N C"]
+    """Second at which the room goes off air."""
+    features: Float[Array, "N C F"]
+    mask: Bool[Array, "N C"]
+
+
+class Session(NamedTuple):
+    """N viewers in the app. Times are int32 seconds since the world began, each session on a clock of its own."""
+
+    user: Int[Array, "N"]
+    time: Int[Array, "N"]
+    started: Int[Array, "N"]
+    until: Int[Array, "N"]
+    """When the viewer's free time ends."""
+    patience: Float[Array, "N"]
+    patience_cap: Float[Array, "N"]
+    satisfaction: Float[Array, "N"]
+    fatigue: Float[Array, "N G"]
+    loyalty: Int[Array, "N L"]
+    loyalty_strength: Float[Array, "N L"]
+    loyalty_seen: Int[Array, "N L"]
+    """Second of the last visit; can lie before the world began."""
+    followed: Bool[Array, "N L"]
+    history: Int[Array, "N H"]
+    history_watch: Float[Array, "N H"]
+    history_reaction: Int[Array, "N H"]
+    misses: Int[Array, "N"]
+    """Impressions of this session that were not clicked or bounced."""
+    decisions: Int[Array, "N"]
+    """Of the episode."""
+    session: Int[Array, "N"]
+    """Index of the session within the episode; 0 unless ``episode=user``."""
+
+
+class Draws(NamedTuple):
+    """Random numbers of one impression, named, so that two policies can share them (common random numbers)."""
+
+    click: Float[Array, "N"]
+    stay: Float[Array, "N"]
+    reactions: Float[Array, "3 N"]
+    """Of comments, likes and gifts."""
+    follow: Float[Array, "N"]
+    price: Float[Array, "N"]
+    comeback: Float[Array, "N"]
+    watch: Float[Array, "N"]
+    """Standard normal; the others are uniform."""
+
+
+class Arrival(NamedTuple):
+    """Random numbers that start a session: two uniform, three standard normal."""
+
+    user: Float[Array, "N"]
+    day: Float[Array, "N"]
+    hour: Float[Array, "N"]
+    patience: Float[Array, "N"]
+    minutes: Float[Array, "N"]
+
+
+def draw(key: PRNGKeyArray, sessions: int, candidates: int) -> tuple[Draws, Arrival, Float[Array, "2N C"]]:
+    """All random numbers of one step from a single call: the impression's, an arrival's, and two sets for candidates.
+
+    Uniforms lie in [1e-7, 1 - 1e-7], so that their normal quantiles are finite. Normals are quantiles of uniforms: the same
+    number means the same luck whatever the law's parameters.
+    """
+    u = jnp.clip(jax.random.uniform(key, (14 + 2 * candidates, sessions)), 1e-7, 1 - 1e-7)
+    watch, hour, patience, minutes = ndtri(u[:4])
+    click, stay, follow, price, comeback, user, day = u[4:11]
+    draws = Draws(click, stay, u[11:14], follow, price, comeback, watch)
+    return draws, Arrival(user, day, hour, patience, minutes), u[14:].reshape(candidates, 2 * sessions).T
+
+
+def select(flag: Bool[Array, "N"], if_true: NamedTuple, if_false: NamedTuple) -> NamedTuple:
+    """Row-wise choice between two pytrees with leading axis N."""
+
+    def pick(x: Array, y: Array) -> Array:
+        return jnp.where(flag.reshape(flag.shape + (1,) * (x.ndim - 1)), x, y)
+
+    return jax.tree.map(pick, if_true, if_false)

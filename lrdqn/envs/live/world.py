@@ -1,0 +1,168 @@
+"""The world on the device: population, schedule and laws as one pytree, stackable over seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float, Int
+
+from lrdqn.config import LiveConfig, RewardConfig, UserLawConfig
+from lrdqn.envs.live.population import ANSWERS, standard_popularity
+from lrdqn.envs.live.schedule import Schedule, sample_schedule, widen
+from lrdqn.types import UNKNOWN, Catalogue, Population
+
+SIM_VERSION = "1"
+"""Bumped with every change of behaviour of the live world."""
+
+# One scalar leaf per law, so that any of them can be a vmapped axis. Attribute names are the schema's.
+Law = cast("type[UserLawConfig]", NamedTuple("Law", [(f.name, Any) for f in dataclasses.fields(UserLawConfig)]))
+RewardWeights = cast("type[RewardConfig]", NamedTuple("RewardWeights", [(f.name, Any) for f in dataclasses.fields(RewardConfig)]))
+
+
+class Streamers(NamedTuple):
+    """What the laws need of a streamer. Row ``S`` is "nothing" and is never on air."""
+
+    style: Float[Array, "S+1 d"]
+    category: Float[Array, "S+1 G"]
+    popularity: Float[Array, "S+1"]
+    """Log popularity."""
+    skill: Float[Array, "S+1"]
+    hook: Float[Array, "S+1"]
+
+
+class Users(NamedTuple):
+    """What the laws and the first observation of a session need of a user."""
+
+    interest: Float[Array, "U d"]
+    category_bias: Float[Array, "U G"]
+    wealth: Float[Array, "U"]
+    active_hour: Float[Array, "U"]
+    history: Int[Array, "U H"]
+    history_watch: Float[Array, "U H"]
+    history_reaction: Int[Array, "U H"]
+    loyalty: Int[Array, "U L"]
+    loyalty_strength: Float[Array, "U L"]
+    loyalty_hours: Float[Array, "U L"]
+    followed: Float[Array, "U L"]
+
+
+class LiveParams(NamedTuple):
+    """Parameters of the live world (``Env.params``)."""
+
+    streamers: Streamers
+    users: Users
+    catalogue: Catalogue
+    schedule: Schedule
+    law: UserLawConfig
+    weights: RewardConfig
+    affinity_mean: Float[Array, ""]
+    affinity_scale: Float[Array, ""]
+    utility_mean: Float[Array, ""]
+    utility_scale: Float[Array, ""]
+    salt: Int[Array, ""]
+    """Seeds the hash that decides which two-minute bins of a room are highlights."""
+
+
+def id_dtype(streamers: int) -> type[np.signedinteger[Any]]:
+    """Smallest integer type that holds every streamer id and the empty one."""
+    return np.int16 if streamers < np.iinfo(np.int16).max else np.int32
+
+
+def make_world(config: LiveConfig, population: Population, rng: np.random.Generator, known: bool = True) -> LiveParams:
+    """Draw a schedule for ``population`` and lay everything out as host arrays, padded with the empty streamer.
+
+    Args:
+        config: the world's config.
+        population: users and streamers.
+        rng: source of the schedule and of the highlights.
+        known: whether policies have met these streamers; ``False`` maps all of them to the shared identity row.
+    """
+    ids = id_dtype(len(population.style))
+
+    def pad(x: Any) -> np.ndarray:
+        return np.concatenate([x, np.zeros_like(x[:1])])
+
+    streamers = len(population.style)
+    identity = np.arange(1, streamers + 1, dtype=np.int32) if known else np.full(streamers, UNKNOWN, np.int32)
+    law = Law(*(np.float32(getattr(config.law, f.name)) for f in dataclasses.fields(UserLawConfig)))
+    weights = RewardWeights(*(np.float32(getattr(config.reward, f.name)) for f in dataclasses.fields(RewardConfig)))
+    return LiveParams(
+        streamers=Streamers(
+            style=pad(population.style),
+            category=pad(population.category),
+            popularity=pad(population.log_popularity),
+            skill=pad(population.skill),
+            hook=pad(population.hook),
+        ),
+        users=Users(
+            interest=population.interest,
+            category_bias=population.category_bias,
+            wealth=population.wealth,
+            active_hour=population.active_hour,
+            history=population.history.astype(ids),
+            history_watch=np.log1p(population.history_watch).astype(np.float16),
+            history_reaction=population.history_reaction.astype(np.uint8),
+            loyalty=population.loyalty,
+            loyalty_strength=population.loyalty_strength,
+            loyalty_hours=population.loyalty_hours,
+            followed=population.followed,
+        ),
+        catalogue=Catalogue(
+            identity=pad(identity),
+            style=pad(population.style),
+            category=pad(population.category),
+            tags=pad(population.tags),
+            profile=population.profile,
+        ),
+        schedule=sample_schedule(config, population.room_rate, population.start_hour, rng),
+        law=law,
+        weights=weights,
+        affinity_mean=np.float32(population.affinity_mean),
+        affinity_scale=np.float32(population.affinity_scale),
+        utility_mean=np.float32(population.utility_mean),
+        utility_scale=np.float32(population.utility_scale),
+        salt=np.uint32(rng.integers(0, 2**32, dtype=np.uint32)),
+    )
+
+
+def stack_worlds(worlds: list[LiveParams]) -> LiveParams:
+    """Worlds of several seeds with a leading axis ``[seeds]``; their tables of who is on air are padded to one width."""
+    columns = max(w.schedule.on_air.shape[1] for w in worlds)
+    wide = [w._replace(schedule=widen(w.schedule, columns)) for w in worlds]
+    return jax.tree.map(lambda *x: np.stack(x), *wide)
+
+
+def affinity(params: LiveParams, user: Int[Array, "N"], streamer: Int[Array, "N K"]) -> Float[Array, "N K"]:
+    """Standardised affinity ``(theta_u . e_s - mean) / scale``; with random unit vectors of length 16, ``4 theta . e``."""
+    dot = jnp.einsum("nd,nkd->nk", params.users.interest[user], params.streamers.style[streamer])
+    return (dot - params.affinity_mean) / params.affinity_scale
+
+
+def fresh_utility(params: LiveParams, user: Int[Array, "N"], streamer: Int[Array, "N K"]) -> Float[Array, "N K"]:
+    """Standardised utility of a stream to a user who meets it for the first time, without highlight or fatigue.
+
+    ``(1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V`` with affinity a, category bias b, standardised log popularity L, skill k,
+    hook h; the constants ``m_V, s_V`` are frozen with the population.
+
+    Source: SIMULATOR section 0, set J.
+    """
+    law, s = params.law, params.streamers
+    bias = jnp.einsum("ng,nkg->nk", params.users.category_bias[user], s.category[streamer])
+    raw = (
+        law.affinity * affinity(params, user, streamer)
+        + bias
+        + law.popularity * standard_popularity(s.popularity[streamer])
+        + law.skill * s.skill[streamer]
+        + law.hook * s.hook[streamer]
+    )
+    return (raw - params.utility_mean) / params.utility_scale
+
+
+def profile_size() -> int:
+    """Length of a synthetic user's profile."""
+    return sum(ANSWERS)

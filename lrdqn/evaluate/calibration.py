@@ -1,0 +1,146 @@
+"""The world against real figures: what a logged policy leaves behind, next to what KuaiLive and KuaiRand published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import PRNGKeyArray
+
+from lrdqn.types import Env, Policy, PyTree, View
+
+LOGGED = ("clicked", "seconds", "reward/comments", "reward/likes", "gifts", "spent", "left", "returned", "familiar")
+
+
+class Target(NamedTuple):
+    """One published figure. ``tolerance`` is relative, or absolute where ``absolute``; ``None`` is for information."""
+
+    name: str
+    value: float
+    tolerance: float | None
+    source: str
+    absolute: bool = False
+
+
+TARGETS = (
+    Target("rooms per streamer-day", 1.22, 0.05, "KuaiLive (derived)"),
+    Target("live set p90 / p10", 2.27, 0.15, "KuaiLive-Agent (shop rooms)"),
+    Target("hour with most room starts", 20.0, 3.0, "KuaiLive paper (18-22 h, +-1)", absolute=True),
+    Target("watch per click, mean (s)", 82.6, 0.10, "KuaiLive (derived)"),
+    Target("watch per click, median (s)", 4.87, 0.10, "GiftLive EDA"),
+    Target("share of watches < 3 s", 0.333, None, "mixture fit"),
+    Target("share of watches > 600 s", 0.031, None, "mixture fit"),
+    Target("comments per click", 0.0400, 0.10, "KuaiLive counts"),
+    Target("likes per click", 0.0365, 0.10, "KuaiLive counts"),
+    Target("gifts per click", 0.0148, 0.10, "KuaiLive counts"),
+    Target("comments per viewer-minute", 0.0291, 0.10, "KuaiLive (derived)"),
+    Target("likes per viewer-minute", 0.0265, 0.10, "KuaiLive (derived)"),
+    Target("gifts per viewer-minute", 0.0108, 0.10, "KuaiLive (derived)"),
+    Target("gift price p50", 2.0, 0.15, "GiftLive EDA"),
+    Target("gift price p90", 88.0, 0.15, "GiftLive EDA"),
+    Target("gift price p95", 298.0, 0.15, "GiftLive EDA"),
+    Target("gift price mean", 82.7, 0.15, "GiftLive EDA"),
+    Target("next-day return", 0.90, 0.02, "GiftLive EDA (.89-.91)", absolute=True),
+    Target("clicks on familiar streamers", 0.469, 0.03, "KuaiLive-Agent", absolute=True),
+    Target("streamers with < 5 interactions", 0.70, 0.03, "KuaiLive paper, by the popularity law", absolute=True),
+    Target("click per impression, random", 0.18, None, "KuaiRand random log"),
+    Target("click per impression, reference", 0.45, None, "KuaiRand standard log"),
+)
+"""Targets of SIMULATOR section 8 that this version of the world covers."""
+
+
+class Row(NamedTuple):
+    """One line of the calibration table."""
+
+    target: Target
+    simulated: float
+    passed: bool | None
+
+
+def make_log(env: Env, policy: Policy) -> Callable[[PyTree, PyTree, PRNGKeyArray], dict[str, Array]]:
+    """Build ``log(policy_state, world, key) -> {field: [T, N]}``: one cohort of sessions, each logged to its end.
+
+    ``alive`` marks impressions of sessions that had not ended before.
+    """
+
+    def log(policy_state: PyTree, world: PyTree, key: PRNGKeyArray) -> dict[str, Array]:
+        reset_key, act_key, env_key = jax.random.split(key, 3)
+        state, obs = env.reset(reset_key, world)
+        catalogue = env.catalogue(world)
+
+        def one(carry: Any, t: Array) -> tuple[Any, dict[str, Array]]:
+            state, obs, policy_state, alive = carry
+            action, policy_state = policy.act(policy_state, View(obs, catalogue), jax.random.fold_in(act_key, t))
+            recency = jnp.take_along_axis(obs.features[..., 3], action[:, None], axis=1)[:, 0]
+            state, step = env.step(jax.random.fold_in(env_key, t), state, action, world)
+            row = {"alive": alive, **{k: step.info[k] for k in LOGGED if k != "familiar"}, "familiar": recency > 0}
+            return (state, step.obs, policy_state, alive & ~(step.terminated | step.truncated)), row
+
+        start = (state, obs, policy_state, jnp.ones(env.spec.sessions, bool))
+        return jax.lax.scan(one, start, jnp.arange(env.spec.horizon))[1]
+
+    return log
+
+
+def schedule_statistics(start: np.ndarray, count: np.ndarray, bin_seconds: int, days: int, streamers: int) -> dict[str, float]:
+    """Rooms per streamer-day, spread of the number of rooms on air over the hours, hour with most starts; first day left out."""
+    begins = start[:streamers].ravel()
+    begins = begins[(begins >= 86_400) & (begins < days * 86_400)]
+    bins_per_day = 86_400 // bin_seconds
+    live = count[bins_per_day : days * bins_per_day]
+    low, high = np.percentile(live, [10, 90])
+    hours = np.bincount((begins % 86_400) // 3600, minlength=24)
+    smooth = hours + np.roll(hours, 1) + np.roll(hours, -1)
+    return {
+        "rooms per streamer-day": len(begins) / streamers / (days - 1),
+        "live set p90 / p10": high / max(low, 1),
+        "hour with most room starts": float(np.argmax(smooth)) + 0.5,
+    }
+
+
+def log_statistics(log: dict[str, np.ndarray]) -> dict[str, float]:
+    """Figures per click, per viewer-minute, per gift and per session of a log ``{field: [T, N]}``."""
+    alive = log["alive"]
+    clicked = alive & log["clicked"]
+    seconds, gifts = log["seconds"][clicked], log["gifts"][clicked]
+    clicks, minutes = clicked.sum(), seconds.sum() / 60
+    counts = {"comments": log["reward/comments"][clicked].sum(), "likes": log["reward/likes"][clicked].sum(), "gifts": gifts.sum()}
+    given = gifts > 0
+    price = np.repeat(log["spent"][clicked][given] / gifts[given], gifts[given].astype(int))
+    price = price if len(price) else np.array([np.nan])
+    p50, p90, p95 = np.percentile(price, [50, 90, 95])
+    left = alive & log["left"]
+    return {
+        "watch per click, mean (s)": seconds.mean(),
+        "watch per click, median (s)": np.median(seconds),
+        "share of watches < 3 s": (seconds < 3).mean(),
+        "share of watches > 600 s": (seconds > 600).mean(),
+        **{f"{k} per click": v / clicks for k, v in counts.items()},
+        **{f"{k} per viewer-minute": v / minutes for k, v in counts.items()},
+        "gift price p50": p50,
+        "gift price p90": p90,
+        "gift price p95": p95,
+        "gift price mean": price.mean(),
+        "next-day return": (left & log["returned"]).sum() / left.sum(),
+        "clicks on familiar streamers": log["familiar"][clicked].mean(),
+        "click per impression, reference": clicks / alive.sum(),
+    }
+
+
+def popularity_statistics(log_popularity: np.ndarray) -> dict[str, float]:
+    """Share of streamers whose expected interactions in the window are below 5."""
+    return {"streamers with < 5 interactions": float((np.exp(log_popularity) < 5).mean())}
+
+
+def compare(figures: dict[str, float]) -> list[Row]:
+    """Each target next to its figure; ``passed`` is ``None`` where the target is for information only."""
+    rows = []
+    for target in TARGETS:
+        simulated = float(figures.get(target.name, np.nan))
+        off = abs(simulated - target.value) / (1.0 if target.absolute else abs(target.value))
+        rows.append(Row(target, simulated, None if target.tolerance is None else bool(off <= target.tolerance)))
+    return rows

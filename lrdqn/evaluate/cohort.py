@@ -1,0 +1,116 @@
+"""Evaluation: a fixed cohort of session starts, each played to its end or the horizon by several policies side by side.
+
+All policies step in lockstep on the same random numbers (common random numbers), inside one compiled program: their sessions
+are one more axis of the same environment step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float, PRNGKeyArray
+
+from lrdqn.types import Env, Policy, PyTree, TimeStep, View
+
+
+class Outcome(NamedTuple):
+    """What became of the cohort, per policy P and session N; sums over each session's own life."""
+
+    returns: Float[Array, "P N"]
+    watch_minutes: Float[Array, "P N"]
+    length: Float[Array, "P N"]
+    clicks: Float[Array, "P N"]
+    censored: Bool[Array, "P N"]
+    """Cut by the horizon instead of ending by itself."""
+
+
+class _Progress(NamedTuple):
+    step: Array
+    env: PyTree
+    obs: PyTree
+    policies: tuple[PyTree, ...]
+    alive: Bool[Array, "P N"]
+    outcome: Outcome
+
+
+def make_cohort(env: Env, policies: tuple[Policy, ...]) -> Callable[[tuple[PyTree, ...], PyTree, PRNGKeyArray], Outcome]:
+    """Build ``evaluate(policy_states, world, key) -> Outcome``.
+
+    The cohort is the N session starts that ``key`` draws; a session counts until its first end, so short and long ones weigh the
+    same (counting whatever happened to finish would favour short ones). The loop stops when nobody is left.
+
+    Args:
+        env: with ``env.spec.sessions`` = N.
+        policies: P of them, in the order of the states handed to ``evaluate``.
+    """
+    shape = (len(policies), env.spec.sessions)
+
+    def spread(tree: PyTree) -> PyTree:
+        return jax.tree.map(lambda x: jnp.broadcast_to(x, (len(policies), *x.shape)), tree)
+
+    def evaluate(policy_states: tuple[PyTree, ...], world: PyTree, key: PRNGKeyArray) -> Outcome:
+        reset_key, env_key, act_key = jax.random.split(key, 3)
+        catalogue = env.catalogue(world)
+        env_state, obs = env.reset(reset_key, world)
+        zero = jnp.zeros(shape)
+        start = _Progress(
+            jnp.int32(0), spread(env_state), spread(obs), policy_states, jnp.ones(shape, bool),
+            Outcome(zero, zero, zero, zero, jnp.zeros(shape, bool)),
+        )  # fmt: skip
+
+        def decide(p: _Progress) -> tuple[Array, tuple[PyTree, ...]]:
+            chosen = []
+            for i, (policy, state) in enumerate(zip(policies, p.policies, strict=True)):
+                view = View(jax.tree.map(lambda x, i=i: x[i], p.obs), catalogue)
+                key = jax.random.fold_in(jax.random.fold_in(act_key, i), p.step)
+                chosen.append(policy.act(state, view, key))
+            actions, states = zip(*chosen, strict=True)
+            return jnp.stack(actions), states
+
+        def remember(states: tuple[PyTree, ...], timestep: TimeStep) -> tuple[PyTree, ...]:
+            ones = (jax.tree.map(lambda x, i=i: x[i], timestep) for i in range(len(policies)))
+            return tuple(policy.observe(s, t) for policy, s, t in zip(policies, states, ones, strict=True))
+
+        def body(p: _Progress) -> _Progress:
+            actions, states = decide(p)
+            step_key = jax.random.fold_in(env_key, p.step)
+            env_state, t = jax.vmap(env.step, in_axes=(None, 0, 0, None))(step_key, p.env, actions, world)
+            live = p.alive.astype(jnp.float32)
+            seconds = t.info.get("seconds", jnp.zeros(shape))
+            clicked = t.info.get("clicked", jnp.zeros(shape, bool))
+            done = t.terminated | t.truncated
+            outcome = Outcome(
+                returns=p.outcome.returns + live * t.reward,
+                watch_minutes=p.outcome.watch_minutes + live * seconds / 60,
+                length=p.outcome.length + live,
+                clicks=p.outcome.clicks + live * clicked,
+                censored=p.outcome.censored | (p.alive & t.truncated & ~t.terminated),
+            )
+            return _Progress(p.step + 1, env_state, t.obs, remember(states, t), p.alive & ~done, outcome)
+
+        def unfinished(p: _Progress) -> Array:
+            return jnp.any(p.alive) & (p.step < env.spec.horizon)
+
+        end = jax.lax.while_loop(unfinished, body, start)
+        return end.outcome._replace(censored=end.outcome.censored | end.alive)
+
+    return evaluate
+
+
+METRICS: dict[str, str] = {
+    "return": "returns",
+    "watch_minutes": "watch_minutes",
+    "session_length": "length",
+    "clicks": "clicks",
+    "censored": "censored",
+}
+"""Name in the files -> field of ``Outcome``."""
+
+
+def per_seed(outcome: Any) -> dict[str, Any]:
+    """Mean over the cohort, keeping leading axes: ``{metric: [..., P]}`` for an ``Outcome`` of host arrays ``[..., P, N]``."""
+    return {name: getattr(outcome, field).mean(-1) for name, field in METRICS.items()}

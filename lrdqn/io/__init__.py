@@ -1,0 +1,1 @@
+"""What leaves a run and comes back: run folder, checkpoint, table, curve, progress, population folder."""

@@ -1,0 +1,175 @@
+"""The table that closes a run, on a terminal and in Markdown, and what it does not show in so many words: who is not beaten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from lrdqn.evaluate.summary import LEARNED
+
+MISSING = "–"
+
+COLUMNS = (
+    ("return", "Return", "per session"),
+    ("watch_minutes", "Watch time", "min/session"),
+    ("session_length", "Length", "recs/session"),
+    ("clicks", "Clicks", "per session"),
+)
+"""Metric, name and unit of each column of the table."""
+
+DIFFERENCE = ("learned", "− this")
+"""The last column: paired difference of return, ``learned`` minus the policy of the row."""
+
+NARROW = 80
+"""Columns of the narrowest terminal that shows every interval on one line (unless all figures pass 100)."""
+
+
+class Cell(NamedTuple):
+    """A mean and its interval, as text; ``beats`` says whether an interval of a difference lies above zero."""
+
+    mean: str
+    interval: str
+    beats: bool = True
+
+
+class Row(NamedTuple):
+    """One policy."""
+
+    policy: str
+    metrics: tuple[Cell, ...]
+    difference: Cell
+
+
+def table_rows(summary: Mapping[str, Any]) -> list[Row]:
+    """One row per policy, best return first; a policy without a return comes last."""
+    policies, differences = summary["policies"], summary["differences"]
+    order = sorted(policies, key=lambda name: -_number(policies[name].get("return", {}).get("mean"), float("-inf")))
+    spread = summary.get("seeds") != 1
+    columns = [_cells([policies[name].get(metric) for name in order], spread) for metric, _, _ in COLUMNS]
+    versus = _cells([differences.get(name, {}).get("return") for name in order], spread, signed=True)
+    return [Row(name, tuple(column[i] for column in columns), versus[i]) for i, name in enumerate(order)]
+
+
+def policy_table(summary: Mapping[str, Any]) -> Table:
+    """The table for a terminal; intervals stand below their means so that it fits into 80 columns.
+
+    Args:
+        summary: as ``run_folder.read_summary`` gives it.
+    """
+    rows = table_rows(summary)
+    gap = 1 if _width(rows) > NARROW else 2
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, gap - 1),
+        collapse_padding=True,
+        pad_edge=False,
+        caption="\n" + caption(summary),
+        caption_justify="left",
+    )
+    table.add_column("Policy", no_wrap=True)
+    for _, name, unit in COLUMNS:
+        table.add_column(_header(name, unit), justify="right")
+    table.add_column(_header(*DIFFERENCE), justify="right")
+    for row in rows:
+        own = row.policy == LEARNED
+        cells = [_two_lines(cell, "bold" if own else "") for cell in row.metrics]
+        cells.append(_two_lines(row.difference, "green" if row.difference.beats else "yellow"))
+        table.add_row(Text(row.policy, style="bold" if own else ""), *cells)
+    return table
+
+
+def policy_markdown(summary: Mapping[str, Any]) -> str:
+    """The same rows as a Markdown table, with the caption below it."""
+    heads = ["Policy", *(f"{name} ({unit})" for _, name, unit in COLUMNS), " ".join(DIFFERENCE)]
+    lines = [_markdown_line(heads), _markdown_line(["---", *["---:"] * (len(COLUMNS) + 1)])]
+    for row in table_rows(summary):
+        name = f"**{row.policy}**" if row.policy == LEARNED else row.policy
+        lines.append(_markdown_line([name, *(_one_line(cell) for cell in (*row.metrics, row.difference))]))
+    return "\n".join([*lines, "", caption(summary), ""])
+
+
+def caption(summary: Mapping[str, Any]) -> str:
+    """Seeds, session starts per seed, what brackets and last column are, and the share of sessions that the horizon cut."""
+    seeds, sessions = summary.get("seeds"), summary.get("sessions_per_seed")
+    counts = f"{_count(seeds, 'seed')} × {_count(sessions, 'session')}"
+    spread = "one seed gives no interval" if seeds == 1 else "mean [95 % bootstrap interval over seeds]"
+    last = f"{' '.join(DIFFERENCE)}: return, paired by seed"
+    shares = {name: share for name, share in summary.get("censored_share", {}).items() if share is not None}
+    cut = ", ".join(f"{name} {_percent(share)}" for name, share in shares.items() if share > 0)
+    return f"{counts}; {spread}; {last}; sessions cut by the horizon: {cut or ('none' if shares else 'not recorded')}"
+
+
+def verdicts(summary: Mapping[str, Any]) -> list[str]:
+    """In words, every policy that learned does not beat: the interval of the paired difference of return reaches zero or below.
+
+    Returns:
+        One line per such policy, best first; empty where learned beats them all. With one seed nothing is claimed, and a line
+        says so.
+    """
+    if summary.get("seeds") == 1:
+        return ["1 seed: differences have no interval, so nothing is claimed about whom learned beats"]
+    lines = []
+    for row in table_rows(summary):
+        if row.policy != LEARNED and not row.difference.beats:
+            lines.append(f"learned does not beat {row.policy}: difference {_one_line(row.difference)}")
+    return lines
+
+
+def _cells(entries: list[Mapping[str, Any] | None], spread: bool, signed: bool = False) -> list[Cell]:
+    """Cells of one column, all with the decimals that its largest number calls for; without ``spread`` there is no interval."""
+    triples = [tuple((entry or {}).get(key) for key in ("mean", "ci_low", "ci_high")) for entry in entries]
+    largest = max((abs(x) for triple in triples for x in triple if x is not None), default=0.0)
+    decimals = 2 if largest < 10 else 1 if largest < 1000 else 0
+    sign = "+" if signed else ""
+
+    def text(x: float | None, sign: str = "") -> str:
+        return MISSING if x is None else f"{x:{sign}.{decimals}f}"
+
+    cells = []
+    for entry, (mean, low, high) in zip(entries, triples, strict=True):
+        beats = entry is None or (spread and low is not None and low > 0)
+        interval = f"[{text(low)}, {text(high)}]" if entry is not None and spread else ""
+        cells.append(Cell(text(mean, sign), interval, beats))
+    return cells
+
+
+def _width(rows: list[Row]) -> int:
+    """Columns that the table takes with gaps of two."""
+    names = max(len(row.policy) for row in rows)
+    cells = [[*row.metrics, row.difference] for row in rows]
+    heads = [max(map(len, head)) for head in (*(column[1:] for column in COLUMNS), DIFFERENCE)]
+    widths = [max(head, *(len(cell.interval) for cell in column)) for head, *column in zip(heads, *cells, strict=True)]
+    return names + sum(widths) + 2 * len(widths)
+
+
+def _header(name: str, unit: str) -> Text:
+    return Text.assemble((name, "bold"), "\n", (unit, "dim"))
+
+
+def _two_lines(cell: Cell, style: str) -> Text:
+    return Text.assemble((cell.mean, style), *(["\n", (cell.interval, "dim")] if cell.interval else []))
+
+
+def _one_line(cell: Cell) -> str:
+    return f"{cell.mean} {cell.interval}".rstrip()
+
+
+def _markdown_line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(x: float | None, missing: float) -> float:
+    return missing if x is None else x
+
+
+def _count(n: int | None, noun: str) -> str:
+    return f"? {noun}s" if n is None else f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+def _percent(share: float) -> str:
+    return "< 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"

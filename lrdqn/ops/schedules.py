@@ -1,0 +1,21 @@
+"""Schedules that a traced step can be put into."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import ArrayLike, Float
+
+
+def linear(step: ArrayLike, start: ArrayLike, end: ArrayLike, steps: ArrayLike) -> Float[Array, ""]:
+    """``(1 - f) start + f end`` with ``f = clip(step / steps, 0, 1)``; exactly ``start`` and ``end`` at and beyond its ends.
+
+    Args:
+        step: steps done, float or integer.
+        start: value at step 0.
+        end: value from ``steps`` on.
+        steps: length of the way, positive.
+    """
+    step, start, end, steps = (jnp.asarray(x, jnp.float32) for x in (step, start, end, steps))
+    share = jnp.clip(step / steps, 0.0, 1.0)
+    return (1.0 - share) * start + share * end

@@ -1,0 +1,6 @@
+"""Replay memories behind one contract (``lrdqn.types.Replay``)."""
+
+from lrdqn.replay.prioritized import make_prioritized
+from lrdqn.replay.uniform import make_uniform
+
+__all__ = ["make_prioritized", "make_uniform"]

@@ -1,0 +1,152 @@
+"""The training loop as three pure functions of one learner: ``init``, ``warmup``, ``chunk``. The caller vmaps and shards them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Int, PRNGKeyArray
+
+from lrdqn.config import AgentConfig, TrainConfig
+from lrdqn.ops.exploration import epsilon_greedy
+from lrdqn.ops.schedules import linear
+from lrdqn.train.plan import Plan
+from lrdqn.train.rollout import play_round
+from lrdqn.types import Agent, Env, Hypers, PyTree, Replay, Transition
+
+
+class TrainState(NamedTuple):
+    """Everything one learner is. Donated from chunk to chunk; saved whole, it resumes exactly."""
+
+    agent: PyTree
+    replay: PyTree
+    env: PyTree
+    obs: PyTree
+    key: PRNGKeyArray
+
+
+class Clock(NamedTuple):
+    """Where a chunk stands in the run, told by the host, whose counters are exact (DESIGN P25)."""
+
+    done: Float[Array, ""]
+    """Env steps done; it only feeds schedules, which are flat long before float32 counts coarsely."""
+    block: Int[Array, ""]
+    """Blocks done, modulo ``plan.blocks_per_sync``."""
+
+
+class Trainer(NamedTuple):
+    """Pure functions of one learner. ``world`` is the environment's parameters."""
+
+    init: Callable[[PRNGKeyArray, PyTree, Hypers], TrainState]
+    warmup: Callable[[TrainState, PyTree, Hypers], TrainState]
+    chunk: Callable[[TrainState, PyTree, Hypers, Clock], tuple[TrainState, dict[str, Array]]]
+
+
+def make_trainer(env: Env, agent: Agent, replay: Replay, plan: Plan, agent_config: AgentConfig, train: TrainConfig) -> Trainer:
+    """Put environment, agent and replay into ``scan(act -> step -> write -> sample -> update)``.
+
+    Nothing in it talks to the host (P1), branches on state (P3) or copies the replay (P4).
+
+    Args:
+        env, agent, replay: the parts.
+        plan: static loop lengths.
+        agent_config: epsilon schedule.
+        train: length of the run, for the annealing of beta.
+    """
+
+    def collect(state: TrainState, world: PyTree, hypers: Hypers, epsilon: Float[Array, ""] | None, key: PRNGKeyArray) -> Any:
+        """``plan.rounds`` rounds; ``epsilon=None`` is the random policy of warm-up."""
+        catalogue = env.catalogue(world)
+
+        def act(obs: PyTree, key: PRNGKeyArray) -> Array:
+            if epsilon is None:
+                return random_action(env, obs, key)
+            return agent.act(state.agent, obs, catalogue, epsilon, key)
+
+        def one(carry: tuple[PyTree, PyTree], key: PRNGKeyArray) -> tuple[tuple[PyTree, PyTree], Any]:
+            act_key, env_key = jax.random.split(key)
+            env_state, timestep, transition = play_round(env, act, *carry, world, hypers, (act_key, env_key))
+            figures = (jnp.mean(timestep.reward), jnp.sum(timestep.terminated | timestep.truncated))
+            return (env_state, timestep.obs), (transition, figures)
+
+        keys = jax.random.split(key, plan.rounds)
+        (env_state, obs), (transitions, figures) = jax.lax.scan(one, (state.env, state.obs), keys)
+        flat = jax.tree.map(lambda x: x.reshape((-1, *x.shape[2:])), transitions)
+        return state._replace(replay=replay.add(state.replay, flat, hypers), env=env_state, obs=obs), figures
+
+    def learn(state: TrainState, world: PyTree, hypers: Hypers, key: PRNGKeyArray) -> tuple[TrainState, dict[str, Array]]:
+        catalogue = env.catalogue(world)
+
+        def one(carry: tuple[PyTree, PyTree], key: PRNGKeyArray) -> tuple[tuple[PyTree, PyTree], dict[str, Array]]:
+            agent_state, replay_state = carry
+            sample_key, update_key = jax.random.split(key)
+            sample = replay.sample(replay_state, sample_key, hypers)
+            agent_state, td_error, metrics = agent.update(agent_state, sample, catalogue, hypers, update_key)
+            return (agent_state, replay.update_priorities(replay_state, sample.indices, td_error, hypers)), metrics
+
+        keys = jax.random.split(key, plan.updates)
+        (agent_state, replay_state), metrics = jax.lax.scan(one, (state.agent, state.replay), keys)
+        return state._replace(agent=agent_state, replay=replay_state), jax.tree.map(jnp.mean, metrics)
+
+    def iteration(state: TrainState, done: Float[Array, ""], world: PyTree, hypers: Hypers) -> tuple[TrainState, dict[str, Array]]:
+        key, collect_key, learn_key = jax.random.split(state.key, 3)
+        epsilon = linear(done, hypers.epsilon_start, hypers.epsilon_end, agent_config.epsilon_steps)
+        now = hypers._replace(beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps))
+        state, (reward, ended) = collect(state._replace(key=key), world, now, epsilon, collect_key)
+        state, metrics = learn(state, world, now, learn_key)
+        return state, metrics | {"reward": jnp.mean(reward), "ended": jnp.sum(ended), "epsilon": epsilon}
+
+    def init(key: PRNGKeyArray, world: PyTree, hypers: Hypers) -> TrainState:
+        agent_key, env_key, run_key = jax.random.split(key, 3)
+        env_state, obs = env.reset(env_key, world)
+        return TrainState(agent.init(agent_key), replay.init(example_transition(env, obs, hypers)), env_state, obs, run_key)
+
+    def warmup(state: TrainState, world: PyTree, hypers: Hypers) -> TrainState:
+        def one(state: TrainState, _: None) -> tuple[TrainState, None]:
+            key, round_key = jax.random.split(state.key)
+            return collect(state._replace(key=key), world, hypers, None, round_key)[0], None
+
+        return jax.lax.scan(one, state, None, length=plan.warmup_iterations)[0]
+
+    def chunk(state: TrainState, world: PyTree, hypers: Hypers, clock: Clock) -> tuple[TrainState, dict[str, Array]]:
+        per_block = plan.iterations_per_block
+
+        def block(state: TrainState, number: Array) -> tuple[TrainState, dict[str, Array]]:
+            def one(state: TrainState, i: Array) -> tuple[TrainState, dict[str, Array]]:
+                done = clock.done + plan.stride * (number * per_block + i).astype(jnp.float32)
+                return iteration(state, done, world, hypers)
+
+            state, metrics = jax.lax.scan(one, state, jnp.arange(per_block))
+            moved = agent.sync(state.agent, hypers)
+            if plan.blocks_per_sync > 1:
+                due = (clock.block + number + 1) % plan.blocks_per_sync == 0
+                moved = jax.tree.map(lambda new, old: jnp.where(due, new, old), moved, state.agent)
+            return state._replace(agent=moved), jax.tree.map(jnp.mean, metrics)
+
+        state, metrics = jax.lax.scan(block, state, jnp.arange(plan.blocks_per_chunk))
+        return state, jax.tree.map(jnp.mean, metrics)
+
+    return Trainer(init, warmup, chunk)
+
+
+def clock_at(plan: Plan, chunk: int) -> Clock:
+    """The clock before chunk number ``chunk``."""
+    return Clock(jnp.float32(chunk * plan.chunk_steps), jnp.int32(chunk * plan.blocks_per_chunk % plan.blocks_per_sync))
+
+
+def random_action(env: Env, obs: PyTree, key: PRNGKeyArray) -> Array:
+    """Uniform over the actions on offer: epsilon-greedy at epsilon 1, whatever the values."""
+    u = jax.random.uniform(key, (env.spec.sessions,))
+    shape = (env.spec.sessions, env.spec.actions)
+    mask = obs.mask if env.spec.observation == "candidates" else jnp.ones(shape, bool)
+    return jax.vmap(epsilon_greedy, in_axes=(0, 0, 0, None))(u, jnp.zeros(shape), mask, jnp.float32(1.0))
+
+
+def example_transition(env: Env, obs: PyTree, hypers: Hypers) -> Transition:
+    """One unbatched transition with the shapes and types that replay will hold."""
+    one = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), obs)
+    shape = () if env.spec.slate == 1 else (env.spec.slate,)
+    return Transition(one, jnp.zeros(shape, jnp.int32), jnp.zeros((), hypers.gamma.dtype), jnp.zeros((), hypers.gamma.dtype), one)

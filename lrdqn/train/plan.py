@@ -1,0 +1,72 @@
+"""The static schedule of a run: how many steps, updates and syncs fit into what, worked out once on the host (DESIGN P3)."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from lrdqn.config import AgentConfig, TrainConfig
+
+
+class Plan(NamedTuple):
+    """Whole numbers that shape the compiled program. One iteration is ``rounds`` steps of all sessions, then ``updates``."""
+
+    sessions: int
+    rounds: int
+    updates: int
+    stride: int
+    """Env steps of one iteration."""
+    iterations_per_block: int
+    blocks_per_chunk: int
+    blocks_per_sync: int
+    """The target moves at the end of every block whose number is a multiple of this."""
+    chunks: int
+    warmup_iterations: int
+
+    @property
+    def chunk_steps(self) -> int:
+        """Env steps of one chunk."""
+        return self.stride * self.iterations_per_block * self.blocks_per_chunk
+
+
+CURVE_POINTS = 10
+WARMUP_STEPS = 4096
+
+
+def default_eval_period(env_steps: int, stride: int, sync: int) -> int:
+    """About a tenth of the run: the divisor of ``env_steps`` (in iterations) nearest to it, whole syncs preferred."""
+    iterations, per_sync = env_steps // stride, sync // stride
+    divisors = [d for d in range(1, iterations + 1) if iterations % d == 0]
+    wanted = iterations / CURVE_POINTS
+    whole = [d for d in divisors if d % per_sync == 0 and wanted / 2 <= d <= 2 * wanted]
+    return stride * min(whole or divisors, key=lambda d: abs(math.log(d / wanted)))
+
+
+def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int) -> Plan:
+    """Turn periods in env steps into loop lengths.
+
+    A chunk (one evaluation period) is a scan over blocks, a block a scan over iterations. The block length divides both the sync
+    period and the chunk, so the target moves between blocks and the hot loop has no branch.
+
+    Args:
+        train: budgets; ``freeze`` has checked that the periods divide.
+        agent: its target period.
+        batch_size: transitions that warm-up must at least leave.
+    """
+    warmup = max(WARMUP_STEPS, batch_size) if train.warmup_steps is None else train.warmup_steps
+    stride = max(train.sessions, train.update_period)
+    per_sync = agent.target_period // stride
+    period = train.eval_period or default_eval_period(train.env_steps, stride, agent.target_period)
+    per_chunk = period // stride
+    block = math.gcd(per_sync, per_chunk)
+    return Plan(
+        sessions=train.sessions,
+        rounds=stride // train.sessions,
+        updates=stride // train.update_period,
+        stride=stride,
+        iterations_per_block=block,
+        blocks_per_chunk=per_chunk // block,
+        blocks_per_sync=per_sync // block,
+        chunks=train.env_steps // period,
+        warmup_iterations=-(-warmup // stride),
+    )

@@ -1,0 +1,47 @@
+"""Acting: one round of all sessions, and the transitions that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Int, PRNGKeyArray
+
+from lrdqn.types import Env, Hypers, PyTree, TimeStep, Transition
+
+Act = Callable[[PyTree, PRNGKeyArray], Int[Array, "N"]]
+
+
+def to_transition(obs: PyTree, action: Array, timestep: TimeStep, hypers: Hypers) -> Transition:
+    """``discount = gamma ** elapsed * (1 - terminated)``; next observation before auto-reset; reward scaled.
+
+    Truncation leaves the discount as it is: the value goes on, only the watching stops (Pardo et al. 2018).
+    """
+    alive = 1.0 - timestep.terminated.astype(jnp.float32)
+    return Transition(
+        obs=obs,
+        action=action,
+        reward=hypers.reward_scale * timestep.reward,
+        discount=jnp.power(hypers.gamma, timestep.elapsed) * alive,
+        next_obs=timestep.final_obs,
+    )
+
+
+def play_round(
+    env: Env, act: Act, env_state: PyTree, obs: PyTree, world: PyTree, hypers: Hypers, keys: tuple[PRNGKeyArray, PRNGKeyArray]
+) -> tuple[PyTree, TimeStep, Transition]:
+    """One decision of every session.
+
+    Args:
+        env: the environment.
+        act: ``act(obs, key) -> action [N]``.
+        env_state: its state.
+        obs: what the sessions see now.
+        world: its parameters.
+        hypers: gamma and reward scale.
+        keys: of acting and of the world.
+    """
+    action = act(obs, keys[0])
+    env_state, timestep = env.step(keys[1], env_state, action, world)
+    return env_state, timestep, to_transition(obs, action, timestep, hypers)

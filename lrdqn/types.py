@@ -1,0 +1,228 @@
+"""The nouns: every record and every bundle of functions that two rooms of the project share.
+
+Records that cross ``jit`` are ``NamedTuple``s (pytrees). A component is a ``NamedTuple`` of pure functions closed over
+its static hyper-parameters and built on the host. Axis letters: N sessions, B batch, A actions, C candidates, H history,
+K slate, S streamers, U users, d style, G categories, T tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jax import Array
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
+
+PyTree = Any
+Params = Any
+
+UNKNOWN = 0
+"""Row of the identity table shared by every streamer that the policy has never met."""
+
+
+class TimeStep(NamedTuple):
+    """What ``Env.step`` returns for N sessions. Both end flags may be true at once.
+
+    ``final_obs`` is the observation before auto-reset. It is always there, equal to ``obs`` where no session ended,
+    so that the pytree is static and a bootstrap never reads the next user's first observation.
+    """
+
+    obs: PyTree
+    reward: Float[Array, "N"]
+    terminated: Bool[Array, "N"]
+    truncated: Bool[Array, "N"]
+    final_obs: PyTree
+    elapsed: Float[Array, "N"]
+    """Time the step took, in units of one discount (never 0)."""
+    info: dict[str, Array]
+
+
+class Transition(NamedTuple):
+    """What replay stores. ``discount = gamma ** elapsed * (1 - terminated)`` is data (DESIGN P-table, section 2)."""
+
+    obs: PyTree
+    action: Int[Array, "B ..."]
+    reward: Float[Array, "B"]
+    discount: Float[Array, "B"]
+    next_obs: PyTree
+
+
+class Sample(NamedTuple):
+    """A batch drawn from replay with the exact probability of each draw and its importance weight."""
+
+    transition: Transition
+    indices: Int[Array, "B"]
+    probabilities: Float[Array, "B"]
+    weights: Float[Array, "B"]
+
+
+class QOutput(NamedTuple):
+    """Action values ``q [B, A]`` and which actions exist, ``mask [B, A]``."""
+
+    q: Float[Array, "B A"]
+    mask: Bool[Array, "B A"]
+
+
+class Hypers(NamedTuple):
+    """Float hyper-parameters, handed in at call time so that each can be a vmapped axis (DESIGN P2)."""
+
+    learning_rate: Float[Array, ""]
+    gamma: Float[Array, ""]
+    epsilon_start: Float[Array, ""]
+    epsilon_end: Float[Array, ""]
+    tau: Float[Array, ""]
+    reward_scale: Float[Array, ""]
+    alpha: Float[Array, ""]
+    beta: Float[Array, ""]
+    beta_end: Float[Array, ""]
+
+
+class EnvSpec(NamedTuple):
+    """Static facts of an environment: how many sessions step together, the action set, and the observation's kind."""
+
+    name: str
+    sessions: int
+    actions: int
+    slate: int
+    observation: str
+    """``vector`` (a flat float array, fixed action set) or ``candidates`` (a ``LiveObs``, changing action set)."""
+    horizon: int
+    obs_size: int
+    """Length of a ``vector`` observation; 0 for ``candidates``."""
+
+
+class Env(NamedTuple):
+    """N sessions that step together. ``params`` (the world) is a pytree, so worlds can be a vmapped axis."""
+
+    spec: EnvSpec
+    reset: Callable[[PRNGKeyArray, PyTree], tuple[PyTree, PyTree]]
+    """``reset(key, params) -> state, obs``"""
+    step: Callable[[PRNGKeyArray, PyTree, Array, PyTree], tuple[PyTree, TimeStep]]
+    """``step(key, state, action, params) -> state, timestep``; ended sessions are reset in the same call."""
+    catalogue: Callable[[PyTree], PyTree]
+    """``catalogue(params)``: the static content that observations refer to by id; ``()`` where there is none."""
+
+
+class Network(NamedTuple):
+    """A Q-function as pure functions. ``key`` is for noisy layers."""
+
+    init: Callable[[PRNGKeyArray], Params]
+    apply: Callable[[Params, PyTree, PyTree, PRNGKeyArray | None], QOutput]
+    """``apply(params, obs, catalogue, key) -> QOutput``: every action's value."""
+    value: Callable[[Params, PyTree, Array, PyTree, PRNGKeyArray | None], Float[Array, "B"]]
+    """``value(params, obs, action, catalogue, key)``: equals ``apply(...).q`` at ``action``, without scoring what nobody asked for."""
+
+
+class Replay(NamedTuple):
+    """Pure functions over a state pytree. One contract for uniform and prioritised sampling."""
+
+    init: Callable[[Transition], PyTree]
+    """``init(example)``: an empty store shaped after one unbatched transition."""
+    add: Callable[[PyTree, Transition, Hypers], PyTree]
+    sample: Callable[[PyTree, PRNGKeyArray, Hypers], Sample]
+    update_priorities: Callable[[PyTree, Array, Array, Hypers], PyTree]
+    """``update_priorities(state, indices, td_error, hypers)``; the identity for uniform replay."""
+
+
+class Agent(NamedTuple):
+    """A learner as pure functions. ``update`` returns per-example TD errors for the replay and scalar metrics."""
+
+    init: Callable[[PRNGKeyArray], PyTree]
+    act: Callable[[PyTree, PyTree, PyTree, Array, PRNGKeyArray], Array]
+    """``act(state, obs, catalogue, epsilon, key) -> action [N]``"""
+    update: Callable[[PyTree, Sample, PyTree, Hypers, PRNGKeyArray], tuple[PyTree, Array, dict[str, Array]]]
+    """``update(state, sample, catalogue, hypers, key) -> state, td_error [B], metrics``"""
+    sync: Callable[[PyTree, Hypers], PyTree]
+    """``sync(state, hypers)``: moves the target parameters towards the online ones."""
+    policy_params: Callable[[PyTree], Params]
+
+
+class View(NamedTuple):
+    """What a policy may look at. ``truth`` is the hidden state, ``None`` for all but privileged references."""
+
+    obs: PyTree
+    catalogue: PyTree
+    truth: PyTree = None
+
+
+class Policy(NamedTuple):
+    """Anything that recommends, learned or not; evaluation is written once against this."""
+
+    init: Callable[[PRNGKeyArray], PyTree]
+    scores: Callable[[PyTree, View, PRNGKeyArray], Float[Array, "B A"]]
+    """Masked scores: the actions that are not offered stand at the finite minimum."""
+    act: Callable[[PyTree, View, PRNGKeyArray], tuple[Array, PyTree]]
+    observe: Callable[[PyTree, TimeStep], PyTree]
+
+
+class LiveObs(NamedTuple):
+    """Observation of N live sessions: ids and changing features only (DESIGN P9)."""
+
+    user: Int[Array, "N"]
+    context: Float[Array, "N X"]
+    history: Int[Array, "N H"]
+    """Streamers last watched, newest first; ``S`` (one past the last) where there is none."""
+    history_watch: Float[Array, "N H"]
+    """``log1p(seconds watched)``."""
+    history_reaction: Int[Array, "N H"]
+    """Bit set of ``Reaction``."""
+    candidates: Int[Array, "N C"]
+    """Streamers on air; ``S`` stands for "show nothing"."""
+    features: Float[Array, "N C F"]
+    """Log viewers, hours on air, followed, recency of the last visit."""
+    mask: Bool[Array, "N C"]
+
+
+class Catalogue(NamedTuple):
+    """Static content, gathered by id inside the network. Row ``S`` (the last) is the empty item."""
+
+    identity: Int[Array, "S+1"]
+    """Row of the identity table; ``UNKNOWN`` for streamers that the policy has never met."""
+    style: Float[Array, "S+1 d"]
+    category: Float[Array, "S+1 G"]
+    tags: Float[Array, "S+1 T"]
+    profile: Float[Array, "U P"]
+    """Static observed user profile."""
+
+
+class Population(NamedTuple):
+    """Users, streamers and their parameters as host (NumPy) arrays: sampled from a config or fitted from a log."""
+
+    # what is shown of a streamer
+    style: Any  # [S, d] unit vectors
+    category: Any  # [S, G] rows sum to 1
+    tags: Any  # [S, T] 0/1
+    log_popularity: Any  # [S]
+    # what is hidden of a streamer
+    skill: Any  # [S] N(0, 1)
+    hook: Any  # [S] N(0, 1): draws clicks, leaves people less content
+    room_rate: Any  # [S] rooms a day
+    start_hour: Any  # [S] habitual start, hour of the day
+    # what is shown of a user
+    profile: Any  # [U, P] static answers, one-hot groups
+    history: Any  # [U, H] streamer ids, newest first, S for none
+    history_watch: Any  # [U, H] seconds
+    history_reaction: Any  # [U, H] bit set
+    # what is hidden of a user
+    interest: Any  # [U, d] unit vectors
+    category_bias: Any  # [U, G]
+    wealth: Any  # [U] mean 1
+    active_hour: Any  # [U] preferred hour of the day
+    loyalty: Any  # [U, L] streamer ids, S for none
+    loyalty_strength: Any  # [U, L] in [0, 1]
+    loyalty_hours: Any  # [U, L] hours since the last visit, at the start of a session
+    followed: Any  # [U, L] bool
+    # constants frozen with the population (SIMULATOR sections 0 and 8)
+    affinity_mean: Any  # of interest . style over fresh pairs
+    affinity_scale: Any
+    utility_mean: Any  # of the raw utility over fresh pairs
+    utility_scale: Any
+
+
+class Reaction:
+    """Bits of ``history_reaction``."""
+
+    LIKE = 1
+    COMMENT = 2
+    GIFT = 4
+    FOLLOW = 8

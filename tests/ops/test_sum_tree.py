@@ -1,0 +1,178 @@
+"""The sum tree in lockstep with a list that is summed afresh, and the promises that rounding must not break (P20)."""
+
+from __future__ import annotations
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracles.sum_tree import FlatSums, parent_sums
+
+from lrdqn.config import InputError
+from lrdqn.ops import sum_tree
+from lrdqn.ops.sum_tree import WIDTH, SumTree
+
+write = jax.jit(sum_tree.set)
+find = jax.jit(sum_tree.find)
+
+CAPACITIES = [1, 16, 17, 257, 5000]
+
+
+def filled(values: np.ndarray) -> SumTree:
+    values = np.asarray(values, np.float32)
+    return write(sum_tree.init(len(values)), np.arange(len(values), dtype=np.int32), values)
+
+
+def check_invariants(tree: SumTree, capacity: int) -> None:
+    """Every parent is the sum of its children, bit for bit, and all padding is 0."""
+    levels = [np.asarray(level) for level in tree]
+    assert levels[-1].shape == (1,)
+    assert not np.any(levels[0][capacity:])
+    for below, above in zip(levels, levels[1:], strict=False):
+        sums = parent_sums(below, WIDTH)
+        np.testing.assert_array_equal(above[: len(sums)], sums)
+        assert not np.any(above[len(sums) :])
+
+
+@jax.jit
+def write_all(tree: SumTree, indices: jax.Array, values: jax.Array) -> tuple[SumTree, jax.Array]:
+    """Many batches of writes, with the total after each."""
+
+    def one(tree: SumTree, batch: tuple[jax.Array, jax.Array]) -> tuple[SumTree, jax.Array]:
+        tree = sum_tree.set(tree, *batch)
+        return tree, sum_tree.total(tree)
+
+    return jax.lax.scan(one, tree, (indices, values))
+
+
+def test_golden_draws() -> None:
+    tree = filled(np.array([1, 2, 0, 1]))
+    share = np.array([0, 0.2499, 0.25, 0.7499, 0.75, 0.999999], np.float32)
+    np.testing.assert_array_equal(find(tree, share * np.float32(4)), [0, 0, 1, 1, 3, 3])
+    assert sum_tree.total(tree) == 4
+    np.testing.assert_array_equal(sum_tree.get(tree, jnp.array([3, 1])), [1, 2])
+
+
+@pytest.mark.parametrize(("capacity", "batch"), [(1, 7), (15, 1), (16, 40), (17, 7), (256, 7), (257, 40), (5000, 1), (5000, 40)])
+def test_lockstep_with_a_list(capacity: int, batch: int) -> None:
+    """Random writes, zeros and duplicates among them; then masses all over the total."""
+    rng = np.random.default_rng(capacity * 100 + batch)
+    rounds = 30
+    indices = rng.integers(0, capacity, (rounds, batch)).astype(np.int32)
+    values = (rng.pareto(1.5, (rounds, capacity)) * rng.integers(0, 2, (rounds, capacity))).astype(np.float32)
+    # Duplicates in one batch are given one value here: which of two would win is not promised.
+    values = np.take_along_axis(values, indices, axis=1)
+    values[-1, 0] = 1.0
+    values[-1, indices[-1] == indices[-1, 0]] = 1.0
+    twin, totals = FlatSums(capacity), []
+    for one, value in zip(indices, values, strict=True):
+        twin.set(one, value)
+        totals.append(twin.total())
+    tree, got = write_all(sum_tree.init(capacity), indices, values)
+    np.testing.assert_allclose(got, totals, rtol=1e-6, atol=0)
+    np.testing.assert_array_equal(tree[0][:capacity], twin.leaves)
+    check_invariants(tree, capacity)
+
+    mass = (rng.random(64) * float(sum_tree.total(tree)) * (1 - 1e-6)).astype(np.float32)
+    rounding = 1e-6 * twin.total()
+    for index, m in zip(np.asarray(find(tree, mass)), mass, strict=True):
+        assert index < capacity
+        assert twin.leaves[index] > 0
+        assert index == twin.find(float(m)) or twin.distance(int(index), float(m)) < rounding
+
+
+def test_duplicates_that_disagree_leave_one_value_and_a_consistent_tree() -> None:
+    capacity = 1000
+    indices = np.array([3, 700, 3, 3, 700, 5], np.int32)
+    values = np.array([1, 2, 4, 8, 16, 32], np.float32)
+    tree = write(filled(np.ones(capacity)), indices, values)
+    assert tree[0][3] in (1, 4, 8)
+    assert tree[0][700] in (2, 16)
+    assert sum_tree.total(tree) == capacity - 3 + tree[0][3] + tree[0][700] + 32
+    check_invariants(tree, capacity)
+
+
+def test_root_does_not_drift() -> None:
+    """200,000 random writes, then all zero: the root is the sum of the leaves, and nothing is left at the end."""
+    capacity, batch, rounds = 20_000, 64, 3000
+    rng = np.random.default_rng(0)
+    indices = rng.integers(0, capacity, (rounds, batch)).astype(np.int32)
+    values = (rng.pareto(1.2, (rounds, batch)) + 1e-3).astype(np.float32)
+    tree, totals = write_all(sum_tree.init(capacity), indices, values)
+    exact = np.sum(np.asarray(tree[0]), dtype=np.float64)
+    assert abs(float(totals[-1]) - exact) < 1e-6 * exact
+    check_invariants(tree, capacity)
+    empty = write(tree, np.arange(capacity, dtype=np.int32), np.zeros(capacity, np.float32))
+    assert all(not np.any(level) for level in empty)
+
+
+@pytest.mark.parametrize("capacity", CAPACITIES)
+def test_one_leaf_takes_every_mass(capacity: int) -> None:
+    """The only positive leaf is found for masses below, at and beyond the total, wherever it stands."""
+    for index in {0, capacity // 3, capacity // 2, capacity - 1}:
+        tree = write(sum_tree.init(capacity), np.array([index], np.int32), np.array([0.7], np.float32))
+        mass = np.array([0, 1e-30, 0.35, 0.7, np.nextafter(np.float32(0.7), np.float32(1)), 5], np.float32)
+        np.testing.assert_array_equal(find(tree, mass), np.full(6, index))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_zero_leaves_are_never_found(seed: int) -> None:
+    """Values over sixty orders of magnitude, most of them 0, and masses on the very boundaries between leaves."""
+    rng = np.random.default_rng(seed)
+    capacity = 1000
+    values = np.where(rng.random(capacity) < 0.1, 10.0 ** rng.uniform(-30, 30, capacity), 0).astype(np.float32)
+    values[:3] = values[-3:] = 0
+    tree = filled(values)
+    total = np.float32(sum_tree.total(tree))
+    edges = np.cumsum(values, dtype=np.float32)
+    mass = np.concatenate([edges, np.nextafter(edges, np.float32(0)), rng.random(1000).astype(np.float32) * total])
+    mass = np.concatenate([mass, np.array([0, total, np.nextafter(total, np.float32(np.inf))], np.float32)])
+    found = np.asarray(find(tree, mass))
+    assert found.max() < capacity
+    assert np.all(values[found] > 0)
+
+
+@pytest.mark.parametrize(("capacity", "draws", "limit"), [(8, 200_000, 24.3), (4096, 400_000, 4380)])
+def test_draws_follow_the_leaves(capacity: int, draws: int, limit: float) -> None:
+    """Chi-square of independent draws; the limits are the 99.9 % points for 7 and 4095 degrees of freedom."""
+    rng = np.random.default_rng(0)
+    values = np.array([0.1, 0.5, 1, 2, 4, 0.25, 3, 0.75]) ** 0.6 if capacity == 8 else np.abs(rng.standard_t(2, capacity))
+    tree = filled(values)
+    mass = rng.random(draws).astype(np.float32) * np.float32(sum_tree.total(tree))
+    counts = np.bincount(np.asarray(find(tree, mass)), minlength=capacity)
+    expected = draws * values / values.sum()
+    assert np.sum((counts - expected) ** 2 / expected) < limit
+
+
+def test_learners_side_by_side_equal_learners_alone() -> None:
+    rng = np.random.default_rng(3)
+    learners, capacity, batch = 3, 200, 8
+    indices = rng.integers(0, capacity, (learners, batch)).astype(np.int32)
+    values, mass = (rng.random((learners, batch)).astype(np.float32) for _ in range(2))
+    trees = jax.tree.map(lambda x: jnp.broadcast_to(x, (learners, *x.shape)), sum_tree.init(capacity))
+    together = jax.jit(jax.vmap(sum_tree.set))(trees, indices, values)
+    found = jax.jit(jax.vmap(sum_tree.find))(together, mass)
+    for i in range(learners):
+        alone = write(sum_tree.init(capacity), indices[i], values[i])
+        chex.assert_trees_all_equal(jax.tree.map(lambda x, i=i: x[i], together), alone)
+        np.testing.assert_array_equal(found[i], find(alone, mass[i]))
+
+
+def test_writes_and_draws_work_in_place() -> None:
+    """With the state donated, a loop of draws and writes needs no second copy of the leaves."""
+    capacity, batch, learners = 2**16, 16, 4
+    trees = jax.tree.map(lambda x: jnp.broadcast_to(x, (learners, *x.shape)), sum_tree.init(capacity))
+
+    def one(tree: SumTree, mass: jax.Array) -> tuple[SumTree, jax.Array]:
+        indices = sum_tree.find(tree, mass * sum_tree.total(tree))
+        return sum_tree.set(tree, indices, mass), indices
+
+    loop = jax.jit(lambda trees, mass: jax.lax.scan(jax.vmap(one), trees, mass), donate_argnums=0)
+    memory = loop.lower(trees, jnp.ones((10, learners, batch))).compile().memory_analysis()
+    assert memory.temp_size_in_bytes < trees[0].nbytes / 10
+
+
+def test_bad_capacity() -> None:
+    with pytest.raises(InputError, match="capacity=0"):
+        sum_tree.init(0)

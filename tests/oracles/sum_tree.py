@@ -1,0 +1,41 @@
+"""A sum tree without the tree: a list of float64, summed afresh whenever it is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class FlatSums:
+    """``set``, ``total`` and ``find`` by definition."""
+
+    def __init__(self, capacity: int) -> None:
+        self.leaves = np.zeros(capacity, np.float64)
+
+    def set(self, indices: np.ndarray, values: np.ndarray) -> None:
+        for index, value in zip(indices, values, strict=True):
+            self.leaves[index] = value
+
+    def total(self) -> float:
+        return float(np.sum(self.leaves))
+
+    def find(self, mass: float) -> int:
+        """First i with ``mass < leaf[0] + ... + leaf[i]``."""
+        running = 0.0
+        for index, value in enumerate(self.leaves):
+            running += value
+            if mass < running:
+                return index
+        raise AssertionError(f"mass {mass} lies beyond the total {running}")
+
+    def distance(self, index: int, mass: float) -> float:
+        """How far ``mass`` lies outside the share of leaf ``index``; 0 inside."""
+        low = float(np.sum(self.leaves[:index]))
+        return max(low - mass, mass - low - self.leaves[index], 0.0)
+
+
+def parent_sums(level: np.ndarray, width: int) -> np.ndarray:
+    """Sums of rows of ``width`` in the precision of ``level``, lower half plus upper half, lane by lane."""
+    rows = level.reshape(-1, width)
+    while rows.shape[1] > 1:
+        rows = rows[:, : rows.shape[1] // 2] + rows[:, rows.shape[1] // 2 :]
+    return rows[:, 0]
