@@ -13,7 +13,7 @@ from lrdqn.agents import make_dqn, make_greedy
 from lrdqn.baselines import make_content, make_popularity, make_random
 from lrdqn.config import AgentConfig, EnvConfig, LiveConfig, ProbeConfig, ReplayConfig, TrainRun
 from lrdqn.envs.live import make_live, make_world, sample_population
-from lrdqn.envs.live.population import freeze_constants
+from lrdqn.envs.live.population import freeze_constants, resize
 from lrdqn.envs.live.world import stack_worlds
 from lrdqn.envs.probes import make_probe
 from lrdqn.io.population import load_population
@@ -44,7 +44,8 @@ def build_population(config: LiveConfig, seed: int, index: int) -> Population:
     rng = world_stream(config, seed, index, POPULATION_STREAM)
     if config.population is None:
         return sample_population(config, rng)
-    return freeze_constants(load_population(Path(config.population)), config.law, rng)
+    population = resize(load_population(Path(config.population)), config.history, config.loyalty_slots)
+    return freeze_constants(population, config.law, rng)
 
 
 def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -> PyTree:

@@ -19,7 +19,7 @@ from lrdqn import build
 from lrdqn.config import TrainRun
 from lrdqn.evaluate.cohort import METRICS, Outcome, make_cohort, per_seed
 from lrdqn.evaluate.summary import CENSORED, LEARNED, summarise
-from lrdqn.io.checkpoint import save_policy
+from lrdqn.io.checkpoint import load_policy, save_policy
 from lrdqn.io.progress import Progress
 from lrdqn.io.run_folder import MetricsLog
 from lrdqn.train import TrainState, clock_at, make_plan, make_trainer
@@ -76,15 +76,18 @@ def evaluator(env: Any, learned: Policy, learners: int, baselines: dict[str, Pol
 class Experiment:
     """Host state of one run. ``Experiment(config).run(folder)`` does everything; the steps are methods to be read in order."""
 
-    def __init__(self, config: TrainRun) -> None:
-        """Build every part and lay the worlds out on the devices. Nothing is compiled or written yet."""
+    def __init__(self, config: TrainRun, known: bool = True) -> None:
+        """Build every part and lay the worlds out on the devices. Nothing is compiled or written yet.
+
+        ``known`` says whether policies have met the worlds' streamers.
+        """
         self.config = config
         train, evaluate = config.train, config.evaluate
         self.plan = make_plan(train, config.agent, config.replay.batch_size)
         self.grid = gamma_grid(config.agent.gamma)
         self.hypers: Hypers = build.build_hypers(config, tuple(self.grid.values()))
         self.sharding = seed_sharding(train.seeds)
-        worlds = build.build_worlds(config.env, train.seed, train.seeds)
+        worlds = build.build_worlds(config.env, train.seed, train.seeds, known)
         self.env = build.build_env(config.env, train.sessions)
         self.network = build.build_network(config, self.env, worlds)
         self.worlds = jax.device_put(worlds, self.sharding)
@@ -183,13 +186,7 @@ class Experiment:
             params = self.agent.policy_params(state.agent)
             table = self.evaluate_table(programs.evaluate, params, train.seed)
         save_policy(folder, jax.device_get(params), {"grid": self.grid}, step=train.env_steps)
-        policies, differences = summarise(table, LEARNED, self.config.evaluate.resamples)
-        return {
-            "policies": policies,
-            "differences": differences,
-            "score": policies[LEARNED]["return"]["mean"],
-            "seeds": train.seeds,
-            "sessions_per_seed": self.config.evaluate.sessions * self.config.evaluate.cohorts,
+        return self.results(table) | {
             "env_steps": train.env_steps,
             "warmup_steps": self.warmup_steps,
             "learners": learners,
@@ -199,8 +196,37 @@ class Experiment:
             "seconds": time.perf_counter() - began,
             "peak_bytes": peak_bytes(),
             "replay_bytes": tree_bytes(state.replay),
+        }
+
+    def results(self, table: dict[str, dict[str, np.ndarray]]) -> dict[str, Any]:
+        """The part of a summary that a table of per-seed figures gives."""
+        evaluate = self.config.evaluate
+        policies, differences = summarise(table, LEARNED, evaluate.resamples)
+        return {
+            "policies": policies,
+            "differences": differences,
+            "score": policies[LEARNED]["return"]["mean"],
+            "seeds": self.config.train.seeds,
+            "sessions_per_seed": evaluate.sessions * evaluate.cohorts,
             "censored_share": {name: float(of[CENSORED].mean()) for name, of in table.items()},
         }
+
+
+def judge_saved(config: TrainRun, run: Path, seed: int | None, known: bool) -> dict[str, Any]:
+    """Evaluate a saved policy.
+
+    Args:
+        config: the run's, with the cohorts wanted now.
+        run: the run folder.
+        seed: root of the cohorts' randomness; ``None`` repeats the run's own.
+        known: ``False`` where the population is another one, none of whose streamers the policy has met.
+    """
+    experiment = Experiment(config, known)
+    params, _ = load_policy(run)
+    params = jax.device_put(params, experiment.sharding)
+    program = jax.jit(evaluator(experiment.judge, experiment.learned, len(experiment.grid), experiment.baselines))
+    table = experiment.evaluate_table(program, params, config.train.seed if seed is None else seed)
+    return experiment.results(table)
 
 
 class Stopwatch:

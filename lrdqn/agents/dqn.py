@@ -100,7 +100,7 @@ def make_dqn(config: AgentConfig, network: Network) -> Agent:
             return jnp.mean(sample.weights * losses), (td, q)
 
         (loss, (td, q)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-        norm = optax.global_norm(grads)
+        norm = optax.tree.norm(grads)
         sound = jnp.isfinite(norm)
         direction, opt_state = optimizer.update(jax.tree.map(lambda g: jnp.where(sound, g, 0.0), grads), state.opt_state)
         params = jax.tree.map(lambda p, d: p - hypers.learning_rate * d, state.params, direction)

@@ -10,20 +10,23 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from lrdqn.cli.launch import launch, resolved_yaml
-from lrdqn.config import ConfigError, TrainRun
+from lrdqn.config import ConfigError, LiveConfig, TrainRun
 
 
-def preflight(config: TrainRun) -> None:
-    """Checks that need files but no jax."""
-    if config.env.name != "live" or config.env.population is None:
+def check_env(env: LiveConfig) -> None:
+    """A population folder must be whole, and large enough for the candidates; needs no jax."""
+    if env.name != "live" or env.population is None:
         return
     from lrdqn.io.population import check_population
 
-    card = check_population(Path(config.env.population))
-    if config.env.candidates > card["counts"]["streamers"]:
-        raise ConfigError(
-            "env.candidates", config.env.candidates, f"must not exceed the catalogue, {card['counts']['streamers']} streamers"
-        )
+    streamers = check_population(Path(env.population))["counts"]["streamers"]
+    if env.candidates > streamers:
+        raise ConfigError("env.candidates", env.candidates, f"must not exceed the catalogue, {streamers} streamers")
+
+
+def preflight(config: TrainRun) -> None:
+    """Checks that need files."""
+    check_env(config.env)
 
 
 def task(config: TrainRun, composed: DictConfig) -> float:

@@ -20,7 +20,7 @@ class TrainConfig:
     sessions: int = whole(128, 1, "sessions that step together, per seed")
     env_steps: int = whole(163_840, 1, "learning steps, after warm-up")
     warmup_steps: int | None = said(None, "steps of a random policy that fill replay first; null gives about 4,096")
-    update_period: int = whole(64, 1, "env steps per gradient update")
+    update_period: int = whole(128, 1, "env steps per gradient update")
     eval_period: int | None = said(None, "env steps between two points of the learning curve; null gives about ten")
 
 

@@ -14,7 +14,7 @@ class RewardConfig:
     """Weights of the reward's parts (SIMULATOR section 5): a design choice, not data. Each part is reported by itself."""
 
     watch: float = said(1.0, "per minute watched")
-    watch_cap_minutes: float = real(60.0, 0.0, math.inf, "minutes of one watch that count", open_low=True)
+    watch_cap_minutes: float = real(10.0, 0.0, math.inf, "minutes of one watch that count; as in satisfaction, ten are full", open_low=True)
     comment: float = said(0.5, "per comment")
     like: float = said(0.3, "per like")
     follow: float = said(2.0, "per new follow")

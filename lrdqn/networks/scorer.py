@@ -57,18 +57,20 @@ class _Scorer(nnx.Module):
         self.torso = Mlp(width, tuple(rest), rngs)
         # The head starts at zero, so that q starts as taste x cosine: the content-based ranking.
         self.head = nnx.Linear(config.hidden[-1], 1, kernel_init=nnx.initializers.zeros, rngs=rngs)
-        self.taste = nnx.Param(jnp.ones(()))
+        self.taste = nnx.Param(jnp.full((), 0.1))
 
     def __call__(self, obs: LiveObs, catalogue: Catalogue) -> Float[Array, "B C"]:
+        # Unit vectors of length d have entries of size 1 / sqrt(d); scaled, every input has a spread of about 1.
+        catalogue = catalogue._replace(style=catalogue.style * jnp.sqrt(float(catalogue.style.shape[-1])))
         profiles = read_history(obs, catalogue)
         style, category = catalogue.style[obs.candidates], catalogue.category[obs.candidates]
-        crosses = cross_features(obs, profiles, style, category)
+        cosines, crosses = cross_features(obs, profiles, style, category)
         content = (style, category, catalogue.tags[obs.candidates], self.identity(catalogue.identity[obs.candidates]))
-        candidate = jnp.concatenate([*content, obs.features.astype(jnp.float32), crosses], axis=-1)
+        candidate = jnp.concatenate([*content, standardised(obs.features), crosses], axis=-1)
         answers = catalogue.profile[obs.user]
         user = jnp.concatenate([*profiles, answers, obs.context.astype(jnp.float32)], axis=-1)
         hidden = jax.nn.relu(self.user(user)[:, None, :] + self.candidate(candidate))
-        return self.head(self.torso(hidden))[..., 0] + self.taste[...] * crosses[..., 0]
+        return self.head(self.torso(hidden))[..., 0] + self.taste[...] * cosines
 
 
 class Profiles(NamedTuple):
@@ -80,6 +82,15 @@ class Profiles(NamedTuple):
 
 
 CROSSES = 5
+FEATURE_CENTRE = (0.67, 2.0, 0.0, 0.0)
+FEATURE_SCALE = (1.8, 2.0, 1.0, 1.0)
+"""Of log viewers, hours on air, followed, recency."""
+
+
+def standardised(features: Float[Array, "B C 4"]) -> Float[Array, "B C 4"]:
+    """The candidates' changing features with a centre near 0 and a spread near 1."""
+    centre, scale = jnp.asarray([[FEATURE_CENTRE]]), jnp.asarray([[FEATURE_SCALE]])
+    return (features.astype(jnp.float32) - centre) / scale
 
 
 def read_history(obs: LiveObs, catalogue: Catalogue) -> Profiles:
@@ -93,16 +104,18 @@ def read_history(obs: LiveObs, catalogue: Catalogue) -> Profiles:
 
 def cross_features(
     obs: LiveObs, profiles: Profiles, style: Float[Array, "B C d"], category: Float[Array, "B C G"]
-) -> Float[Array, "B C 5"]:
-    """Candidate x history: cosine with the liked profile (the content baseline), the two inner products, the share of the
-    category in the history, and the log seconds last given to this very streamer."""
-    liked = jnp.einsum("bd,bcd->bc", profiles.liked, style)
-    disliked = jnp.einsum("bd,bcd->bc", profiles.disliked, style)
+) -> tuple[Float[Array, "B C"], Float[Array, "B C 5"]]:
+    """Candidate x history: the cosine with the liked profile (the content baseline); and it again beside the two inner products,
+    the share of the category in the history, and the log seconds last given to this very streamer."""
+    scale = 1 / jnp.sqrt(float(style.shape[-1]))
+    liked = scale * jnp.einsum("bd,bcd->bc", profiles.liked, style)
+    disliked = scale * jnp.einsum("bd,bcd->bc", profiles.disliked, style)
     share = jnp.einsum("bg,bcg->bc", profiles.categories, category)
     same = obs.candidates[:, :, None] == obs.history[:, None, :]
     log_watch = obs.history_watch.astype(jnp.float32)[:, None, :]
     again = jnp.max(jnp.where(same, log_watch, 0.0), axis=2)
-    return jnp.stack([cosine(profiles.liked[:, None, :], style), liked, disliked, share, again], axis=-1)
+    near = cosine(profiles.liked[:, None, :], style)
+    return near, jnp.stack([2 * near, liked, disliked, 4 * share, again / 4], axis=-1)
 
 
 def narrow(obs: LiveObs, place: Int[Array, "B"]) -> LiveObs:

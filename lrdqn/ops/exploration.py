@@ -41,7 +41,8 @@ def epsilon_greedy(
     chex.assert_rank([u, q, mask, epsilon], [0, 1, 1, 0])
     place = jnp.cumsum(mask, dtype=jnp.int32)
     count = place[-1]
-    # The product may round up to the count itself; a division by epsilon 0 is in the branch that is not taken.
+    # u / epsilon * count stays below count in IEEE arithmetic; the clamp is for compilers that multiply by a reciprocal. The
+    # floor under epsilon keeps 0 / 0 out of the branch that is not taken.
     part = jnp.floor(u / jnp.maximum(epsilon, jnp.finfo(epsilon.dtype).tiny) * count.astype(u.dtype)).astype(jnp.int32)
     explored = jnp.argmax(place > jnp.minimum(part, count - 1)).astype(jnp.int32)
     return jnp.where(u < epsilon, explored, greedy(q, mask))

@@ -65,7 +65,8 @@ def importance_weights(probabilities: np.ndarray, batch: list[int], beta: float)
 def two_outcome_fixed_point(p: float, high: float, alpha: float, beta: float) -> float:
     """Where prioritised updates of one value settle: reward ``high`` with probability ``p``, else 0, every transition terminal.
 
-    ``sum_i f_i |r_i - q|^(alpha (1 - beta)) (r_i - q) = 0``, so ``q / (high - q) = (p / (1 - p))^(1 / (1 + alpha (1 - beta)))``.
+    ``sum_i f_i |r_i - q|^(alpha (1 - beta)) (r_i - q) = 0``, so that
+    ``q / (high - q) = (p / (1 - p))^(1 / (1 + alpha (1 - beta)))``.
     """
     odds = (p / (1 - p)) ** (1 / (1 + alpha * (1 - beta)))
     return high * odds / (1 + odds)

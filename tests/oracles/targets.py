@@ -20,7 +20,9 @@ def max_target(r: float, discount: float, q_online: Sequence[float], q_target: S
     return r if best is None else r + discount * q_target[best]
 
 
-def double_target(r: float, discount: float, q_online: Sequence[float], q_target: Sequence[float], mask: Sequence[bool]) -> float:
+def double_target(
+    r: float, discount: float, q_online: Sequence[float], q_target: Sequence[float], mask: Sequence[bool]
+) -> float:
     best = best_action(q_online, mask)
     return r if best is None else r + discount * q_target[best]
 

@@ -16,19 +16,19 @@ from lrdqn.replay import make_prioritized, make_uniform
 from lrdqn.types import Hypers, PyTree, Replay, Transition
 
 MAKERS = {"uniform": make_uniform, "prioritized": make_prioritized}
-LEARNERS, BATCH, STEPS = 3, 16, 5
+LEARNERS, BATCH, STEPS = 3, 8, 9
 
 
 def batches_of(n: int) -> Transition:
     """``[STEPS, n, BATCH]`` transitions with few leaves, since compiling is what these tests wait for."""
-    t = jnp.broadcast_to(jnp.arange(STEPS * BATCH, dtype=jnp.int32).reshape(STEPS, 1, BATCH), (STEPS, n, BATCH))
-    number = t.astype(jnp.float32)
-    return Transition((), t, number, jnp.ones_like(number), jnp.stack([number] * 4, axis=-1))
+    t = np.broadcast_to(np.arange(STEPS * BATCH, dtype=np.int32).reshape(STEPS, 1, BATCH), (STEPS, n, BATCH))
+    number = t.astype(np.float32)
+    return Transition((), t, number, np.ones_like(number), np.stack([number] * 4, axis=-1))
 
 
 def states_of(replay: Replay, n: int) -> PyTree:
-    example = jax.tree.map(lambda x: x[0, 0, 0], batches_of(1))
-    return jax.tree.map(lambda x: jnp.stack([x] * n), replay.init(example))
+    example = jax.tree.map(lambda x: np.zeros(x.shape[3:], x.dtype), batches_of(1))
+    return jax.jit(jax.vmap(lambda _: replay.init(example)))(jnp.arange(n))
 
 
 def keys_of(n: int) -> jax.Array:
@@ -49,24 +49,20 @@ def program(replay: Replay, hypers: Hypers) -> Callable[[PyTree, Transition, jax
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_nothing_grows_with_the_capacity_but_the_store(name: str, make_hypers: Callable[..., Hypers]) -> None:
-    """Neither scratch memory (a copy of the store) nor work (a pass over the store): 16 times the slots, one more level."""
-    memory, work = [], []
-    for capacity in (2**12, 2**16):
-        replay = MAKERS[name](ReplayConfig(capacity=capacity, batch_size=BATCH))
-        args = states_of(replay, LEARNERS), batches_of(LEARNERS), keys_of(LEARNERS)
-        compiled = jax.jit(program(replay, make_hypers()), donate_argnums=0).lower(*args).compile()
-        memory.append(compiled.memory_analysis().temp_size_in_bytes)
-        work.append(compiled.cost_analysis()["flops"])
-    # One column of the store or one level of leaves is 48 kB at the smaller capacity and 768 kB at the larger.
-    assert memory[1] < memory[0] + 20_000 < 60_000
-    assert work[1] < 1.6 * work[0]
+def test_neither_a_copy_of_the_store_nor_a_pass_over_it(name: str, make_hypers: Callable[..., Hypers]) -> None:
+    """With the state donated, scratch memory is that of the batches, and so is the work (counted by the compiler)."""
+    capacity = 2**16
+    replay = MAKERS[name](ReplayConfig(capacity=capacity, batch_size=BATCH))
+    args = states_of(replay, LEARNERS), batches_of(LEARNERS), keys_of(LEARNERS)
+    compiled = jax.jit(program(replay, make_hypers()), donate_argnums=0).lower(*args).compile()
+    # One column of the store, like one level of leaves, is 768 kB; one pass over it is 196,608 additions.
+    assert compiled.memory_analysis().temp_size_in_bytes < 50_000
+    assert compiled.cost_analysis()["flops"] < capacity
 
 
-@pytest.mark.parametrize("name", MAKERS)
-def test_learners_side_by_side_equal_learners_alone(name: str, make_hypers: Callable[..., Hypers]) -> None:
+def test_a_learner_does_not_feel_how_many_run_beside_it(make_hypers: Callable[..., Hypers]) -> None:
     """The same bits for three learners together as for the first two of them (P22)."""
-    replay = MAKERS[name](ReplayConfig(capacity=50, batch_size=BATCH))
+    replay = make_prioritized(ReplayConfig(capacity=50, batch_size=BATCH))
     run = jax.jit(program(replay, make_hypers()))
     three, two = (run(states_of(replay, n), batches_of(n), keys_of(n)) for n in (3, 2))
     chex.assert_trees_all_equal(jax.tree.map(lambda x: x[:2], three[0]), two[0])
@@ -79,7 +75,9 @@ def test_traced_once(name: str, plain: SimpleNamespace, make_hypers: Callable[..
     """As the memory fills, wraps and anneals, nothing is traced again."""
     chex.clear_trace_counter()
     replay = MAKERS[name](ReplayConfig(capacity=20, batch_size=4))
-    add, sample, update = (jax.jit(chex.assert_max_traces(f, n=1)) for f in (replay.add, replay.sample, replay.update_priorities))
+    add, sample, update = (
+        jax.jit(chex.assert_max_traces(f, n=1)) for f in (replay.add, replay.sample, replay.update_priorities)
+    )
     state = replay.init(plain.example)
     for step in range(5):
         hypers = make_hypers(0.6, 0.4 + 0.1 * step)

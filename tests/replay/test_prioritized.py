@@ -108,7 +108,9 @@ def test_lockstep_with_a_list(plain: SimpleNamespace, make_hypers: MakeHypers) -
         np.testing.assert_array_equal(sample.transition.action, [slots.slot(i) for i in np.asarray(sample.indices)])
         exact = priorities.probabilities()
         np.testing.assert_allclose(sample.probabilities, exact[sample.indices], rtol=1e-5)
-        np.testing.assert_allclose(sample.weights, importance_weights(exact, np.asarray(sample.indices).tolist(), 0.4), rtol=1e-4)
+        np.testing.assert_allclose(
+            sample.weights, importance_weights(exact, np.asarray(sample.indices).tolist(), 0.4), rtol=1e-4
+        )
         errors = rng.standard_t(2, capacity).astype(np.float32)
         errors[rng.random(capacity) < 0.1] = rng.choice([np.nan, np.inf, -np.inf])
         td = errors[sample.indices]  # drawn twice, a transition has one error

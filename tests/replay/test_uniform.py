@@ -14,7 +14,6 @@ from lrdqn.config import ReplayConfig
 from lrdqn.replay import make_uniform
 from lrdqn.types import Hypers
 
-
 CAPACITY, DRAWS = 100, 50_000
 REPLAY = make_uniform(ReplayConfig(capacity=CAPACITY, batch_size=DRAWS))
 add, draw = jax.jit(REPLAY.add), jax.jit(REPLAY.sample)

@@ -80,7 +80,6 @@ def sample_population(
     styles = unit(0.6 * centre[category] + 0.8 * unit(rng.normal(size=(n, d))))
     popularity = rng.normal(size=n)
     skill = 0.3 * popularity + np.sqrt(0.91) * rng.normal(size=n)
-    hook = 0.5 * popularity + np.sqrt(0.75) * rng.normal(size=n)
     topics = rng.normal(size=(d, config.tags)) * 3.0
     tag_score = styles @ topics + rng.gumbel(size=(n, config.tags))
     tags = tag_score >= np.sort(tag_score, axis=1)[:, [-min(3, config.tags)]]
@@ -96,10 +95,10 @@ def sample_population(
         tags=tags.astype(np.float32),
         log_popularity=(POPULARITY_MU + POPULARITY_SIGMA * popularity).astype(np.float32),
         skill=skill.astype(np.float32),
-        hook=hook.astype(np.float32),
+        hook=draw_hook(popularity, rng),
         room_rate=np.clip(rng.gamma(3.0, config.schedule.rooms_per_day / 3.0, n), 0.1, 6.0).astype(np.float32),
         start_hour=sample_start_hour(config, rng, n).astype(np.float32),
-        profile=_answers(interest, rng).astype(np.float32),
+        profile=draw_answers(interest, rng),
         history=np.zeros((u, config.history), np.int32),
         history_watch=np.zeros((u, config.history), np.float32),
         history_reaction=np.zeros((u, config.history), np.int32),
@@ -136,14 +135,40 @@ def _normal_quantile(p: Floats) -> Floats:
     return np.array([NormalDist().inv_cdf(float(x)) for x in p])
 
 
-def _answers(interest: Floats, rng: np.random.Generator) -> Floats:
+def draw_hook(popularity: Floats, rng: np.random.Generator) -> Floats:
+    """``h = .5 z_P + sqrt(.75) N(0, 1)`` ``[S]``: popular streamers draw more clicks (SIMULATOR section 0; a design choice)."""
+    return (0.5 * popularity + np.sqrt(0.75) * rng.normal(size=popularity.shape)).astype(np.float32)
+
+
+def draw_answers(interest: Floats, rng: np.random.Generator) -> Floats:
     """One-hot onboarding answers ``[U, sum(ANSWERS)]``, each the argmax of a noisy projection of the hidden interest."""
     blocks = []
     for size in ANSWERS:
         direction = rng.normal(size=(interest.shape[1], size))
         answer = np.argmax(2.0 * interest @ direction + rng.gumbel(size=(len(interest), size)), axis=1)
         blocks.append(np.eye(size)[answer])
-    return np.concatenate(blocks, axis=1)
+    return np.concatenate(blocks, axis=1).astype(np.float32)
+
+
+def complete(population: Population, law: UserLawConfig, rng: np.random.Generator) -> Population:
+    """A population fitted from a log, with what no log holds drawn to match it: hook by popularity, answers by interest."""
+    population = population._replace(
+        hook=draw_hook(standard_popularity(population.log_popularity), rng), profile=draw_answers(population.interest, rng)
+    )
+    return freeze_constants(population, law, rng)
+
+
+def resize(population: Population, history: int, slots: int) -> Population:
+    """Cut or pad every user's history and loyalty slots to the lengths that the environment is configured for."""
+    empty = {"history": len(population.style), "loyalty": len(population.style)}
+
+    def fit(name: str, width: int) -> np.ndarray:
+        x = getattr(population, name)[:, :width]
+        return np.pad(x, ((0, 0), (0, width - x.shape[1])), constant_values=empty.get(name, 0))
+
+    remembered = ("history", "history_watch", "history_reaction")
+    known = ("loyalty", "loyalty_strength", "loyalty_hours", "followed")
+    return population._replace(**{n: fit(n, history) for n in remembered}, **{n: fit(n, slots) for n in known})
 
 
 def _live_a_past(population: Population, config: LiveConfig, rng: np.random.Generator) -> Population:

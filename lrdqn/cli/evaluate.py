@@ -1,0 +1,72 @@
+"""``lrdqn evaluate run=PATH``: a saved policy and the baselines on a world, and the table."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lrdqn.cli.launch import launch
+from lrdqn.config import EvaluateRun, InputError, TrainRun, freeze
+
+
+def saved_config(run: str) -> Any:
+    """The configuration that a run was made with, as plain nested dicts.
+
+    Raises:
+        InputError: no run there, or its configuration is damaged.
+    """
+    from lrdqn.io.run_folder import RESOLVED
+
+    path = Path(run).expanduser() / RESOLVED
+    if not path.is_file():
+        raise InputError(f"run={run}: no {RESOLVED} there; must be the folder of a finished run")
+    try:
+        return OmegaConf.to_container(OmegaConf.load(path))
+    except Exception as error:
+        raise InputError(f"run={run}: {RESOLVED} is damaged ({' '.join(str(error).split())})") from error
+
+
+def train_config(config: EvaluateRun) -> TrainRun:
+    """The run's configuration with the cohorts, and where asked the population, of this evaluation."""
+    values = saved_config(config.run)
+    values["evaluate"] = {"sessions": config.sessions, "cohorts": config.cohorts, "resamples": config.resamples}
+    if config.population is not None:
+        values["env"]["population"] = config.population
+    return freeze(TrainRun, values)
+
+
+def task(config: EvaluateRun, composed: DictConfig) -> float:
+    """One evaluation; its score is the learned policy's mean return. The run folder is left as it is."""
+    del composed
+    from lrdqn.cli.runtime import prepare
+
+    prepare(config.cache_dir)
+    from rich.console import Console
+
+    from lrdqn.experiment import judge_saved
+    from lrdqn.io.table import policy_table, verdicts
+
+    began, console = time.perf_counter(), Console()
+    summary = judge_saved(train_config(config), Path(config.run), config.seed, known=config.population is None)
+    console.print(policy_table(summary))
+    for line in verdicts(summary):
+        console.print(line, highlight=False)
+    console.print(f"{time.perf_counter() - began:.0f} s", highlight=False)
+    return summary["score"]
+
+
+def preflight(config: EvaluateRun) -> None:
+    """The run must be finished and whole, and the population too."""
+    from lrdqn.cli.train import check_env
+    from lrdqn.io.run_folder import read_summary
+
+    read_summary(config.run)
+    check_env(train_config(config).env)
+
+
+def main() -> None:
+    """Entry point."""
+    launch("evaluate", EvaluateRun, task, preflight)

@@ -1,0 +1,154 @@
+"""The DQN update against tabular Q-learning, closed forms, and its gates."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lrdqn.agents import make_dqn
+from lrdqn.agents.dqn import bootstrap_values
+from lrdqn.config import AgentConfig
+from lrdqn.types import Hypers, Network, QOutput, Sample, Transition
+
+
+def hypers(**changes: float) -> Hypers:
+    values = dict.fromkeys(Hypers._fields, 1.0) | {"learning_rate": 0.5, "gamma": 0.9} | changes
+    return Hypers(**{k: jnp.float32(v) for k, v in values.items()})
+
+
+def table_network(states: int, actions: int) -> Network:
+    """One-hot states and a linear layer: a table."""
+
+    def apply(params: Any, obs: Any, catalogue: Any, key: Any) -> QOutput:
+        q = params["table"][obs]
+        return QOutput(q, jnp.ones(q.shape, bool))
+
+    def value(params: Any, obs: Any, action: Any, catalogue: Any, key: Any) -> Any:
+        return params["table"][obs, action]
+
+    return Network(lambda key: {"table": jnp.zeros((states, actions))}, apply, value)
+
+
+def batch(s: Any, a: Any, r: Any, discount: Any, s2: Any, weights: Any = None) -> Sample:
+    n = len(r)
+    f = jnp.asarray(r, jnp.float32)
+    t = Transition(jnp.asarray(s), jnp.asarray(a), f, jnp.asarray(discount, jnp.float32), jnp.asarray(s2))
+    w = jnp.ones(n) if weights is None else jnp.asarray(weights, jnp.float32)
+    return Sample(t, jnp.arange(n), jnp.full(n, 1 / n), w)
+
+
+def sgd(**changes: Any) -> AgentConfig:
+    return dataclasses.replace(AgentConfig(), optimizer="sgd", max_grad_norm=1e9, **changes)
+
+
+@pytest.mark.parametrize(("target", "name"), [("max", "Q_dqn"), ("double", "Q_double")])
+def test_one_hot_dqn_is_tabular_q_learning(shared_dir: Path, target: str, name: str) -> None:
+    """The 200-step stream of the recorded oracle: batch 1, SGD .5, target copied every 10 updates, to 1e-6."""
+    case = json.loads((shared_dir / "data/oracles/fixed_points.json").read_text())["sgd_equals_tabular"]
+    stream = case["stream"]
+    done, after = stream["done"], stream["s2"]
+    want = np.array(case[name])
+    agent = make_dqn(sgd(target=target), table_network(*want.shape))
+    state, h = agent.init(jax.random.key(0)), hypers()
+    update, sync = jax.jit(agent.update), jax.jit(agent.sync)
+    gamma = case["gamma"]
+    for i in range(len(stream["s"])):
+        sample = batch([stream["s"][i]], [stream["a"][i]], [stream["r"][i]], [gamma * (1 - done[i])], [after[i]])
+        state, _, _ = update(state, sample, (), h, jax.random.key(i))
+        if (i + 1) % case["C"] == 0:
+            state = sync(state, h)
+    np.testing.assert_allclose(state.params["table"], want, atol=2e-6)
+
+
+def test_after_k_syncs_exactly_k_states_of_a_chain_are_known() -> None:
+    """Chain of 8, reward 1 at the end, exact fits between syncs: values are gamma^j, one more state per sync."""
+    n, gamma = 8, 0.9
+    agent = make_dqn(sgd(target="max"), table_network(n + 1, 1))
+    state, h = agent.init(jax.random.key(0)), hypers(learning_rate=n)  # mean over n examples: a step of n fits each exactly
+    s = np.arange(n)
+    sample = batch(s, np.zeros(n, int), (s == n - 1) * 1.0, gamma * (s < n - 1), s + 1)
+    update = jax.jit(agent.update)
+    for k in range(1, n + 1):
+        state, _, _ = update(state, sample, (), h, jax.random.key(k))
+        state, _, _ = update(state, sample, (), h, jax.random.key(k))  # without a sync nothing moves further
+        known = np.asarray(state.params["table"][:n, 0])
+        assert (known > 0).sum() == k
+        np.testing.assert_allclose(known[::-1][:k], gamma ** np.arange(k), rtol=1e-5)
+        state = agent.sync(state, h)
+
+
+def test_polyak_target() -> None:
+    agent = make_dqn(sgd(), table_network(1, 1))
+    state = agent.init(jax.random.key(0))._replace(params={"table": jnp.ones((1, 1))})
+    h = hypers(tau=0.005)
+    state, _ = jax.lax.scan(lambda s, _: (agent.sync(s, h), None), state, None, length=1000)
+    assert float(state.target_params["table"][0, 0]) == pytest.approx(0.99334603, abs=1e-4)
+
+
+@pytest.mark.parametrize(("loss", "want"), [("mse", 1.0), ("huber", 1 / 9)])
+def test_where_the_loss_puts_the_value_of_a_rare_reward(loss: str, want: float) -> None:
+    """Terminal reward 10 in one case of ten: MSE finds the mean, Huber a ninth (closed form)."""
+    agent = make_dqn(sgd(loss=loss), table_network(1, 1))
+    state, h = agent.init(jax.random.key(0)), hypers(learning_rate=0.2)
+    sample = batch(np.zeros(10, int), np.zeros(10, int), [10.0] + [0.0] * 9, np.zeros(10), np.zeros(10, int))
+    step = jax.jit(lambda s, _: (agent.update(s, sample, (), h, jax.random.key(0))[0], None))
+    state, _ = jax.lax.scan(step, state, None, length=300)
+    assert float(state.params["table"][0, 0]) == pytest.approx(want, abs=0.01)
+
+
+def test_weights_multiply_losses_before_the_mean() -> None:
+    agent = make_dqn(sgd(), table_network(2, 1))
+    state, h = agent.init(jax.random.key(0)), hypers(learning_rate=1.0)
+    sample = batch([0, 1], [0, 0], [1.0, 1.0], [0.0, 0.0], [0, 0], weights=[1.0, 0.25])
+    after, td, _ = agent.update(state, sample, (), h, jax.random.key(0))
+    np.testing.assert_allclose(after.params["table"][:, 0], [0.5, 0.125], rtol=1e-6)
+    np.testing.assert_allclose(td, [1, 1])  # errors go to the priorities unweighted
+
+
+def test_a_bad_reward_is_contained_and_counted() -> None:
+    agent = make_dqn(dataclasses.replace(AgentConfig()), table_network(3, 2))
+    state, h = agent.init(jax.random.key(0)), hypers(learning_rate=0.1)
+    bad = batch([0, 1, 2], [0, 1, 0], [np.nan, 1.0, np.inf], [0.9, 0.9, 0.9], [1, 2, 0])
+    after, td, metrics = jax.jit(agent.update)(state, bad, (), h, jax.random.key(0))
+    assert int(metrics["nonfinite"]) == 2
+    assert np.isfinite(jax.tree.leaves(after.params)[0]).all()
+    assert float(after.params["table"][1, 1]) > 0  # the sound one is learnt from
+    assert float(after.params["table"][0, 0]) == 0
+    assert not np.isfinite(np.asarray(td)[[0, 2]]).any()
+
+
+def test_no_gradient_flows_through_the_target() -> None:
+    agent = make_dqn(sgd(), table_network(2, 1))
+    state, h = agent.init(jax.random.key(0)), hypers(learning_rate=1.0)
+    after, _, _ = agent.update(state, batch([0], [0], [1.0], [0.9], [1]), (), h, jax.random.key(0))
+    np.testing.assert_allclose(after.params["table"][:, 0], [1.0, 0.0])
+
+
+def test_double_reads_the_target_network_at_the_online_networks_choice() -> None:
+    network = table_network(1, 3)
+    online, target = jnp.array([[1.0, 3.0, 2.0]]), jnp.array([[10.0, 20.0, 30.0]])
+    obs = jnp.array([0])
+    out = network.apply({"table": online}, obs, (), None)
+    row = bootstrap_values(network, "double", {"table": target}, obs, (), out, jax.random.key(0))
+    np.testing.assert_array_equal(row, [[20, 20, 20]])
+    row = bootstrap_values(network, "max", {"table": target}, obs, (), out, jax.random.key(0))
+    np.testing.assert_array_equal(row, target)
+
+
+def test_act_never_takes_what_is_not_offered() -> None:
+    def apply(params: Any, obs: Any, catalogue: Any, key: Any) -> QOutput:
+        return QOutput(jnp.tile(jnp.arange(5.0), (64, 1)), jnp.tile(jnp.array([True, False, True, False, False]), (64, 1)))
+
+    network = Network(lambda key: {}, apply, lambda *a: jnp.zeros(64))
+    agent = make_dqn(AgentConfig(), network)
+    state = agent.init(jax.random.key(0))
+    actions = np.concatenate([agent.act(state, (), (), jnp.float32(e), jax.random.key(i)) for i, e in enumerate([0, 0.5, 1.0])])
+    assert set(actions) == {0, 2}
+    assert set(np.asarray(agent.act(state, (), (), jnp.float32(0), jax.random.key(9)))) == {2}

@@ -1,0 +1,49 @@
+"""A generic check that any environment of this project must pass; an author calls ``check_env(env, params)``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lrdqn.train.loop import random_action
+from lrdqn.types import Env
+
+
+def check_env(env: Env, params: Any, steps: int = 60) -> dict[str, int]:
+    """Play randomly and check the contract; returns how many sessions ended each way, so that a caller can ask for both."""
+    step, reset = jax.jit(env.step), jax.jit(env.reset)
+    state, obs = reset(jax.random.key(0), params)
+    shapes = jax.tree.map(lambda x: (x.shape, x.dtype), obs)
+    seen = {"terminated": 0, "truncated": 0}
+    act = jax.jit(lambda obs, key: random_action(env, obs, key))
+    for i in range(steps):
+        action = act(obs, jax.random.fold_in(jax.random.key(1), i))
+        assert action.shape == (env.spec.sessions,)
+        if env.spec.observation == "candidates":
+            assert bool(jnp.all(jnp.any(obs.mask, axis=1))), "every session must have one action"
+            assert bool(jnp.all(jnp.take_along_axis(obs.mask, action[:, None], axis=1)))
+        key = jax.random.fold_in(jax.random.key(2), i)
+        again = step(key, state, action, params)
+        state, t = step(key, state, action, params)
+        chex.assert_trees_all_equal(again, (state, t))
+        assert jax.tree.map(lambda x: (x.shape, x.dtype), t.obs) == shapes, "the observation must keep shapes and types"
+        assert jax.tree.map(lambda x: (x.shape, x.dtype), t.final_obs) == shapes
+        assert t.terminated.dtype == bool
+        assert t.truncated.dtype == bool
+        chex.assert_tree_all_finite((t.reward, t.elapsed))
+        assert bool(jnp.all(t.elapsed > 0)), "an elapsed time of 0 would bootstrap at gamma 0"
+        done = np.asarray(t.terminated | t.truncated)
+        for before, after in zip(jax.tree.leaves(t.final_obs), jax.tree.leaves(t.obs), strict=True):
+            np.testing.assert_array_equal(np.asarray(before)[~done], np.asarray(after)[~done])
+        seen["terminated"] += int(t.terminated.sum())
+        seen["truncated"] += int(t.truncated.sum())
+        obs = t.obs
+    other = reset(jax.random.key(5), params)[1]
+    first = reset(jax.random.key(0), params)[1]
+    if env.spec.observation == "candidates":
+        assert any(bool(jnp.any(a != b)) for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(other), strict=True))
+    return seen

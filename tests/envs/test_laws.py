@@ -1,0 +1,211 @@
+"""The live world's laws against a NumPy twin, SciPy, and the published fits."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+from envs.worlds import live_config, small_world
+from oracles import live as twin
+
+from lrdqn.envs.live import make_live
+from lrdqn.envs.live.choice import appeal, choose, highlight, loyalty_kernel
+from lrdqn.envs.live.engagement import PRICES, Engagement, engage, gift_price, poisson_quantile, watch_seconds
+from lrdqn.envs.live.reward import reward_parts, scalarise
+from lrdqn.envs.live.session import draw
+from lrdqn.envs.live.viewer import next_fatigue, next_loyalty, next_patience, next_satisfaction, return_probability
+
+N = 64
+
+
+@pytest.fixture(scope="module")
+def scene() -> tuple:
+    config = live_config()
+    world, env = small_world(config), make_live(config, N)
+    state, obs = jax.jit(env.reset)(jax.random.key(0), world)
+    return world, state, obs
+
+
+def test_utility_and_experience_equal_the_twin(scene: tuple) -> None:
+    world, state, _ = scene
+    session = state.session._replace(fatigue=jax.random.uniform(jax.random.key(1), state.session.fatigue.shape))
+    streamer, room = state.candidates.streamer, state.candidates.room
+    look = appeal(session, streamer, room, world)
+    s, u = jax.tree.map(np.asarray, (world.streamers, world.users))
+    users, fatigue = np.asarray(session.user), np.asarray(session.fatigue)
+    for n in range(0, N, 7):
+        for c in range(streamer.shape[1]):
+            i = int(streamer[n, c])
+            dot = float(u.interest[users[n]].astype(np.float64) @ s.style[i])
+            a = (dot - float(world.affinity_mean)) / float(world.affinity_scale)
+            loyal = 0.0
+            for slot in range(session.loyalty.shape[1]):
+                if int(session.loyalty[n, slot]) == i:
+                    gap = float(session.time[n] - session.loyalty_seen[n, slot])
+                    loyal += twin.loyalty_pull(float(session.loyalty_strength[n, slot]), gap)
+            bright = float(look.highlight[n, c])
+            bias = float(u.category_bias[users[n]] @ s.category[i])
+            tired = float(fatigue[n] @ s.category[i])
+            want = twin.utility(
+                a, bias, float(s.popularity[i]), float(s.skill[i]), float(s.hook[i]), loyal, bright, tired,
+                float(world.utility_mean), float(world.utility_scale),
+            )  # fmt: skip
+            assert float(look.utility[n, c]) == pytest.approx(want, abs=2e-4)
+            assert float(look.experience[n, c]) == pytest.approx(twin.experience(a, float(s.skill[i]), float(s.hook[i])), abs=2e-4)
+
+
+def test_one_stream_is_clicked_with_the_logistic_probability(scene: tuple) -> None:
+    world = scene[0]
+    u = (jnp.arange(20_000) + 0.5) / 20_000
+    for v in (-2.0, 0.0, 1.5):
+        clicked, _ = choose(u, jnp.full((20_000, 1), v), jnp.ones((20_000, 1), bool), world)
+        assert float(clicked.mean()) == pytest.approx(twin.sigmoid(-0.375 + 0.8 * v), abs=1e-4)
+
+
+def test_a_slate_is_chosen_by_multinomial_logit(scene: tuple) -> None:
+    world, n = scene[0], 50_000
+    u, values = (jnp.arange(n) + 0.5) / n, np.array([0.3, -1.0, 2.0])
+    clicked, place = choose(u, jnp.broadcast_to(jnp.asarray(values, jnp.float32), (n, 3)), jnp.ones((n, 3), bool), world)
+    e = np.exp(-0.375 + 0.8 * values)
+    share = np.bincount(np.asarray(place)[np.asarray(clicked)], minlength=3) / n
+    np.testing.assert_allclose(share, e / (1 + e.sum()), atol=1e-4)
+    hidden, _ = choose(u, jnp.zeros((n, 3)), jnp.zeros((n, 3), bool), world)
+    assert not bool(hidden.any())
+
+
+def test_poisson_quantile_equals_scipys() -> None:
+    rng = np.random.default_rng(0)
+    u, rate = rng.uniform(0.001, 0.999, 4000).astype(np.float32), rng.uniform(0, 9.9, 4000).astype(np.float32)
+    got = np.asarray(poisson_quantile(jnp.asarray(u), jnp.asarray(rate)))
+    want = scipy.stats.poisson.ppf(u.astype(np.float64), rate.astype(np.float64))
+    assert (got != want).mean() < 2e-3  # float32 at the edges of the steps
+    assert np.abs(got - want).max() <= 1
+    u, rate = (np.arange(200_000) + 0.5) / 200_000, 40.0
+    high = np.asarray(poisson_quantile(jnp.asarray(u, jnp.float32), jnp.full(200_000, rate)))
+    assert high.mean() == pytest.approx(rate, rel=2e-3)
+    assert high.var() == pytest.approx(rate, rel=2e-2)
+    assert float(poisson_quantile(jnp.float32(0.9999), jnp.float32(0.0))) == 0
+
+
+def test_watch_times_follow_the_published_mixture() -> None:
+    """At an engaged share of .13 the mixture has mean 83.9 s, median 4.87 s, P(< 3 s) .333, P(> 600 s) .031."""
+    law = small_world(live_config()).law
+    n = 400_000
+    z = jnp.asarray(scipy.stats.norm.ppf((np.arange(n) + 0.5) / n), jnp.float32)
+    stayed = jnp.asarray(np.random.default_rng(0).random(n) < 0.13)
+    w = np.asarray(watch_seconds(z, stayed, law))
+    assert w.mean() == pytest.approx(83.9, rel=0.03)
+    assert np.median(w) == pytest.approx(4.87, rel=0.01)
+    assert (w < 3).mean() == pytest.approx(0.333, abs=0.004)
+    assert (w > 600).mean() == pytest.approx(0.031, abs=0.001)
+
+
+def test_gift_prices_have_the_published_quantiles() -> None:
+    price = np.asarray(gift_price(jnp.asarray((np.arange(100_000) + 0.5) / 100_000, jnp.float32)))
+    assert set(np.unique(price)) <= set(PRICES)
+    assert price.mean() == pytest.approx(77, rel=0.03)
+    assert (price <= 10).mean() == pytest.approx(0.765, abs=0.01)
+    assert list(np.percentile(price, [50, 90, 95, 99])) == [2, 99, 299, 1314]
+
+
+def _engagement(**changes: object) -> Engagement:
+    flag, zero = jnp.zeros(1, bool), jnp.zeros(1)
+    blank = Engagement(flag, flag, zero, flag, zero, zero, flag, zero, zero)
+    return blank._replace(**{k: jnp.asarray([v]) for k, v in changes.items()})
+
+
+CASES = [
+    {"clicked": False, "stayed": False, "cut": False, "seconds": 0.0},
+    {"clicked": True, "stayed": False, "cut": False, "seconds": 4.0},
+    {"clicked": True, "stayed": False, "cut": True, "seconds": 2.0},
+    {"clicked": True, "stayed": True, "cut": False, "seconds": 200.0},
+    {"clicked": True, "stayed": True, "cut": True, "seconds": 900.0},
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("q", [-12.0, -0.4, 1.3])
+def test_patience_and_satisfaction_equal_the_twin(case: dict, q: float) -> None:
+    law, e = small_world(live_config()).law, _engagement(**case)
+    w = case["seconds"]
+    args = (case["clicked"], case["stayed"], case["cut"], w, q)
+    got = next_patience(jnp.array([9.0]), jnp.array([10.0]), e, jnp.array([q]), law)
+    assert float(got[0]) == pytest.approx(twin.patience(9.0, 10.0, *args), abs=1e-5)
+    got = next_satisfaction(jnp.array([0.1]), e, jnp.array([q]), law)
+    assert float(got[0]) == pytest.approx(twin.satisfaction(0.1, *args), abs=1e-6)
+
+
+def test_fatigue_equals_the_twin_and_is_bounded() -> None:
+    law, f = small_world(live_config()).law, jnp.array([[0.5, 0.0]])
+    got = next_fatigue(f, jnp.array([[0.7, 0.3]]), jnp.array([400.0]), jnp.array([403.0]), law)
+    want = [twin.fatigue(0.5, 0.7, 400, 403), twin.fatigue(0.0, 0.3, 400, 403)]
+    np.testing.assert_allclose(got[0], want, rtol=1e-5)
+    for _ in range(50):
+        f = next_fatigue(f, jnp.array([[1.0, 0.0]]), jnp.array([3600.0]), jnp.array([3603.0]), law)
+    assert float(f[0, 0]) < 3.5
+
+
+def test_return_probability() -> None:
+    law = small_world(live_config()).law
+    assert float(return_probability(jnp.float32(0.015), law)) == pytest.approx(twin.sigmoid(2.98), abs=1e-6)
+    assert float(return_probability(jnp.float32(0.215), law)) == pytest.approx(twin.sigmoid(2.98 + 1.2), abs=1e-6)
+
+
+def test_loyalty_kernel_is_zero_at_once_and_one_after_a_day() -> None:
+    seconds = jnp.array([0.0, 43_200.0, 86_400.0])
+    np.testing.assert_allclose(loyalty_kernel(seconds), [0, 0, 1], atol=1e-6)
+
+
+def test_loyalty_grows_from_its_decayed_value_and_a_newcomer_takes_the_weakest_slot(scene: tuple) -> None:
+    world, state, _ = scene
+    session = jax.tree.map(lambda x: x[:1], state.session)
+    slots = session.loyalty.shape[1]
+    session = session._replace(
+        loyalty=jnp.arange(slots, dtype=jnp.int32)[None],
+        loyalty_strength=jnp.full((1, slots), 0.5).at[0, 3].set(0.05),
+        loyalty_seen=jnp.broadcast_to(session.time[:, None] - 86_400, (1, slots)),
+        followed=jnp.zeros((1, slots), bool).at[0, 3].set(True),
+    )
+    e = _engagement(clicked=True, stayed=True, seconds=600.0)
+    old = 0.5 * np.exp(-1 / 7)
+    known = next_loyalty(session, jnp.array([2]), e, session.time, world.law)
+    assert float(known.loyalty_strength[0, 2]) == pytest.approx(old + 0.3 * (1 - old), abs=1e-5)
+    assert int(known.loyalty_seen[0, 2]) == int(session.time[0])
+    new = next_loyalty(session, jnp.array([200]), e, session.time, world.law)
+    assert int(new.loyalty[0, 3]) == 200
+    assert float(new.loyalty_strength[0, 3]) == pytest.approx(0.3, abs=1e-6)
+    assert not bool(new.followed[0, 3])  # a follow goes with its slot
+    short = next_loyalty(session, jnp.array([200]), _engagement(clicked=True, seconds=20.0), session.time, world.law)
+    np.testing.assert_array_equal(short.loyalty, session.loyalty)
+
+
+def test_a_watch_is_cut_by_the_room_and_by_the_viewers_time() -> None:
+    law = small_world(live_config()).law
+    draws, _, _ = draw(jax.random.key(0), 3, 1)
+    draws = draws._replace(stay=jnp.zeros(3), watch=jnp.zeros(3))  # stays, and would watch the median, 216 s
+    left, free = jnp.array([50.0, 500.0, 500.0]), jnp.array([500.0, 80.0, 500.0])
+    e = engage(
+        draws, jnp.ones(3, bool), jnp.zeros(3), jnp.zeros(3), jnp.zeros(3), jnp.ones(3), jnp.zeros(3, bool), left, free, law
+    )
+    np.testing.assert_allclose(e.seconds, [50, 80, 216], rtol=1e-4)
+    np.testing.assert_array_equal(e.cut, [True, False, False])
+
+
+def test_highlights_are_three_in_ten_and_agree_across_sessions() -> None:
+    room, time = jnp.arange(2000)[:, None], (jnp.arange(200) * 120)[None]
+    bright = np.asarray(highlight(room, time, jnp.uint32(7)))
+    assert bright.mean() == pytest.approx(0.3, abs=0.004)
+    np.testing.assert_array_equal(bright, highlight(room, time + 119, jnp.uint32(7)))
+    assert np.abs(np.corrcoef(bright[:, 0], bright[:, 1])[0, 1]) < 0.08
+    assert (np.asarray(highlight(room, time, jnp.uint32(8))) != bright).mean() == pytest.approx(0.42, abs=0.02)
+
+
+def test_reward_is_the_weighted_sum_of_its_parts() -> None:
+    weights = small_world(live_config()).weights
+    e = _engagement(clicked=True, stayed=True, seconds=7200.0, comments=2.0, likes=1.0, followed=True, gifts=1.0, spent=9.0)
+    parts = reward_parts(e, jnp.array([1.0]), weights)
+    assert float(scalarise(parts, weights)[0]) == pytest.approx(10 + 2 * 0.5 + 0.3 + 2.0 + np.log(10.0) + 5.0, abs=1e-4)
+    quick = reward_parts(_engagement(clicked=True, seconds=2.0), jnp.array([0.0]), weights)
+    assert float(scalarise(quick, weights)[0]) == pytest.approx(2 / 60 - 0.1, abs=1e-6)

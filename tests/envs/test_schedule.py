@@ -1,0 +1,76 @@
+"""Who is on air: the closed form against a walk through the rooms."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from envs.worlds import live_config, small_world
+
+from lrdqn.envs.live import make_live
+from lrdqn.envs.live.schedule import NEVER, is_live, room_at
+
+
+def test_room_at_finds_the_room_that_a_walk_finds() -> None:
+    schedule = small_world(live_config()).schedule
+    start, end = np.asarray(schedule.start), np.asarray(schedule.end)
+    rng = np.random.default_rng(0)
+    streamer = rng.integers(0, 300, 3000)
+    time = rng.integers(0, 14 * 86_400, 3000)
+    naive = [((start[s] <= t) & (t < end[s])).any() for s, t in zip(streamer, time, strict=True)]
+    room = room_at(schedule, jnp.asarray(streamer), jnp.asarray(time))
+    np.testing.assert_array_equal(is_live(schedule, room, jnp.asarray(time)), naive)
+    assert 0.08 < np.mean(naive) < 0.35
+
+
+def test_rooms_do_not_overlap_and_are_sorted() -> None:
+    schedule = small_world(live_config()).schedule
+    start, end = np.asarray(schedule.start, np.int64), np.asarray(schedule.end, np.int64)
+    there = start < NEVER
+    assert (end[there] > start[there]).all()
+    follows = there[:, 1:]
+    assert (start[:, 1:][follows] >= end[:, :-1][follows]).all()
+    assert not there[-1].any()  # the empty streamer is never on air
+
+
+def test_table_of_bins_holds_every_live_room() -> None:
+    schedule = small_world(live_config()).schedule
+    start, end, width = np.asarray(schedule.start).ravel(), np.asarray(schedule.end).ravel(), int(schedule.bin_seconds)
+    table, count = np.asarray(schedule.on_air), np.asarray(schedule.count)
+    for b in (0, 100, 777, 1343):
+        inside = np.flatnonzero((start < (b + 1) * width) & (end > b * width))
+        assert sorted(table[b, : count[b]]) == inside.tolist()
+
+
+def test_candidates_are_on_air_distinct_and_all_equally_likely() -> None:
+    config = live_config(candidates=8, familiar=2)
+    world, env = small_world(config), make_live(config, 4096)
+    state, obs = jax.jit(env.reset)(jax.random.key(0), world)
+    ids, mask, time = np.asarray(obs.candidates), np.asarray(obs.mask), np.asarray(state.session.time)
+    room = np.asarray(state.candidates.room)
+    live = np.asarray(is_live(world.schedule, jnp.asarray(room), jnp.asarray(time)[:, None]))
+    assert live[mask & (ids < 300)].all()
+    for row, on in zip(ids[:500], mask[:500], strict=True):
+        offered = row[on]
+        assert len(set(offered)) == len(offered)
+    known = mask[:, :2].mean()
+    assert known > 0.05
+    # Of the streams on air at one time, each is offered at the same rate: draw many times at the same second.
+    frozen = jax.tree.map(lambda x: jnp.broadcast_to(x[:1], x.shape), state.session)
+    frozen = frozen._replace(loyalty_strength=jnp.zeros_like(frozen.loyalty_strength))
+    from lrdqn.envs.live.candidates import draw_candidates
+
+    u = jax.random.uniform(jax.random.key(4), (4096, 6))
+    drawn = draw_candidates(frozen, u, world, 0)
+    counts = np.bincount(np.asarray(drawn.streamer)[np.asarray(drawn.mask)], minlength=300)
+    begins, ends = np.asarray(world.schedule.start)[:300], np.asarray(world.schedule.end)[:300]
+    on_air = ((begins <= time[0]) & (time[0] < ends)).any(axis=1)
+    assert (counts[on_air] > 0).all()
+    assert (counts[~on_air] == 0).all()
+    expected = counts[on_air].mean()
+    assert np.abs(counts[on_air] - expected).max() < 6 * np.sqrt(expected)
+
+
+def test_worlds_of_different_seeds_differ() -> None:
+    a, b = small_world(live_config(), 0), small_world(live_config(), 1)
+    assert np.any(np.asarray(a.schedule.start) != np.asarray(b.schedule.start))

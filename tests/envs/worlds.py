@@ -1,0 +1,28 @@
+"""A small live world for tests."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lrdqn.config import CalibrateRun, LiveConfig, freeze
+from lrdqn.envs.live import LiveParams, make_world, sample_population
+
+
+def live_config(**changes: Any) -> LiveConfig:
+    small = {"streamers": 300, "users": 200, "candidates": 8, "familiar": 2, "history": 6} | changes
+    values = dataclasses.asdict(LiveConfig(**{k: v for k, v in small.items() if not isinstance(v, dict)}))
+    for group, inner in small.items():
+        if isinstance(inner, dict):
+            values[group] |= inner
+    root = dataclasses.asdict(CalibrateRun(env=values))
+    return freeze(CalibrateRun, root).env
+
+
+def small_world(config: LiveConfig, seed: int = 0) -> LiveParams:
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(jnp.asarray, make_world(config, sample_population(config, rng), rng))
