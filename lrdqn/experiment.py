@@ -51,7 +51,7 @@ def seed_keys(seed: int, seeds: int, stream: int) -> jax.Array:
     return jax.vmap(lambda i: jax.random.fold_in(root, i))(jnp.arange(seeds))
 
 
-def run_once() -> dict[str, bool | str | int]:
+def run_once() -> dict[str, Any]:
     """Compiler options for a program that runs for a second: compiled twice as fast, without the optimiser (CPU only)."""
     return {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else {}
 
@@ -146,7 +146,9 @@ class Experiment:
         table.setdefault(MYOPIC, table[LEARNED])
         return table
 
-    def curve_rows(self, outcome: Outcome, env_steps: int, seconds: float, extra: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
+    def curve_rows(
+        self, outcome: Outcome, env_steps: int, seconds: float, extra: dict[str, np.ndarray]
+    ) -> Iterator[dict[str, Any]]:
         """A row per seed and learner for ``metrics.jsonl``. ``valid`` says whether every session of the cohort could end."""
         figures = per_seed(jax.device_get(outcome))
         for seed in range(self.config.train.seeds):
@@ -164,7 +166,9 @@ class Experiment:
         with Progress(train.env_steps, learners) as progress, MetricsLog(folder) as log:
             progress.stage(f"compiling for {learners} learners on {self.sharding.num_devices} of {jax.device_count()} devices")
             programs = self.compile()
-            progress.stage(f"compiled in {self.compile_seconds:.0f} s; filling replay with {self.warmup_steps} random steps each")
+            progress.stage(
+                f"compiled in {self.compile_seconds:.0f} s; filling replay with {self.warmup_steps} random steps each"
+            )
             state = jax.block_until_ready(programs.start(self.keys(TRAIN_STREAM), self.worlds, self.hypers))
             curve_keys, seconds = self.keys(CURVE_STREAM), 0.0
 

@@ -110,7 +110,7 @@ class Network(NamedTuple):
     apply: Callable[[Params, PyTree, PyTree, PRNGKeyArray | None], QOutput]
     """``apply(params, obs, catalogue, key) -> QOutput``: every action's value."""
     value: Callable[[Params, PyTree, Array, PyTree, PRNGKeyArray | None], Float[Array, "B"]]
-    """``value(params, obs, action, catalogue, key)``: equals ``apply(...).q`` at ``action``, without scoring what nobody asked for."""
+    """``value(params, obs, action, catalogue, key)``: ``apply(...).q`` at ``action``, without scoring what nobody asked for."""
 
 
 class Replay(NamedTuple):

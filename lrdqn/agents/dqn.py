@@ -75,9 +75,7 @@ def make_dqn(config: AgentConfig, network: Network) -> Agent:
         # A copy, not an alias: the state is donated, and a buffer can be donated once.
         return AgentState(params, jax.tree.map(jnp.copy, params), optimizer.init(params))
 
-    def act(
-        state: AgentState, obs: PyTree, catalogue: PyTree, epsilon: Float[Array, ""], key: PRNGKeyArray
-    ) -> Int[Array, "N"]:
+    def act(state: AgentState, obs: PyTree, catalogue: PyTree, epsilon: Float[Array, ""], key: PRNGKeyArray) -> Int[Array, "N"]:
         explore_key, noise_key = jax.random.split(key)
         out = network.apply(state.params, obs, catalogue, noise_key)
         u = jax.random.uniform(explore_key, out.q.shape[:1])

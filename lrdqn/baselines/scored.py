@@ -12,7 +12,9 @@ from lrdqn.ops.masking import masked
 from lrdqn.types import Policy, PyTree, TimeStep, View
 
 
-def from_scores(score: Callable[[View, PRNGKeyArray], Float[Array, "B A"]], mask_of: Callable[[PyTree, Array], Array]) -> Policy:
+def from_scores(
+    score: Callable[[View, PRNGKeyArray], Float[Array, "B A"]], mask_of: Callable[[PyTree, Array], Array]
+) -> Policy:
     """A policy that takes the best-scored action on offer, ties to the lowest place.
 
     Args:

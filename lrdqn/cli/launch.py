@@ -28,8 +28,33 @@ _HERE = Path(__file__).resolve().parents[1]
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
 """``conf/`` lies inside the package in a wheel and beside it in a checkout."""
 
-VALUED_FLAGS = {"--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd", "--package", "-p", "--cfg", "-c", "--info", "-i"}
-ASKING_FLAGS = {"--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc", "--resolve"}
+VALUED_FLAGS = {
+    "--config-path",
+    "-cp",
+    "--config-name",
+    "-cn",
+    "--config-dir",
+    "-cd",
+    "--package",
+    "-p",
+    "--cfg",
+    "-c",
+    "--info",
+    "-i",
+}
+ASKING_FLAGS = {
+    "--help",
+    "-h",
+    "--hydra-help",
+    "--version",
+    "--cfg",
+    "-c",
+    "--info",
+    "-i",
+    "--shell-completion",
+    "-sc",
+    "--resolve",
+}
 
 
 def split_arguments(argv: list[str]) -> tuple[list[str], dict[str, str | None]]:
@@ -90,7 +115,8 @@ def refuse_choices(overrides: list[str]) -> None:
     """A comma-separated value without ``-m`` is a sweep that was not asked for."""
     for override in OverridesParser.create().parse_overrides(overrides):
         if override.is_sweep_override():
-            raise ConfigError(override.get_key_element(), override.value(), "is a list of choices; sweep over it with -m")
+            key, _, value = (override.input_line or "").partition("=")
+            raise ConfigError(key, value, "is a list of choices; sweep over it with -m")
 
 
 def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str:
@@ -108,13 +134,21 @@ def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str
         return str(ConfigError(group, choice, "must be one of " + ", ".join(options)))
     unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text)
     if unknown:
-        key = unknown.group(1) or unknown.group(2)
+        key = (unknown.group(1) or unknown.group(2)).split("@")[0]
         return str(ConfigError(key, given.get(key, "?"), unknown_key(key, dotted_keys(defaults))))
     wrong = re.search(r"Value '(.*?)'(?: of type '\w+')? (?:could not be converted to|is not a valid) (\w+)", text)
     if wrong:
         key = re.search(r"full_key: (\S+)", text)
         names = {"Float": "a number", "Integer": "a whole number", "Boolean": "true or false", "String": "a text"}
-        return str(ConfigError(key.group(1) if key else "?", wrong.group(1), "must be " + names.get(wrong.group(2), wrong.group(2))))
+        return str(
+            ConfigError(key.group(1) if key else "?", wrong.group(1), "must be " + names.get(wrong.group(2), wrong.group(2)))
+        )
+    listed = re.search(r"is not a ListConfig.*?full_key: (\S+)", text, re.DOTALL)
+    if listed:
+        key_given = listed.group(1)
+        return str(ConfigError(key_given, given.get(key_given, "?"), "must be a list, [a,b,...]"))
+    if "Lexer" in text or "OverrideParseException" in text or "parsing override" in text:
+        return f"{' '.join(overrides)}: cannot be read; arguments are KEY=VALUE (quote values with spaces or brackets)"
     first = next(line.strip() for line in text.splitlines() if line.strip())
     key = re.search(r"full_key: (\S+)", text)
     return f"{key.group(1)}: {first}" if key else first

@@ -19,14 +19,20 @@ def check_env(env: LiveConfig) -> None:
         return
     from lrdqn.io.population import check_population
 
-    streamers = check_population(Path(env.population))["counts"]["streamers"]
+    streamers = check_population(Path(env.population))["streamers"]
     if env.candidates > streamers:
         raise ConfigError("env.candidates", env.candidates, f"must not exceed the catalogue, {streamers} streamers")
 
 
 def preflight(config: TrainRun) -> None:
-    """Checks that need files."""
+    """Checks that need files. Hydra writes into its run folder before the task runs, so a taken one is refused here."""
+    from lrdqn.io.run_folder import check_free
+
     check_env(config.env)
+    for argument in sys.argv[1:]:
+        key, _, value = argument.partition("=")
+        if key == "hydra.run.dir":
+            check_free(value)
 
 
 def task(config: TrainRun, composed: DictConfig) -> float:

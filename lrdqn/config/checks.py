@@ -18,7 +18,9 @@ def nearest_multiples(value: int, base: int) -> str:
 def divide(key: str, value: int, base_key: str, base: int) -> None:
     """Raise unless ``value`` is a multiple of ``base``; the message names the nearest that are (DESIGN P3)."""
     if value % base:
-        raise ConfigError(key, value, f"must be a multiple of {base_key}={base}; the nearest is {nearest_multiples(value, base)}")
+        raise ConfigError(
+            key, value, f"must be a multiple of {base_key}={base}; the nearest is {nearest_multiples(value, base)}"
+        )
 
 
 def check_update_period(period: int, sessions: int) -> None:

@@ -9,6 +9,7 @@ import math
 from dataclasses import field
 from typing import Any
 
+
 class InputError(Exception):
     """Bad input of any kind (a key, a file, a row). Its text is one line; the command line prints it and exits with 2."""
 

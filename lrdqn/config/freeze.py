@@ -68,8 +68,12 @@ def _freeze(schema: type, values: dict[str, Any], prefix: str) -> Any:
 
 def unknown_key(key: str, known: list[str]) -> str:
     """What to say of a key that does not exist."""
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return "unknown key" + (f"; did you mean {near[0]}?" if near else f"; allowed are {', '.join(sorted(known))}")
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.65)
+    if near:
+        return f"unknown key; did you mean {near[0]}?"
+    parent = key.rpartition(".")[0]
+    beside = sorted(k for k in known if k.rpartition(".")[0] == parent) or sorted(k for k in known if "." not in k)
+    return f"unknown key; allowed are {', '.join(beside)}"
 
 
 def freeze(schema: type[T], config: Any) -> T:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lrdqn.config.fields import choice, real, said, whole
 
+
 @dataclass
 class AgentConfig:
     """The DQN family. Periods are in env steps per seed (DESIGN P17)."""

@@ -11,6 +11,7 @@ from lrdqn.config.fields import choice, said, whole
 from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
 from lrdqn.config.world import EnvConfig, LiveConfig, ProbeConfig
 
+
 @dataclass
 class TrainConfig:
     """Budgets. Steps are env steps per seed: one step is one recommendation to one session."""

@@ -9,12 +9,15 @@ from omegaconf import MISSING
 
 from lrdqn.config.fields import choice, real, said, whole
 
+
 @dataclass
 class RewardConfig:
     """Weights of the reward's parts (SIMULATOR section 5): a design choice, not data. Each part is reported by itself."""
 
     watch: float = said(1.0, "per minute watched")
-    watch_cap_minutes: float = real(10.0, 0.0, math.inf, "minutes of one watch that count; as in satisfaction, ten are full", open_low=True)
+    watch_cap_minutes: float = real(
+        10.0, 0.0, math.inf, "minutes of one watch that count; as in satisfaction, ten are full", open_low=True
+    )
     comment: float = said(0.5, "per comment")
     like: float = said(0.3, "per like")
     follow: float = said(2.0, "per new follow")
@@ -53,7 +56,9 @@ class UserLawConfig:
     experience_affinity: float = said(0.2, "experience per unit of standardised affinity (design)")
     experience_skill: float = said(0.4, "experience per unit of skill (design)")
     experience_hook: float = said(-0.8, "experience per unit of hook (design)")
-    patience_median: float = real(10.0, 0.0, math.inf, "median of the patience that a session starts with (design)", open_low=True)
+    patience_median: float = real(
+        10.0, 0.0, math.inf, "median of the patience that a session starts with (design)", open_low=True
+    )
     patience_sigma: float = real(0.4, 0.0, math.inf, "its log-sd (design)")
     patience_no_click: float = real(0.5, 0.0, math.inf, "patience lost without a click (design)")
     patience_gain: float = real(3.0, 0.0, math.inf, "patience won by a good long watch (design)")
@@ -102,7 +107,9 @@ class LiveConfig(EnvConfig):
     world_seed: int | None = said(None, "one world for all seeds; null gives each seed a world of its own")
     episode: str = choice("session", ("session", "user"), "what ends an episode: leaving the app, or not coming back")
     discount_unit: str = said("decision", "`decision`, or `minutes:X` for discounting by watch time / X minutes")
-    return_elapsed: float = real(1.0, 0.0, math.inf, "discount units of a night between two sessions (episode=user)", open_low=True)
+    return_elapsed: float = real(
+        1.0, 0.0, math.inf, "discount units of a night between two sessions (episode=user)", open_low=True
+    )
     max_sessions: int = whole(5, 1, "sessions after which a user's window ends (episode=user)")
     horizon: int = whole(200, 1, "decisions after which an episode is truncated")
     streamers: int = whole(1000, 1, "streamers of a synthetic population")

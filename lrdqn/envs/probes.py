@@ -76,9 +76,9 @@ PROBES: dict[str, Probe] = {
 def optimum(name: str, gamma: float) -> dict[float, list[float]]:
     """Exact ``Q*`` by observed number.
 
-    ``value``: 1. ``observation``: the number itself. ``discount``: gamma, then 1 (a reward one step later). ``action``: -1 or 1.
-    ``observation_action``: 1 for the action that matches the sign. ``truncation``: ``1 / (1 - gamma)``, for a time limit is no end
-    (Pardo et al. 2018).
+    ``value``: 1. ``observation``: the number itself. ``discount``: gamma, then 1 (a reward a step later). ``action``: -1 or 1.
+    ``observation_action``: 1 for the action that matches the sign. ``truncation``: ``1 / (1 - gamma)``, for a time limit is no
+    end (Pardo et al. 2018).
     """
     return {
         "value": {0.0: [1.0]},

@@ -87,7 +87,7 @@ def make_log(env: Env, policy: Policy) -> Callable[[PyTree, PyTree, PRNGKeyArray
 
 
 def schedule_statistics(start: np.ndarray, count: np.ndarray, bin_seconds: int, days: int, streamers: int) -> dict[str, float]:
-    """Rooms per streamer-day, spread of the number of rooms on air over the hours, hour with most starts; first day left out."""
+    """Rooms per streamer-day, spread of rooms on air over the hours, hour with most starts; first day left out."""
     begins = start[:streamers].ravel()
     begins = begins[(begins >= 86_400) & (begins < days * 86_400)]
     bins_per_day = 86_400 // bin_seconds
@@ -108,7 +108,11 @@ def log_statistics(log: dict[str, np.ndarray]) -> dict[str, float]:
     clicked = alive & log["clicked"]
     seconds, gifts = log["seconds"][clicked], log["gifts"][clicked]
     clicks, minutes = clicked.sum(), seconds.sum() / 60
-    counts = {"comments": log["reward/comments"][clicked].sum(), "likes": log["reward/likes"][clicked].sum(), "gifts": gifts.sum()}
+    counts = {
+        "comments": log["reward/comments"][clicked].sum(),
+        "likes": log["reward/likes"][clicked].sum(),
+        "gifts": gifts.sum(),
+    }
     given = gifts > 0
     price = np.repeat(log["spent"][clicked][given] / gifts[given], gifts[given].astype(int))
     price = price if len(price) else np.array([np.nan])

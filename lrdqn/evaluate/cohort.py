@@ -40,8 +40,8 @@ class _Progress(NamedTuple):
 def make_cohort(env: Env, policies: tuple[Policy, ...]) -> Callable[[tuple[PyTree, ...], PyTree, PRNGKeyArray], Outcome]:
     """Build ``evaluate(policy_states, world, key) -> Outcome``.
 
-    The cohort is the N session starts that ``key`` draws; a session counts until its first end, so short and long ones weigh the
-    same (counting whatever happened to finish would favour short ones). The loop stops when nobody is left.
+    The cohort is the N session starts that ``key`` draws; a session counts until its first end, so short and long ones weigh
+    the same (counting whatever happened to finish would favour short ones). The loop stops when nobody is left.
 
     Args:
         env: with ``env.spec.sessions`` = N.

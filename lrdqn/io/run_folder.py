@@ -51,10 +51,15 @@ def open_run(path: str | Path) -> Path:
         raise InputError(f"{folder}: cannot be made a run folder ({error.strerror or error})") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"{folder}: cannot be made a run folder (not writable)")
-    for name in (SUMMARY, METRICS, CHECKPOINTS):
-        if (folder / name).exists():
-            raise InputError(f"{folder}: holds a run already ({name}); choose another folder, or remove it first")
+    check_free(folder)
     return folder
+
+
+def check_free(folder: str | Path) -> None:
+    """Raise ``InputError`` where a folder holds a run already."""
+    for name in (SUMMARY, METRICS, CHECKPOINTS):
+        if (Path(folder).expanduser() / name).exists():
+            raise InputError(f"{folder}: holds a run already ({name}); choose another folder, or remove it first")
 
 
 def write_environment(folder: Path) -> None:

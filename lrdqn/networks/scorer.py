@@ -32,7 +32,7 @@ class Shapes(NamedTuple):
 
     @classmethod
     def of(cls, catalogue: Catalogue, obs: LiveObs) -> Shapes:
-        """Read them off one world's catalogue and one observation; the identity table has a row per streamer and a shared one."""
+        """Read them off one world's catalogue and observation; the identity table has a row per streamer and a shared one."""
         return cls(
             identities=catalogue.identity.shape[-1],
             style=catalogue.style.shape[-1],
@@ -105,8 +105,8 @@ def read_history(obs: LiveObs, catalogue: Catalogue) -> Profiles:
 def cross_features(
     obs: LiveObs, profiles: Profiles, style: Float[Array, "B C d"], category: Float[Array, "B C G"]
 ) -> tuple[Float[Array, "B C"], Float[Array, "B C 5"]]:
-    """Candidate x history: the cosine with the liked profile (the content baseline); and it again beside the two inner products,
-    the share of the category in the history, and the log seconds last given to this very streamer."""
+    """Candidate x history: the cosine with the liked profile (the content baseline); and it again beside the two inner
+    products, the share of the category in the history, and the log seconds last given to this very streamer."""
     scale = 1 / jnp.sqrt(float(style.shape[-1]))
     liked = scale * jnp.einsum("bd,bcd->bc", profiles.liked, style)
     disliked = scale * jnp.einsum("bd,bcd->bc", profiles.disliked, style)

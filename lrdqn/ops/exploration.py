@@ -43,6 +43,6 @@ def epsilon_greedy(
     count = place[-1]
     # u / epsilon * count stays below count in IEEE arithmetic; the clamp is for compilers that multiply by a reciprocal. The
     # floor under epsilon keeps 0 / 0 out of the branch that is not taken.
-    part = jnp.floor(u / jnp.maximum(epsilon, jnp.finfo(epsilon.dtype).tiny) * count.astype(u.dtype)).astype(jnp.int32)
+    part = jnp.floor(u / jnp.maximum(epsilon, jnp.finfo(u.dtype).tiny) * count.astype(u.dtype)).astype(jnp.int32)
     explored = jnp.argmax(place > jnp.minimum(part, count - 1)).astype(jnp.int32)
     return jnp.where(u < epsilon, explored, greedy(q, mask))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jaxtyping import Float
-
 from jax import Array
+from jaxtyping import Float
 
 FULL_WATCH_SECONDS = 300.0
 

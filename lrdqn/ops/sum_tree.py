@@ -78,9 +78,9 @@ def set(tree: SumTree, indices: Int[Array, "n"], values: Float[Array, "n"]) -> S
 def find(tree: SumTree, mass: Float[Array, "n"]) -> Int[Array, "n"]:
     """The leaf in whose share of ``[0, total)`` each mass falls: the first i with ``mass < leaf[0] + ... + leaf[i]``.
 
-    Only children with a positive sum are entered, and a mass that rounding (or the caller) has put outside ``[0, total)`` goes to
-    the first or last of them; so a leaf of value 0, padding included, is never returned while the total is positive. Masses
-    and partial sums are float32: shares are met to within about 1e-7 of the total.
+    Only children with a positive sum are entered, and a mass that rounding (or the caller) has put outside ``[0, total)``
+    goes to the first or last of them; so a leaf of value 0, padding included, is never returned while the total is positive.
+    Masses and partial sums are float32: shares are met to within about 1e-7 of the total.
 
     Args:
         tree: levels, with a positive total.

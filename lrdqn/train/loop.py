@@ -1,4 +1,4 @@
-"""The training loop as three pure functions of one learner: ``init``, ``warmup``, ``chunk``. The caller vmaps and shards them."""
+"""The training loop as three pure functions of one learner: ``init``, ``warmup``, ``chunk``. The caller vmaps and shards."""
 
 from __future__ import annotations
 
@@ -91,7 +91,9 @@ def make_trainer(env: Env, agent: Agent, replay: Replay, plan: Plan, agent_confi
         (agent_state, replay_state), metrics = jax.lax.scan(one, (state.agent, state.replay), keys)
         return state._replace(agent=agent_state, replay=replay_state), jax.tree.map(jnp.mean, metrics)
 
-    def iteration(state: TrainState, done: Float[Array, ""], world: PyTree, hypers: Hypers) -> tuple[TrainState, dict[str, Array]]:
+    def iteration(
+        state: TrainState, done: Float[Array, ""], world: PyTree, hypers: Hypers
+    ) -> tuple[TrainState, dict[str, Array]]:
         key, collect_key, learn_key = jax.random.split(state.key, 3)
         epsilon = linear(done, hypers.epsilon_start, hypers.epsilon_end, agent_config.epsilon_steps)
         now = hypers._replace(beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps))
@@ -149,4 +151,6 @@ def example_transition(env: Env, obs: PyTree, hypers: Hypers) -> Transition:
     """One unbatched transition with the shapes and types that replay will hold."""
     one = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), obs)
     shape = () if env.spec.slate == 1 else (env.spec.slate,)
-    return Transition(one, jnp.zeros(shape, jnp.int32), jnp.zeros((), hypers.gamma.dtype), jnp.zeros((), hypers.gamma.dtype), one)
+    return Transition(
+        one, jnp.zeros(shape, jnp.int32), jnp.zeros((), hypers.gamma.dtype), jnp.zeros((), hypers.gamma.dtype), one
+    )

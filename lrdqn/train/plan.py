@@ -45,8 +45,8 @@ def default_eval_period(env_steps: int, stride: int, sync: int) -> int:
 def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int) -> Plan:
     """Turn periods in env steps into loop lengths.
 
-    A chunk (one evaluation period) is a scan over blocks, a block a scan over iterations. The block length divides both the sync
-    period and the chunk, so the target moves between blocks and the hot loop has no branch.
+    A chunk (one evaluation period) is a scan over blocks, a block a scan over iterations. The block length divides both the
+    sync period and the chunk, so the target moves between blocks and the hot loop has no branch.
 
     Args:
         train: budgets; ``freeze`` has checked that the periods divide.

@@ -53,7 +53,9 @@ def test_utility_and_experience_equal_the_twin(scene: tuple) -> None:
                 float(world.utility_mean), float(world.utility_scale),
             )  # fmt: skip
             assert float(look.utility[n, c]) == pytest.approx(want, abs=2e-4)
-            assert float(look.experience[n, c]) == pytest.approx(twin.experience(a, float(s.skill[i]), float(s.hook[i])), abs=2e-4)
+            assert float(look.experience[n, c]) == pytest.approx(
+                twin.experience(a, float(s.skill[i]), float(s.hook[i])), abs=2e-4
+            )
 
 
 def test_one_stream_is_clicked_with_the_logistic_probability(scene: tuple) -> None:

@@ -87,5 +87,5 @@ def test_mlp_equals_its_formula() -> None:
     out = network.apply(params, jnp.asarray(x), (), None)
     np.testing.assert_allclose(out.q, want, rtol=1e-5, atol=1e-6)
     assert bool(out.mask.all())
-    np.testing.assert_allclose(network.value(params, jnp.asarray(x), jnp.array([0, 2, 1, 1]), (), None), want[range(4), [0, 2, 1, 1]],
-                               rtol=1e-5, atol=1e-6)  # fmt: skip
+    value = network.value(params, jnp.asarray(x), jnp.array([0, 2, 1, 1]), (), None)
+    np.testing.assert_allclose(value, want[range(4), [0, 2, 1, 1]], rtol=1e-5, atol=1e-6)

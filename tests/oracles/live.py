@@ -9,7 +9,9 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def utility(a: float, bias: float, pop: float, k: float, h: float, loyal: float, bright: float, tired: float, m: float, s: float) -> float:
+def utility(
+    a: float, bias: float, pop: float, k: float, h: float, loyal: float, bright: float, tired: float, m: float, s: float
+) -> float:
     raw = 1.2 * a + bias + 0.15 * (pop - 0.67) / 1.792 + 0.4 * k + 0.4 * h
     return (raw - m) / s + 1.5 * loyal + 0.4 * (bright - 0.3) - 0.8 * tired
 

@@ -35,8 +35,14 @@ def trained(e: Experiment, chunks: int | None = None) -> Any:
     return state
 
 
-PAIRS = [("value", "uniform", "max"), ("observation", "prioritized", "double"), ("discount", "uniform", "double"),
-         ("action", "prioritized", "max"), ("observation_action", "uniform", "double"), ("truncation", "prioritized", "max")]  # fmt: skip
+PAIRS = [
+    ("value", "uniform", "max"),
+    ("observation", "prioritized", "double"),
+    ("discount", "uniform", "double"),
+    ("action", "prioritized", "max"),
+    ("observation_action", "uniform", "double"),
+    ("truncation", "prioritized", "max"),
+]
 
 
 @pytest.mark.slow
@@ -69,12 +75,12 @@ def test_seeds_are_honest() -> None:
 
 def test_seeds_spread_over_two_devices_give_what_one_device_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     assert jax.device_count() == 2
-    spread = probe_run(env_steps=512, eval_period=512)
+    spread = probe_run(seeds=4, env_steps=512, eval_period=512)
     assert spread.sharding.num_devices == 2
     state = trained(spread)
     assert len(state.agent.params["head"]["kernel"].sharding.device_set) == 2
     monkeypatch.setattr(jax, "device_count", lambda: 1)
-    alone = probe_run(env_steps=512, eval_period=512)
+    alone = probe_run(seeds=4, env_steps=512, eval_period=512)
     assert alone.sharding.num_devices == 1
     for a, b in zip(jax.tree.leaves(state.agent), jax.tree.leaves(trained(alone).agent), strict=True):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))

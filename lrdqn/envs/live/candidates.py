@@ -19,8 +19,8 @@ def draw_candidates(state: Session, u: Float[Array, "N V"], params: LiveParams, 
 
     Familiar places hold the strongest loyalty slots that are on air. The others hold one stream from each of V equal strata of
     the streams in the current time bin (every stream is equally likely, none twice), masked where it is not on air at this very
-    second or already offered as familiar. Where nothing at all is on air, place 0 offers "show nothing" (streamer ``S``), so that
-    a policy always has one action.
+    second or already offered as familiar. Where nothing at all is on air, place 0 offers "show nothing" (streamer ``S``), so
+    that a policy always has one action.
 
     Args:
         state: sessions.
@@ -61,7 +61,9 @@ def draw_candidates(state: Session, u: Float[Array, "N V"], params: LiveParams, 
     return Candidates(streamer, room, ends, features, mask)
 
 
-def _familiar(state: Session, params: LiveParams, places: int) -> tuple[Int[Array, "N F"], Int[Array, "N F"], Bool[Array, "N F"]]:
+def _familiar(
+    state: Session, params: LiveParams, places: int
+) -> tuple[Int[Array, "N F"], Int[Array, "N F"], Bool[Array, "N F"]]:
     """The strongest ``places`` loyalty slots that are on air, by counting instead of sorting (L is small)."""
     room = room_at(params.schedule, state.loyalty, state.time[:, None])
     live = is_live(params.schedule, room, state.time[:, None]) & (state.loyalty_strength > 0)
@@ -79,7 +81,9 @@ def _familiar(state: Session, params: LiveParams, places: int) -> tuple[Int[Arra
     return pick(state.loyalty), pick(room), jnp.any(chosen & live[:, None, :], axis=2)
 
 
-def _features(state: Session, streamer: Int[Array, "N C"], room: Int[Array, "N C"], params: LiveParams) -> Float[Array, "N C 4"]:
+def _features(
+    state: Session, streamer: Int[Array, "N C"], room: Int[Array, "N C"], params: LiveParams
+) -> Float[Array, "N C 4"]:
     """The features that change with time: log viewers, hours on air, followed, recency of the last visit.
 
     Viewers follow the hour-of-day mean field ``P_s x 24 share(hour)`` (SIMULATOR rule 6, first version: exogenous).

@@ -32,7 +32,11 @@ def highlight(room: Int[Array, "..."], time: Int[Array, "..."], salt: Int[Array,
     Closed form, so that sessions on clocks of their own agree on it. Source: SIMULATOR section 3 and correction 6; the 30 % and
     the two minutes are KuaiLive-M3's. The mixing constants are MurmurHash3's finaliser (Appleby, public domain).
     """
-    x = room.astype(jnp.uint32) * jnp.uint32(0x9E3779B1) + (time // HIGHLIGHT_SECONDS).astype(jnp.uint32) + salt.astype(jnp.uint32)
+    x = (
+        room.astype(jnp.uint32) * jnp.uint32(0x9E3779B1)
+        + (time // HIGHLIGHT_SECONDS).astype(jnp.uint32)
+        + salt.astype(jnp.uint32)
+    )
     for multiplier, shift in ((0x85EBCA6B, 16), (0xC2B2AE35, 13)):
         x = (x ^ (x >> jnp.uint32(shift))) * jnp.uint32(multiplier)
     x = x ^ (x >> jnp.uint32(16))
@@ -50,7 +54,7 @@ def loyalty_kernel(seconds: Float[Array, "..."]) -> Float[Array, "..."]:
 def appeal(state: Session, streamer: Int[Array, "N K"], room: Int[Array, "N K"], params: LiveParams) -> Appeal:
     """Utility (what draws a click) and experience (what leaves a viewer content) of each shown stream.
 
-    ``V = (1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V + 1.5 l x kernel + .4 (H - .3) - .8 f_c`` and ``Q = .2 a + .4 k - .8 h``;
+    ``V = (1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V + 1.5 l x kernel + .4 (H - .3) - .8 f_c``, ``Q = .2 a + .4 k - .8 h``;
     l is loyalty decayed over ``loyalty_days``. Source: SIMULATOR section 0, set J.
     """
     law = params.law
@@ -80,8 +84,8 @@ def choose(
 ) -> tuple[Bool[Array, "N"], Int[Array, "N"]]:
     """Multinomial logit over the slate and "nothing".
 
-    ``P(i) = exp(bias + slope V_i) / (1 + sum_j exp(bias + slope V_j))``; for K = 1 this is ``sigmoid(bias + slope V)``. One uniform
-    per session, by inverting the cumulative sum.
+    ``P(i) = exp(bias + slope V_i) / (1 + sum_j exp(bias + slope V_j))``; for K = 1 this is ``sigmoid(bias + slope V)``. One
+    uniform per session, by inverting the cumulative sum.
 
     Args:
         u: uniforms in (0, 1).

@@ -1,4 +1,4 @@
-"""What a click leads to: staying or bouncing, seconds watched, comments, likes, follows and gifts (SIMULATOR sections 4 and 5)."""
+"""What a click leads to: staying or bouncing, seconds watched, comments, likes, follows, gifts (SIMULATOR sections 4 and 5)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lrdqn.envs.live.session import Draws
 
 PRICES = np.array([1, 2, 3, 5, 10, 20, 52, 99, 188, 299, 520, 1314, 3000, 10000], np.float32)
 PRICE_SHARES = np.array([.439, .108, .044, .062, .109, .070, .045, .035, .028, .020, .017, .011, .006, .0015])  # fmt: skip
-"""Price ladder of gifts and how often each rung is sent; fits KuaiLive's quantiles (SIMULATOR section 5). Normalised where used."""
+"""Price ladder of gifts and how often each rung is sent; fits KuaiLive's quantiles (SIMULATOR section 5). Normalised in use."""
 BOUNCE_SECONDS = 3.0
 POISSON_TERMS = 24
 POISSON_NORMAL = 10.0
@@ -84,7 +84,7 @@ def reaction_factor(utility: Float[Array, "N"], bright: Float[Array, "N"], law: 
 def gift_price(u: Float[Array, "N"]) -> Float[Array, "N"]:
     """u-quantile of the price ladder; one rung per watch."""
     edges = jnp.asarray(np.cumsum(PRICE_SHARES / PRICE_SHARES.sum())[:-1], jnp.float32)
-    rung = jnp.sum(u[:, None] >= edges, axis=1)
+    rung = jnp.sum(u[:, None] >= edges[None], axis=1)
     return jnp.asarray(PRICES)[rung]
 
 

@@ -71,8 +71,8 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     """Build the live world for ``sessions`` viewers that step together.
 
     One step is one recommendation request. The action is the place of a candidate, ``[N]`` (or a slate of places ``[N, K]``).
-    ``info`` holds, per session: every part of the reward (``reward/...``), ``clicked``, ``stayed``, ``stream_ended``, ``left`` (the app),
-    ``seconds``, ``gifts``, ``spent``, ``satisfaction``.
+    ``info`` holds, per session: every part of the reward (``reward/...``), ``clicked``, ``stayed``, ``stream_ended``, ``left``
+    (the app), ``returned``, ``seconds``, ``gifts``, ``spent``, ``satisfaction``.
 
     Args:
         config: the world's config; validated by ``freeze``.

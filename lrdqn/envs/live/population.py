@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +32,7 @@ def unit(x: Floats) -> Floats:
     return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
 
 
-def standard_popularity(log_popularity: Floats) -> Floats:
+def standard_popularity(log_popularity: Any) -> Any:
     """``L = (log P - .670) / 1.792``."""
     return (log_popularity - POPULARITY_MU) / POPULARITY_SIGMA
 
@@ -41,7 +43,9 @@ def pair_affinity(population: Population, user: NDArray[np.integer], streamer: N
     return (dot - population.affinity_mean) / population.affinity_scale
 
 
-def pair_utility(population: Population, law: UserLawConfig, user: NDArray[np.integer], streamer: NDArray[np.integer]) -> Floats:
+def pair_utility(
+    population: Population, law: UserLawConfig, user: NDArray[np.integer], streamer: NDArray[np.integer]
+) -> Floats:
     """Raw utility of fresh pairs (no loyalty, fatigue or highlight), before standardisation (SIMULATOR section 0)."""
     bias = np.sum(population.category_bias[user] * population.category[streamer], axis=-1)
     return (
@@ -203,7 +207,9 @@ def _live_a_past(population: Population, config: LiveConfig, rng: np.random.Gene
     history_reaction[:, :h] = np.where(there, reaction, 0)[:, :h]
 
     slots = config.loyalty_slots
-    pull = np.where(there & stays, np.minimum(watch / 600, 1.0) + 1e-3 * rng.random(pick.shape), -1.0)
+    # A streamer picked twice is one acquaintance.
+    again = np.tril(pick[:, :, None] == pick[:, None, :], -1).any(axis=2)
+    pull = np.where(there & stays & ~again, np.minimum(watch / 600, 1.0) + 1e-3 * rng.random(pick.shape), -1.0)
     best = np.argsort(-pull, axis=1)[:, :slots]
     g = np.take_along_axis(pull, best, axis=1)
     visits = 1 + rng.poisson(1.5, g.shape)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import ndtri
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
+
+T = TypeVar("T")
 
 
 class Candidates(NamedTuple):
@@ -88,7 +90,7 @@ def draw(key: PRNGKeyArray, sessions: int, candidates: int) -> tuple[Draws, Arri
     return draws, Arrival(user, day, hour, patience, minutes), u[14:].reshape(candidates, 2 * sessions).T
 
 
-def select(flag: Bool[Array, "N"], if_true: NamedTuple, if_false: NamedTuple) -> NamedTuple:
+def select(flag: Bool[Array, "N"], if_true: T, if_false: T) -> T:
     """Row-wise choice between two pytrees with leading axis N."""
 
     def pick(x: Array, y: Array) -> Array:

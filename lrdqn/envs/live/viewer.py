@@ -1,4 +1,4 @@
-"""What an impression does to the viewer: fatigue, patience, satisfaction, loyalty, history, leaving, coming back (SIMULATOR 6)."""
+"""What an impression does to the viewer: fatigue, patience, satisfaction, loyalty, history, leaving, return (SIMULATOR 6)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def next_fatigue(
     fatigue: Float[Array, "N G"], category: Float[Array, "N G"], watched: Float[Array, "N"], elapsed: Float[Array, "N"],
     law: UserLawConfig,
 ) -> Float[Array, "N G"]:  # fmt: skip
-    """``f <- f e^{-D/tau} + c (tau / 600) (1 - e^{-w/tau})``: bounded by tau / 600 = 3 (correction 3), D seconds passed, w watched."""
+    """``f <- f e^{-D/tau} + c (tau / 600) (1 - e^{-w/tau})``: bounded (correction 3); D seconds passed, w watched."""
     tau = law.fatigue_minutes * 60
     won = tau / 600 * (1 - jnp.exp(-watched / tau))
     return fatigue * jnp.exp(-elapsed / tau)[:, None] + category * won[:, None]
@@ -65,7 +65,7 @@ def next_loyalty(state: Session, streamer: Int[Array, "N"], e: Engagement, now: 
     same = (state.loyalty == streamer[:, None]) & (state.loyalty_strength > 0)
     gain = law.loyalty_gain * jnp.minimum(1.0, e.seconds / 600)
     met = jnp.any(same, axis=1)
-    weakest = jnp.arange(decayed.shape[1]) == jnp.argmin(decayed, axis=1)[:, None]
+    weakest = jnp.arange(decayed.shape[1])[None] == jnp.argmin(decayed, axis=1)[:, None]
     newcomer = e.clicked & ~met & (e.seconds > LOYAL_SECONDS) & (gain > jnp.min(decayed, axis=1))
     touched = jnp.where(e.clicked[:, None], same | (weakest & newcomer[:, None]), False)
     old = jnp.where(same, decayed, 0.0)
@@ -141,9 +141,9 @@ def open_session(state: Session, arrival: Arrival, time: Int[Array, "N"], law: U
 
 
 def arrive(arrival: Arrival, params: LiveParams, days: int) -> Session:
-    """Sessions of users drawn uniformly, on one of the first ``days`` days after the world's first, with the user's own past."""
+    """Sessions of users drawn uniformly, on one of the first ``days`` days after the world's first, with the user's past."""
     users = params.users
-    n, (total, slots) = arrival.user.shape[0], users.loyalty.shape
+    n, total = arrival.user.shape[0], users.loyalty.shape[0]
     user = jnp.minimum((arrival.user * total).astype(jnp.int32), total - 1)
     day = 1 + jnp.minimum((arrival.day * days).astype(jnp.int32), days - 1)
     time = day * DAY + (3600 * _start_hour(arrival.hour, user, params)).astype(jnp.int32)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple, cast
+from collections import namedtuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +20,13 @@ from lrdqn.types import UNKNOWN, Catalogue, Population
 SIM_VERSION = "1"
 """Bumped with every change of behaviour of the live world."""
 
-# One scalar leaf per law, so that any of them can be a vmapped axis. Attribute names are the schema's.
-Law = cast("type[UserLawConfig]", NamedTuple("Law", [(f.name, Any) for f in dataclasses.fields(UserLawConfig)]))
-RewardWeights = cast("type[RewardConfig]", NamedTuple("RewardWeights", [(f.name, Any) for f in dataclasses.fields(RewardConfig)]))
+
+def _leaves_of(schema: type) -> Any:
+    """A named tuple with a schema's field names: one scalar leaf per constant, so that any of them can be a vmapped axis."""
+    return namedtuple(schema.__name__.removesuffix("Config"), [f.name for f in dataclasses.fields(schema)])
+
+
+Law, RewardWeights = _leaves_of(UserLawConfig), _leaves_of(RewardConfig)
 
 
 class Streamers(NamedTuple):
@@ -84,8 +89,11 @@ def make_world(config: LiveConfig, population: Population, rng: np.random.Genera
     """
     ids = id_dtype(len(population.style))
 
-    def pad(x: Any) -> np.ndarray:
+    def pad(x: Any) -> Any:
         return np.concatenate([x, np.zeros_like(x[:1])])
+
+    def scalar(x: Any, dtype: Any = np.float32) -> Any:
+        return np.asarray(x, dtype)
 
     streamers = len(population.style)
     identity = np.arange(1, streamers + 1, dtype=np.int32) if known else np.full(streamers, UNKNOWN, np.int32)
@@ -122,11 +130,11 @@ def make_world(config: LiveConfig, population: Population, rng: np.random.Genera
         schedule=sample_schedule(config, population.room_rate, population.start_hour, rng),
         law=law,
         weights=weights,
-        affinity_mean=np.float32(population.affinity_mean),
-        affinity_scale=np.float32(population.affinity_scale),
-        utility_mean=np.float32(population.utility_mean),
-        utility_scale=np.float32(population.utility_scale),
-        salt=np.uint32(rng.integers(0, 2**32, dtype=np.uint32)),
+        affinity_mean=scalar(population.affinity_mean),
+        affinity_scale=scalar(population.affinity_scale),
+        utility_mean=scalar(population.utility_mean),
+        utility_scale=scalar(population.utility_scale),
+        salt=scalar(rng.integers(0, 2**32, dtype=np.uint32), np.uint32),
     )
 
 
@@ -146,8 +154,8 @@ def affinity(params: LiveParams, user: Int[Array, "N"], streamer: Int[Array, "N 
 def fresh_utility(params: LiveParams, user: Int[Array, "N"], streamer: Int[Array, "N K"]) -> Float[Array, "N K"]:
     """Standardised utility of a stream to a user who meets it for the first time, without highlight or fatigue.
 
-    ``(1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V`` with affinity a, category bias b, standardised log popularity L, skill k,
-    hook h; the constants ``m_V, s_V`` are frozen with the population.
+    ``(1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V`` with affinity a, category bias b, standardised log popularity L, skill
+    k, hook h; the constants ``m_V, s_V`` are frozen with the population.
 
     Source: SIMULATOR section 0, set J.
     """

@@ -1,0 +1,135 @@
+"""Bad input: one line that names key, value and what is allowed; exit code 2; nothing written; jax never imported."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lrdqn.cli.evaluate import preflight as evaluate_preflight
+from lrdqn.cli.launch import check
+from lrdqn.cli.report import preflight as report_preflight
+from lrdqn.cli.train import preflight
+from lrdqn.config import CalibrateRun, EvaluateRun, InputError, ReportRun, TrainRun, register_schemas
+
+BAD = {
+    "agent.gama=.9": "agent.gama=.9: unknown key; did you mean agent.gamma?",
+    "agnt=dqn": "agnt=dqn: unknown key; did you mean agent?",
+    "foo=1": "foo=1: unknown key; allowed are agent, cache_dir, env, evaluate, network, replay, train",
+    "+agent.extra=1": "agent.extra=1: unknown key",
+    "agent.gamma=abc": "agent.gamma=abc: must be a number",
+    "train.seeds=2.5": "train.seeds=2.5: must be a whole number",
+    "network.hidden=5": "network.hidden=5: must be a list",
+    "network.hidden=[0]": "network.hidden=[0]: must be a list of integers, each at least 1",
+    "agent.gamma=1.5": "agent.gamma=1.5: must lie in [0, 1]",
+    "agent.gamma=nan": "agent.gamma=nan: must lie in [0, 1]",
+    "agent.learning_rate=0": "agent.learning_rate=0.0: must lie in (0, 10]",
+    "agent.loss=hubr": "agent.loss=hubr: must be one of mse, huber",
+    "agent=ddqn": "agent=ddqn: must be one of double_dqn, dqn",
+    "replay=prioritised": "replay=prioritised: must be one of prioritized, uniform",
+    "replay.alpha=1.2": "replay.alpha=1.2: must lie in [0, 1]",
+    "replay.beta=-1": "replay.beta=-1.0: must lie in [0, 1]",
+    "replay.batch_size=100000": "replay.batch_size=100000: must not exceed replay.capacity=16384",
+    "env.candidates=5000": "env.candidates=5000: must not exceed the catalogue, env.streamers=1000",
+    "env.familiar=16": "env.familiar=16: must be below env.candidates=16",
+    "env.slate=2": "env.slate=2: agent=dqn recommends one stream per request; must be 1",
+    "env.discount_unit=hours:1": "env.discount_unit=hours:1: must be `decision` or `minutes:X` with X > 0",
+    "env.population=/no/such": "env.population=/no/such: no such folder",
+    "env=probe": "network=scorer: env=probe has a fixed set of actions",
+    "network=mlp": "network=mlp: env=live offers a changing candidate set; use network=scorer",
+    "agent.target_period=1000": "must be a multiple of train.sessions=128; the nearest is 896 or 1024",
+    "train.env_steps=1000": "train.env_steps=1000: must be a multiple of train.sessions=128; the nearest is 896 or 1024",
+    "train.update_period=100": "train.update_period=100: must divide train.sessions=128; the nearest is 64 or 128",
+    "train.eval_period=3072": "train.env_steps=163840: must be a multiple of train.eval_period=3072; the nearest is",
+    "train.warmup_steps=128": "train.warmup_steps=128: must be at least replay.batch_size=256",
+    "agent=dqn,double_dqn": "agent=dqn,double_dqn: is a list of choices; sweep over it with -m",
+    "'agent.gamma": "cannot be read; arguments are KEY=VALUE",
+}
+
+
+@pytest.fixture(autouse=True)
+def schemas() -> None:
+    register_schemas()
+
+
+@pytest.mark.parametrize("override", BAD)
+def test_a_mistake_is_answered_in_one_line(override: str) -> None:
+    with pytest.raises(InputError) as error:
+        check("train", TrainRun, [override], preflight)
+    line = " ".join(str(error.value).split())
+    assert BAD[override] in line
+    assert len(line) < 220
+
+
+def test_good_input_passes() -> None:
+    check("train", TrainRun, ["agent=dqn", "replay=uniform", "train.sessions=32", "train.env_steps=2048"], preflight)
+    check("train", TrainRun, ["env=probe", "network=mlp"], preflight)
+
+
+def test_every_job_of_a_sweep_is_checked_first() -> None:
+    check("train", TrainRun, ["-m", "agent=dqn,double_dqn", "replay=uniform,prioritized"], preflight)
+    with pytest.raises(InputError, match=r"agent\.gamma=2\.0"):
+        check("train", TrainRun, ["-m", "agent=dqn,double_dqn", "agent.gamma=0.9,2"], preflight)
+
+
+def test_other_commands_say_what_they_need(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"run=.*is required"):
+        check("report", ReportRun, [], report_preflight)
+    with pytest.raises(InputError, match="no such folder"):
+        check("evaluate", EvaluateRun, [f"run={tmp_path}/none"], evaluate_preflight)
+    with pytest.raises(InputError, match="path=null: source=movielens needs the folder"):
+        check("calibrate", CalibrateRun, ["source=movielens"], lambda config: None)
+    with pytest.raises(InputError, match="out=null"):
+        check("calibrate", CalibrateRun, ["source=movielens", f"path={tmp_path}"], lambda config: None)
+
+
+def lrdqn(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'; main()"
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [("train", "agent.gama=.9"), ("trian",), ("report", "run=nowhere"), ("train", "-m", "agent=x,y")]
+)
+def test_the_shell_sees_one_line_and_exit_code_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = lrdqn(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("lrdqn: ")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_holds_a_run_is_refused_untouched(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text("{}")
+    done = lrdqn("train", f"hydra.run.dir={tmp_path}", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "holds a run already" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("train", "--help"), ("train", "--cfg", "job"), ("evaluate", "--help")])
+def test_help_comes_without_jax(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    code = (
+        "import sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'\n"
+        "try: main()\nexcept SystemExit: pass\nassert 'jax' not in sys.modules, 'jax was imported'"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "lrdqn" in done.stdout or "agent:" in done.stdout
+    assert list(tmp_path.iterdir()) == []

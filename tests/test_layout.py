@@ -1,0 +1,92 @@
+"""The floor plan: which way imports point, how long a file may be, that every YAML builds (DESIGN P12, P13, P16)."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from pathlib import Path
+
+import jax
+import pytest
+from hydra import compose, initialize_config_dir
+
+from lrdqn import build
+from lrdqn.cli.launch import CONF
+from lrdqn.config import TrainRun, freeze, register_schemas
+
+ROOT = Path(__file__).resolve().parents[1]
+FLOORS = [{"types", "config"}, {"ops"}, {"networks", "replay", "envs", "data"}, {"agents", "baselines"}, {"train", "evaluate"},
+          {"io"}, {"build"}, {"experiment"}, {"cli"}]  # fmt: skip
+LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
+MODULES = sorted((ROOT / "lrdqn").rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT / "lrdqn").parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module] if node.module != "lrdqn" else [f"lrdqn.{alias.name}" for alias in node.names]
+        else:
+            continue
+        rooms |= {name.split(".")[1] for name in names if name.startswith("lrdqn.")}
+    return rooms & set(LEVEL)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way_and_files_are_short(path: Path) -> None:
+    room = room_of(path)
+    assert len(path.read_text().splitlines()) <= 400
+    if room == "__init__":
+        return
+    assert room in LEVEL, f"{room} has no place in the floor plan"
+    for other in imported_rooms(path) - {room}:
+        below = LEVEL[other] < LEVEL[room] or {room, other} == {"types", "config"}
+        assert below, f"{path.name} ({room}) imports {other}"
+
+
+def test_variants_are_a_few_lines() -> None:
+    for path in CONF.rglob("*.yaml"):
+        if path.parent.name in ("agent", "network", "replay", "env"):
+            assert len(path.read_text().splitlines()) <= 10, path
+
+
+GROUPS = {name: sorted(p.stem for p in (CONF / name).glob("*.yaml")) for name in ("agent", "replay", "env")}
+
+
+@pytest.mark.parametrize("env", GROUPS["env"])
+@pytest.mark.parametrize("replay", GROUPS["replay"])
+@pytest.mark.parametrize("agent", GROUPS["agent"])
+def test_every_combination_composes_and_builds(agent: str, replay: str, env: str) -> None:
+    register_schemas()
+    network = "scorer" if env == "live" else "mlp"
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        overrides = [f"agent={agent}", f"replay={replay}", f"env={env}", f"network={network}"]
+        small = ["env.streamers=50", "env.users=20"] if env == "live" else []
+        config = freeze(TrainRun, compose("train", overrides=overrides + small))
+    worlds = build.build_worlds(config.env, 0, 1)
+    built = build.build_env(config.env, 4)
+    learner = build.build_agent(config.agent, build.build_network(config, built, worlds))
+    assert jax.eval_shape(learner.init, jax.random.key(0)).params
+    assert build.build_replay(config.replay)
+    assert "random" in build.build_baselines(built)
+
+
+def test_frozen_configs_are_hashable_and_do_not_change() -> None:
+    register_schemas()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = freeze(TrainRun, compose("train"))
+    assert hash(config) == hash(freeze(TrainRun, compose_again()))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.agent.gamma = 0.5
+    assert isinstance(config.network.hidden, tuple)
+
+
+def compose_again() -> object:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train")
