@@ -52,22 +52,32 @@ def compare_world(config: CalibrateRun) -> bool:
     from lrdqn.io.calibration_table import calibration_table
 
     env = build.build_env(config.env, config.sessions)
-    population = build.build_population(config.env, config.seed, 0)
-    world = jax.tree.map(lambda x: x[0], build.build_worlds(config.env, config.seed, 1))
-    schedule, law = world.schedule, config.env.schedule
-    figures = cal.schedule_statistics(
-        np.asarray(schedule.start), np.asarray(schedule.count), int(schedule.bin_seconds), law.days, len(population.style)
-    )
-    figures |= cal.popularity_statistics(population.log_popularity)
-    key = jax.random.key(config.seed)
-    logs: dict[str, dict[str, Any]] = {}
-    for i, (name, policy) in enumerate({"reference": make_reference(), "random": make_random(env.spec)}.items()):
-        record = jax.jit(cal.make_log(env, policy))
-        logs[name] = cal.log_statistics(jax.device_get(record((), world, jax.random.fold_in(key, i))))
-    figures |= logs["reference"]
-    figures["click per impression, random"] = logs["random"]["click per impression, reference"]
+    worlds, law = build.build_worlds(config.env, config.seed, config.worlds), config.env.schedule
+    record = {
+        name: jax.jit(cal.make_log(env, policy))
+        for name, policy in {"reference": make_reference(), "random": make_random(env.spec)}.items()
+    }
+    schedules: list[dict[str, float]] = []
+    logs: dict[str, list[dict[str, Any]]] = {name: [] for name in record}
+    for i in range(config.worlds):
+        world = jax.tree.map(lambda x, i=i: x[i], worlds)
+        start, count = np.asarray(world.schedule.start), np.asarray(world.schedule.count)
+        streamers = len(start) - 1
+        schedules.append(
+            cal.schedule_statistics(start, count, int(world.schedule.bin_seconds), law.days, streamers)
+            | cal.popularity_statistics(np.asarray(world.streamers.popularity)[:streamers])
+        )
+        for j, name in enumerate(record):
+            key = jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), i), j)
+            logs[name].append(jax.device_get(record[name]((), world, key)))
+    pooled = {
+        name: cal.log_statistics({k: np.concatenate([log[k] for log in parts], axis=1) for k in parts[0]})
+        for name, parts in logs.items()
+    }
+    figures = {k: float(np.mean([s[k] for s in schedules])) for k in schedules[0]} | pooled["reference"]
+    figures["click per impression, random"] = pooled["random"]["click per impression, reference"]
     rows = cal.compare(figures)
-    Console().print(calibration_table(rows, config.sessions))
+    Console().print(calibration_table(rows, config.sessions * config.worlds, config.worlds))
     return all(row.passed is not False for row in rows)
 
 

@@ -69,7 +69,8 @@ class CalibrateRun:
     out: str | None = said(None, "population folder to write")
     env: Any = MISSING
     seed: int = whole(0, 0, "root of the randomness", 2**31 - 1)
-    sessions: int = whole(4096, 1, "sessions simulated for the table")
+    sessions: int = whole(4096, 1, "sessions simulated per world for the table")
+    worlds: int = whole(4, 1, "worlds that the table pools")
     factors: int = whole(16, 2, "length of the fitted user and item vectors")
     check: bool = said(False, "exit 1 when a target is missed")
     cache_dir: str | None = said("~/.cache/lrdqn/xla", "persistent compilation cache; null turns it off")

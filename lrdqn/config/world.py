@@ -51,7 +51,7 @@ class UserLawConfig:
     gift_rate: float = real(0.0108, 0.0, math.inf, "gifts per viewer-minute (KuaiLive)")
     reaction_utility: float = said(0.5, "log-rate of reactions per unit of utility")
     reaction_highlight: float = said(0.7, "log-rate of reactions per unit of (highlight - .3)")
-    reaction_norm: float = real(1.75, 0.0, math.inf, "mean of the two factors above over viewer-minutes", open_low=True)
+    reaction_norm: float = real(2.5, 0.0, math.inf, "mean of the two factors above over viewer-minutes", open_low=True)
     follow_bias: float = said(-4.0, "logit of a follow after a minute")
     experience_affinity: float = said(0.2, "experience per unit of standardised affinity (design)")
     experience_skill: float = said(0.4, "experience per unit of skill (design)")
@@ -79,12 +79,14 @@ class ScheduleConfig:
     """When streamers are on air (SIMULATOR section 2)."""
 
     days: int = whole(14, 3, "length of the schedule", 365)
-    rooms_per_day: float = real(1.22, 0.0, 24.0, "mean rooms a streamer opens a day (KuaiLive)", open_low=True)
+    rooms_per_day: float = real(
+        1.27, 0.0, 24.0, "rooms a streamer wants to open a day; 1.22 come about (KuaiLive)", open_low=True
+    )
     room_hours: float = real(3.6, 0.0, 24.0, "mean length of a room (KuaiLive-Agent, by Little's law)", open_low=True)
     room_sigma: float = real(0.9, 0.0, 3.0, "log-sd of a room's length")
     gap_hours: float = real(2.0, 0.0, 24.0, "median pause between two rooms of a streamer", open_low=True)
     gap_sigma: float = real(0.7, 0.0, 3.0, "log-sd of the pause")
-    amplitude: float = real(0.7, 0.0, 1.0, "swing of the starts over the day")
+    amplitude: float = real(1.0, 0.0, 1.0, "swing of the starts over the day")
     peak_hour: float = real(19.0, 0.0, 24.0, "hour at which most rooms start")
     habit: float = real(0.6, 0.0, 1.0, "share of a streamer's rooms that start around a preferred hour")
     bin_minutes: int = whole(15, 1, "grid of the table of who is on air; liveness itself is exact", 240)
@@ -118,7 +120,7 @@ class LiveConfig(EnvConfig):
     categories: int = whole(12, 1, "categories of a synthetic population")
     tags: int = whole(16, 1, "tags of a synthetic population")
     candidates: int = whole(16, 1, "streams offered to the policy at each request")
-    familiar: int = whole(4, 0, "of these, places kept for streamers that the user knows and that are on air")
+    familiar: int = whole(3, 0, "of these, places kept for streamers that the user knows and that are on air")
     slate: int = whole(1, 1, "streams shown per request")
     history: int = whole(20, 1, "watches remembered in the observation")
     loyalty_slots: int = whole(8, 1, "streamers a user can be loyal to")

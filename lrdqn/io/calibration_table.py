@@ -11,11 +11,11 @@ from lrdqn.evaluate.calibration import Row
 MARKS = {True: "[green]ok[/green]", False: "[red]off[/red]", None: "-"}
 
 
-def calibration_table(rows: Sequence[Row], sessions: int) -> Table:
+def calibration_table(rows: Sequence[Row], sessions: int, worlds: int) -> Table:
     """A line per target; ``-`` marks figures that are shown for information only."""
     table = Table(
         title="the world against published figures",
-        caption=f"{sessions:,} sessions under the reference policy, softmax(2 cos + .5 L + 1.5 familiar)",
+        caption=f"{sessions:,} sessions in {worlds} worlds under the reference policy, softmax(2 cos + .5 L + 1.5 familiar)",
     )
     table.add_column("statistic")
     for name in ("simulated", "target", "tolerance"):

@@ -1,0 +1,63 @@
+"""Result files of the benchmarks: a JSON list of rows made by the run itself, and a Markdown table from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).resolve().parent / "results"
+UNITS = {"return": "reward per session", "watch_minutes": "minutes per session", "session_length": "recommendations per session",
+         "clicks": "clicks per session"}  # fmt: skip
+
+
+def commit() -> str:
+    """The commit that is checked out; a `+` marks changes on top of it."""
+    root = Path(__file__).resolve().parents[1]
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain") else "")
+
+
+def device() -> str:
+    return f"{len(os.sched_getaffinity(0))} CPU cores, {platform.machine()}"
+
+
+def summary_rows(name: str, summary: dict[str, Any], command: str, seconds: float) -> list[dict[str, Any]]:
+    """One row per policy and metric, one per difference of the return, and the run's own figures."""
+    common = {"command": command, "commit": commit(), "device": device(), "seconds": round(seconds, 1)}
+    rows: list[dict[str, Any]] = []
+    for policy, metrics in summary["policies"].items():
+        for metric, entry in metrics.items():
+            rows.append(_row(f"{name}/{policy}", metric, entry, UNITS[metric], common))
+    for policy, metrics in summary["differences"].items():
+        rows.append(_row(f"{name}/learned - {policy}", "return", metrics["return"], UNITS["return"], common))
+    for metric, unit in (("steps_per_second", "env steps/s, all learners"), ("compile_seconds", "s"), ("peak_bytes", "bytes")):
+        rows.append({"name": name, "metric": metric, "value": summary[metric], "n": 1, "unit": unit, **common})
+    return rows
+
+
+def _row(name: str, metric: str, entry: dict[str, Any], unit: str, common: dict[str, Any]) -> dict[str, Any]:
+    figures = {k: round(entry[k], 4) for k in ("mean", "ci_low", "ci_high")}
+    return {"name": name, "metric": metric, **figures, "n": len(entry["per_seed"]), "unit": unit, **common}
+
+
+def write(name: str, rows: list[dict[str, Any]]) -> None:
+    """``results/NAME.json`` and ``results/NAME.md``."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")
+    lines = ["| name | metric | value | 95 % interval | n | unit | seconds |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        value = row.get("mean", row.get("value"))
+        interval = f"[{row['ci_low']:.4g}, {row['ci_high']:.4g}]" if "ci_low" in row else "-"
+        lines.append(
+            f"| {row['name']} | {row['metric']} | {value:.5g} | {interval} | {row['n']} | {row['unit']} | {row['seconds']} |"
+        )
+    commands = sorted({row["command"] for row in rows})
+    tail = [f"Commands: {'; '.join(f'`{c}`' for c in commands)}. Commit {rows[0]['commit']}, {rows[0]['device']}."]
+    (RESULTS / f"{name}.md").write_text("\n".join([*lines, "", *tail, ""]))
