@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
-UNITS = {"return": "reward per session", "watch_minutes": "minutes per session", "session_length": "recommendations per session",
+UNITS = {"return": "reward per session", "watch_minutes": "minutes per session", "session_length": "decisions per session",
          "clicks": "clicks per session"}  # fmt: skip
 
 

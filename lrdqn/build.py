@@ -13,7 +13,7 @@ from lrdqn.agents import make_dqn, make_greedy
 from lrdqn.baselines import make_content, make_popularity, make_random
 from lrdqn.config import AgentConfig, EnvConfig, LiveConfig, ProbeConfig, ReplayConfig, TrainRun
 from lrdqn.envs.live import make_live, make_world, sample_population
-from lrdqn.envs.live.population import freeze_constants, resize
+from lrdqn.envs.live.population import resize
 from lrdqn.envs.live.world import stack_worlds
 from lrdqn.envs.probes import make_probe
 from lrdqn.io.population import load_population
@@ -41,11 +41,9 @@ def world_stream(config: LiveConfig, seed: int, index: int, stream: int) -> np.r
 
 def build_population(config: LiveConfig, seed: int, index: int) -> Population:
     """The population of seed ``index``: read from its folder, or drawn."""
-    rng = world_stream(config, seed, index, POPULATION_STREAM)
     if config.population is None:
-        return sample_population(config, rng)
-    population = resize(load_population(Path(config.population)), config.history, config.loyalty_slots)
-    return freeze_constants(population, config.law, rng)
+        return sample_population(config, world_stream(config, seed, index, POPULATION_STREAM))
+    return resize(load_population(Path(config.population)), config.history, config.loyalty_slots)
 
 
 def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -> PyTree:

@@ -16,7 +16,8 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from lrdqn import build
-from lrdqn.config import TrainRun
+from lrdqn.config import InputError, TrainRun
+from lrdqn.envs.live import SIM_VERSION
 from lrdqn.evaluate.cohort import METRICS, Outcome, make_cohort, per_seed
 from lrdqn.evaluate.summary import CENSORED, LEARNED, summarise
 from lrdqn.io.checkpoint import load_policy, save_policy
@@ -211,6 +212,7 @@ class Experiment:
             "differences": differences,
             "score": policies[LEARNED]["return"]["mean"],
             "seeds": self.config.train.seeds,
+            "sim_version": SIM_VERSION,
             "sessions_per_seed": evaluate.sessions * evaluate.cohorts,
             "censored_share": {name: float(of[CENSORED].mean()) for name, of in table.items()},
         }
@@ -227,10 +229,21 @@ def judge_saved(config: TrainRun, run: Path, seed: int | None, known: bool) -> d
     """
     experiment = Experiment(config, known)
     params, _ = load_policy(run)
+    refuse_other_widths(params, jax.eval_shape(experiment.network.init, jax.random.key(0)), run)
     params = jax.device_put(params, experiment.sharding)
     program = jax.jit(evaluator(experiment.judge, experiment.learned, len(experiment.grid), experiment.baselines))
     table = experiment.evaluate_table(program, params, config.train.seed if seed is None else seed)
     return experiment.results(table)
+
+
+def refuse_other_widths(saved: PyTree, wanted: PyTree, run: Path) -> None:
+    """A policy judges any catalogue whose content has the widths it was trained on; how many streamers there are is free."""
+    free = "['identity']['embedding']"
+    for (path, have), need in zip(jax.tree_util.tree_leaves_with_path(saved), jax.tree.leaves(wanted), strict=True):
+        name = jax.tree_util.keystr(path)
+        if name != free and have.shape[2:] != need.shape:
+            what = f"its parameters {name} have shape {have.shape[2:]}, this population needs {need.shape}"
+            raise InputError(f"run={run}: {what}; style, categories, tags and answers must be as many as in training")
 
 
 class Stopwatch:

@@ -100,8 +100,11 @@ def make_dqn(config: AgentConfig, network: Network) -> Agent:
         (loss, (td, q)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
         norm = optax.tree.norm(grads)
         sound = jnp.isfinite(norm)
-        direction, opt_state = optimizer.update(jax.tree.map(lambda g: jnp.where(sound, g, 0.0), grads), state.opt_state)
-        params = jax.tree.map(lambda p, d: p - hypers.learning_rate * d, state.params, direction)
+        direction, opt_state = optimizer.update(grads, state.opt_state)
+        moved = jax.tree.map(lambda p, d: p - hypers.learning_rate * d, state.params, direction)
+        params, opt_state = jax.tree.map(
+            lambda new, old: jnp.where(sound, new, old), (moved, opt_state), (state.params, state.opt_state)
+        )
         finite = jnp.isfinite(td)
         metrics = {
             "loss": loss,

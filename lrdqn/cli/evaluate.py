@@ -32,7 +32,8 @@ def saved_config(run: str) -> Any:
 def train_config(config: EvaluateRun) -> TrainRun:
     """The run's configuration with the cohorts, and where asked the population, of this evaluation."""
     values = saved_config(config.run)
-    values["evaluate"] = {"sessions": config.sessions, "cohorts": config.cohorts, "resamples": config.resamples}
+    asked = {"sessions": config.sessions, "cohorts": config.cohorts, "resamples": config.resamples}
+    values["evaluate"] |= {name: value for name, value in asked.items() if value is not None}
     if config.population is not None:
         values["env"]["population"] = config.population
     return freeze(TrainRun, values)

@@ -39,15 +39,15 @@ def check_train(config: TrainRun) -> None:
     train, replay, agent, network = config.train, config.replay, config.agent, config.network
     if replay.batch_size > replay.capacity:
         raise ConfigError("replay.batch_size", replay.batch_size, f"must not exceed replay.capacity={replay.capacity}")
-    if train.sessions > replay.capacity:
-        raise ConfigError("train.sessions", train.sessions, f"must not exceed replay.capacity={replay.capacity}")
+    stride = max(train.sessions, train.update_period)
+    base = "train.sessions" if stride == train.sessions else "train.update_period"
+    if stride > replay.capacity:
+        raise ConfigError(base, stride, f"must not exceed replay.capacity={replay.capacity}")
     if replay.beta_end < replay.beta:
         raise ConfigError("replay.beta_end", replay.beta_end, f"must be at least replay.beta={replay.beta}")
     if agent.epsilon_end > agent.epsilon_start:
         raise ConfigError("agent.epsilon_end", agent.epsilon_end, f"must not exceed agent.epsilon_start={agent.epsilon_start}")
     check_update_period(train.update_period, train.sessions)
-    stride = max(train.sessions, train.update_period)
-    base = "train.sessions" if stride == train.sessions else "train.update_period"
     if train.warmup_steps is not None:
         divide("train.warmup_steps", train.warmup_steps, base, stride)
     if train.warmup_steps is not None and train.warmup_steps < replay.batch_size:
@@ -77,11 +77,17 @@ def check_live(env: LiveConfig) -> None:
         raise ConfigError("env.familiar", env.familiar, f"must not exceed env.loyalty_slots={env.loyalty_slots}")
     if env.slate > env.candidates:
         raise ConfigError("env.slate", env.slate, f"must not exceed env.candidates={env.candidates}")
+    if env.schedule.days < env.max_sessions + 3:
+        raise ConfigError(
+            "env.schedule.days", env.schedule.days, f"must be at least env.max_sessions + 3 = {env.max_sessions + 3}"
+        )
     discount_minutes(env.discount_unit)
 
 
 def check_calibrate(config: CalibrateRun) -> None:
-    """A log needs a place to be read from and one to be written to."""
+    """A log needs a place to be read from and one to be written to; the named policies show one stream."""
+    if getattr(config.env, "slate", 1) != 1:
+        raise ConfigError("env.slate", config.env.slate, "the reference policy shows one stream per request; must be 1")
     if config.source != "world":
         if config.path is None:
             raise ConfigError("path", "null", f"source={config.source} needs the folder of the log, path=DIR")

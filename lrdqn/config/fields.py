@@ -26,7 +26,7 @@ def real(default: float, low: float, high: float, doc: str, *, open_low: bool = 
     return field(default=default, metadata={"low": low, "high": high, "open_low": open_low, "doc": doc})
 
 
-def whole(default: int, low: int, doc: str, high: float = math.inf) -> Any:
+def whole(default: int | None, low: int, doc: str, high: float = math.inf) -> Any:
     """An integer in ``[low, high]``."""
     return field(default=default, metadata={"low": low, "high": high, "open_low": False, "doc": doc})
 

@@ -27,7 +27,9 @@ def _frozen_twin(schema: type) -> type:
 def schema_of(config_key: str, declared: Any, value: Any) -> type | None:
     """The dataclass behind a node of the config, or ``None`` for a leaf."""
     if config_key == "env" and isinstance(value, dict):
-        return ENVS.get(str(value.get("name")))
+        if value.get("name") not in ENVS:
+            raise ConfigError("env.name", value.get("name"), "must be one of " + ", ".join(ENVS))
+        return ENVS[value["name"]]
     return declared if dataclasses.is_dataclass(declared) and isinstance(declared, type) else None
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from lrdqn.config.fields import choice, real, said, whole
+from lrdqn.config.fields import choice, real, whole
 
 
 @dataclass
 class AgentConfig:
     """The DQN family. Periods are in env steps per seed (DESIGN P17)."""
 
-    name: str = said("dqn", "agent, as registered in build.py")
+    name: str = choice("dqn", ("dqn",), "agent; its variants are the other keys")
     target: str = choice("double", ("max", "double"), "target rule: max (Mnih 2015) or double (van Hasselt 2016)")
     loss: str = choice("mse", ("mse", "huber"), "loss on the TD error; Huber fits the median-like centre, not the mean")
     gamma: float = real(0.9, 0.0, 1.0, "discount of one decision")
@@ -33,12 +33,12 @@ class ReplayConfig:
     """Where transitions wait. Capacity is per seed, in transitions."""
 
     name: str = choice("uniform", ("uniform", "prioritized"), "sampling rule")
-    capacity: int = whole(16_384, 1, "transitions kept per learner")
+    capacity: int = whole(16_384, 1, "transitions kept per learner", 2**30)
     batch_size: int = whole(256, 1, "transitions per gradient step")
     alpha: float = real(0.6, 0.0, 1.0, "priority exponent (Schaul 2016, eq. 1); 0 is uniform")
     beta: float = real(0.4, 0.0, 1.0, "importance-weight exponent at the start")
     beta_end: float = real(1.0, 0.0, 1.0, "importance-weight exponent at the end of training")
-    epsilon: float = real(1e-3, 0.0, math.inf, "added to |TD error| so that no transition is forgotten", open_low=True)
+    epsilon: float = real(1e-3, 1e-12, 1e12, "added to |TD error| so that no transition is forgotten")
 
 
 @dataclass

@@ -53,10 +53,10 @@ class EvaluateRun:
 
     run: str = MISSING
     population: str | None = said(None, "another population folder to judge the policy on; null takes the run's own world")
-    seed: int | None = said(None, "root of the cohorts' randomness; null repeats the run's own final table")
-    sessions: int = whole(64, 1, "session starts per seed and cohort")
-    cohorts: int = whole(4, 1, "cohorts pooled in the table")
-    resamples: int = whole(10_000, 100, "bootstrap resamples of an interval")
+    seed: int | None = whole(None, 0, "root of the cohorts' randomness; null repeats the run's own table", 2**31 - 1)
+    sessions: int | None = whole(None, 1, "session starts per seed and cohort; null takes the run's")
+    cohorts: int | None = whole(None, 1, "cohorts pooled in the table; null takes the run's")
+    resamples: int | None = whole(None, 100, "bootstrap resamples of an interval; null takes the run's")
     cache_dir: str | None = said("~/.cache/lrdqn/xla", "persistent compilation cache; null turns it off")
 
 

@@ -90,7 +90,6 @@ class ScheduleConfig:
     peak_hour: float = real(19.0, 0.0, 24.0, "hour at which most rooms start")
     habit: float = real(0.6, 0.0, 1.0, "share of a streamer's rooms that start around a preferred hour")
     bin_minutes: int = whole(15, 1, "grid of the table of who is on air; liveness itself is exact", 240)
-    rooms: int = whole(32, 1, "most rooms a streamer can have in the schedule")
 
 
 @dataclass
@@ -104,9 +103,9 @@ class EnvConfig:
 class LiveConfig(EnvConfig):
     """The live-streaming world, decision clock."""
 
-    name: str = said("live", "environment, as registered in build.py")
+    name: str = choice("live", ("live",), "environment")
     population: str | None = said(None, "folder written by `lrdqn calibrate`; null draws a synthetic population")
-    world_seed: int | None = said(None, "one world for all seeds; null gives each seed a world of its own")
+    world_seed: int | None = whole(None, 0, "one world for all seeds; null gives each seed its own", 2**31 - 1)
     episode: str = choice("session", ("session", "user"), "what ends an episode: leaving the app, or not coming back")
     discount_unit: str = said("decision", "`decision`, or `minutes:X` for discounting by watch time / X minutes")
     return_elapsed: float = real(
@@ -131,9 +130,9 @@ class LiveConfig(EnvConfig):
 
 @dataclass
 class ProbeConfig(EnvConfig):
-    """Tiny environments that fail for one reason each (value, discounting, action, truncation, masking)."""
+    """Tiny environments that fail for one reason each (value, observation, discounting, action, truncation)."""
 
-    name: str = said("probe", "environment, as registered in build.py")
+    name: str = choice("probe", ("probe",), "environment")
     probe: str = choice(
         "action", ("value", "observation", "discount", "action", "observation_action", "truncation"), "which probe"
     )

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from lrdqn.config import NetworkConfig
 from lrdqn.networks.torsos import Mlp, purify
 from lrdqn.ops.history import cosine, watch_weight, weighted_mean
-from lrdqn.types import Catalogue, LiveObs, Network, Params, QOutput
+from lrdqn.types import UNKNOWN, Catalogue, LiveObs, Network, Params, QOutput
 
 BOUNCE_LOG_SECONDS = 3.0
 """log1p of about 20 s: watches below speak against their content."""
@@ -32,9 +32,10 @@ class Shapes(NamedTuple):
 
     @classmethod
     def of(cls, catalogue: Catalogue, obs: LiveObs) -> Shapes:
-        """Read them off one world's catalogue and observation; the identity table has a row per streamer and a shared one."""
+        """Read them off one world's catalogue and observation; the identity table has a row per streamer, one for
+        "nothing" and a shared one."""
         return cls(
-            identities=catalogue.identity.shape[-1],
+            identities=catalogue.identity.shape[-1] + 1,
             style=catalogue.style.shape[-1],
             categories=catalogue.category.shape[-1],
             tags=catalogue.tags.shape[-1],
@@ -138,7 +139,13 @@ def make_scorer(config: NetworkConfig, shapes: Shapes) -> Network:
         config: widths of the hidden layers and of the embedding.
         shapes: of the world.
     """
-    init, bind = purify(lambda rngs: _Scorer(shapes, config, rngs))
+    draw, bind = purify(lambda rngs: _Scorer(shapes, config, rngs))
+
+    def init(key: PRNGKeyArray) -> Params:
+        params = draw(key)
+        # The shared row starts neutral: a policy that never met an unknown streamer must judge one by content alone.
+        table = params["identity"]["embedding"].at[UNKNOWN].set(0.0)
+        return params | {"identity": params["identity"] | {"embedding": table}}
 
     def apply(params: Params, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None) -> QOutput:
         del key

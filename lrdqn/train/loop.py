@@ -89,7 +89,7 @@ def make_trainer(env: Env, agent: Agent, replay: Replay, plan: Plan, agent_confi
 
         keys = jax.random.split(key, plan.updates)
         (agent_state, replay_state), metrics = jax.lax.scan(one, (state.agent, state.replay), keys)
-        return state._replace(agent=agent_state, replay=replay_state), jax.tree.map(jnp.mean, metrics)
+        return state._replace(agent=agent_state, replay=replay_state), pool(metrics)
 
     def iteration(
         state: TrainState, done: Float[Array, ""], world: PyTree, hypers: Hypers
@@ -126,12 +126,21 @@ def make_trainer(env: Env, agent: Agent, replay: Replay, plan: Plan, agent_confi
             if plan.blocks_per_sync > 1:
                 due = (clock.block + number + 1) % plan.blocks_per_sync == 0
                 moved = jax.tree.map(lambda new, old: jnp.where(due, new, old), moved, state.agent)
-            return state._replace(agent=moved), jax.tree.map(jnp.mean, metrics)
+            return state._replace(agent=moved), pool(metrics)
 
         state, metrics = jax.lax.scan(block, state, jnp.arange(plan.blocks_per_chunk))
-        return state, jax.tree.map(jnp.mean, metrics)
+        return state, pool(metrics)
 
     return Trainer(init, warmup, chunk)
+
+
+COUNTS = ("nonfinite", "ended")
+"""Metrics that count events: they are summed over a chunk where the others are averaged."""
+
+
+def pool(metrics: dict[str, Array]) -> dict[str, Array]:
+    """Metrics of many steps as one figure each."""
+    return {k: jnp.sum(v) if k in COUNTS else jnp.mean(v) for k, v in metrics.items()}
 
 
 def clock_at(plan: Plan, chunk: int) -> Clock:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -122,6 +123,18 @@ def test_a_bad_reward_is_contained_and_counted() -> None:
     assert float(after.params["table"][1, 1]) > 0  # the sound one is learnt from
     assert float(after.params["table"][0, 0]) == 0
     assert not np.isfinite(np.asarray(td)[[0, 2]]).any()
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
+    def value(params: Any, obs: Any, action: Any, catalogue: Any, key: Any) -> Any:
+        return jnp.sqrt(params["table"][obs, action])  # at 0: value 0, gradient infinite
+
+    network = table_network(2, 1)._replace(value=value)
+    agent = make_dqn(dataclasses.replace(AgentConfig()), network)
+    state = agent.init(jax.random.key(0))
+    after, _, metrics = agent.update(state, batch([0], [0], [1.0], [0.0], [1]), (), hypers(), jax.random.key(0))
+    chex.assert_trees_all_equal(after, state)
+    assert int(metrics["nonfinite"]) == 1
 
 
 def test_no_gradient_flows_through_the_target() -> None:

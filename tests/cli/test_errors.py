@@ -46,6 +46,11 @@ BAD = {
     "train.eval_period=3072": "train.env_steps=163840: must be a multiple of train.eval_period=3072; the nearest is",
     "train.warmup_steps=128": "train.warmup_steps=128: must be at least replay.batch_size=256",
     "agent=dqn,double_dqn": "agent=dqn,double_dqn: is a list of choices; sweep over it with -m",
+    "agent.name=ddpg": "agent.name=ddpg: must be one of dqn",
+    "env.name=foo": "env.name=foo: must be one of live, probe",
+    "env.world_seed=-1": "env.world_seed=-1: must lie in [0, 2147483647]",
+    "env.schedule.days=5": "env.schedule.days=5: must be at least env.max_sessions + 3 = 8",
+    "replay.capacity=64": "replay.batch_size=256: must not exceed replay.capacity=64",
     "'agent.gamma": "cannot be read; arguments are KEY=VALUE",
 }
 

@@ -172,15 +172,18 @@ def test_loyalty_grows_from_its_decayed_value_and_a_newcomer_takes_the_weakest_s
     )
     e = _engagement(clicked=True, stayed=True, seconds=600.0)
     old = 0.5 * np.exp(-1 / 7)
-    known = next_loyalty(session, jnp.array([2]), e, session.time, world.law)
+    after = session.time + 603
+    known = next_loyalty(session, jnp.array([2]), e, after, world.law)
     assert float(known.loyalty_strength[0, 2]) == pytest.approx(old + 0.3 * (1 - old), abs=1e-5)
-    assert int(known.loyalty_seen[0, 2]) == int(session.time[0])
-    new = next_loyalty(session, jnp.array([200]), e, session.time, world.law)
+    assert int(known.loyalty_seen[0, 2]) == int(after[0]), "a visit ends when it ends: an instant repeat meets kernel 0"
+    new = next_loyalty(session, jnp.array([200]), e, after, world.law)
     assert int(new.loyalty[0, 3]) == 200
     assert float(new.loyalty_strength[0, 3]) == pytest.approx(0.3, abs=1e-6)
     assert not bool(new.followed[0, 3])  # a follow goes with its slot
-    short = next_loyalty(session, jnp.array([200]), _engagement(clicked=True, seconds=20.0), session.time, world.law)
+    short = next_loyalty(session, jnp.array([200]), _engagement(clicked=True, seconds=20.0), after, world.law)
     np.testing.assert_array_equal(short.loyalty, session.loyalty)
+    fan = next_loyalty(session, jnp.array([200]), _engagement(clicked=True, seconds=61.0, followed=True), after, world.law)
+    assert bool(fan.followed[0][np.asarray(fan.loyalty[0]) == 200].all()), "a follow is remembered, so that it fires once"
 
 
 def test_a_watch_is_cut_by_the_room_and_by_the_viewers_time() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from envs.worlds import live_config, small_world
 
 from lrdqn.envs.live import make_live
-from lrdqn.envs.live.schedule import NEVER, is_live, room_at
+from lrdqn.envs.live.schedule import NEVER, is_live, room_at, widen
 
 
 def test_room_at_finds_the_room_that_a_walk_finds() -> None:
@@ -69,6 +70,30 @@ def test_candidates_are_on_air_distinct_and_all_equally_likely() -> None:
     assert (counts[~on_air] == 0).all()
     expected = counts[on_air].mean()
     assert np.abs(counts[on_air] - expected).max() < 6 * np.sqrt(expected)
+
+
+def test_no_room_is_dropped_and_the_rate_holds_to_the_last_day() -> None:
+    config = live_config(schedule={"days": 28})
+    start = np.asarray(small_world(config).schedule.start, np.int64)[:300]
+    per_day = np.bincount((start[start < NEVER] // 86_400), minlength=28) / 300
+    assert per_day[14:].mean() == pytest.approx(per_day[3:14].mean(), rel=0.06)
+    assert per_day[3:].mean() == pytest.approx(1.22, rel=0.1)
+
+
+def test_padding_of_stacked_worlds_changes_nobodys_rooms() -> None:
+    schedule = small_world(live_config()).schedule
+    rooms = schedule.start.shape[1]
+    wide = widen(jax.tree.map(np.asarray, schedule), rooms + 5, schedule.on_air.shape[1] + 3)
+    streamer, time = jnp.arange(300), jnp.full(300, 5 * 86_400 + 70_000)
+    for s in (schedule, jax.tree.map(jnp.asarray, wide)):
+        room = room_at(s, streamer, time)
+        live = np.asarray(is_live(s, room, time))
+        if s is schedule:
+            before = live
+    np.testing.assert_array_equal(live, before)
+    np.testing.assert_array_equal(
+        wide.on_air[:, : schedule.on_air.shape[1]] // (rooms + 5), np.asarray(schedule.on_air) // rooms
+    )
 
 
 def test_worlds_of_different_seeds_differ() -> None:

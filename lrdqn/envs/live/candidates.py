@@ -17,9 +17,9 @@ DAY = 86_400
 def draw_candidates(state: Session, u: Float[Array, "N V"], params: LiveParams, familiar: int) -> Candidates:
     """Offer ``familiar + V`` places at each session's own time.
 
-    Familiar places hold the strongest loyalty slots that are on air. The others hold one stream from each of V equal strata of
-    the streams in the current time bin (every stream is equally likely, none twice), masked where it is not on air at this very
-    second or already offered as familiar. Where nothing at all is on air, place 0 offers "show nothing" (streamer ``S``), so
+    Familiar places hold the known streamers on air that were visited last. The others hold one stream from each of V equal
+    strata of the streams in the current time bin (every stream is equally likely, none twice), masked where it is not on air at
+    this very second or already offered as familiar. Where nothing at all is on air, place 0 offers "show nothing" (streamer ``S``), so
     that a policy always has one action.
 
     Args:
@@ -64,13 +64,16 @@ def draw_candidates(state: Session, u: Float[Array, "N V"], params: LiveParams, 
 def _familiar(
     state: Session, params: LiveParams, places: int
 ) -> tuple[Int[Array, "N F"], Int[Array, "N F"], Bool[Array, "N F"]]:
-    """The strongest ``places`` loyalty slots that are on air, by counting instead of sorting (L is small)."""
+    """The ``places`` known streamers on air that were visited last, by counting instead of sorting (L is small).
+
+    Ordered by what the platform can see: the order of places must not tell how strong a hidden loyalty is.
+    """
     room = room_at(params.schedule, state.loyalty, state.time[:, None])
     live = is_live(params.schedule, room, state.time[:, None]) & (state.loyalty_strength > 0)
-    strength = jnp.where(live, state.loyalty_strength, -1.0)
-    slot = jnp.arange(strength.shape[1])
-    ahead = (strength[:, None, :] > strength[:, :, None]) | (
-        (strength[:, None, :] == strength[:, :, None]) & (slot[None, :] < slot[:, None])[None]
+    seen = jnp.where(live, state.loyalty_seen, jnp.iinfo(jnp.int32).min)
+    slot = jnp.arange(seen.shape[1])
+    ahead = (seen[:, None, :] > seen[:, :, None]) | (
+        (seen[:, None, :] == seen[:, :, None]) & (slot[None, :] < slot[:, None])[None]
     )
     rank = jnp.sum(ahead, axis=2)
     chosen = rank[:, None, :] == jnp.arange(places)[None, :, None]  # [N, F, L], one slot per place

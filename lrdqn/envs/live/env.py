@@ -72,7 +72,7 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
 
     One step is one recommendation request. The action is the place of a candidate, ``[N]`` (or a slate of places ``[N, K]``).
     ``info`` holds, per session: every part of the reward (``reward/...``), ``clicked``, ``stayed``, ``stream_ended``, ``left``
-    (the app), ``returned``, ``seconds``, ``gifts``, ``spent``, ``satisfaction``.
+    (the app), ``returned``, ``seconds``, ``gifts``, ``spent``.
 
     Args:
         config: the world's config; validated by ``freeze``.
@@ -140,7 +140,6 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
             "seconds": e.seconds,
             "gifts": e.gifts,
             "spent": e.spent,
-            "satisfaction": after.satisfaction,
         }
         timestep = TimeStep(
             obs=observe(*following),

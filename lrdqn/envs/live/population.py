@@ -57,12 +57,16 @@ def pair_utility(
     )
 
 
-def freeze_constants(population: Population, law: UserLawConfig, rng: np.random.Generator, pairs: int = 200_000) -> Population:
-    """Store mean and scale of affinity and of raw utility over fresh user x streamer pairs with the population."""
+def freeze_affinity(population: Population) -> Population:
+    """Store mean and scale of ``theta_u . e_s`` over all pairs with the population."""
+    dot = population.interest @ population.style.T
+    return population._replace(affinity_mean=np.float32(dot.mean()), affinity_scale=np.float32(dot.std()))
+
+
+def freeze_utility(population: Population, law: UserLawConfig, rng: np.random.Generator, pairs: int = 200_000) -> Population:
+    """Store mean and scale of the raw utility over fresh user x streamer pairs with the population."""
     user = rng.integers(0, len(population.interest), pairs)
     streamer = rng.integers(0, len(population.style), pairs)
-    dot = np.sum(population.interest[user] * population.style[streamer], axis=-1)
-    population = population._replace(affinity_mean=np.float32(dot.mean()), affinity_scale=np.float32(dot.std()))
     raw = pair_utility(population, law, user, streamer)
     return population._replace(utility_mean=np.float32(raw.mean()), utility_scale=np.float32(raw.std()))
 
@@ -119,7 +123,7 @@ def sample_population(
         utility_mean=np.float32(0),
         utility_scale=np.float32(1),
     )
-    return _live_a_past(freeze_constants(population, config.law, rng), config, rng)
+    return _live_a_past(freeze_utility(freeze_affinity(population), config.law, rng), config, rng)
 
 
 def sample_start_hour(config: LiveConfig, rng: np.random.Generator, n: int) -> Floats:
@@ -159,7 +163,7 @@ def complete(population: Population, law: UserLawConfig, rng: np.random.Generato
     population = population._replace(
         hook=draw_hook(standard_popularity(population.log_popularity), rng), profile=draw_answers(population.interest, rng)
     )
-    return freeze_constants(population, law, rng)
+    return freeze_utility(population, law, rng)
 
 
 def resize(population: Population, history: int, slots: int) -> Population:

@@ -26,14 +26,17 @@ class RewardParts(NamedTuple):
 
 
 def reward_parts(e: Engagement, comeback: Float[Array, "N"], weights: RewardConfig) -> RewardParts:
-    """Parts of one impression; ``watch`` is capped at ``watch_cap_minutes``, gifts are ``log1p`` of the watch's total price."""
+    """Parts of one impression; ``watch`` is capped at ``watch_cap_minutes``, gifts are ``log1p`` of the watch's total price.
+
+    A watch that the room's end cut short is no bounce.
+    """
     return RewardParts(
         watch_minutes=jnp.minimum(e.seconds / 60, weights.watch_cap_minutes),
         comments=e.comments,
         likes=e.likes,
         follows=e.followed.astype(jnp.float32),
         gift_value=jnp.log1p(e.spent),
-        bounces=(e.clicked & (e.seconds < BOUNCE_SECONDS)).astype(jnp.float32),
+        bounces=(e.clicked & ~e.cut & (e.seconds < BOUNCE_SECONDS)).astype(jnp.float32),
         no_clicks=(~e.clicked).astype(jnp.float32),
         comebacks=comeback,
     )

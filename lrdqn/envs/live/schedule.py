@@ -46,7 +46,7 @@ def sample_schedule(config: LiveConfig, room_rate: np.ndarray, start_hour: np.nd
     Source: SIMULATOR section 2 and correction 8; KuaiLive (rooms per streamer-day, hours), KuaiLive-Agent (lengths).
     """
     law, day = config.schedule, 86_400.0
-    n, width = len(room_rate), law.rooms
+    n = len(room_rate)
     wanted = rng.poisson(np.outer(room_rate, np.ones(law.days)))  # rooms of streamer s on day j
     owner = np.repeat(np.tile(np.arange(n)[:, None], (1, law.days)).ravel(), wanted.ravel())
     on_day = np.repeat(np.tile(np.arange(law.days), n), wanted.ravel())
@@ -62,10 +62,11 @@ def sample_schedule(config: LiveConfig, room_rate: np.ndarray, start_hour: np.nd
 
     first = np.searchsorted(owner, np.arange(n))
     rank = np.arange(total) - first[owner]
+    width = int(rank.max(initial=0)) + 1
     start = np.full((n + 1, width), NEVER, np.int64)
     end = np.full((n + 1, width), NEVER, np.int64)
     free = np.zeros(n)
-    for r in range(min(width, int(rank.max(initial=-1)) + 1)):
+    for r in range(width):
         rows = np.flatnonzero(rank == r)
         s = owner[rows]
         begin = np.maximum(intended[rows], free[s])
@@ -100,10 +101,16 @@ def _bin_rooms(
     return table, count.astype(np.int32)
 
 
-def widen(schedule: Schedule, columns: int) -> Schedule:
-    """Pad the table of who is on air to ``columns``, so that the worlds of several seeds stack."""
-    missing = columns - schedule.on_air.shape[1]
-    return schedule._replace(on_air=np.pad(schedule.on_air, ((0, 0), (0, missing))))
+def widen(schedule: Schedule, rooms: int, columns: int) -> Schedule:
+    """Pad to ``rooms`` per streamer and ``columns`` of the table of who is on air, so that worlds of several seeds stack."""
+    had = schedule.start.shape[1]
+    more = ((0, 0), (0, rooms - had))
+    table = np.pad(schedule.on_air, ((0, 0), (0, columns - schedule.on_air.shape[1])))
+    return schedule._replace(
+        start=np.pad(schedule.start, more, constant_values=NEVER),
+        end=np.pad(schedule.end, more, constant_values=NEVER),
+        on_air=table // had * rooms + table % had,  # flat room indices s * R + r, for the new R
+    )
 
 
 def room_at(schedule: Schedule, streamer: Int[Array, "..."], time: Int[Array, "..."]) -> Int[Array, "..."]:

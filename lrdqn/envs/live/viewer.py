@@ -14,6 +14,8 @@ from lrdqn.envs.live.session import Arrival, Session
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.types import Reaction
 
+SLEEP_SECONDS = 4 * 3600
+"""The least time between two sessions of a user."""
 LOYAL_SECONDS = 60.0
 """A watch must last this long to win a loyalty slot."""
 
@@ -56,17 +58,19 @@ def return_probability(satisfaction: Float[Array, "N"], law: UserLawConfig) -> F
 
 
 def next_loyalty(state: Session, streamer: Int[Array, "N"], e: Engagement, now: Int[Array, "N"], law: UserLawConfig) -> Session:
-    """``l <- l + .3 (1 - l) min(1, w/600)`` from the decayed value; a watch of a minute wins the weakest slot from a newcomer.
+    """``l <- l + .3 (1 - l) min(1, w/600)`` from the value decayed until the watch began; the visit is dated by its end.
 
-    Source: SIMULATOR section 6. A follow is remembered with its slot.
+    A newcomer who was watched for a minute takes the weakest slot if it is weaker, or in any case with a follow, which is
+    remembered with its slot. Source: SIMULATOR section 6 and correction 4.
     """
-    gap = jnp.maximum(now[:, None] - state.loyalty_seen, 0).astype(jnp.float32)
+    gap = jnp.maximum(state.time[:, None] - state.loyalty_seen, 0).astype(jnp.float32)
     decayed = state.loyalty_strength * jnp.exp(-gap / (law.loyalty_days * DAY))
     same = (state.loyalty == streamer[:, None]) & (state.loyalty_strength > 0)
     gain = law.loyalty_gain * jnp.minimum(1.0, e.seconds / 600)
     met = jnp.any(same, axis=1)
     weakest = jnp.arange(decayed.shape[1])[None] == jnp.argmin(decayed, axis=1)[:, None]
-    newcomer = e.clicked & ~met & (e.seconds > LOYAL_SECONDS) & (gain > jnp.min(decayed, axis=1))
+    stronger = (e.seconds > LOYAL_SECONDS) & (gain > jnp.min(decayed, axis=1))
+    newcomer = e.clicked & ~met & (stronger | e.followed)
     touched = jnp.where(e.clicked[:, None], same | (weakest & newcomer[:, None]), False)
     old = jnp.where(same, decayed, 0.0)
     followed = state.followed & (same | ~touched) | (touched & e.followed[:, None])
@@ -104,7 +108,7 @@ def live_through(
     law = params.law
     spent = e.seconds + law.decision_seconds
     now = state.time + jnp.ceil(spent).astype(jnp.int32)
-    state = next_loyalty(state, streamer, e, state.time, law)
+    state = next_loyalty(state, streamer, e, now, law)
     state = remember(state, streamer, e)
     return state._replace(
         time=now,
@@ -172,9 +176,13 @@ def arrive(arrival: Arrival, params: LiveParams, days: int) -> Session:
 
 
 def come_back(state: Session, arrival: Arrival, params: LiveParams) -> Session:
-    """The same user's session on the next day, around the preferred hour; fatigue has decayed over the night."""
-    tomorrow = (state.time // DAY + 1) * DAY
-    time = tomorrow + (3600 * _start_hour(arrival.hour, state.user, params)).astype(jnp.int32)
+    """The same user's session on the day after this one began, around the preferred hour but hours later at the least.
+
+    Fatigue has decayed over the night.
+    """
+    tomorrow = (state.started // DAY + 1) * DAY
+    wished = tomorrow + (3600 * _start_hour(arrival.hour, state.user, params)).astype(jnp.int32)
+    time = jnp.maximum(wished, state.time + SLEEP_SECONDS)
     gap = (time - state.time).astype(jnp.float32)
     rested = state._replace(
         fatigue=state.fatigue * jnp.exp(-gap / (params.law.fatigue_minutes * 60))[:, None], session=state.session + 1

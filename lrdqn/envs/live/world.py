@@ -121,7 +121,7 @@ def make_world(config: LiveConfig, population: Population, rng: np.random.Genera
             followed=population.followed,
         ),
         catalogue=Catalogue(
-            identity=pad(identity),
+            identity=scalar(np.append(identity, streamers + 1), np.int32),
             style=pad(population.style),
             category=pad(population.category),
             tags=pad(population.tags),
@@ -139,9 +139,9 @@ def make_world(config: LiveConfig, population: Population, rng: np.random.Genera
 
 
 def stack_worlds(worlds: list[LiveParams]) -> LiveParams:
-    """Worlds of several seeds with a leading axis ``[seeds]``; their tables of who is on air are padded to one width."""
-    columns = max(w.schedule.on_air.shape[1] for w in worlds)
-    wide = [w._replace(schedule=widen(w.schedule, columns)) for w in worlds]
+    """Worlds of several seeds with a leading axis ``[seeds]``; their schedules are padded to one width."""
+    rooms, columns = (max(getattr(w.schedule, name).shape[1] for w in worlds) for name in ("start", "on_air"))
+    wide = [w._replace(schedule=widen(w.schedule, rooms, columns)) for w in worlds]
     return jax.tree.map(lambda *x: np.stack(x), *wide)
 
 

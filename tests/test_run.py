@@ -1,0 +1,146 @@
+"""The main job as a user runs it, at a small size: folder, table, evaluation, report, sweep, real log, wheel."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = ["train.seeds=2", "train.sessions=32", "train.env_steps=1024", "train.update_period=32", "train.warmup_steps=256",
+         "agent.target_period=256", "evaluate.sessions=16", "evaluate.cohorts=2", "env.streamers=200", "env.users=100",
+         "replay.capacity=1024"]  # fmt: skip
+POLICIES = {"learned", "myopic", "random", "popularity", "content"}
+
+
+def lrdqn(cwd: Path, *arguments: str, code: int = 0, path: Path = ROOT) -> str:
+    program = "import sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'; main()"
+    env = {**os.environ, "PYTHONPATH": str(path), "COLUMNS": "100"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=900, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    home = tmp_path_factory.mktemp("main_job")
+    return home / "run", lrdqn(home, "train", f"hydra.run.dir={home / 'run'}", *SMALL)
+
+
+def test_a_run_leaves_a_folder_worth_opening(run: tuple[Path, str]) -> None:
+    folder, printed = run
+    names = {p.name for p in folder.iterdir()}
+    expected = {".hydra", "resolved.yaml", "env.json", "metrics.jsonl", "summary.json", "checkpoints", "learning_curve.png"}
+    assert names == expected
+    summary = json.loads((folder / "summary.json").read_text())
+    assert set(summary["policies"]) == POLICIES
+    for metrics in summary["policies"].values():
+        assert set(metrics) == {"return", "watch_minutes", "session_length", "clicks"}
+        for entry in metrics.values():
+            assert len(entry["per_seed"]) == 2
+            assert entry["mean"] == pytest.approx(np.mean(entry["per_seed"]), rel=1e-6)
+            assert entry["ci_low"] <= entry["mean"] <= entry["ci_high"]
+    assert summary["env_steps"] == 1024
+    assert summary["score"] == summary["policies"]["learned"]["return"]["mean"]
+    assert summary["steps_per_second"] > 0
+    assert summary["compile_seconds"] > 0
+    assert summary["peak_bytes"] > 0
+    difference = summary["differences"]["random"]["return"]
+    own, other = (summary["policies"][p]["return"]["per_seed"] for p in ("learned", "random"))
+    np.testing.assert_allclose(difference["per_seed"], np.subtract(own, other), rtol=1e-6)
+    for policy in POLICIES:
+        assert policy in printed
+
+
+def test_metrics_have_a_row_per_seed_learner_and_evaluation(run: tuple[Path, str]) -> None:
+    rows = [json.loads(line) for line in (run[0] / "metrics.jsonl").read_text().splitlines()]
+    points = sorted({row["env_steps"] for row in rows})
+    assert points[0] == 0
+    assert points[-1] == 1024
+    keys = [(row["env_steps"], row["seed"], row["policy"]) for row in rows]
+    assert len(keys) == len(set(keys)) == len(points) * 2 * 2
+    assert all(np.isfinite(row["return"]) for row in rows)
+    assert all(row["nonfinite"] == 0 for row in rows if row["env_steps"])
+
+
+def test_evaluation_of_the_saved_policy_repeats_the_final_table(run: tuple[Path, str]) -> None:
+    folder, printed = run
+    again = lrdqn(folder.parent, "evaluate", f"run={folder}")
+    table = [line for line in printed.splitlines() if line.split()[:1] and line.split()[0] in POLICIES]
+    assert table
+    for line in table:
+        assert line in again
+    other = lrdqn(folder.parent, "evaluate", f"run={folder}", "seed=5")
+    assert any(line not in other for line in table), "another seed is another cohort"
+    assert [p.name for p in folder.parent.iterdir()] == ["run"], "evaluation must leave nothing behind"
+
+
+def test_report_redraws_table_and_curve(run: tuple[Path, str]) -> None:
+    folder, printed = run
+    (folder / "learning_curve.png").unlink()
+    again = lrdqn(folder.parent, "report", f"run={folder}")
+    assert (folder / "learning_curve.png").read_bytes()[:4] == b"\x89PNG"
+    assert again.splitlines()[:6] == printed[printed.index(again.splitlines()[0]) :].splitlines()[:6]
+
+
+def test_a_sweep_ends_with_a_summary_per_job(tmp_path: Path) -> None:
+    lrdqn(tmp_path, "train", "-m", "hydra.sweep.dir=sweep", "agent=dqn,double_dqn", "replay=uniform,prioritized", *SMALL)
+    summaries = sorted((tmp_path / "sweep").glob("*/summary.json"))
+    assert len(summaries) == 4
+    assert len({json.loads(s.read_text())["score"] for s in summaries}) > 1
+
+
+def test_a_population_fitted_to_movielens_is_trained_on(tmp_path: Path, shared_dir: Path) -> None:
+    source = shared_dir / "data/movielens_latest_small"
+    printed = lrdqn(tmp_path, "calibrate", "source=movielens", f"path={source}", "out=pop")
+    assert "100,004 ratings" in printed
+    fit = json.loads((tmp_path / "pop/card.json").read_text())["fit"]
+    assert fit["recall"] > fit["recall_of_popularity"]
+    lrdqn(tmp_path, "train", "env.population=pop", "hydra.run.dir=run", *[o for o in SMALL if not o.startswith("env.")])
+    assert set(json.loads((tmp_path / "run/summary.json").read_text())["policies"]) == POLICIES
+    lrdqn(tmp_path, "evaluate", "run=run", "population=pop", "sessions=8", "cohorts=1")
+    damaged = tmp_path / "pop/population.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
+    lrdqn(tmp_path, "train", "env.population=pop", *SMALL, code=2)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_world_is_compared_with_real_figures(tmp_path: Path) -> None:
+    printed = lrdqn(tmp_path, "calibrate", "sessions=512", "worlds=2")
+    assert "next-day return" in printed
+    assert "KuaiLive" in printed
+
+
+def test_the_wheel_runs_from_an_empty_folder(tmp_path: Path) -> None:
+    """Built, unpacked, and asked from an empty folder: the configuration travels inside."""
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT)],
+        check=True, capture_output=True, timeout=300,
+    )  # fmt: skip
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "site")
+    assert "lrdqn/conf/train.yaml" in names
+    assert "lrdqn/py.typed" in names
+    assert not [n for n in names if n.startswith(("conf/", "tests/", "benchmarks/"))]
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    printed = lrdqn(empty, "train", "--cfg", "job", path=tmp_path / "site")
+    assert "target: double" in printed
+    program = "import lrdqn.cli.launch as l; print(l.CONF)"
+    where = subprocess.run(
+        [sys.executable, "-c", program], cwd=empty, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert str(tmp_path / "site") in where.stdout
