@@ -47,7 +47,7 @@ def _check_leaf(key: str, value: Any, spec: dataclasses.Field[Any]) -> Any:
         if not inside or (isinstance(value, float) and not math.isfinite(value)):
             if high == math.inf:
                 raise ConfigError(key, value, f"must be {'greater than' if limits['open_low'] else 'at least'} {low:g}")
-            raise ConfigError(key, value, f"must lie in {'(' if limits['open_low'] else '['}{low:g}, {high:g}]")
+            raise ConfigError(key, value, f"must lie in {'(' if limits['open_low'] else '['}{low:.12g}, {high:.12g}]")
     elif isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(key, value, "must be a finite number")
     return tuple(value) if isinstance(value, list) else value

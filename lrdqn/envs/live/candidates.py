@@ -18,9 +18,9 @@ def draw_candidates(state: Session, u: Float[Array, "N V"], params: LiveParams, 
     """Offer ``familiar + V`` places at each session's own time.
 
     Familiar places hold the known streamers on air that were visited last. The others hold one stream from each of V equal
-    strata of the streams in the current time bin (every stream is equally likely, none twice), masked where it is not on air at
-    this very second or already offered as familiar. Where nothing at all is on air, place 0 offers "show nothing" (streamer ``S``), so
-    that a policy always has one action.
+    strata of the streams in the current time bin (every stream is equally likely, none twice), masked where it is not on air
+    at this very second or already offered as familiar. Where nothing at all is on air, place 0 offers "show nothing" (streamer
+    ``S``), so that a policy always has one action.
 
     Args:
         state: sessions.
