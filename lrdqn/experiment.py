@@ -23,7 +23,7 @@ from lrdqn.evaluate.summary import CENSORED, LEARNED, summarise
 from lrdqn.io.checkpoint import load_policy, save_policy
 from lrdqn.io.progress import Progress
 from lrdqn.io.run_folder import MetricsLog
-from lrdqn.train import TrainState, clock_at, make_plan, make_trainer
+from lrdqn.train import Clock, TrainState, clock_at, make_plan, make_trainer
 from lrdqn.types import Hypers, Policy, PyTree
 
 MYOPIC = "myopic"
@@ -40,7 +40,10 @@ class Programs(NamedTuple):
 
 
 def seed_sharding(seeds: int) -> NamedSharding:
-    """Seeds spread over as many devices as divide them evenly; no collectives, so results do not depend on the count."""
+    """Seeds spread over as many devices as divide them evenly, without collectives.
+
+    Results agree across device counts to float32 rounding: the compiler may order a sum differently for another batch shape.
+    """
     count = max(d for d in range(1, jax.device_count() + 1) if seeds % d == 0)
     mesh = jax.make_mesh((count,), ("seed",), axis_types=(AxisType.Auto,), devices=jax.devices()[:count])
     return NamedSharding(mesh, PartitionSpec("seed"))
@@ -86,8 +89,10 @@ class Experiment:
         train, evaluate = config.train, config.evaluate
         self.plan = make_plan(train, config.agent, config.replay.batch_size)
         self.grid = gamma_grid(config.agent.gamma)
-        self.hypers: Hypers = build.build_hypers(config, tuple(self.grid.values()))
         self.sharding = seed_sharding(train.seeds)
+        self.everywhere = NamedSharding(self.sharding.mesh, PartitionSpec())
+        hypers = build.build_hypers(config, tuple(self.grid.values()))
+        self.hypers: Hypers = jax.device_put(hypers, self.everywhere)
         worlds = build.build_worlds(config.env, train.seed, train.seeds, known)
         self.env = build.build_env(config.env, train.sessions)
         self.network = build.build_network(config, self.env, worlds)
@@ -106,6 +111,10 @@ class Experiment:
         root = self.config.train.seed if seed is None else seed
         return jax.device_put(seed_keys(root, self.config.train.seeds, stream), self.sharding)
 
+    def clock(self, chunk: int) -> Clock:
+        """The clock before chunk number ``chunk``, on every device: the chunk itself then moves nothing between them."""
+        return jax.device_put(clock_at(self.plan, chunk), self.everywhere)
+
     def compile(self) -> Programs:
         """Compile the three programs side by side, each exactly once (DESIGN P5)."""
         began = time.perf_counter()
@@ -118,7 +127,7 @@ class Experiment:
         chunk = jax.vmap(jax.vmap(trainer.chunk, in_axes=(0, None, 0, None)), in_axes=(0, 0, None, None))
         evaluate = evaluator(self.judge, self.learned, learners, self.baselines)
 
-        keys, hypers, clock = self.keys(TRAIN_STREAM), self.hypers, clock_at(self.plan, 0)
+        keys, hypers, clock = self.keys(TRAIN_STREAM), self.hypers, self.clock(0)
         state = jax.eval_shape(start, keys, self.worlds, hypers)
         state = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self.sharding), state)
         params = self.agent.policy_params(state.agent)
@@ -183,7 +192,7 @@ class Experiment:
             point(0, {})
             for number in range(plan.chunks):
                 with stopwatch() as watch:
-                    state, metrics = programs.chunk(state, self.worlds, self.hypers, clock_at(plan, number))
+                    state, metrics = programs.chunk(state, self.worlds, self.hypers, self.clock(number))
                     metrics = jax.device_get(metrics)
                 seconds += watch.seconds
                 point(number + 1, metrics)
