@@ -15,7 +15,14 @@ from lrdqn.envs.live.choice import appeal, choose, highlight, loyalty_kernel
 from lrdqn.envs.live.engagement import PRICES, Engagement, engage, gift_price, poisson_quantile, watch_seconds
 from lrdqn.envs.live.reward import reward_parts, scalarise
 from lrdqn.envs.live.session import draw
-from lrdqn.envs.live.viewer import next_fatigue, next_loyalty, next_patience, next_satisfaction, return_probability
+from lrdqn.envs.live.viewer import (
+    live_through,
+    next_fatigue,
+    next_loyalty,
+    next_patience,
+    next_satisfaction,
+    return_probability,
+)
 
 N = 64
 
@@ -214,3 +221,18 @@ def test_reward_is_the_weighted_sum_of_its_parts() -> None:
     assert float(scalarise(parts, weights)[0]) == pytest.approx(10 + 2 * 0.5 + 0.3 + 2.0 + np.log(10.0) + 5.0, abs=1e-4)
     quick = reward_parts(_engagement(clicked=True, seconds=2.0), jnp.array([0.0]), weights)
     assert float(scalarise(quick, weights)[0]) == pytest.approx(2 / 60 - 0.1, abs=1e-6)
+    over = reward_parts(_engagement(clicked=True, seconds=2.0, cut=True), jnp.array([0.0]), weights)
+    assert float(scalarise(over, weights)[0]) == pytest.approx(2 / 60, abs=1e-6)  # the room ended, nobody bounced
+
+
+def test_living_through_a_watch_dates_the_visit_by_its_end(scene: tuple) -> None:
+    world, state, _ = scene
+    session = jax.tree.map(lambda x: x[:1], state.session)
+    session = session._replace(
+        loyalty=session.loyalty.at[0, 0].set(5), loyalty_strength=session.loyalty_strength.at[0, 0].set(0.5)
+    )
+    e = _engagement(clicked=True, stayed=True, seconds=600.0)
+    after = live_through(session, jnp.array([5]), e, jnp.array([0.2]), world)
+    assert int(after.time[0] - session.time[0]) == 603  # the watch and the three seconds of a decision
+    assert int(after.loyalty_seen[0, 0]) == int(after.time[0])
+    assert int(after.history[0, 0]) == 5

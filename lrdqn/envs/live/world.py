@@ -13,7 +13,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from lrdqn.config import LiveConfig, RewardConfig, UserLawConfig
-from lrdqn.envs.live.population import ANSWERS, standard_popularity
+from lrdqn.envs.live.population import standard_popularity
 from lrdqn.envs.live.schedule import Schedule, sample_schedule, widen
 from lrdqn.types import UNKNOWN, Catalogue, Population
 
@@ -169,8 +169,3 @@ def fresh_utility(params: LiveParams, user: Int[Array, "N"], streamer: Int[Array
         + law.hook * s.hook[streamer]
     )
     return (raw - params.utility_mean) / params.utility_scale
-
-
-def profile_size() -> int:
-    """Length of a synthetic user's profile."""
-    return sum(ANSWERS)
