@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,19 @@ def _row(name: str, metric: str, entry: dict[str, Any], unit: str, common: dict[
     return {"name": name, "metric": metric, **figures, "n": len(entry["per_seed"]), "unit": unit, **common}
 
 
-def write(name: str, rows: list[dict[str, Any]]) -> None:
-    """``results/NAME.json`` and ``results/NAME.md``."""
+def write(name: str, rows: list[dict[str, Any]], tables: Sequence[str] = ()) -> None:
+    """``results/NAME.json`` and ``results/NAME.md``; ``tables`` come before the table of all rows.
+
+    The fourth column holds a row's 95 % interval, or its quartiles where ``q25`` and ``q75`` are given.
+    """
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")
-    lines = ["| name | metric | value | 95 % interval | n | unit | seconds |", "|---|---|---|---|---|---|---|"]
+    column = "quartiles" if any("q25" in row for row in rows) else "95 % interval"
+    lines = [*tables, f"| name | metric | value | {column} | n | unit | seconds |", "|---|---|---|---|---|---|---|"]
     for row in rows:
         value = row.get("mean", row.get("value"))
-        interval = f"[{row['ci_low']:.4g}, {row['ci_high']:.4g}]" if "ci_low" in row else "-"
+        low, high = (row.get(key, row.get(other)) for key, other in (("ci_low", "q25"), ("ci_high", "q75")))
+        interval = "-" if low is None else f"[{low:.4g}, {high:.4g}]"
         lines.append(
             f"| {row['name']} | {row['metric']} | {value:.5g} | {interval} | {row['n']} | {row['unit']} | {row['seconds']} |"
         )
