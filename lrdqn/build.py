@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lrdqn.agents import make_dqn, make_greedy
 from lrdqn.baselines import make_content, make_popularity, make_random
-from lrdqn.config import AgentConfig, EnvConfig, LiveConfig, ProbeConfig, ReplayConfig, TrainRun
+from lrdqn.config import (
+    GRID_KEYS,
+    AgentConfig,
+    EnvConfig,
+    InputError,
+    LiveConfig,
+    ProbeConfig,
+    ReplayConfig,
+    TrainRun,
+    value_at,
+)
 from lrdqn.envs.live import make_live, make_world, sample_population
 from lrdqn.envs.live.population import resize
 from lrdqn.envs.live.world import stack_worlds
@@ -20,6 +31,7 @@ from lrdqn.io.population import load_population
 from lrdqn.networks import make_mlp, make_scorer
 from lrdqn.networks.scorer import Shapes
 from lrdqn.replay import make_prioritized, make_uniform
+from lrdqn.train.memory import HEADROOM, size_text
 from lrdqn.types import Agent, Env, Hypers, Network, Policy, Population, PyTree, Replay
 
 POPULATION_STREAM, SCHEDULE_STREAM = 0, 1
@@ -67,6 +79,37 @@ def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -
     return stack_worlds(worlds)
 
 
+def refuse_large_worlds(config: EnvConfig, seeds: int, free: int | None) -> None:
+    """Raise ``InputError`` where synthetic worlds would not fit, before any is drawn.
+
+    A world's bytes are an affine function of its streamers and users; three small ones give its slopes.
+    """
+    if config.name != "live" or free is None:
+        return
+    live = cast(LiveConfig, config)
+    small = max(200, live.candidates)
+    if live.population is not None or max(live.streamers, live.users) <= 100 * small:
+        return
+
+    def size(streamers: int, users: int) -> int:
+        mini = dataclasses.replace(live, streamers=streamers, users=users)
+        world = make_world(mini, build_population(mini, 0, 0), world_stream(mini, 0, 0, SCHEDULE_STREAM))
+        return sum(np.asarray(x).nbytes for x in jax.tree.leaves(world))
+
+    base = size(small, small)
+    of = {
+        "env.streamers": (size(2 * small, small) - base) / small * live.streamers,
+        "env.users": (size(small, 2 * small) - base) / small * live.users,
+    }
+    total = seeds * sum(of.values())
+    if total > HEADROOM * free:
+        key = max(of, key=lambda k: of[k])
+        value = live.streamers if key == "env.streamers" else live.users
+        raise InputError(
+            f"{key}={value}: {seeds} worlds would take {size_text(total)}, and {size_text(free)} are free; lower it"
+        )
+
+
 def build_network(config: TrainRun, env: Env, worlds: PyTree) -> Network:
     """The Q-network; a scorer takes its widths from the worlds."""
     if config.network.name == "mlp":
@@ -86,21 +129,15 @@ def build_agent(config: AgentConfig, network: Network) -> Agent:
     return make_dqn(config, network)
 
 
-def build_hypers(config: TrainRun, gammas: tuple[float, ...]) -> Hypers:
-    """Float hyper-parameters with a leading axis ``[grid]``: one point per discount."""
-    agent, replay = config.agent, config.replay
-    values = {
-        "learning_rate": agent.learning_rate,
-        "epsilon_start": agent.epsilon_start,
-        "epsilon_end": agent.epsilon_end,
-        "tau": agent.tau,
-        "reward_scale": agent.reward_scale,
-        "alpha": replay.alpha,
-        "beta": replay.beta,
-        "beta_end": replay.beta_end,
-    }
-    repeated: dict[str, Any] = {name: jnp.full(len(gammas), value, jnp.float32) for name, value in values.items()}
-    return Hypers(gamma=jnp.asarray(gammas, jnp.float32), **repeated)
+def build_hypers(config: TrainRun, points: Sequence[Mapping[str, float]]) -> Hypers:
+    """Float hyper-parameters with a leading axis ``[grid]``, on the host.
+
+    Args:
+        config: gives the value of what a point does not name.
+        points: one mapping per learner, from dotted keys (``agent.gamma``) to values.
+    """
+    columns = {key.partition(".")[2]: [point.get(key, value_at(config, key)) for point in points] for key in GRID_KEYS}
+    return Hypers(**{name: np.asarray(values, np.float32) for name, values in columns.items()})  # type: ignore[arg-type]
 
 
 def build_baselines(env: Env) -> dict[str, Policy]:

@@ -34,6 +34,13 @@ def strict_jax(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled_programs_are_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Many tests compile the same programs: each is compiled once a session."""
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """The folder of shared oracles and logs beside the repository; tests that need it skip without it."""

@@ -86,7 +86,7 @@ def task(config: CalibrateRun, composed: DictConfig) -> None:
     del composed
     from lrdqn.cli.runtime import prepare
 
-    prepare(config.cache_dir)
+    prepare(config.runtime)
     if config.source != "world":
         fit_log(config)
     elif not compare_world(config) and config.check:

@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from lrdqn.cli.launch import launch
-from lrdqn.config import EvaluateRun, InputError, TrainRun, freeze
-
-
-def saved_config(run: str) -> Any:
-    """The configuration that a run was made with, as plain nested dicts.
-
-    Raises:
-        InputError: no run there, or its configuration is damaged.
-    """
-    from lrdqn.io.run_folder import RESOLVED
-
-    path = Path(run).expanduser() / RESOLVED
-    if not path.is_file():
-        raise InputError(f"run={run}: no {RESOLVED} there; must be the folder of a finished run")
-    try:
-        return OmegaConf.to_container(OmegaConf.load(path))
-    except Exception as error:
-        raise InputError(f"run={run}: {RESOLVED} is damaged ({' '.join(str(error).split())})") from error
+from lrdqn.config import EvaluateRun, TrainRun, freeze
 
 
 def train_config(config: EvaluateRun) -> TrainRun:
     """The run's configuration with the cohorts, and where asked the population, of this evaluation."""
-    values = saved_config(config.run)
+    from lrdqn.io.run_folder import read_resolved
+
+    values = read_resolved(config.run)
     asked = {"sessions": config.sessions, "cohorts": config.cohorts, "resamples": config.resamples}
     values["evaluate"] |= {name: value for name, value in asked.items() if value is not None}
     if config.population is not None:
@@ -44,7 +28,7 @@ def task(config: EvaluateRun, composed: DictConfig) -> float:
     del composed
     from lrdqn.cli.runtime import prepare
 
-    prepare(config.cache_dir)
+    prepare(config.runtime)
     from rich.console import Console
 
     from lrdqn.experiment import judge_saved
@@ -54,7 +38,7 @@ def task(config: EvaluateRun, composed: DictConfig) -> float:
     summary = judge_saved(train_config(config), Path(config.run), config.seed, known=config.population is None)
     console.print(policy_table(summary))
     for line in verdicts(summary):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, markup=False)
     console.print(f"{time.perf_counter() - began:.0f} s", highlight=False)
     return summary["score"]
 

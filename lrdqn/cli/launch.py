@@ -11,16 +11,21 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import hydra
 from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lrdqn.config import ConfigError, InputError, freeze, register_schemas, unknown_key
+
+if TYPE_CHECKING:
+    from lrdqn.io.run_folder import Files
 
 T = TypeVar("T")
 
@@ -101,14 +106,26 @@ def check(config_name: str, schema: type[T], argv: list[str], preflight: Callabl
         defaults = compose(config_name, return_hydra_config=False)
         try:
             sweep = "--multirun" in flags or "-m" in flags
-            jobs = expand_sweep(overrides) if sweep else [overrides]
-            for job in jobs:
-                if not sweep:
+            swept = sweep_of(config_name, overrides, extra)
+            for job in expand_sweep(overrides + (swept or [])) if sweep or swept is not None else [overrides]:
+                if not sweep and swept is None:
                     refuse_choices(job)
                 config = compose(config_name, overrides=job + extra)
                 preflight(freeze(schema, config))
-        except (HydraException, OmegaConfBaseException) as error:
+        # Hydra answers a group choice that is a number with a bare ValueError
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise InputError(explain(error, overrides, defaults)) from error
+
+
+def sweep_of(config_name: str, overrides: list[str], extra: list[str]) -> list[str] | None:
+    """What a ready sweep (``sweep=NAME``) adds to the command line; ``None`` where the command is a single run."""
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    single = [o for o, p in zip(overrides, parsed, strict=True) if not p.is_sweep_override()]
+    hydra_config = compose(config_name, overrides=single + extra, return_hydra_config=True).hydra
+    if hydra_config.mode != RunMode.MULTIRUN:
+        return None
+    given = {p.get_key_element() for p in parsed}
+    return [f"{key}={value}" for key, value in (hydra_config.sweeper.params or {}).items() if key not in given]
 
 
 def refuse_choices(overrides: list[str]) -> None:
@@ -130,8 +147,10 @@ def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str
     missing_group = re.search(r"Could not find '([^']+)'", text)
     if missing_group:
         group, _, choice = missing_group.group(1).rpartition("/")
-        options = sorted(p.stem for p in (CONF / group).glob("*.yaml"))
-        return str(ConfigError(group, choice, "must be one of " + ", ".join(options)))
+        return str(ConfigError(group, choice, "must be one of " + ", ".join(choices(group))))
+    if "Config group override must be a string" in text:
+        group = next(key for key in given if (CONF / key).is_dir())
+        return str(ConfigError(group, given[group], "must be one of " + ", ".join(choices(group))))
     unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text)
     if unknown:
         key = (unknown.group(1) or unknown.group(2)).split("@")[0]
@@ -152,6 +171,11 @@ def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str
     first = next(line.strip() for line in text.splitlines() if line.strip())
     key = re.search(r"full_key: (\S+)", text)
     return f"{key.group(1)}: {first}" if key else first
+
+
+def choices(group: str) -> list[str]:
+    """Names that a config group offers."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def dotted_keys(config: DictConfig, prefix: str = "") -> list[str]:
@@ -175,6 +199,7 @@ def launch(
     schema: type[T],
     task: Callable[[T, DictConfig], float | None],
     preflight: Callable[[T], None] = lambda config: None,
+    rewrite: Callable[[list[str]], list[str]] = lambda argv: argv,
 ) -> None:
     """Run a command.
 
@@ -183,9 +208,11 @@ def launch(
         schema: its root dataclass.
         task: gets the frozen config and the composed one; its result is the job's score for sweepers (DESIGN P18).
         preflight: checks that need files (no jax); raises ``InputError``.
+        rewrite: the arguments as what they stand for; raises ``InputError``.
     """
     register_schemas()
     try:
+        sys.argv[1:] = rewrite(sys.argv[1:])
         check(config_name, schema, sys.argv[1:], preflight)
     except InputError as error:
         fail(str(error))
@@ -200,6 +227,15 @@ def launch(
     app()
 
 
-def resolved_yaml(config: DictConfig) -> str:
-    """The job's config with interpolations resolved."""
-    return OmegaConf.to_yaml(config, resolve=True)
+def job_files(config: DictConfig) -> tuple[Path, Files]:
+    """The folder of the job that runs now, and what it keeps of its configuration: resolved, and as Hydra has it."""
+    from lrdqn.io.run_folder import Files
+
+    hydra_config = HydraConfig.get()
+    overrides = list(hydra_config.overrides.task)
+    hydra_files = {
+        "config": OmegaConf.to_yaml(config),
+        "overrides": OmegaConf.to_yaml(OmegaConf.create(overrides)),
+        "hydra": OmegaConf.to_yaml(OmegaConf.create({"hydra": OmegaConf.to_container(hydra_config, resolve=False)})),
+    }
+    return Path(hydra_config.runtime.output_dir), Files(OmegaConf.to_yaml(config, resolve=True), hydra_files, overrides)

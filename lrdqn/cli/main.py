@@ -10,9 +10,10 @@ import lrdqn
 
 COMMANDS = {
     "train": "train a recommender on a live world; table and run folder",
+    "tune": "search float hyper-parameters, a batch of trials in one program",
     "evaluate": "judge a saved policy on a world: lrdqn evaluate run=PATH",
     "calibrate": "compare the world with real figures, or fit a population to a log",
-    "report": "redraw table and learning curve: lrdqn report run=PATH",
+    "report": "table and curve of a run, or a sweep in one table: lrdqn report run=PATH",
 }
 
 

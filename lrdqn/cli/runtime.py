@@ -1,20 +1,55 @@
-"""Set jax up before its first use: one CPU device per core, and the persistent compilation cache."""
+"""Set jax up before its first use: platform, devices, precision, random generator, compilation cache, processes."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from lrdqn.config import ConfigError, InputError, RuntimeConfig
 
-def prepare(cache_dir: str | None) -> None:
+WORDS = {"gpu": "pip install 'lrdqn[cuda12]' (or cuda13)", "tpu": "pip install 'lrdqn[tpu]'", "cpu": "unset JAX_PLATFORMS"}
+
+
+def prepare(runtime: RuntimeConfig) -> None:
     """Configure jax. Must run before anything touches a device.
 
     Seeds are sharded over devices, so a CPU with n cores is shown as n devices (unless ``XLA_FLAGS`` already says how many).
+
+    Raises:
+        InputError: there is no device of the kind asked for, or the processes do not find each other.
     """
     import jax
 
+    if runtime.platform != "auto":
+        jax.config.update("jax_platforms", runtime.platform)
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
-    if cache_dir is not None:
-        jax.config.update("jax_compilation_cache_dir", str(Path(cache_dir).expanduser()))
+        jax.config.update("jax_num_cpu_devices", runtime.devices or len(os.sched_getaffinity(0)))
+    jax.config.update("jax_default_prng_impl", runtime.prng)
+    if runtime.precision != "default":
+        jax.config.update("jax_default_matmul_precision", runtime.precision)
+    if runtime.cache_dir is not None:
+        jax.config.update("jax_compilation_cache_dir", str(Path(runtime.cache_dir).expanduser()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    if runtime.coordinator is not None:
+        join(runtime)
+    try:
+        count = jax.local_device_count()
+    except RuntimeError as error:
+        hint = WORDS.get(runtime.platform, "unset JAX_PLATFORMS")
+        raise ConfigError("runtime.platform", runtime.platform, f"no such device here ({hint})") from error
+    if runtime.devices is not None and runtime.devices > count:
+        raise ConfigError("runtime.devices", runtime.devices, f"must not exceed the {count} devices of this process")
+
+
+def join(runtime: RuntimeConfig) -> None:
+    """Meet the other processes of the run."""
+    import jax
+
+    try:
+        if runtime.coordinator == "auto":
+            jax.distributed.initialize()
+        else:
+            jax.distributed.initialize(runtime.coordinator, runtime.processes, runtime.process_id)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0][:160]
+        raise InputError(f"runtime.coordinator={runtime.coordinator}: the processes do not meet ({reason})") from error

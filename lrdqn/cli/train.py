@@ -1,4 +1,4 @@
-"""``lrdqn train``: train, print the table, leave a run folder."""
+"""``lrdqn train``: train, print the table, leave a run folder; or go on where a run was stopped."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from lrdqn.cli.launch import launch, resolved_yaml
-from lrdqn.config import ConfigError, LiveConfig, TrainRun
+from lrdqn.cli.launch import job_files, launch, split_arguments
+from lrdqn.config import ConfigError, InputError, LiveConfig, TrainRun
 
 
 def check_env(env: LiveConfig) -> None:
@@ -25,40 +24,80 @@ def check_env(env: LiveConfig) -> None:
 
 
 def preflight(config: TrainRun) -> None:
-    """Checks that need files. Hydra writes into its run folder before the task runs, so a taken one is refused here."""
+    """Checks that need files. A folder that is taken is refused before Hydra makes anything."""
+    from lrdqn.io.loggers import check_loggers
     from lrdqn.io.run_folder import check_free
 
     check_env(config.env)
+    check_loggers(config.logger)
     for argument in sys.argv[1:]:
         key, _, value = argument.partition("=")
-        if key == "hydra.run.dir":
+        if key == "hydra.run.dir" and config.resume is None:
             check_free(value)
 
 
-def task(config: TrainRun, composed: DictConfig) -> float:
-    """One job; returns its score, the learned policy's mean return."""
+def task(config: TrainRun, composed: DictConfig) -> float | None:
+    """One job; returns its score, the learned policy's mean return, or nothing where it was stopped."""
     from lrdqn.cli.runtime import prepare
 
-    prepare(config.cache_dir)
-    from lrdqn.experiment import Experiment
-    from lrdqn.io.run_folder import open_run, write_environment, write_resolved, write_summary
-
-    hydra_config = HydraConfig.get()
-    folder = open_run(Path(hydra_config.runtime.output_dir))
-    write_environment(folder)
-    write_resolved(folder, resolved_yaml(composed))
-    summary = Experiment(config).run(folder)
-    summary["command"] = " ".join(["lrdqn train", *hydra_config.overrides.task])
-    write_summary(folder, summary)
-
+    prepare(config.runtime)
     from lrdqn.cli.report import show
+    from lrdqn.experiment import run_in, writes
 
-    show(folder)
+    folder, files = job_files(composed)
+    try:
+        summary = run_in(folder, config, files, say)
+    finally:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()  # a run that was refused leaves nothing behind
+    if summary is None:
+        raise SystemExit(0)
+    if writes():
+        show(folder)
     return summary["score"]
+
+
+def say(text: str) -> None:
+    """A line that stays."""
+    print(text, flush=True)
+
+
+def rewrite(argv: list[str]) -> list[str]:
+    """Arguments as Hydra must see them."""
+    return continued(["debug='nan'" if argument == "debug=nan" else argument for argument in argv])  # a bare nan is a float
+
+
+def continued(argv: list[str]) -> list[str]:
+    """``resume=PATH`` as what it stands for: the run's own arguments, then the new ones, in the run's own folder.
+
+    Raises:
+        InputError: PATH is not a run folder, or it is combined with a sweep or another folder.
+    """
+    overrides, flags = split_arguments(argv)
+    given = by_key(overrides)
+    path = given.get("resume", "null")
+    if path in ("null", "auto", "", "None"):
+        return argv
+    if "-m" in flags or "--multirun" in flags:
+        raise InputError(f"resume={path}: continues one run; a sweep is continued by resume=auto hydra.sweep.dir=FOLDER")
+    if "hydra.run.dir" in given:
+        raise InputError(f"resume={path}: the run goes on in its own folder; leave hydra.run.dir out")
+    source = Path(path).expanduser() / ".hydra" / "overrides.yaml"
+    if not source.is_file():
+        raise InputError(f"resume={path}: no .hydra/overrides.yaml there; must be the folder of a run")
+    saved = [str(row) for row in OmegaConf.to_container(OmegaConf.load(source)) or []]
+    merged = {**by_key(saved), **given, "hydra.run.dir": str(Path(path).expanduser().resolve())}
+    return [f"{key}={value}" for key, value in merged.items()] + [a for a in argv if a.startswith("-")]
+
+
+def by_key(overrides: list[str]) -> dict[str, str]:
+    """``KEY=VALUE`` arguments as a dict; of one key the last counts."""
+    rows = [override.partition("=") for override in overrides]
+    return {key: value for key, _, value in rows}
 
 
 def main() -> None:
     """Entry point."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    launch("train", TrainRun, task, preflight)
+    launch("train", TrainRun, task, preflight, rewrite)

@@ -3,30 +3,53 @@
 from lrdqn.config.checks import discount_minutes
 from lrdqn.config.fields import ConfigError, InputError
 from lrdqn.config.freeze import freeze, unknown_key
+from lrdqn.config.grid import KEYS as GRID_KEYS
+from lrdqn.config.grid import GridConfig, axes_of, points_of, value_at
 from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
-from lrdqn.config.roots import CalibrateRun, EvaluateConfig, EvaluateRun, ReportRun, TrainConfig, TrainRun, register_schemas
+from lrdqn.config.logger import LoggerConfig
+from lrdqn.config.roots import (
+    CalibrateRun,
+    EvaluateConfig,
+    EvaluateRun,
+    ReportRun,
+    TrainConfig,
+    TrainRun,
+    TuneRun,
+    register_schemas,
+)
+from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig
 from lrdqn.config.world import EnvConfig, LiveConfig, ProbeConfig, RewardConfig, ScheduleConfig, UserLawConfig
 
 __all__ = [
+    "GRID_KEYS",
     "AgentConfig",
     "CalibrateRun",
+    "CheckpointConfig",
     "ConfigError",
+    "DebugConfig",
     "EnvConfig",
     "EvaluateConfig",
     "EvaluateRun",
+    "GridConfig",
     "InputError",
     "LiveConfig",
+    "LoggerConfig",
     "NetworkConfig",
     "ProbeConfig",
     "ReplayConfig",
     "ReportRun",
     "RewardConfig",
+    "RuntimeConfig",
     "ScheduleConfig",
     "TrainConfig",
     "TrainRun",
+    "TuneRun",
     "UserLawConfig",
+    "axes_of",
     "discount_minutes",
     "freeze",
+    "points_of",
     "register_schemas",
     "unknown_key",
+    "value_at",
 ]

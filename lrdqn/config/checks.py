@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from lrdqn.config.fields import ConfigError
-from lrdqn.config.roots import CalibrateRun, TrainRun
+from lrdqn.config.grid import axes_of, check_grid, points_of
+from lrdqn.config.roots import CalibrateRun, TrainRun, TuneRun
 from lrdqn.config.world import LiveConfig
 
 
@@ -43,10 +44,7 @@ def check_train(config: TrainRun) -> None:
     base = "train.sessions" if stride == train.sessions else "train.update_period"
     if stride > replay.capacity:
         raise ConfigError(base, stride, f"must not exceed replay.capacity={replay.capacity}")
-    if replay.beta_end < replay.beta:
-        raise ConfigError("replay.beta_end", replay.beta_end, f"must be at least replay.beta={replay.beta}")
-    if agent.epsilon_end > agent.epsilon_start:
-        raise ConfigError("agent.epsilon_end", agent.epsilon_end, f"must not exceed agent.epsilon_start={agent.epsilon_start}")
+    check_grid(config)
     check_update_period(train.update_period, train.sessions)
     if train.warmup_steps is not None:
         divide("train.warmup_steps", train.warmup_steps, base, stride)
@@ -59,12 +57,40 @@ def check_train(config: TrainRun) -> None:
             raise ConfigError("train.eval_period", train.eval_period, "must be at least 1")
         divide("train.eval_period", train.eval_period, base, stride)
         divide("train.env_steps", train.env_steps, "train.eval_period", train.eval_period)
+    check_running(config)
     kind = {"live": "scorer", "probe": "mlp"}[config.env.name]
     if network.name != kind:
         why = "offers a changing candidate set" if kind == "scorer" else "has a fixed set of actions and no candidates to score"
         raise ConfigError("network", network.name, f"env={config.env.name} {why}; use network={kind}")
     if getattr(config.env, "slate", 1) != 1:
         raise ConfigError("env.slate", config.env.slate, f"agent={agent.name} recommends one stream per request; must be 1")
+
+
+def check_running(config: TrainRun) -> None:
+    """A run shared by several processes names its coordinator and all of them."""
+    runtime = config.runtime
+    named = runtime.coordinator not in (None, "auto")
+    for key in ("processes", "process_id"):
+        value = getattr(runtime, key)
+        if named and value is None:
+            raise ConfigError(f"runtime.{key}", "null", f"runtime.coordinator={runtime.coordinator} needs it")
+        if not named and value is not None:
+            raise ConfigError(f"runtime.{key}", value, "only goes with runtime.coordinator=HOST:PORT")
+    if runtime.processes is not None and runtime.process_id is not None and runtime.process_id >= runtime.processes:
+        raise ConfigError("runtime.process_id", runtime.process_id, f"must be below runtime.processes={runtime.processes}")
+
+
+def check_tune(config: TuneRun) -> None:
+    """The space is ranges, the trials are whole batches, and nothing else varies."""
+    if points_of(config.grid) != [{}]:
+        raise ConfigError("grid", ",".join(axes_of(config.grid)), "a search has no grid; its ranges stand in tune.space")
+    ranges = axes_of(config.tune.space)
+    if not ranges:
+        raise ConfigError("tune.space", "null", "needs at least one range, tune.space.agent.learning_rate=[low,high]")
+    for key, values in ranges.items():
+        if len(values) != 2 or values[0] >= values[1]:
+            raise ConfigError(f"tune.space.{key}", list(values), "must be [low,high] with low < high")
+    divide("tune.trials", config.tune.trials, "tune.batch", config.tune.batch)
 
 
 def check_live(env: LiveConfig) -> None:

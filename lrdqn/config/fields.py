@@ -21,7 +21,7 @@ class ConfigError(InputError):
         super().__init__(f"{key}={value}: {allowed}")
 
 
-def real(default: float, low: float, high: float, doc: str, *, open_low: bool = False) -> Any:
+def real(default: float | None, low: float, high: float, doc: str, *, open_low: bool = False) -> Any:
     """A float in ``[low, high]`` (``(low, high]`` where ``open_low``)."""
     return field(default=default, metadata={"low": low, "high": high, "open_low": open_low, "doc": doc})
 

@@ -6,14 +6,15 @@ import dataclasses
 import difflib
 import math
 import typing
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar, cast
 
 from omegaconf import MISSING, OmegaConf
 
-from lrdqn.config.checks import check_calibrate, check_live, check_train
+from lrdqn.config.checks import check_calibrate, check_live, check_train, check_tune
 from lrdqn.config.fields import ConfigError
-from lrdqn.config.roots import ENVS, CalibrateRun, TrainRun
+from lrdqn.config.roots import ENVS, CalibrateRun, TrainRun, TuneRun
 
 T = TypeVar("T")
 
@@ -33,8 +34,9 @@ def schema_of(config_key: str, declared: Any, value: Any) -> type | None:
     return declared if dataclasses.is_dataclass(declared) and isinstance(declared, type) else None
 
 
-def _check_leaf(key: str, value: Any, spec: dataclasses.Field[Any]) -> Any:
-    limits = spec.metadata
+def _check_leaf(key: str, value: Any, limits: Mapping[str, Any]) -> Any:
+    if "each" in limits and value is not None:
+        return _check_list(key, value, limits["each"])
     if "allowed" in limits and value not in limits["allowed"]:
         raise ConfigError(key, value, "must be one of " + ", ".join(limits["allowed"]))
     if "each_low" in limits:
@@ -53,6 +55,14 @@ def _check_leaf(key: str, value: Any, spec: dataclasses.Field[Any]) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _check_list(key: str, value: Any, each: Mapping[str, Any]) -> tuple[float, ...]:
+    """An axis of a grid: numbers, each within the range of the single value."""
+    numbers = isinstance(value, list) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in value)
+    if not (numbers and value):
+        raise ConfigError(key, value, "must be a list of numbers, [a,b,...]")
+    return tuple(_check_leaf(key, float(x), each) for x in value)
+
+
 def _freeze(schema: type, values: dict[str, Any], prefix: str) -> Any:
     hints, frozen = typing.get_type_hints(schema), {}
     fields = {f.name: f for f in dataclasses.fields(schema)}
@@ -64,7 +74,7 @@ def _freeze(schema: type, values: dict[str, Any], prefix: str) -> Any:
         if value == MISSING:
             raise ConfigError(key, "???", f"is required; give it as {key}=VALUE")
         child = schema_of(name, hints[name], value)
-        frozen[name] = _freeze(child, value, key + ".") if child else _check_leaf(key, value, spec)
+        frozen[name] = _freeze(child, value, key + ".") if child else _check_leaf(key, value, spec.metadata)
     return _frozen_twin(schema)(**frozen)
 
 
@@ -94,9 +104,11 @@ def freeze(schema: type[T], config: Any) -> T:
     """
     values = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
     frozen = cast(Any, _freeze(schema, cast("dict[str, Any]", values), ""))
-    if schema is TrainRun:
+    if issubclass(schema, TrainRun):
         check_train(frozen)
-    if schema in (TrainRun, CalibrateRun) and frozen.env.name == "live":
+    if issubclass(schema, TuneRun):
+        check_tune(frozen)
+    if issubclass(schema, TrainRun | CalibrateRun) and frozen.env.name == "live":
         check_live(frozen.env)
     if schema is CalibrateRun:
         check_calibrate(frozen)

@@ -8,7 +8,10 @@ from typing import Any
 from omegaconf import MISSING
 
 from lrdqn.config.fields import choice, said, whole
+from lrdqn.config.grid import GridConfig
 from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
+from lrdqn.config.logger import LoggerConfig
+from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig, TuneConfig
 from lrdqn.config.world import EnvConfig, LiveConfig, ProbeConfig
 
 
@@ -23,6 +26,7 @@ class TrainConfig:
     warmup_steps: int | None = said(None, "steps of a random policy that fill replay first; null gives about 4,096")
     update_period: int = whole(128, 1, "env steps per gradient update")
     eval_period: int | None = said(None, "env steps between two points of the learning curve; null gives about ten")
+    myopic: bool = said(True, "train a twin with gamma = 0 beside each learner")
 
 
 @dataclass
@@ -44,7 +48,19 @@ class TrainRun:
     env: Any = MISSING
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
-    cache_dir: str | None = said("~/.cache/lrdqn/xla", "persistent compilation cache; null turns it off")
+    grid: GridConfig = field(default_factory=GridConfig)
+    logger: LoggerConfig = field(default_factory=LoggerConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    debug: DebugConfig = field(default_factory=DebugConfig)
+    resume: str | None = said(None, "`auto` continues the run in hydra.run.dir if there is one; a run folder insists on it")
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+
+
+@dataclass
+class TuneRun(TrainRun):
+    """Root of `lrdqn tune`: a training run whose learners are the trials of a search."""
+
+    tune: TuneConfig = field(default_factory=TuneConfig)
 
 
 @dataclass
@@ -57,7 +73,7 @@ class EvaluateRun:
     sessions: int | None = whole(None, 1, "session starts per seed and cohort; null takes the run's")
     cohorts: int | None = whole(None, 1, "cohorts pooled in the table; null takes the run's")
     resamples: int | None = whole(None, 100, "bootstrap resamples of an interval; null takes the run's")
-    cache_dir: str | None = said("~/.cache/lrdqn/xla", "persistent compilation cache; null turns it off")
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
 @dataclass
@@ -73,7 +89,7 @@ class CalibrateRun:
     worlds: int = whole(4, 1, "worlds that the table pools")
     factors: int = whole(16, 2, "length of the fitted user and item vectors")
     check: bool = said(False, "exit 1 when a target is missed")
-    cache_dir: str | None = said("~/.cache/lrdqn/xla", "persistent compilation cache; null turns it off")
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
 @dataclass
@@ -84,7 +100,13 @@ class ReportRun:
 
 
 ENVS: dict[str, type[EnvConfig]] = {"live": LiveConfig, "probe": ProbeConfig}
-ROOTS: dict[str, type] = {"train": TrainRun, "evaluate": EvaluateRun, "calibrate": CalibrateRun, "report": ReportRun}
+ROOTS: dict[str, type] = {
+    "train": TrainRun,
+    "tune": TuneRun,
+    "evaluate": EvaluateRun,
+    "calibrate": CalibrateRun,
+    "report": ReportRun,
+}
 
 
 def register_schemas() -> None:

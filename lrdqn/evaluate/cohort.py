@@ -37,43 +37,55 @@ class _Progress(NamedTuple):
     outcome: Outcome
 
 
-def make_cohort(env: Env, policies: tuple[Policy, ...]) -> Callable[[tuple[PyTree, ...], PyTree, PRNGKeyArray], Outcome]:
-    """Build ``evaluate(policy_states, world, key) -> Outcome``.
+def make_cohort(
+    env: Env, groups: tuple[tuple[Policy, int], ...]
+) -> Callable[[tuple[PyTree, ...], PyTree, PRNGKeyArray], Outcome]:
+    """Build ``evaluate(states, world, key) -> Outcome``.
 
     The cohort is the N session starts that ``key`` draws; a session counts until its first end, so short and long ones weigh
     the same (counting whatever happened to finish would favour short ones). The loop stops when nobody is left.
 
     Args:
         env: with ``env.spec.sessions`` = N.
-        policies: P of them, in the order of the states handed to ``evaluate``.
+        groups: policies, each with the number of states it is played with (the learners of a grid share one policy); P is
+            their sum. ``evaluate`` takes one state per group, with that number as leading axis.
     """
-    shape = (len(policies), env.spec.sessions)
+    counts = [count for _, count in groups]
+    first = [sum(counts[:i]) for i in range(len(groups))]
+    total = sum(counts)
+    shape = (total, env.spec.sessions)
 
     def spread(tree: PyTree) -> PyTree:
-        return jax.tree.map(lambda x: jnp.broadcast_to(x, (len(policies), *x.shape)), tree)
+        return jax.tree.map(lambda x: jnp.broadcast_to(x, (total, *x.shape)), tree)
 
-    def evaluate(policy_states: tuple[PyTree, ...], world: PyTree, key: PRNGKeyArray) -> Outcome:
+    def members(tree: PyTree, group: int) -> PyTree:
+        return jax.tree.map(lambda x: x[first[group] : first[group] + counts[group]], tree)
+
+    def evaluate(states: tuple[PyTree, ...], world: PyTree, key: PRNGKeyArray) -> Outcome:
         reset_key, env_key, act_key = jax.random.split(key, 3)
         catalogue = env.catalogue(world)
         env_state, obs = env.reset(reset_key, world)
         zero = jnp.zeros(shape)
         start = _Progress(
-            jnp.int32(0), spread(env_state), spread(obs), policy_states, jnp.ones(shape, bool),
+            jnp.int32(0), spread(env_state), spread(obs), states, jnp.ones(shape, bool),
             Outcome(zero, zero, zero, zero, jnp.zeros(shape, bool)),
         )  # fmt: skip
 
         def decide(p: _Progress) -> tuple[Array, tuple[PyTree, ...]]:
+            own_keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(act_key, i), p.step))(jnp.arange(total))
             chosen = []
-            for i, (policy, state) in enumerate(zip(policies, p.policies, strict=True)):
-                view = View(jax.tree.map(lambda x, i=i: x[i], p.obs), catalogue)
-                key = jax.random.fold_in(jax.random.fold_in(act_key, i), p.step)
-                chosen.append(policy.act(state, view, key))
+            for g, ((policy, _), state) in enumerate(zip(groups, p.policies, strict=True)):
+
+                def act(state: PyTree, obs: PyTree, key: PRNGKeyArray, policy: Policy = policy) -> tuple[Array, PyTree]:
+                    return policy.act(state, View(obs, catalogue), key)
+
+                chosen.append(jax.vmap(act)(state, members(p.obs, g), members(own_keys, g)))
             actions, states = zip(*chosen, strict=True)
-            return jnp.stack(actions), states
+            return jnp.concatenate(actions), states
 
         def remember(states: tuple[PyTree, ...], timestep: TimeStep) -> tuple[PyTree, ...]:
-            ones = (jax.tree.map(lambda x, i=i: x[i], timestep) for i in range(len(policies)))
-            return tuple(policy.observe(s, t) for policy, s, t in zip(policies, states, ones, strict=True))
+            parts = (members(timestep, g) for g in range(len(groups)))
+            return tuple(jax.vmap(policy.observe)(s, t) for (policy, _), s, t in zip(groups, states, parts, strict=True))
 
         def body(p: _Progress) -> _Progress:
             actions, states = decide(p)

@@ -1,7 +1,7 @@
-"""The policy of a finished run on disk: ``checkpoints/<step>/state`` (arrays) and ``meta`` (JSON), written by Orbax.
+"""Checkpoints on disk: ``checkpoints/<env_steps>/{policy,state,meta}``, written by Orbax, with a checksum of every file.
 
-Only arrays and JSON are ever read back, never code (DESIGN P19). The same manager and the same two items can hold a whole
-training state.
+``policy`` is what evaluation needs, readable by itself; ``state`` is the whole training state; ``meta`` is JSON. Only arrays
+and JSON are ever read back, never code (DESIGN P19).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import contextlib
 import hashlib
 import json
 import logging
+import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,26 +19,30 @@ from typing import Any
 from lrdqn.config import InputError
 from lrdqn.io.atomic import json_text, write_json
 from lrdqn.io.run_folder import CHECKPOINTS
-from lrdqn.types import Params
-
-KEPT = 2
-"""Checkpoints that stay; older ones are removed."""
+from lrdqn.types import Params, PyTree
 
 CHECKSUMS = "sha256.json"
 """Written into a finished step. Without it a flipped bit in an array loads as another policy, and nobody is told."""
 
+SET_ASIDE = "damaged"
+"""Folder, in the run folder, of checkpoints that could not be read when a run was resumed."""
 
-def save_policy(folder: Path, params: Params, meta: Mapping[str, Any], step: int = 0) -> None:
-    """Save a policy's parameters under ``folder/checkpoints/<step>``; an interrupted save leaves no such folder.
 
-    The arrays are fetched from the devices first: what is saved knows nothing of the devices it came from, so a policy
-    trained on accelerators opens on a laptop.
+def save_checkpoint(
+    folder: Path, policy: Params, meta: Mapping[str, Any], step: int, state: PyTree = None, keep: int = 2
+) -> None:
+    """Save under ``folder/checkpoints/<step>``; an interrupted save leaves no such folder.
+
+    Every process of a run calls this; the first one writes what is not sharded.
 
     Args:
         folder: the run folder.
-        params: nested dicts with ``str`` keys; every array has the leading axes ``[seeds, grid]`` and at least one element.
-        meta: what is needed to build the policy again; JSON (NaN and infinities become ``null``).
-        step: env steps per seed behind these parameters; the highest step is the one that is loaded.
+        policy: nested dicts with ``str`` keys of host arrays, which know nothing of the devices that they came from, so a
+            policy trained on accelerators opens on a laptop; leading axes ``[seeds, grid]``, at least one element each.
+        meta: JSON (NaN and infinities become ``null``).
+        step: env steps per seed behind it; the highest step is the newest.
+        state: the training state, or ``None`` to save the policy alone.
+        keep: newest steps that stay; older ones are removed.
 
     Raises:
         InputError: ``step`` is there already, or the folder cannot be written.
@@ -44,20 +50,64 @@ def save_policy(folder: Path, params: Params, meta: Mapping[str, Any], step: int
     import jax
     import orbax.checkpoint as ocp
 
+    items = {"policy": ocp.args.StandardSave(policy), "meta": ocp.args.JsonSave(json.loads(json_text(meta)))}
+    if state is not None:
+        items["state"] = ocp.args.StandardSave(state)
+    options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=False)
+    where = Path(folder).resolve() / CHECKPOINTS
     with _quiet():
-        args = ocp.args.Composite(
-            state=ocp.args.StandardSave(jax.device_get(params)), meta=ocp.args.JsonSave(json.loads(json_text(meta)))
-        )
-        options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, create=True, enable_async_checkpointing=False)
-        where = Path(folder).resolve() / CHECKPOINTS
         try:
             with ocp.CheckpointManager(where, options=options) as manager:
                 if step in manager.all_steps():
                     raise InputError(f"{where}: step {step} is there already")
-                manager.save(step, args=args)
-            write_json(where / str(step) / CHECKSUMS, _checksums(where / str(step)))
-        except OSError as error:
-            raise InputError(f"{where}: cannot be written ({error.strerror or error})") from error
+                manager.save(step, args=ocp.args.Composite(**items))
+            if jax.process_index() == 0:
+                write_json(where / str(step) / CHECKSUMS, _checksums(where / str(step)))
+        except InputError:
+            raise
+        # a full disk reaches us as an OSError, or as a ValueError of the storage library that quotes it
+        except Exception as error:
+            if not isinstance(error, OSError | ValueError):
+                raise
+            raise InputError(f"{where}: cannot be written ({_first_line(error)})") from error
+
+
+def saved_steps(folder: str | Path) -> list[int]:
+    """Steps of the finished checkpoints of a run, newest first. An interrupted save does not count."""
+    where = Path(folder).expanduser() / CHECKPOINTS
+    if not where.is_dir():
+        return []
+    return sorted((int(path.name) for path in where.iterdir() if path.name.isdigit() and path.is_dir()), reverse=True)
+
+
+def read_meta(folder: str | Path, step: int) -> dict[str, Any]:
+    """What was said of a checkpoint, after its checksums were found right. Needs no jax.
+
+    Raises:
+        InputError: it is damaged. The line names the folder and the file.
+    """
+    path, name = Path(folder).expanduser() / CHECKPOINTS / str(step), _name(folder, step)
+    _verify(path, name)
+    try:
+        return json.loads((path / "meta" / "metadata").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name} is damaged (meta: {_first_line(error)})") from error
+
+
+def load_state(folder: str | Path, step: int, template: PyTree) -> PyTree:
+    """The training state of a checkpoint, onto the devices that ``template`` names.
+
+    Args:
+        folder: the run folder.
+        step: which one.
+        template: ``jax.ShapeDtypeStruct`` leaves with their shardings, in the structure that was saved.
+
+    Raises:
+        InputError: it is damaged, or was saved with another structure.
+    """
+    import orbax.checkpoint as ocp
+
+    return _restore(folder, step, state=ocp.args.StandardRestore(template))["state"]
 
 
 def load_policy(folder: str | Path) -> tuple[Params, dict[str, Any]]:
@@ -67,37 +117,62 @@ def load_policy(folder: str | Path) -> tuple[Params, dict[str, Any]]:
         folder: the run folder.
 
     Returns:
-        ``(params, meta)``: nested dicts of host arrays ``[seeds, grid, ...]``, and what ``save_policy`` was given.
+        ``(policy, meta)``: nested dicts of host arrays ``[seeds, grid, ...]``, and what ``save_checkpoint`` was given.
 
     Raises:
         InputError: there is no checkpoint, or it is damaged. The line names the folder.
     """
-    where = Path(folder).expanduser().resolve() / CHECKPOINTS
-    if not where.is_dir():
+    if not (Path(folder).expanduser() / CHECKPOINTS).is_dir():
         raise InputError(f"run={folder}: no {CHECKPOINTS} folder there; the run has not finished, or this is not a run folder")
+    steps = saved_steps(folder)
+    if not steps:
+        raise InputError(f"run={folder}: no finished checkpoint in {CHECKPOINTS}; the run has not finished")
     import orbax.checkpoint as ocp
 
-    with _quiet():
-        args = ocp.args.Composite(state=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore())
-        options = ocp.CheckpointManagerOptions(read_only=True)
-        with ocp.CheckpointManager(where, options=options) as manager:
-            step = manager.latest_step()
-            if step is None:
-                raise InputError(f"run={folder}: no finished checkpoint in {CHECKPOINTS}; the run has not finished")
-            _verify(where / str(step), f"run={folder}: {CHECKPOINTS}/{step}")
-            try:
-                restored = manager.restore(step, args=args)
-            # what damage raises is no part of Orbax's interface: its checks, the JSON and the storage all differ
-            except Exception as error:
-                reason = str(error).strip().partition("\n")[0][:200]
-                raise InputError(f"run={folder}: {CHECKPOINTS}/{step} is damaged ({type(error).__name__}: {reason})") from error
-    return restored["state"], restored["meta"]
+    meta = read_meta(folder, steps[0])
+    return _restore(folder, steps[0], policy=ocp.args.StandardRestore())["policy"], meta
+
+
+def set_aside(folder: Path, step: int) -> Path:
+    """Move a damaged checkpoint out of the way of the ones to come; nothing is deleted. Returns its new place."""
+    target = Path(folder) / SET_ASIDE / str(step)
+    target.parent.mkdir(exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(Path(folder) / CHECKPOINTS / str(step), target)
+    return target
+
+
+def _restore(folder: str | Path, step: int, **items: Any) -> Any:
+    import orbax.checkpoint as ocp
+
+    where = Path(folder).expanduser().resolve() / CHECKPOINTS
+    with _quiet(), ocp.CheckpointManager(where, options=ocp.CheckpointManagerOptions(read_only=True)) as manager:
+        try:
+            return manager.restore(step, args=ocp.args.Composite(**items))
+        # what damage raises is no part of Orbax's interface: its checks, the JSON and the storage all differ
+        except Exception as error:
+            reason = f"{type(error).__name__}: {_first_line(error)}"
+            raise InputError(f"{_name(folder, step)} is damaged ({reason})") from error
+
+
+def _name(folder: str | Path, step: int) -> str:
+    return f"run={folder}: {CHECKPOINTS}/{step}"
+
+
+def _first_line(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return text.strip().partition("\n")[0][:200]
 
 
 def _checksums(step: Path) -> dict[str, str]:
     """SHA-256 of every file of a step, by its path in the step."""
     files = sorted(path for path in step.rglob("*") if path.is_file() and path != step / CHECKSUMS)
-    return {path.relative_to(step).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {path.relative_to(step).as_posix(): _digest(path) for path in files}
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _verify(step: Path, name: str) -> None:

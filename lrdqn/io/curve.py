@@ -28,6 +28,8 @@ CURVES = {"learned": "#0072B2", "myopic": "#D55E00"}
 SPARE = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 BASELINES = {"random": (0, (1, 1.6)), "popularity": (0, (4, 2)), "content": (0, (6, 2, 1, 2))}
 """Baselines told apart by their dashes, and named at their lines."""
+FEW = 3
+"""Curves up to this many have colours and a legend line of their own; more are the points of a grid."""
 INK, DASHES, FAINT = "#333333", "#5A5A5A", "#E3E3E3"
 
 
@@ -61,7 +63,8 @@ def draw_curve(folder: str | Path, rows: Sequence[Mapping[str, Any]], path: str 
         return NO_MATPLOTLIB.format(run=folder)
     summary = read_summary(folder) if (Path(folder).expanduser() / SUMMARY).exists() else {}
     # a Figure of its own: no pyplot, so no window, no global state and no backend to choose
-    figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
+    height = 5 if len(curves) <= FEW else 5 + 0.1 * len(curves)
+    figure = Figure(figsize=(8, height), dpi=150, layout="constrained")
     axes = figure.subplots()
     for policy, color in _colors(curves).items():
         _draw_policy(axes, policy, curves[policy], color)
@@ -104,14 +107,18 @@ def band(values: Float[np.ndarray, "n T"]) -> Float[np.ndarray, "T 3"]:
     return np.array([bootstrap_mean(c, RESAMPLES) if c.size else (np.nan,) * 3 for c in columns])
 
 
-def _colors(curves: Mapping[str, Curve]) -> dict[str, str]:
-    """A colour per policy; ``learned`` comes last, on top of the others."""
+def _colors(curves: Mapping[str, Curve]) -> dict[str, Any]:
+    """A colour per policy; ``learned`` comes last, on top of the others. The points of a grid are shades in their order."""
+    if len(curves) > FEW:
+        from matplotlib import colormaps
+
+        return {name: colormaps["viridis"](0.9 * i / (len(curves) - 1)) for i, name in enumerate(curves)}
     spare = iter(SPARE * len(curves))
     colors = {name: CURVES.get(name) or next(spare) for name in curves}
     return {name: colors[name] for name in sorted(colors, key=lambda name: name == "learned")}
 
 
-def _draw_policy(axes: Axes, policy: str, curve: Curve, color: str) -> None:
+def _draw_policy(axes: Axes, policy: str, curve: Curve, color: Any) -> None:
     mean, low, high = band(curve.values).T
     alone = curve.values.shape[0] == 1
     marker = "o" if curve.steps.size < 30 else None
@@ -119,7 +126,9 @@ def _draw_policy(axes: Axes, policy: str, curve: Curve, color: str) -> None:
         axes.plot(curve.steps, curve.values.T, color=color, linewidth=0.7, alpha=0.25, zorder=2)
         axes.fill_between(curve.steps, low, high, color=color, alpha=0.2, linewidth=0, zorder=3)
     seeds = "1 seed" if alone else f"{curve.values.shape[0]} seeds"
-    axes.plot(curve.steps, mean, color=color, linewidth=2.2, marker=marker, markersize=4, label=f"{policy} ({seeds})", zorder=4)
+    style = "--" if policy.startswith("myopic[") else "-"
+    axes.plot(curve.steps, mean, style, color=color, linewidth=2.2, marker=marker, markersize=4, zorder=4)
+    axes.lines[-1].set_label(f"{policy} ({seeds})")
 
 
 def _decorate(axes: Axes, curves: Mapping[str, Curve], rows: Sequence[Mapping[str, Any]], baselines: bool) -> None:
@@ -132,10 +141,16 @@ def _decorate(axes: Axes, curves: Mapping[str, Curve], rows: Sequence[Mapping[st
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     # title, what the marks mean, and the legend stand above the axes, where no curve can run through them
-    axes.set_title("Learning curve: the greedy policy on a fixed cohort of session starts", loc="left", fontsize=12, pad=46)
-    marks = axes.annotate(_marks(curves, baselines), (0, 1), (0, 31), "axes fraction", "offset points", fontsize=9, color=INK)
+    few = len(curves) <= FEW
+    title = "Learning curve: the greedy policy on a fixed cohort of session starts"
+    axes.set_title(title, loc="left", fontsize=12, pad=46 if few else 26)
+    place = (0, 31 if few else 10)
+    marks = axes.annotate(_marks(curves, baselines), (0, 1), place, "axes fraction", "offset points", fontsize=9, color=INK)
     marks.set_in_layout(False)  # a long line must not squeeze the axes
     handles, labels = axes.get_legend_handles_labels()
+    if not few:  # the points of a grid have long names: two columns below the axes
+        axes.get_figure().legend(handles, labels, loc="outside lower left", ncols=2, frameon=False, fontsize=8)  # type: ignore[union-attr]
+        return
     axes.legend(
         handles[::-1],
         labels[::-1],

@@ -13,27 +13,42 @@ with the metrics ``return``, ``watch_minutes``, ``session_length`` (recommendati
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from lrdqn.config import InputError
 from lrdqn.io.atomic import json_text, write_json, write_text
 from lrdqn.io.environment import describe_environment
 
+LOCK = ".lock"
+HYDRA = ".hydra"
 ENVIRONMENT = "env.json"
 RESOLVED = "resolved.yaml"
 METRICS = "metrics.jsonl"
+PARQUET = "metrics.parquet"
 SUMMARY = "summary.json"
 CURVE = "learning_curve.png"
 CHECKPOINTS = "checkpoints"
 
 
+class Files(NamedTuple):
+    """What the command line knows of a run and the folder keeps."""
+
+    resolved: str
+    """The whole configuration, YAML."""
+    hydra: dict[str, str]
+    """Hydra's own files by name."""
+    overrides: list[str]
+
+
 def open_run(path: str | Path) -> Path:
-    """Create the folder of a new run, parents included.
+    """Create the folder of a run, parents included.
 
     Args:
         path: the folder; ``~`` is the home folder.
@@ -42,7 +57,7 @@ def open_run(path: str | Path) -> Path:
         Its absolute path.
 
     Raises:
-        InputError: it cannot be made or written to, or it holds a run already, whose rows would mix with the new ones.
+        InputError: it cannot be made or written to.
     """
     folder = Path(path).expanduser().resolve()
     try:
@@ -51,7 +66,6 @@ def open_run(path: str | Path) -> Path:
         raise InputError(f"{folder}: cannot be made a run folder ({error.strerror or error})") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"{folder}: cannot be made a run folder (not writable)")
-    check_free(folder)
     return folder
 
 
@@ -59,17 +73,63 @@ def check_free(folder: str | Path) -> None:
     """Raise ``InputError`` where a folder holds a run already."""
     for name in (SUMMARY, METRICS, CHECKPOINTS):
         if (Path(folder).expanduser() / name).exists():
-            raise InputError(f"{folder}: holds a run already ({name}); choose another folder, or remove it first")
+            raise InputError(f"{folder}: holds a run already ({name}); resume=auto continues it, or choose another folder")
 
 
-def write_environment(folder: Path) -> None:
-    """Write ``env.json``: versions, machine, devices, source commit, command line."""
-    write_json(folder / ENVIRONMENT, describe_environment())
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run folder for this process; the lock goes with the process, however it ends.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    try:
+        file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"{folder}: another process is training in it; wait for it, or choose another folder") from error
+        yield
+    finally:
+        os.close(file)
+
+
+def write_environment(folder: Path, resumed_at: int | None = None) -> None:
+    """Write ``env.json``: versions, machine, devices, source commit, command line; a resumed run adds one of its own."""
+    name = ENVIRONMENT if resumed_at is None else f"env-{resumed_at}.json"
+    write_json(folder / name, describe_environment())
+
+
+def write_hydra(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write ``.hydra/{config,overrides,hydra}.yaml``. Hydra would write before the folder is known to be free."""
+    (folder / HYDRA).mkdir(exist_ok=True)
+    for name, text in texts.items():
+        write_text(folder / HYDRA / f"{name}.yaml", text)
 
 
 def write_resolved(folder: Path, yaml_text: str) -> None:
     """Write ``resolved.yaml``: the whole configuration after composition, in one file."""
     write_text(folder / RESOLVED, yaml_text)
+
+
+def read_resolved(folder: str | Path) -> Any:
+    """The configuration that a run was made with, as plain nested dicts.
+
+    Raises:
+        InputError: no run there, or its configuration is damaged.
+    """
+    from omegaconf import OmegaConf
+
+    path = Path(folder).expanduser() / RESOLVED
+    if not path.is_file():
+        raise InputError(f"run={folder}: no {RESOLVED} there; must be the folder of a finished run")
+    try:
+        return OmegaConf.to_container(OmegaConf.load(path))
+    except Exception as error:
+        raise InputError(f"run={folder}: {RESOLVED} is damaged ({' '.join(str(error).split())})") from error
 
 
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
@@ -131,8 +191,28 @@ class MetricsLog:
         try:
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written ({error.strerror or error})") from error
+
+    def size(self) -> int:
+        """Bytes of the file: the place that a checkpoint remembers."""
+        return self.path.stat().st_size
+
+    def cut(self, size: int) -> None:
+        """Drop everything after a place that ``size`` gave: rows of chunks that a resumed run plays again.
+
+        Raises:
+            InputError: the file is shorter, so rows before that place are lost; or it cannot be written.
+        """
+        try:
+            have = self.size()
+            if have < size:
+                raise InputError(f"{self.path}: holds {have} bytes, the checkpoint was made with {size}; rows are missing")
+            os.truncate(self.path, size)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be cut back ({error.strerror or error})") from error
 
     def rows(self) -> list[dict[str, Any]]:
         """All rows. A last line without its end, which a killed run leaves, is dropped.

@@ -68,7 +68,7 @@ def policy_table(summary: Mapping[str, Any]) -> Table:
         padding=(0, gap - 1),
         collapse_padding=True,
         pad_edge=False,
-        caption="\n" + caption(summary),
+        caption=Text("\n" + caption(summary), style="table.caption"),
         caption_justify="left",
     )
     table.add_column("Policy", no_wrap=True)
@@ -76,11 +76,18 @@ def policy_table(summary: Mapping[str, Any]) -> Table:
         table.add_column(_header(name, unit), justify="right")
     table.add_column(_header(*DIFFERENCE), justify="right")
     for row in rows:
-        own = row.policy == LEARNED
+        own = row.policy == reference(summary)
         cells = [_two_lines(cell, "bold" if own else "") for cell in row.metrics]
         cells.append(_two_lines(row.difference, "green" if row.difference.beats else "yellow"))
-        table.add_row(Text(row.policy, style="bold" if own else ""), *cells)
+        name, *point = _name_lines(row.policy)
+        head = Text.assemble((name, "bold" if own else ""), *(part for line in point for part in ("\n", (line, "dim"))))
+        table.add_row(head, *cells)
     return table
+
+
+def reference(summary: Mapping[str, Any]) -> str:
+    """The policy that the others are compared with: of a grid, its best point."""
+    return summary.get("reference", LEARNED)
 
 
 def policy_markdown(summary: Mapping[str, Any]) -> str:
@@ -88,7 +95,7 @@ def policy_markdown(summary: Mapping[str, Any]) -> str:
     heads = ["Policy", *(f"{name} ({unit})" for _, name, unit in COLUMNS), " ".join(DIFFERENCE)]
     lines = [_markdown_line(heads), _markdown_line(["---", *["---:"] * (len(COLUMNS) + 1)])]
     for row in table_rows(summary):
-        name = f"**{row.policy}**" if row.policy == LEARNED else row.policy
+        name = f"**{row.policy}**" if row.policy == reference(summary) else row.policy
         lines.append(_markdown_line([name, *(_one_line(cell) for cell in (*row.metrics, row.difference))]))
     return "\n".join([*lines, "", caption(summary), ""])
 
@@ -99,6 +106,9 @@ def caption(summary: Mapping[str, Any]) -> str:
     counts = f"{_count(seeds, 'seed')} × {_count(sessions, 'session')}"
     spread = "one seed gives no interval" if seeds == 1 else "mean [95 % bootstrap interval over seeds]"
     last = f"{' '.join(DIFFERENCE)}: return, paired by seed"
+    points = [name for name in summary.get("grid", {}) if name.startswith(LEARNED)]
+    if len(points) > 1:
+        last += f", of {reference(summary)}, the best of {len(points)} points on other session starts (same seeds)"
     shares = {name: share for name, share in summary.get("censored_share", {}).items() if share is not None}
     cut = ", ".join(f"{name} {_percent(share)}" for name, share in shares.items() if share > 0)
     return f"{counts}; {spread}; {last}; sessions cut by the horizon: {cut or ('none' if shares else 'not recorded')}"
@@ -113,10 +123,11 @@ def verdicts(summary: Mapping[str, Any]) -> list[str]:
     """
     if summary.get("seeds") == 1:
         return ["1 seed: differences have no interval, so nothing is claimed about whom learned beats"]
-    lines = []
+    own, lines = reference(summary), []
     for row in table_rows(summary):
-        if row.policy != LEARNED and not row.difference.beats:
-            lines.append(f"learned does not beat {row.policy}: difference {_one_line(row.difference)}")
+        point = row.policy.startswith(f"{LEARNED}[")
+        if row.policy != own and not point and not row.difference.beats:
+            lines.append(f"{own} does not beat {row.policy}: difference {_one_line(row.difference)}")
     return lines
 
 
@@ -140,11 +151,17 @@ def _cells(entries: list[Mapping[str, Any] | None], spread: bool, signed: bool =
 
 def _width(rows: list[Row]) -> int:
     """Columns that the table takes with gaps of two."""
-    names = max(len(row.policy) for row in rows)
+    names = max(len(line) for row in rows for line in _name_lines(row.policy))
     cells = [[*row.metrics, row.difference] for row in rows]
     heads = [max(map(len, head)) for head in (*(column[1:] for column in COLUMNS), DIFFERENCE)]
     widths = [max(head, *(len(cell.interval) for cell in column)) for head, *column in zip(heads, *cells, strict=True)]
     return names + sum(widths) + 2 * len(widths)
+
+
+def _name_lines(policy: str) -> list[str]:
+    """A policy's name, and below it one line per coordinate of its point in the grid."""
+    name, _, point = policy.partition("[")
+    return [name, *filter(None, point.rstrip("]").split(","))]
 
 
 def _header(name: str, unit: str) -> Text:

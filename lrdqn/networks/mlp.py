@@ -37,6 +37,7 @@ def make_mlp(config: NetworkConfig, spec: EnvSpec) -> Network:
 
     def value(params: Params, obs: PyTree, action: Array, catalogue: PyTree, key: PRNGKeyArray | None) -> Float[Array, "B"]:
         q = apply(params, obs, catalogue, key).q
-        return jnp.take_along_axis(q, action[:, None], axis=1)[:, 0]
+        # A masked sum, not a gather: its gradient is elementwise, where a gather's is a scatter.
+        return jnp.sum(jnp.where(jnp.arange(spec.actions)[None] == action[:, None], q, 0.0), axis=1)
 
     return Network(init, apply, value)

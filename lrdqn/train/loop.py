@@ -14,7 +14,7 @@ from lrdqn.config import AgentConfig, TrainConfig
 from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.ops.schedules import linear
 from lrdqn.train.plan import Plan
-from lrdqn.train.rollout import play_round
+from lrdqn.train.rollout import finite_or_zero, play_round
 from lrdqn.types import Agent, Env, Hypers, PyTree, Replay, Transition
 
 
@@ -69,7 +69,11 @@ def make_trainer(env: Env, agent: Agent, replay: Replay, plan: Plan, agent_confi
         def one(carry: tuple[PyTree, PyTree], key: PRNGKeyArray) -> tuple[tuple[PyTree, PyTree], Any]:
             act_key, env_key = jax.random.split(key)
             env_state, timestep, transition = play_round(env, act, *carry, world, hypers, (act_key, env_key))
-            figures = (jnp.mean(timestep.reward), jnp.sum(timestep.terminated | timestep.truncated))
+            figures = {
+                "reward": jnp.mean(finite_or_zero(timestep.reward)),
+                "nonfinite_rewards": jnp.sum(~jnp.isfinite(timestep.reward)),
+                "ended": jnp.sum(timestep.terminated | timestep.truncated),
+            }
             return (env_state, timestep.obs), (transition, figures)
 
         keys = jax.random.split(key, plan.rounds)
@@ -97,9 +101,9 @@ def make_trainer(env: Env, agent: Agent, replay: Replay, plan: Plan, agent_confi
         key, collect_key, learn_key = jax.random.split(state.key, 3)
         epsilon = linear(done, hypers.epsilon_start, hypers.epsilon_end, agent_config.epsilon_steps)
         now = hypers._replace(beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps))
-        state, (reward, ended) = collect(state._replace(key=key), world, now, epsilon, collect_key)
+        state, figures = collect(state._replace(key=key), world, now, epsilon, collect_key)
         state, metrics = learn(state, world, now, learn_key)
-        return state, metrics | {"reward": jnp.mean(reward), "ended": jnp.sum(ended), "epsilon": epsilon}
+        return state, metrics | pool(figures) | {"epsilon": epsilon}
 
     def init(key: PRNGKeyArray, world: PyTree, hypers: Hypers) -> TrainState:
         agent_key, env_key, run_key = jax.random.split(key, 3)
@@ -134,13 +138,13 @@ def make_trainer(env: Env, agent: Agent, replay: Replay, plan: Plan, agent_confi
     return Trainer(init, warmup, chunk)
 
 
-COUNTS = ("nonfinite", "ended")
+COUNTS = ("nonfinite", "nonfinite_rewards", "ended")
 """Metrics that count events: they are summed over a chunk where the others are averaged."""
 
 
-def pool(metrics: dict[str, Array]) -> dict[str, Array]:
-    """Metrics of many steps as one figure each."""
-    return {k: jnp.sum(v) if k in COUNTS else jnp.mean(v) for k, v in metrics.items()}
+def pool(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Metrics of many steps, along the first axis, as one figure each."""
+    return {k: v.sum(0) if k in COUNTS else v.mean(0) for k, v in metrics.items()}
 
 
 def clock_at(plan: Plan, chunk: int) -> Clock:

@@ -16,16 +16,22 @@ Act = Callable[[PyTree, PRNGKeyArray], Int[Array, "N"]]
 def to_transition(obs: PyTree, action: Array, timestep: TimeStep, hypers: Hypers) -> Transition:
     """``discount = gamma ** elapsed * (1 - terminated)``; next observation before auto-reset; reward scaled.
 
-    Truncation leaves the discount as it is: the value goes on, only the watching stops (Pardo et al. 2018).
+    Truncation leaves the discount as it is: the value goes on, only the watching stops (Pardo et al. 2018). A reward that is
+    not finite is stored as 0: in replay it would come back in every batch that draws it (DESIGN P20; the loop counts it).
     """
     alive = 1.0 - timestep.terminated.astype(jnp.float32)
     return Transition(
         obs=obs,
         action=action,
-        reward=hypers.reward_scale * timestep.reward,
+        reward=hypers.reward_scale * finite_or_zero(timestep.reward),
         discount=jnp.power(hypers.gamma, timestep.elapsed) * alive,
         next_obs=timestep.final_obs,
     )
+
+
+def finite_or_zero(x: Array) -> Array:
+    """``x`` with zeros where it is not finite."""
+    return jnp.where(jnp.isfinite(x), x, 0.0)
 
 
 def play_round(

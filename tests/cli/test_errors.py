@@ -12,13 +12,13 @@ import pytest
 from lrdqn.cli.evaluate import preflight as evaluate_preflight
 from lrdqn.cli.launch import check
 from lrdqn.cli.report import preflight as report_preflight
-from lrdqn.cli.train import preflight
-from lrdqn.config import CalibrateRun, EvaluateRun, InputError, ReportRun, TrainRun, register_schemas
+from lrdqn.cli.train import continued, preflight
+from lrdqn.config import CalibrateRun, EvaluateRun, InputError, ReportRun, TrainRun, TuneRun, register_schemas
 
 BAD = {
     "agent.gama=.9": "agent.gama=.9: unknown key; did you mean agent.gamma?",
     "agnt=dqn": "agnt=dqn: unknown key; did you mean agent?",
-    "foo=1": "foo=1: unknown key; allowed are agent, cache_dir, env, evaluate, network, replay, train",
+    "foo=1": "foo=1: unknown key; allowed are agent, checkpoint, debug, env, evaluate, grid, logger, network, replay",
     "+agent.extra=1": "agent.extra=1: unknown key",
     "agent.gamma=abc": "agent.gamma=abc: must be a number",
     "train.seeds=2.5": "train.seeds=2.5: must be a whole number",
@@ -51,6 +51,21 @@ BAD = {
     "env.world_seed=-1": "env.world_seed=-1: must lie in [0, 2147483647]",
     "env.schedule.days=5": "env.schedule.days=5: must be at least env.max_sessions + 3 = 8",
     "replay.capacity=64": "replay.batch_size=256: must not exceed replay.capacity=64",
+    "agent=1": "agent=1: must be one of double_dqn, dqn",
+    "debug=slow": "debug=slow: must be one of checkify, fast, nan, profile",
+    "logger=mlflow": "logger=mlflow: must be one of jsonl, tensorboard, wandb",
+    "runtime=ipu": "runtime=ipu: must be one of auto, cpu, gpu, tpu",
+    "sweep=all": "sweep=all: must be one of discount, dqn_parts, learning_rate, replay_size",
+    "grid.agent.gama=[0.9]": "grid.agent.gama=[0.9]: unknown key; did you mean grid.agent.gamma?",
+    "grid.agent.gamma=[0.9,2]": "grid.agent.gamma=2.0: must lie in [0, 1]",
+    "grid.agent.gamma=0.9": "grid.agent.gamma=0.9: must be a list of numbers, [a,b,...]",
+    "checkpoint.seconds=-1": "checkpoint.seconds=-1.0: must be at least 0",
+    "checkpoint.keep=0": "checkpoint.keep=0: must be at least 1",
+    "runtime.devices=0": "runtime.devices=0: must be at least 1",
+    "runtime.prng=pcg": "runtime.prng=pcg: must be one of threefry2x32, rbg",
+    "runtime.memory_gib=0": "runtime.memory_gib=0.0: must be greater than 0",
+    "runtime.processes=2": "runtime.processes=2: only goes with runtime.coordinator=HOST:PORT",
+    "runtime.coordinator=localhost:1234": "runtime.processes=null: runtime.coordinator=localhost:1234 needs it",
     "'agent.gamma": "cannot be read; arguments are KEY=VALUE",
 }
 
@@ -78,6 +93,41 @@ def test_every_job_of_a_sweep_is_checked_first() -> None:
     check("train", TrainRun, ["-m", "agent=dqn,double_dqn", "replay=uniform,prioritized"], preflight)
     with pytest.raises(InputError, match=r"agent\.gamma=2\.0"):
         check("train", TrainRun, ["-m", "agent=dqn,double_dqn", "agent.gamma=0.9,2"], preflight)
+
+
+def test_a_ready_sweep_is_expanded_and_checked() -> None:
+    check("train", TrainRun, ["sweep=dqn_parts"], preflight)
+    check("train", TrainRun, ["sweep=learning_rate"], preflight)
+    with pytest.raises(InputError, match=r"replay\.batch_size=8192: must not exceed replay\.capacity=4096"):
+        check("train", TrainRun, ["sweep=replay_size", "replay.batch_size=8192"], preflight)
+    check("train", TrainRun, ["sweep=replay_size", "replay.batch_size=8192", "replay.capacity=16384"], preflight)
+
+
+def test_a_search_needs_ranges_and_whole_batches() -> None:
+    check("tune", TuneRun, [], preflight)
+    for override, line in {
+        "tune.trials=9": r"tune\.trials=9: must be a multiple of tune\.batch=8",
+        "tune.space.agent.gamma=[0.9]": r"tune\.space\.agent\.gamma=\[0\.9\]: must be \[low,high\]",
+        "tune.space.agent.gamma=[0.9,0.5]": r"must be \[low,high\] with low < high",
+        "grid.agent.gamma=[0.9,0.5]": "a search has no grid",
+    }.items():
+        with pytest.raises(InputError, match=line):
+            check("tune", TuneRun, [override], preflight)
+
+
+def test_resume_stands_for_the_arguments_of_the_run(tmp_path: Path) -> None:
+    assert continued(["agent=dqn", "resume=auto"]) == ["agent=dqn", "resume=auto"]
+    with pytest.raises(InputError, match=r"resume=.*: no \.hydra/overrides\.yaml there"):
+        continued([f"resume={tmp_path}"])
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "overrides.yaml").write_text("- agent=dqn\n- train.env_steps=2048\n- resume=auto\n")
+    where = f"hydra.run.dir={tmp_path.resolve()}"
+    given = [f"resume={tmp_path}", "train.env_steps=4096"]
+    assert continued(given) == ["agent=dqn", "train.env_steps=4096", f"resume={tmp_path}", where]
+    with pytest.raises(InputError, match="continues one run; a sweep is continued by resume=auto"):
+        continued(["-m", *given])
+    with pytest.raises(InputError, match="goes on in its own folder"):
+        continued([*given, "hydra.run.dir=elsewhere"])
 
 
 def test_other_commands_say_what_they_need(tmp_path: Path) -> None:

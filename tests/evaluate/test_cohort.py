@@ -23,7 +23,7 @@ def test_cohort_equals_a_walk_through_the_sessions(scene: tuple) -> None:
     """The compiled loop against a plain Python loop over the same keys."""
     world, env = scene
     policy, key = make_content(), jax.random.key(7)
-    got = jax.jit(make_cohort(env, (policy, policy)))(((), ()), world, key)
+    got = jax.jit(make_cohort(env, ((policy, 2),)))(((),), world, key)
     for field in got:
         np.testing.assert_array_equal(np.asarray(field)[0], np.asarray(field)[1])  # common random numbers: a twin ties exactly
 
@@ -53,7 +53,7 @@ def test_cohort_equals_a_walk_through_the_sessions(scene: tuple) -> None:
 
 def test_policies_are_ordered_and_the_cohort_is_fixed(scene: tuple) -> None:
     world, env = scene
-    cohort = jax.jit(make_cohort(env, (make_random(env.spec), make_popularity(), make_content())))
+    cohort = jax.jit(make_cohort(env, ((make_random(env.spec), 1), (make_popularity(), 1), (make_content(), 1))))
     rounds = [cohort(((), (), ()), world, jax.random.key(i)) for i in (*range(8), 0)]
     np.testing.assert_array_equal(rounds[0].returns, rounds[-1].returns)
     means = np.mean([per_seed(jax.device_get(o))["clicks"] for o in rounds[:8]], axis=0)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lrdqn.config import InputError
-from lrdqn.io.checkpoint import load_policy, save_policy
+from lrdqn.io.checkpoint import load_policy, save_checkpoint
 
 PARAMS = {
     "torso": {
@@ -32,8 +32,8 @@ def bits(tree):
 
 def test_what_is_loaded_is_bit_equal_and_on_the_host(tmp_path):
     on_device = jax.tree.map(jnp.asarray, PARAMS)
-    save_policy(tmp_path, on_device, META, step=4096)
-    assert {p.name for p in (tmp_path / "checkpoints" / "4096").iterdir()} >= {"state", "meta"}
+    save_checkpoint(tmp_path, jax.device_get(on_device), META, step=4096)
+    assert {p.name for p in (tmp_path / "checkpoints" / "4096").iterdir()} >= {"policy", "meta"}
     params, meta = load_policy(tmp_path)
     assert bits(params) == bits(PARAMS)
     assert all(isinstance(x, np.ndarray) for x in jax.tree.leaves(params))
@@ -42,23 +42,24 @@ def test_what_is_loaded_is_bit_equal_and_on_the_host(tmp_path):
 
 def test_newest_step_is_loaded_two_are_kept_none_is_overwritten(tmp_path):
     for step in (9, 10, 100):
-        save_policy(tmp_path, {"w": np.full((1, 1), step, np.float32)}, {"step": step, "score": float("nan")}, step=step)
+        save_checkpoint(tmp_path, {"w": np.full((1, 1), step, np.float32)}, {"step": step, "score": float("nan")}, step=step)
     params, meta = load_policy(tmp_path)
     assert params["w"].tolist() == [[100.0]]
     assert meta == {"step": 100, "score": None}
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["10", "100"]
     with pytest.raises(InputError, match=r"checkpoints: step 100 is there already"):
-        save_policy(tmp_path, {"w": np.zeros((1, 1))}, {}, step=100)
+        save_checkpoint(tmp_path, {"w": np.zeros((1, 1))}, {}, step=100)
     assert load_policy(tmp_path)[0]["w"].tolist() == [[100.0]]
 
 
 def test_a_policy_sharded_over_two_devices_opens_on_one(tmp_path):
     save = (
         "import jax, numpy as np; from pathlib import Path; from jax.sharding import AxisType, NamedSharding, PartitionSpec;"
-        "from lrdqn.io.checkpoint import save_policy;"
+        "from lrdqn.io.checkpoint import save_checkpoint;"
         "mesh = jax.make_mesh((2,), ('seed',), axis_types=(AxisType.Auto,));"
         "x = jax.device_put(np.arange(8.0).reshape(2, 1, 4), NamedSharding(mesh, PartitionSpec('seed')));"
-        f"assert len(x.devices()) == 2; save_policy(Path({str(tmp_path)!r}), {{'w': x}}, {{}})"
+        "assert len(x.devices()) == 2;"
+        f"save_checkpoint(Path({str(tmp_path)!r}), {{'w': jax.device_get(x)}}, {{}}, 0, state={{'w': x}})"
     )
     load = (
         "import jax, numpy as np; from lrdqn.io.checkpoint import load_policy; assert jax.device_count() == 1;"
@@ -74,7 +75,7 @@ def test_a_policy_sharded_over_two_devices_opens_on_one(tmp_path):
 def test_neither_saving_nor_loading_says_a_word(tmp_path, caplog, capfd):
     logger = logging.getLogger("absl")
     with caplog.at_level(logging.INFO, logger="absl"), caplog.at_level(logging.DEBUG):
-        save_policy(tmp_path, PARAMS, META)
+        save_checkpoint(tmp_path, PARAMS, META, 0)
         load_policy(tmp_path)
         assert logger.level == logging.INFO  # a program that wants to hear others through it still does
     assert [record.getMessage() for record in caplog.records if record.name in ("absl", "orbax")] == []
@@ -96,12 +97,12 @@ def test_missing_checkpoints_are_named(tmp_path):
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
-    save_policy(folder, PARAMS, META, step=7)
+    save_checkpoint(folder, PARAMS, META, step=7)
     return folder
 
 
 def flip_a_bit(step):
-    largest = max((path for path in (step / "state").rglob("d/*") if path.is_file()), key=lambda path: path.stat().st_size)
+    largest = max((path for path in (step / "policy").rglob("d/*") if path.is_file()), key=lambda path: path.stat().st_size)
     content = bytearray(largest.read_bytes())
     content[len(content) // 2] ^= 1
     largest.write_bytes(content)
@@ -110,10 +111,10 @@ def flip_a_bit(step):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (flip_a_bit, r"state/\S+ is not what was saved"),
-        (lambda step: shutil.rmtree(step / "state"), r"state/\S+ is missing"),
+        (flip_a_bit, r"policy/\S+ is not what was saved"),
+        (lambda step: shutil.rmtree(step / "policy"), r"policy/\S+ is missing"),
         (lambda step: (step / "meta" / "metadata").write_text("{}"), "meta/metadata is not what was saved"),
-        (lambda step: (step / "state" / "manifest.ocdbt").unlink(), r"state/manifest\.ocdbt is missing"),
+        (lambda step: (step / "policy" / "manifest.ocdbt").unlink(), r"policy/manifest\.ocdbt is missing"),
         (lambda step: (step / "sha256.json").write_text('{"meta'), r"sha256\.json: "),
     ],
     ids=["bit flipped", "no state", "meta changed", "no manifest", "checksums cut"],
@@ -144,9 +145,9 @@ def test_without_checksums_a_sound_step_loads(unchecked):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda step: shutil.rmtree(step / "state"),
+        lambda step: shutil.rmtree(step / "policy"),
         lambda step: shutil.rmtree(step / "meta"),
-        lambda step: (step / "state" / "_METADATA").write_text('{"tree_metadata": 3}'),
+        lambda step: (step / "policy" / "_METADATA").write_text('{"tree_metadata": 3}'),
     ],
     ids=["no state", "no meta", "metadata wrong"],
 )
@@ -160,4 +161,4 @@ def test_without_checksums_what_orbax_raises_is_one_line(unchecked, damage):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "checkpoints").write_text("in the way")
     with pytest.raises(InputError, match="checkpoints: cannot be written"):
-        save_policy(tmp_path, PARAMS, META)
+        save_checkpoint(tmp_path, PARAMS, META, 0)

@@ -18,6 +18,7 @@ from lrdqn.io import environment, run_folder
 from lrdqn.io.environment import PACKAGES, source_commit
 from lrdqn.io.run_folder import (
     MetricsLog,
+    check_free,
     open_run,
     read_summary,
     write_environment,
@@ -41,7 +42,7 @@ def test_open_run_creates_parents_and_expands_home(tmp_path, monkeypatch):
 def test_open_run_refuses_a_used_folder(tmp_path, name):
     (tmp_path / name).mkdir()
     with pytest.raises(InputError, match=rf"{re.escape(str(tmp_path))}: holds a run already \({re.escape(name)}\)"):
-        open_run(tmp_path)
+        check_free(open_run(tmp_path))
 
 
 def test_open_run_refuses_a_file_and_a_read_only_folder(tmp_path, monkeypatch):

@@ -1,0 +1,75 @@
+"""``lrdqn tune``: search float hyper-parameters; prints the best trials and the command that trains the best one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from omegaconf import DictConfig
+
+from lrdqn.cli.launch import job_files, launch
+from lrdqn.cli.train import preflight as train_preflight
+from lrdqn.cli.train import rewrite, say
+from lrdqn.config import TuneRun
+
+SHOWN = 10
+
+
+def task(config: TuneRun, composed: DictConfig) -> float | None:
+    """One search; its score is the best trial's mean return."""
+    from lrdqn.cli.runtime import prepare
+
+    prepare(config.runtime)
+    from lrdqn.experiment.tuning import tune_in
+
+    folder, files = job_files(composed)
+    rows = tune_in(folder, config, files, say)
+    if rows is None:
+        say(f"stopped; lrdqn tune resume={folder} goes on")
+        raise SystemExit(0)
+    show(rows, config, files.overrides)
+    say(f"folder: {folder}")
+    return rows[0]["return"]["mean"]
+
+
+def show(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str]) -> None:
+    """The best trials, and how to train the best one."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from lrdqn.experiment.tuning import words
+
+    keys = list(rows[0]["point"])
+    caption = (
+        f"{len(rows)} trials x {config.train.seeds} seeds; mean [95 % bootstrap interval over seeds]; the best was picked on "
+        "these figures, so its lead is flattered: train it on another train.seed to judge it"
+    )
+    table = Table("Trial", *keys, "Return", box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
+    for row in rows[:SHOWN]:
+        of = row["return"]
+        figure = f"{of['mean']:.2f} \\[{of['ci_low']:.2f}, {of['ci_high']:.2f}]"
+        table.add_row(str(row["trial"]), *(f"{row['point'][key]:.4g}" for key in keys), figure)
+    Console().print(table)
+    own = ("tune.", "resume=", "train.seed=", *(f"{key}=" for key in keys))
+    kept = [override for override in overrides if not override.startswith(own)]
+    say(" ".join(["best: lrdqn train", *kept, words(rows[0]["point"]), f"train.seed={config.train.seed + 1}"]))
+
+
+def preflight(config: TuneRun) -> None:
+    """Optuna must be there."""
+    from importlib.util import find_spec
+
+    from lrdqn.config import InputError
+
+    if find_spec("optuna") is None:
+        raise InputError("lrdqn tune: needs optuna; pip install 'lrdqn[tune]'")
+    train_preflight(config)
+
+
+def main() -> None:
+    """Entry point."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    launch("tune", TuneRun, task, preflight, rewrite)

@@ -1,0 +1,89 @@
+"""``grid.*``: values of float hyper-parameters that train side by side in one program, one vmapped axis (DESIGN P2)."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+from lrdqn.config.fields import ConfigError
+from lrdqn.config.learner import AgentConfig, ReplayConfig
+
+
+def _ranges(schema: type) -> dict[str, Any]:
+    """Metadata for a list of values of each field of ``schema``: every one lies in the range of the single value."""
+    return {spec.name: {"each": spec.metadata} for spec in dataclasses.fields(schema)}
+
+
+AGENT, REPLAY = _ranges(AgentConfig), _ranges(ReplayConfig)
+
+
+@dataclass
+class AgentGrid:
+    """The agent's float hyper-parameters, fields of ``types.Hypers``."""
+
+    learning_rate: Any = field(default=None, metadata=AGENT["learning_rate"])
+    gamma: Any = field(default=None, metadata=AGENT["gamma"])
+    epsilon_start: Any = field(default=None, metadata=AGENT["epsilon_start"])
+    epsilon_end: Any = field(default=None, metadata=AGENT["epsilon_end"])
+    tau: Any = field(default=None, metadata=AGENT["tau"])
+    reward_scale: Any = field(default=None, metadata=AGENT["reward_scale"])
+
+
+@dataclass
+class ReplayGrid:
+    """The replay's."""
+
+    alpha: Any = field(default=None, metadata=REPLAY["alpha"])
+    beta: Any = field(default=None, metadata=REPLAY["beta"])
+    beta_end: Any = field(default=None, metadata=REPLAY["beta_end"])
+
+
+@dataclass
+class GridConfig:
+    """Lists of values; the learners are all combinations. ``null`` keeps the single value of the section itself."""
+
+    agent: AgentGrid = field(default_factory=AgentGrid)
+    replay: ReplayGrid = field(default_factory=ReplayGrid)
+
+
+KEYS = tuple(
+    f"{name}.{f.name}" for name, part in (("agent", AgentGrid), ("replay", ReplayGrid)) for f in dataclasses.fields(part)
+)
+"""Every hyper-parameter that can be an axis, dotted."""
+
+
+def axes_of(grid: Any) -> dict[str, tuple[float, ...]]:
+    """The axes that were given, by dotted key: ``{"agent.gamma": (0.9, 0.99)}``."""
+    given = {key: value_at(grid, key) for key in KEYS}
+    return {key: values for key, values in given.items() if values is not None}
+
+
+def points_of(grid: Any) -> list[dict[str, float]]:
+    """All combinations of a grid's values, the last axis fastest; one empty point where nothing varies."""
+    axes = axes_of(grid)
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def check_grid(config: Any) -> None:
+    """No value twice, and pairs that must be ordered are ordered at every point."""
+    for key, values in axes_of(config.grid).items():
+        if len(set(values)) < len(values):
+            raise ConfigError(f"grid.{key}", list(values), "must not hold a value twice")
+    for point in points_of(config.grid):
+        check_order(point, config, "agent.epsilon_end", "agent.epsilon_start", at_most=True)
+        check_order(point, config, "replay.beta_end", "replay.beta", at_most=False)
+
+
+def check_order(point: dict[str, float], config: Any, key: str, bound: str, *, at_most: bool) -> None:
+    """``key`` must not pass ``bound``, wherever the two values come from."""
+    value, limit = (point[k] if k in point else value_at(config, k) for k in (key, bound))
+    if value > limit if at_most else value < limit:
+        raise ConfigError(key, value, f"must {'not exceed' if at_most else 'be at least'} {bound}={limit}")
+
+
+def value_at(config: Any, key: str) -> Any:
+    """What stands at a dotted key."""
+    section, _, name = key.partition(".")
+    return getattr(getattr(config, section), name)
