@@ -29,15 +29,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the run folders; must not hold earlier ones")
     parser.add_argument("--movielens", type=Path, help="folder of ml-latest-small; left out, its table is not made")
     given = parser.parse_args()
-    jobs = {"default": ([], "lrdqn train cache_dir=null")}
+    jobs = {"default": ([], "lrdqn train runtime.cache_dir=null")}
     if given.movielens:
         population = given.out / "population"
         run(["calibrate", "source=movielens", f"path={given.movielens}", f"out={population}"])
-        jobs["movielens"] = ([f"env.population={population}"], "lrdqn train env.population=POP cache_dir=null")
+        jobs["movielens"] = ([f"env.population={population}"], "lrdqn train env.population=POP runtime.cache_dir=null")
     result = []
     for name, (overrides, command) in jobs.items():
         folder = given.out / name
-        seconds = run(["train", "cache_dir=null", f"hydra.run.dir={folder}", *overrides])
+        seconds = run(["train", "runtime.cache_dir=null", f"hydra.run.dir={folder}", *overrides])
         result += rows.summary_rows(name, json.loads((folder / "summary.json").read_text()), command, seconds)
     rows.write("main_job", result)
 

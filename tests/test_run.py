@@ -40,7 +40,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_a_run_leaves_a_folder_worth_opening(run: tuple[Path, str]) -> None:
     folder, printed = run
     names = {p.name for p in folder.iterdir()}
-    expected = {".hydra", "resolved.yaml", "env.json", "metrics.jsonl", "summary.json", "checkpoints", "learning_curve.png"}
+    expected = {".hydra", ".lock", "resolved.yaml", "env.json", "metrics.jsonl", "metrics.parquet", "summary.json",
+                "checkpoints", "learning_curve.png"}  # fmt: skip
     assert names == expected
     summary = json.loads((folder / "summary.json").read_text())
     assert set(summary["policies"]) == POLICIES
@@ -97,7 +98,49 @@ def test_a_sweep_ends_with_a_summary_per_job(tmp_path: Path) -> None:
     lrdqn(tmp_path, "train", "-m", "hydra.sweep.dir=sweep", "agent=dqn,double_dqn", "replay=uniform,prioritized", *SMALL)
     summaries = sorted((tmp_path / "sweep").glob("*/summary.json"))
     assert len(summaries) == 4
-    assert len({json.loads(s.read_text())["score"] for s in summaries}) > 1
+    scores = {json.loads(s.read_text())["score"] for s in summaries}
+    assert len(scores) > 1
+    printed = lrdqn(tmp_path, "report", "run=sweep")
+    assert "4 runs" in " ".join(printed.split())
+    rows = json.loads((tmp_path / "sweep" / "joined.json").read_text())
+    assert {row["metrics"]["return"]["mean"] for row in rows if row["policy"] == "learned"} == scores
+    assert {row["varying"]["agent"] for row in rows if row["policy"] == "learned"} == {"dqn", "double_dqn"}
+    assert (tmp_path / "sweep" / "joined.md").read_text().startswith("| Run |")
+
+
+PROBE = ["env=probe", "network=mlp", "train.seeds=2", "train.sessions=8", "train.env_steps=1024", "train.update_period=8",
+         "train.warmup_steps=256", "agent.target_period=64", "evaluate.sessions=8", "replay.capacity=1024"]  # fmt: skip
+
+
+def test_a_search_goes_on_where_it_was_left(tmp_path: Path) -> None:
+    words = ["tune.space.agent.learning_rate=[1e-6,1e-2]", "tune.space.agent.gamma=null", "tune.batch=4", *PROBE]
+    printed = lrdqn(tmp_path, "tune", "hydra.run.dir=study", "tune.trials=4", *words)
+    assert "4/4 trials" in printed
+    again = lrdqn(tmp_path, "tune", "resume=study", "tune.trials=8")
+    assert "4 trials to go" in again
+    trials = json.loads((tmp_path / "study" / "trials.json").read_text())
+    assert sorted(trial["trial"] for trial in trials) == list(range(8))
+    means = [trial["return"]["mean"] for trial in trials]
+    assert means == sorted(means, reverse=True)
+    rates = [trial["point"]["agent.learning_rate"] for trial in trials]
+    assert len(set(rates)) == 8
+    assert all(1e-6 <= rate <= 1e-2 for rate in rates)
+    assert "best: lrdqn train env=probe network=mlp" in again
+    best = next(line for line in again.splitlines() if line.startswith("best: lrdqn train "))
+    assert f"agent.learning_rate={rates[0]:.6g} train.seed=1" in best
+    lrdqn(tmp_path, "tune", "resume=study", "tune.trials=8", "agent.tau=0.5", code=2)
+
+
+def test_loggers_chosen_by_name_hold_the_run(tmp_path: Path) -> None:
+    pytest.importorskip("wandb")
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    lrdqn(tmp_path, "train", "hydra.run.dir=run", "logger=[tensorboard,wandb]", *PROBE)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    events = accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    (final,) = events.Scalars("final/return/learned")
+    assert final.value == pytest.approx(summary["policies"]["learned"]["return"]["mean"], rel=1e-5)
+    assert len(list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))) == 1
 
 
 def test_a_population_fitted_to_movielens_is_trained_on(tmp_path: Path, shared_dir: Path) -> None:

@@ -22,6 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lrdqn.cli.help import help_text
 from lrdqn.config import ConfigError, InputError, freeze, register_schemas, unknown_key
 
 if TYPE_CHECKING:
@@ -173,6 +174,13 @@ def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str
     return f"{key.group(1)}: {first}" if key else first
 
 
+def groups_of(config_name: str) -> dict[str, list[str]]:
+    """Config groups that a command's defaults list names, and what each offers."""
+    rows = OmegaConf.load(CONF / f"{config_name}.yaml").defaults
+    names = [str(name) for row in rows if isinstance(row, DictConfig) for name in row if name != "hydra"]
+    return {name: choices(name) for name in names}
+
+
 def choices(group: str) -> list[str]:
     """Names that a config group offers."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
@@ -211,6 +219,10 @@ def launch(
         rewrite: the arguments as what they stand for; raises ``InputError``.
     """
     register_schemas()
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            sys.stdout.write(help_text(config_name, schema, compose(config_name), groups_of(config_name)))
+        return
     try:
         sys.argv[1:] = rewrite(sys.argv[1:])
         check(config_name, schema, sys.argv[1:], preflight)

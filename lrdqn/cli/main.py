@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 
 import lrdqn
@@ -23,7 +24,7 @@ def usage() -> str:
     return (
         f"lrdqn {lrdqn.__version__} - live-streaming recommendation by deep reinforcement learning\n\n"
         f"usage: lrdqn COMMAND [KEY=VALUE ...]\n\ncommands:\n{rows}\n\n"
-        "`lrdqn COMMAND --help` lists its config groups and values; `lrdqn COMMAND --cfg job` prints the whole config;\n"
+        "`lrdqn COMMAND --help` lists every choice and key with its default and meaning; `lrdqn COMMAND --cfg job` prints the whole config;\n"
         "`lrdqn train -m agent=dqn,double_dqn` runs a sweep.\n"
     )
 
@@ -43,4 +44,7 @@ def main() -> None:
         sys.stderr.write(f"lrdqn: unknown command {name}; {hint}\n")
         raise SystemExit(2)
     sys.argv = [f"lrdqn {name}", *rest]
-    importlib.import_module(f"lrdqn.cli.{name}").main()
+    try:
+        importlib.import_module(f"lrdqn.cli.{name}").main()
+    except BrokenPipeError:  # whoever read us, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -37,7 +37,8 @@ def show_joined(folder: Path) -> None:
     from rich.console import Console
 
     from lrdqn.io.atomic import write_json, write_text
-    from lrdqn.io.joined import join, joined_json, joined_markdown, joined_table
+    from lrdqn.io.joined import join
+    from lrdqn.io.joined_table import joined_json, joined_markdown, joined_table
 
     rows = join(folder)
     Console().print(joined_table(rows))

@@ -26,14 +26,16 @@ def check_env(env: LiveConfig) -> None:
 def preflight(config: TrainRun) -> None:
     """Checks that need files. A folder that is taken is refused before Hydra makes anything."""
     from lrdqn.io.loggers import check_loggers
-    from lrdqn.io.run_folder import check_free
+    from lrdqn.io.run_folder import check_free, check_place
 
     check_env(config.env)
     check_loggers(config.logger)
-    for argument in sys.argv[1:]:
-        key, _, value = argument.partition("=")
-        if key == "hydra.run.dir" and config.resume is None:
-            check_free(value)
+    overrides, flags = split_arguments(sys.argv[1:])
+    given = by_key(overrides)
+    swept = bool(flags.keys() & {"-m", "--multirun"})
+    check_place(given.get("hydra.sweep.dir", "multirun") if swept else given.get("hydra.run.dir", "runs"))
+    if "hydra.run.dir" in given and config.resume is None:
+        check_free(given["hydra.run.dir"])
 
 
 def task(config: TrainRun, composed: DictConfig) -> float | None:

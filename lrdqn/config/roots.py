@@ -67,7 +67,7 @@ class TuneRun(TrainRun):
 class EvaluateRun:
     """Root of `lrdqn evaluate`."""
 
-    run: str = MISSING
+    run: str = said(MISSING, "run folder")
     population: str | None = said(None, "another population folder to judge the policy on; null takes the run's own world")
     seed: int | None = whole(None, 0, "root of the cohorts' randomness; null repeats the run's own table", 2**31 - 1)
     sessions: int | None = whole(None, 1, "session starts per seed and cohort; null takes the run's")
@@ -96,7 +96,7 @@ class CalibrateRun:
 class ReportRun:
     """Root of `lrdqn report`."""
 
-    run: str = MISSING
+    run: str = said(MISSING, "run folder, or a folder of run folders")
 
 
 ENVS: dict[str, type[EnvConfig]] = {"live": LiveConfig, "probe": ProbeConfig}

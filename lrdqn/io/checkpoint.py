@@ -191,10 +191,13 @@ def _verify(step: Path, name: str) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Orbax's running commentary (dozens of INFO lines a save) from whatever handlers the program has set up."""
+    """Keep Orbax's commentary from whatever handlers the program has set up: dozens of lines a save, a traceback per failure.
+
+    What fails is raised as well, and said by us in one line.
+    """
     logger = logging.getLogger("absl")
     before = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:

@@ -69,6 +69,16 @@ def open_run(path: str | Path) -> Path:
     return folder
 
 
+def check_place(folder: str | Path) -> None:
+    """Raise ``InputError`` where a folder cannot be made or written to; makes nothing."""
+    place = Path(folder).expanduser().absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        reason = "not writable" if place.is_dir() else "not a folder"
+        raise InputError(f"{folder}: cannot be made a run folder ({place} is {reason})")
+
+
 def check_free(folder: str | Path) -> None:
     """Raise ``InputError`` where a folder holds a run already."""
     for name in (SUMMARY, METRICS, CHECKPOINTS):

@@ -49,8 +49,8 @@ def table_rows(summary: Mapping[str, Any]) -> list[Row]:
     policies, differences = summary["policies"], summary["differences"]
     order = sorted(policies, key=lambda name: -_number(policies[name].get("return", {}).get("mean"), float("-inf")))
     spread = summary.get("seeds") != 1
-    columns = [_cells([policies[name].get(metric) for name in order], spread) for metric, _, _ in COLUMNS]
-    versus = _cells([differences.get(name, {}).get("return") for name in order], spread, signed=True)
+    columns = [cells_of([policies[name].get(metric) for name in order], spread) for metric, _, _ in COLUMNS]
+    versus = cells_of([differences.get(name, {}).get("return") for name in order], spread, signed=True)
     return [Row(name, tuple(column[i] for column in columns), versus[i]) for i, name in enumerate(order)]
 
 
@@ -73,13 +73,13 @@ def policy_table(summary: Mapping[str, Any]) -> Table:
     )
     table.add_column("Policy", no_wrap=True)
     for _, name, unit in COLUMNS:
-        table.add_column(_header(name, unit), justify="right")
-    table.add_column(_header(*DIFFERENCE), justify="right")
+        table.add_column(header(name, unit), justify="right")
+    table.add_column(header(*DIFFERENCE), justify="right")
     for row in rows:
         own = row.policy == reference(summary)
-        cells = [_two_lines(cell, "bold" if own else "") for cell in row.metrics]
-        cells.append(_two_lines(row.difference, "green" if row.difference.beats else "yellow"))
-        name, *point = _name_lines(row.policy)
+        cells = [two_lines(cell, "bold" if own else "") for cell in row.metrics]
+        cells.append(two_lines(row.difference, "green" if row.difference.beats else "yellow"))
+        name, *point = name_lines(row.policy)
         head = Text.assemble((name, "bold" if own else ""), *(part for line in point for part in ("\n", (line, "dim"))))
         table.add_row(head, *cells)
     return table
@@ -93,17 +93,17 @@ def reference(summary: Mapping[str, Any]) -> str:
 def policy_markdown(summary: Mapping[str, Any]) -> str:
     """The same rows as a Markdown table, with the caption below it."""
     heads = ["Policy", *(f"{name} ({unit})" for _, name, unit in COLUMNS), " ".join(DIFFERENCE)]
-    lines = [_markdown_line(heads), _markdown_line(["---", *["---:"] * (len(COLUMNS) + 1)])]
+    lines = [markdown_line(heads), markdown_line(["---", *["---:"] * (len(COLUMNS) + 1)])]
     for row in table_rows(summary):
         name = f"**{row.policy}**" if row.policy == reference(summary) else row.policy
-        lines.append(_markdown_line([name, *(_one_line(cell) for cell in (*row.metrics, row.difference))]))
+        lines.append(markdown_line([name, *(one_line(cell) for cell in (*row.metrics, row.difference))]))
     return "\n".join([*lines, "", caption(summary), ""])
 
 
 def caption(summary: Mapping[str, Any]) -> str:
     """Seeds, session starts per seed, what brackets and last column are, and the share of sessions that the horizon cut."""
     seeds, sessions = summary.get("seeds"), summary.get("sessions_per_seed")
-    counts = f"{_count(seeds, 'seed')} × {_count(sessions, 'session')}"
+    counts = f"{count_text(seeds, 'seed')} × {count_text(sessions, 'session')}"
     spread = "one seed gives no interval" if seeds == 1 else "mean [95 % bootstrap interval over seeds]"
     last = f"{' '.join(DIFFERENCE)}: return, paired by seed"
     points = [name for name in summary.get("grid", {}) if name.startswith(LEARNED)]
@@ -127,11 +127,11 @@ def verdicts(summary: Mapping[str, Any]) -> list[str]:
     for row in table_rows(summary):
         point = row.policy.startswith(f"{LEARNED}[")
         if row.policy != own and not point and not row.difference.beats:
-            lines.append(f"{own} does not beat {row.policy}: difference {_one_line(row.difference)}")
+            lines.append(f"{own} does not beat {row.policy}: difference {one_line(row.difference)}")
     return lines
 
 
-def _cells(entries: list[Mapping[str, Any] | None], spread: bool, signed: bool = False) -> list[Cell]:
+def cells_of(entries: list[Mapping[str, Any] | None], spread: bool, signed: bool = False) -> list[Cell]:
     """Cells of one column, all with the decimals that its largest number calls for; without ``spread`` there is no interval."""
     triples = [tuple((entry or {}).get(key) for key in ("mean", "ci_low", "ci_high")) for entry in entries]
     largest = max((abs(x) for triple in triples for x in triple if x is not None), default=0.0)
@@ -151,32 +151,36 @@ def _cells(entries: list[Mapping[str, Any] | None], spread: bool, signed: bool =
 
 def _width(rows: list[Row]) -> int:
     """Columns that the table takes with gaps of two."""
-    names = max(len(line) for row in rows for line in _name_lines(row.policy))
+    names = max(len(line) for row in rows for line in name_lines(row.policy))
     cells = [[*row.metrics, row.difference] for row in rows]
     heads = [max(map(len, head)) for head in (*(column[1:] for column in COLUMNS), DIFFERENCE)]
     widths = [max(head, *(len(cell.interval) for cell in column)) for head, *column in zip(heads, *cells, strict=True)]
     return names + sum(widths) + 2 * len(widths)
 
 
-def _name_lines(policy: str) -> list[str]:
+def name_lines(policy: str) -> list[str]:
     """A policy's name, and below it one line per coordinate of its point in the grid."""
     name, _, point = policy.partition("[")
     return [name, *filter(None, point.rstrip("]").split(","))]
 
 
-def _header(name: str, unit: str) -> Text:
+def header(name: str, unit: str) -> Text:
+    """Head of a column: name, and below it the unit."""
     return Text.assemble((name, "bold"), "\n", (unit, "dim"))
 
 
-def _two_lines(cell: Cell, style: str) -> Text:
+def two_lines(cell: Cell, style: str) -> Text:
+    """A cell for a terminal: mean, and below it the interval."""
     return Text.assemble((cell.mean, style), *(["\n", (cell.interval, "dim")] if cell.interval else []))
 
 
-def _one_line(cell: Cell) -> str:
+def one_line(cell: Cell) -> str:
+    """A cell for Markdown."""
     return f"{cell.mean} {cell.interval}".rstrip()
 
 
-def _markdown_line(cells: Iterable[str]) -> str:
+def markdown_line(cells: Iterable[str]) -> str:
+    """A row of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -184,7 +188,8 @@ def _number(x: float | None, missing: float) -> float:
     return missing if x is None else x
 
 
-def _count(n: int | None, noun: str) -> str:
+def count_text(n: int | None, noun: str) -> str:
+    """``10 seeds``, ``1 seed``, ``? seeds``."""
     return f"? {noun}s" if n is None else f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 

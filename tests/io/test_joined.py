@@ -9,7 +9,8 @@ from rich.console import Console
 
 from lrdqn.config import InputError
 from lrdqn.evaluate.summary import summarise
-from lrdqn.io.joined import find_runs, join, joined_caption, joined_json, joined_markdown, joined_table
+from lrdqn.io.joined import find_runs, join
+from lrdqn.io.joined_table import joined_caption, joined_json, joined_markdown, joined_table
 
 METRICS = ("return", "watch_minutes", "session_length", "clicks")
 RANDOM, CONTENT = (1.0, 2.0, 3.0), (4.0, 6.0, 8.0)
