@@ -24,7 +24,8 @@ def usage() -> str:
     return (
         f"lrdqn {lrdqn.__version__} - live-streaming recommendation by deep reinforcement learning\n\n"
         f"usage: lrdqn COMMAND [KEY=VALUE ...]\n\ncommands:\n{rows}\n\n"
-        "`lrdqn COMMAND --help` lists every choice and key with its default and meaning; `lrdqn COMMAND --cfg job` prints the whole config;\n"
+        "`lrdqn COMMAND --help` lists every choice and every key with its default and meaning;\n"
+        "`lrdqn COMMAND --cfg job` prints the whole config;\n"
         "`lrdqn train -m agent=dqn,double_dqn` runs a sweep.\n"
     )
 
