@@ -47,5 +47,8 @@ def main() -> None:
     sys.argv = [f"lrdqn {name}", *rest]
     try:
         importlib.import_module(f"lrdqn.cli.{name}").main()
+    except KeyboardInterrupt:
+        sys.stderr.write(f"lrdqn {name}: interrupted\n")
+        raise SystemExit(130) from None
     except BrokenPipeError:  # whoever read us, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,12 +19,12 @@ def show(folder: Path) -> None:
 
     from lrdqn.io.curve import draw_curve
     from lrdqn.io.run_folder import MetricsLog, read_summary
-    from lrdqn.io.table import policy_table, verdicts
+    from lrdqn.io.table import contained, policy_table, verdicts
 
     console = Console()
     summary = read_summary(folder)
     console.print(policy_table(summary))
-    for line in verdicts(summary):
+    for line in [*verdicts(summary), *contained(summary)]:
         console.print(line, highlight=False, markup=False)
     message = draw_curve(folder, MetricsLog(folder).rows(), folder / "learning_curve.png")
     if message:

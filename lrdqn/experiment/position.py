@@ -71,12 +71,13 @@ def refuse_changes(folder: Path, config: TrainRun, schema: type[TrainRun] = Trai
         raise InputError(f"resume: {folder} was trained with another configuration: {rows}")
 
 
-def find_position(folder: Path, config: TrainRun) -> Position | None:
+def find_position(folder: Path, config: TrainRun, mine: bool = True) -> Position | None:
     """The newest whole checkpoint that the run may go on from; ``None`` where there is nothing to go on from.
 
     Args:
         folder: the run folder, held by this process.
         config: of the run now.
+        mine: whether this process may move what is damaged out of the way; one of those that share a run does.
 
     Raises:
         InputError: there is a run and it must not be continued: ``resume`` is off, its configuration differs, it has gone
@@ -95,7 +96,7 @@ def find_position(folder: Path, config: TrainRun) -> Position | None:
         refuse_changes(folder, config)
         if step > config.train.env_steps:
             raise ConfigError("train.env_steps", config.train.env_steps, f"the run in {folder} stands at {step} already")
-        for bad in (s for s in saved_steps(folder) if s > step):
+        for bad in (s for s in saved_steps(folder) if mine and s > step):
             set_aside(folder, bad)
         return Position(step, meta, "; ".join(notices) + "; going on from the one before" if notices else "")
     if notices:

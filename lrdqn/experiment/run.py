@@ -94,7 +94,7 @@ def run_in(
             refuse_changes(folder, config)
             say(f"{folder} has finished already")
             return read_summary(folder)
-        position = find_position(folder, config)
+        position = find_position(folder, config, mine=writes())
         if position:
             config = with_period(config, position.meta["eval_period"])
             if position.notice:
@@ -171,7 +171,7 @@ class Run:
             outcome = None if self.position else point({})
             while self.steps < train.env_steps:
                 if agreed(self.stop.asked):
-                    self.save(state, progress)
+                    self.save(state)
                     return None
                 began = time.perf_counter()
                 state, metrics = play(state, self.steps // plan.chunk_steps)
@@ -180,8 +180,8 @@ class Run:
                 self.count(metrics, time.perf_counter() - began)
                 outcome = point(metrics)
                 if agreed(time.perf_counter() - self.saved_at >= e.config.checkpoint.seconds):
-                    self.save(state, progress)
-            self.save(state, progress)
+                    self.save(state)
+            self.save(state)
             progress.stage("final table: every policy on the same session starts")
             params = e.agent.policy_params(state.agent)
             if outcome is None:  # resumed with nothing left but the table
@@ -209,8 +209,8 @@ class Run:
         reasons = []
         if not position.meta["replay"]:
             reasons.append("replay was not saved and is filled afresh by warm-up")
-            refill = e.keys(REFILL_STREAM + position.env_steps)
-            state = state._replace(replay=programs.start(refill, e.worlds, e.hypers).replay)
+            refilled = programs.start(e.keys(REFILL_STREAM), e.worlds, e.hypers)
+            state = state._replace(replay=refilled.replay)
         if position.meta["devices"] != describe():
             reasons.append(f"it ran on {position.meta['devices']}, now on {describe()}")
         if reasons:
@@ -227,7 +227,7 @@ class Run:
         added = {name: getattr(self.carried, name) + int(metrics[name].sum()) for name in COUNTED}
         self.carried = self.carried._replace(train_seconds=self.carried.train_seconds + seconds, **added)
 
-    def save(self, state: TrainState, progress: Progress) -> None:
+    def save(self, state: TrainState) -> None:
         """Write a checkpoint of this boundary, unless it stands there already."""
         if self.saved_steps == self.steps:
             return

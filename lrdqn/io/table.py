@@ -131,6 +131,14 @@ def verdicts(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def contained(summary: Mapping[str, Any]) -> list[str]:
+    """In words, what was not finite in training and what became of it (DESIGN P20); empty where nothing was."""
+    rewards, errors = (summary.get(name) or 0 for name in ("nonfinite_rewards", "nonfinite"))
+    words = [f"{count_text(rewards, 'reward')} stored as 0"] * bool(rewards)
+    words += [f"{count_text(errors, 'TD error or gradient')} left out"] * bool(errors)
+    return [f"not finite: {', '.join(words)}; debug=nan finds the first one"] if words else []
+
+
 def cells_of(entries: list[Mapping[str, Any] | None], spread: bool, signed: bool = False) -> list[Cell]:
     """Cells of one column, all with the decimals that its largest number calls for; without ``spread`` there is no interval."""
     triples = [tuple((entry or {}).get(key) for key in ("mean", "ci_low", "ci_high")) for entry in entries]

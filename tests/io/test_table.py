@@ -6,7 +6,7 @@ import io
 import pytest
 from rich.console import Console
 
-from lrdqn.io.table import caption, policy_markdown, policy_table, table_rows, verdicts
+from lrdqn.io.table import caption, contained, policy_markdown, policy_table, table_rows, verdicts
 
 
 def entry(mean, low, high):
@@ -132,3 +132,9 @@ def test_a_diverged_policy_is_shown_last_and_counts_as_not_beaten():
     assert rows[-1].metrics[0] == ("–", "[–, –]", False)
     assert verdicts(summary) == ["learned does not beat content: difference – [–, –]"]
     assert "content" in rendered(summary, 80)
+
+
+def test_what_was_not_finite_is_reported():
+    assert contained({}) == contained({"nonfinite": 0, "nonfinite_rewards": 0}) == []
+    (line,) = contained({"nonfinite": 1, "nonfinite_rewards": 1200})
+    assert line == "not finite: 1,200 rewards stored as 0, 1 TD error or gradient left out; debug=nan finds the first one"
