@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def train_config(config: EvaluateRun) -> TrainRun:
     values = read_resolved(config.run)
     asked = {"sessions": config.sessions, "cohorts": config.cohorts, "resamples": config.resamples}
     values["evaluate"] |= {name: value for name, value in asked.items() if value is not None}
+    kept = {name: values["runtime"][name] for name in ("prng", "precision")}  # the run's own table needs them
+    values["runtime"] = dataclasses.asdict(config.runtime) | kept
     if config.population is not None:
         values["env"]["population"] = config.population
     return freeze(TrainRun, values)
@@ -28,14 +31,15 @@ def task(config: EvaluateRun, composed: DictConfig) -> float:
     del composed
     from lrdqn.cli.runtime import prepare
 
-    prepare(config.runtime)
+    run_config = train_config(config)
+    prepare(run_config.runtime)
     from rich.console import Console
 
     from lrdqn.experiment import judge_saved
     from lrdqn.io.table import policy_table, verdicts
 
     began, console = time.perf_counter(), Console()
-    summary = judge_saved(train_config(config), Path(config.run), config.seed, known=config.population is None)
+    summary = judge_saved(run_config, Path(config.run), config.seed, known=config.population is None)
     console.print(policy_table(summary))
     for line in verdicts(summary):
         console.print(line, highlight=False, markup=False)

@@ -145,9 +145,12 @@ def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str
     text = "\n".join(str(link) for link in chain)
     given = {key.lstrip("+~"): value for key, _, value in (o.partition("=") for o in overrides)}
 
-    missing_group = re.search(r"Could not find '([^']+)'", text)
+    missing_group = re.search(r"Could not (?:find|load) '([^']+)'", text)
     if missing_group:
         group, _, choice = missing_group.group(1).rpartition("/")
+        if group == "hydra/launcher":
+            allowed = "must be basic, submitit_local or submitit_slurm (the last two: pip install 'lrdqn[slurm]')"
+            return str(ConfigError(group, choice, allowed))
         return str(ConfigError(group, choice, "must be one of " + ", ".join(choices(group))))
     if "Config group override must be a string" in text:
         group = next(key for key in given if (CONF / key).is_dir())

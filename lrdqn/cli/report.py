@@ -18,7 +18,7 @@ def show(folder: Path) -> None:
     from rich.console import Console
 
     from lrdqn.io.curve import draw_curve
-    from lrdqn.io.run_folder import MetricsLog, read_summary
+    from lrdqn.io.run_folder import CURVE, MetricsLog, read_summary
     from lrdqn.io.table import contained, policy_table, verdicts
 
     console = Console()
@@ -26,7 +26,7 @@ def show(folder: Path) -> None:
     console.print(policy_table(summary))
     for line in [*verdicts(summary), *contained(summary)]:
         console.print(line, highlight=False, markup=False)
-    message = draw_curve(folder, MetricsLog(folder).rows(), folder / "learning_curve.png")
+    message = draw_curve(folder, MetricsLog(folder).rows(), folder / CURVE)
     if message:
         console.print(message, highlight=False, markup=False)
     console.print(f"run folder: {folder}", highlight=False, soft_wrap=True)

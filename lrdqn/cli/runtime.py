@@ -9,6 +9,8 @@ from lrdqn.config import ConfigError, InputError, RuntimeConfig
 
 WORDS = {"gpu": "pip install 'lrdqn[cuda12]' (or cuda13)", "tpu": "pip install 'lrdqn[tpu]'", "cpu": "unset JAX_PLATFORMS"}
 
+CPU_DEVICES = "jax_num_cpu_devices"
+
 
 def prepare(runtime: RuntimeConfig) -> None:
     """Configure jax. Must run before anything touches a device.
@@ -23,7 +25,7 @@ def prepare(runtime: RuntimeConfig) -> None:
     if runtime.platform != "auto":
         jax.config.update("jax_platforms", runtime.platform)
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-        jax.config.update("jax_num_cpu_devices", runtime.devices or len(os.sched_getaffinity(0)))
+        show_cpus(runtime.devices or len(os.sched_getaffinity(0)))
     jax.config.update("jax_default_prng_impl", runtime.prng)
     if runtime.precision != "default":
         jax.config.update("jax_default_matmul_precision", runtime.precision)
@@ -39,6 +41,18 @@ def prepare(runtime: RuntimeConfig) -> None:
         raise ConfigError("runtime.platform", runtime.platform, f"no such device here ({hint})") from error
     if runtime.devices is not None and runtime.devices > count:
         raise ConfigError("runtime.devices", runtime.devices, f"must not exceed the {count} devices of this process")
+
+
+def show_cpus(count: int) -> None:
+    """Let the CPU appear as ``count`` devices; the first job of a sweep decides for all that follow in its process."""
+    import jax
+
+    if getattr(jax.config, CPU_DEVICES) == count:
+        return
+    try:
+        jax.config.update(CPU_DEVICES, count)
+    except RuntimeError as error:
+        raise ConfigError("runtime.devices", count, "is fixed for a process; run each value by itself") from error
 
 
 def join(runtime: RuntimeConfig) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from lrdqn.cli.launch import job_files, launch, split_arguments
+from lrdqn.cli.launch import CONF, job_files, launch, split_arguments
 from lrdqn.config import ConfigError, InputError, LiveConfig, TrainRun
+from lrdqn.io.run_folder import HYDRA, LOCK
+
+BARE_NAN, QUOTES = re.compile(r"(?<![\w'])nan(?![\w'])"), "'\""
 
 
 def check_env(env: LiveConfig) -> None:
@@ -32,8 +36,11 @@ def preflight(config: TrainRun) -> None:
     check_loggers(config.logger)
     overrides, flags = split_arguments(sys.argv[1:])
     given = by_key(overrides)
-    swept = bool(flags.keys() & {"-m", "--multirun"})
-    check_place(given.get("hydra.sweep.dir", "multirun") if swept else given.get("hydra.run.dir", "runs"))
+    swept = bool(flags.keys() & {"-m", "--multirun"}) or makes_several(given.get("sweep"))
+    key, place = ("hydra.sweep.dir", "multirun") if swept else ("hydra.run.dir", "runs")
+    if config.runtime.coordinator is not None and key not in given:
+        raise ConfigError(key, "null", "processes that share a run need one folder; give it")
+    check_place(given.get(key, place).strip("'"))
     if "hydra.run.dir" in given and config.resume is None:
         check_free(given["hydra.run.dir"])
 
@@ -50,13 +57,26 @@ def task(config: TrainRun, composed: DictConfig) -> float | None:
     try:
         summary = run_in(folder, config, files, say)
     finally:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()  # a run that was refused leaves nothing behind
+        if writes():
+            leave_nothing(folder)
     if summary is None:
         raise SystemExit(0)
     if writes():
         show(folder)
     return summary["score"]
+
+
+def makes_several(sweep: str | None) -> bool:
+    """Whether a ready sweep is several runs, and not a grid in one program."""
+    path = CONF / "sweep" / f"{sweep}.yaml"
+    return path.is_file() and OmegaConf.select(OmegaConf.load(path), "hydra.mode") == "MULTIRUN"
+
+
+def leave_nothing(folder: Path) -> None:
+    """Remove the folder of a run that was refused: it holds nothing, or the lock that was held meanwhile."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {LOCK}:
+        (folder / LOCK).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def say(text: str) -> None:
@@ -66,7 +86,7 @@ def say(text: str) -> None:
 
 def rewrite(argv: list[str]) -> list[str]:
     """Arguments as Hydra must see them."""
-    return continued(["debug='nan'" if argument == "debug=nan" else argument for argument in argv])  # a bare nan is a float
+    return continued([BARE_NAN.sub("'nan'", a) if a.startswith("debug=") else a for a in argv])  # to Hydra nan is a float
 
 
 def continued(argv: list[str]) -> list[str]:
@@ -84,11 +104,12 @@ def continued(argv: list[str]) -> list[str]:
         raise InputError(f"resume={path}: continues one run; a sweep is continued by resume=auto hydra.sweep.dir=FOLDER")
     if "hydra.run.dir" in given:
         raise InputError(f"resume={path}: the run goes on in its own folder; leave hydra.run.dir out")
-    source = Path(path).expanduser() / ".hydra" / "overrides.yaml"
+    source = Path(path.strip(QUOTES)).expanduser() / HYDRA / "overrides.yaml"
     if not source.is_file():
         raise InputError(f"resume={path}: no .hydra/overrides.yaml there; must be the folder of a run")
     saved = [str(row) for row in OmegaConf.to_container(OmegaConf.load(source)) or []]
-    merged = {**by_key(saved), **given, "hydra.run.dir": str(Path(path).expanduser().resolve())}
+    folder = f"'{Path(path.strip(QUOTES)).expanduser().resolve()}'"
+    merged = {**by_key(saved), **given, "hydra.run.dir": folder, "hydra.mode": "RUN"}
     return [f"{key}={value}" for key, value in merged.items()] + [a for a in argv if a.startswith("-")]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from lrdqn.config.fields import ConfigError
-from lrdqn.config.grid import axes_of, check_grid, points_of
+from lrdqn.config.grid import axes_of, check_grid, check_orders, points_of
 from lrdqn.config.roots import CalibrateRun, TrainRun, TuneRun
 from lrdqn.config.world import LiveConfig
 
@@ -70,6 +70,8 @@ def check_running(config: TrainRun) -> None:
     """A run shared by several processes names its coordinator and all of them."""
     runtime = config.runtime
     named = runtime.coordinator not in (None, "auto")
+    if runtime.coordinator is not None and config.debug.mode in ("nan", "checkify"):
+        raise ConfigError("debug", config.debug.mode, "looks at values on one process only; leave runtime.coordinator out")
     for key in ("processes", "process_id"):
         value = getattr(runtime, key)
         if named and value is None:
@@ -91,6 +93,15 @@ def check_tune(config: TuneRun) -> None:
         if len(values) != 2 or values[0] >= values[1]:
             raise ConfigError(f"tune.space.{key}", list(values), "must be [low,high] with low < high")
     divide("tune.trials", config.tune.trials, "tune.batch", config.tune.batch)
+    keys = ("agent.epsilon_end", "agent.epsilon_start", "replay.beta", "replay.beta_end")
+    ends = dict(zip(keys, (max, min, max, min), strict=True))
+    check_orders({key: end(ranges[key]) for key, end in ends.items() if key in ranges}, config)
+    if config.train.myopic:
+        raise ConfigError("train.myopic", "true", "a search trains its trials alone; must be false")
+    if config.debug.mode != "off":
+        raise ConfigError("debug", config.debug.mode, "not in a search; debug one of its points with lrdqn train")
+    if config.runtime.coordinator is not None:
+        raise ConfigError("runtime.coordinator", config.runtime.coordinator, "a search runs in one process")
 
 
 def check_live(env: LiveConfig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import struct
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,11 +70,16 @@ def points_of(grid: Any) -> list[dict[str, float]]:
 def check_grid(config: Any) -> None:
     """No value twice, and pairs that must be ordered are ordered at every point."""
     for key, values in axes_of(config.grid).items():
-        if len(set(values)) < len(values):
-            raise ConfigError(f"grid.{key}", list(values), "must not hold a value twice")
+        if len({struct.pack("f", value) for value in values}) < len(values):
+            raise ConfigError(f"grid.{key}", list(values), "must not hold a value twice (as float32)")
     for point in points_of(config.grid):
-        check_order(point, config, "agent.epsilon_end", "agent.epsilon_start", at_most=True)
-        check_order(point, config, "replay.beta_end", "replay.beta", at_most=False)
+        check_orders(point, config)
+
+
+def check_orders(point: dict[str, float], config: Any) -> None:
+    """Exploration falls, and the importance-weight exponent rises."""
+    check_order(point, config, "agent.epsilon_end", "agent.epsilon_start", at_most=True)
+    check_order(point, config, "replay.beta_end", "replay.beta", at_most=False)
 
 
 def check_order(point: dict[str, float], config: Any, key: str, bound: str, *, at_most: bool) -> None:

@@ -1,4 +1,4 @@
-"""Schemas of how a run is run: devices, checkpoints, debugging. None of them changes what is learned, up to rounding."""
+"""Schemas of how a run is run: devices, checkpoints, debugging, and the search of ``lrdqn tune``."""
 
 from __future__ import annotations
 

@@ -72,14 +72,16 @@ def make_cohort(
         )  # fmt: skip
 
         def decide(p: _Progress) -> tuple[Array, tuple[PyTree, ...]]:
-            own_keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(act_key, i), p.step))(jnp.arange(total))
+            step_key = jax.random.fold_in(act_key, p.step)
             chosen = []
             for g, ((policy, _), state) in enumerate(zip(groups, p.policies, strict=True)):
 
                 def act(state: PyTree, obs: PyTree, key: PRNGKeyArray, policy: Policy = policy) -> tuple[Array, PyTree]:
                     return policy.act(state, View(obs, catalogue), key)
 
-                chosen.append(jax.vmap(act)(state, members(p.obs, g), members(own_keys, g)))
+                # by group, so that a baseline's luck does not depend on how many learners there are
+                keys = jax.random.split(jax.random.fold_in(step_key, g), counts[g])
+                chosen.append(jax.vmap(act)(state, members(p.obs, g), keys))
             actions, states = zip(*chosen, strict=True)
             return jnp.concatenate(actions), states
 

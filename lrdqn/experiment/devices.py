@@ -67,11 +67,14 @@ def writes() -> bool:
     return jax.process_index() == 0
 
 
-def describe() -> dict[str, Any]:
+def describe(sharding: NamedSharding) -> dict[str, Any]:
     """What exactness depends on besides the configuration: a resumed run that finds other devices agrees to rounding only."""
+    import jaxlib.version
+
     return {
-        "platform": jax.default_backend(),
-        "devices": jax.device_count(),
+        "kind": jax.devices()[0].device_kind,
+        "devices": sharding.num_devices,
         "processes": jax.process_count(),
         "jax": jax.__version__,
+        "jaxlib": jaxlib.version.__version__,
     }

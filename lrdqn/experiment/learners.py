@@ -39,8 +39,14 @@ def make_learners(config: TrainRun, points: Sequence[Mapping[str, float]] | None
 
 def named(name: str, point: Mapping[str, float]) -> str:
     """``learned[gamma=0.9,learning_rate=0.001]``: the last part of each key is unique."""
-    values = ",".join(f"{key.rpartition('.')[2]}={value:g}" for key, value in point.items())
+    values = ",".join(f"{key.rpartition('.')[2]}={number(value)}" for key, value in point.items())
     return f"{name}[{values}]" if values else name
+
+
+def number(value: float) -> str:
+    """The short form where it is the same number, else all digits: two points must not share a name."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def is_learned(name: str) -> bool:

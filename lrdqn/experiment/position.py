@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from lrdqn.config import ConfigError, InputError, TrainRun, freeze
 from lrdqn.io.atomic import json_text
-from lrdqn.io.checkpoint import read_meta, saved_steps, set_aside
-from lrdqn.io.run_folder import METRICS, SUMMARY, check_free, read_resolved, read_summary
+from lrdqn.io.checkpoint import read_meta, saved_steps, set_aside_after
+from lrdqn.io.run_folder import METRICS, SUMMARY, MetricsLog, check_free, read_resolved, read_summary
 
 MAY_CHANGE = (
     "train.env_steps",
@@ -28,7 +28,7 @@ MAY_CHANGE = (
     "runtime.processes",
     "runtime.process_id",
 )
-"""Keys, or sections, that a resumed run may change: how far, where and how it runs, not what is learned."""
+"""Keys, or sections, that a resumed run may change: how far, where and how it runs. ``run`` says where that is not exact."""
 
 
 class Position(NamedTuple):
@@ -96,8 +96,9 @@ def find_position(folder: Path, config: TrainRun, mine: bool = True) -> Position
         refuse_changes(folder, config)
         if step > config.train.env_steps:
             raise ConfigError("train.env_steps", config.train.env_steps, f"the run in {folder} stands at {step} already")
-        for bad in (s for s in saved_steps(folder) if mine and s > step):
-            set_aside(folder, bad)
+        if mine:
+            MetricsLog(folder).refuse_shorter(meta["metrics_bytes"])
+            set_aside_after(folder, step)
         return Position(step, meta, "; ".join(notices) + "; going on from the one before" if notices else "")
     if notices:
         raise InputError(f"{notices[0]}; no other checkpoint is left to go on from")
@@ -105,6 +106,8 @@ def find_position(folder: Path, config: TrainRun, mine: bool = True) -> Position
         raise InputError(f"resume={config.resume}: no finished checkpoint there; resume=auto starts afresh where there is none")
     if (folder / SUMMARY).exists():
         raise InputError(f"{folder}: holds a finished run without a checkpoint to go on from; choose another folder")
+    if mine:
+        set_aside_after(folder, -1)
     return None
 
 
@@ -113,14 +116,21 @@ def is_finished(folder: Path, env_steps: int) -> bool:
     return (folder / SUMMARY).exists() and read_summary(folder).get("env_steps") == env_steps
 
 
-def start_afresh(folder: Path) -> None:
-    """Keep, under another name, the rows of a run that was killed before its first checkpoint."""
-    rows = folder / METRICS
-    if rows.exists() and rows.stat().st_size:
+def clear_for(folder: Path, position: Position | None) -> None:
+    """Keep, under other names, what the sitting to come would overwrite: an older summary, or rows without a checkpoint."""
+    if position is None:
+        put_by(folder / METRICS, "before")
+    elif (folder / SUMMARY).exists():
+        put_by(folder / SUMMARY, str(read_summary(folder).get("env_steps", "before")))
+
+
+def put_by(path: Path, mark: str) -> None:
+    """Rename ``a.json`` to ``a-MARK-1.json``, or the next number that is free; nothing where it is missing or empty."""
+    if path.exists() and path.stat().st_size:
         number = 1
-        while (old := folder / f"metrics-before-{number}.jsonl").exists():
+        while (place := path.with_name(f"{path.stem}-{mark}-{number}{path.suffix}")).exists():
             number += 1
-        rows.rename(old)
+        path.rename(place)
 
 
 def with_period(config: TrainRun, period: int) -> TrainRun:

@@ -14,17 +14,17 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from lrdqn.config import TrainRun
+from lrdqn.config import InputError, ReplayConfig, TrainRun
 from lrdqn.evaluate.cohort import Outcome
 from lrdqn.experiment import debugging
 from lrdqn.experiment.devices import agreed, describe, fetch, writes
 from lrdqn.experiment.position import (
     Position,
+    clear_for,
     find_position,
     is_finished,
     plain,
     refuse_changes,
-    start_afresh,
     with_period,
 )
 from lrdqn.experiment.programs import Programs
@@ -65,12 +65,14 @@ class Carried(NamedTuple):
     resumed: tuple[int, ...] = ()
     """Env steps at which the run was taken up again."""
     exact: bool = True
-    """Whether all of these were bit-exact: replay saved, and the same devices."""
+    """Whether all of these were bit-exact: replay saved, the same schedule, devices and program."""
 
 
-def run_in(
-    where: Path, config: TrainRun, files: Files, say: Callable[[str], None] = lambda text: None
-) -> dict[str, Any] | None:
+def _silent(text: str) -> None:
+    """Says nothing."""
+
+
+def run_in(where: Path, config: TrainRun, files: Files, say: Callable[[str], None] = _silent) -> dict[str, Any] | None:
     """Train in a folder, from its newest checkpoint where ``config.resume`` allows it.
 
     Args:
@@ -87,6 +89,7 @@ def run_in(
     """
     with ExitStack() as stack:
         stop = stack.enter_context(StopRequest())
+        say = say if writes() else _silent
         folder = open_run(where)
         if writes():
             stack.enter_context(held(folder))
@@ -100,10 +103,12 @@ def run_in(
             if position.notice:
                 say(position.notice)
         experiment = Experiment(config)
+        experiment.refuse_too_large()
+        if position and position.meta["worlds"] != experiment.world_digest:
+            raise InputError(f"resume: {folder} was trained in other worlds; its population or the simulator has changed since")
         logger = NULL
         if writes():
-            if not position:
-                start_afresh(folder)
+            clear_for(folder, position)
             write_environment(folder, position.env_steps if position else None)
             write_resolved(folder, files.resolved)
             write_hydra(folder, files.hydra)
@@ -211,8 +216,12 @@ class Run:
             reasons.append("replay was not saved and is filled afresh by warm-up")
             refilled = programs.start(e.keys(REFILL_STREAM), e.worlds, e.hypers)
             state = state._replace(replay=refilled.replay)
-        if position.meta["devices"] != describe():
-            reasons.append(f"it ran on {position.meta['devices']}, now on {describe()}")
+        there, here = position.meta["devices"], describe(e.sharding)
+        reasons += [f"{name} is {here[name]}, was {there.get(name)}" for name in here if here[name] != there.get(name)]
+        if position.meta["debug"] != e.config.debug.mode:
+            reasons.append(f"debug is {e.config.debug.mode}, was {position.meta['debug']}")
+        if position.meta["total_steps"] != e.config.train.env_steps and anneals(e.config.replay):
+            reasons.append(f"replay.beta anneals over train.env_steps, which was {position.meta['total_steps']}")
         if reasons:
             progress.stage(f"resume is not bit-exact: {'; '.join(reasons)}")
         if writes():
@@ -238,7 +247,10 @@ class Run:
             "eval_period": e.plan.chunk_steps,
             "metrics_bytes": self.log.size() if writes() else 0,
             "replay": keep.replay,
-            "devices": describe(),
+            "devices": describe(e.sharding),
+            "debug": e.config.debug.mode,
+            "total_steps": e.config.train.env_steps,
+            "worlds": e.world_digest,
             "carried": self.carried._replace(seconds=self.seconds)._asdict(),
         }
         policy = fetch(e.agent.policy_params(state.agent))
@@ -275,6 +287,11 @@ def player(e: Experiment, programs: Programs, folder: Path, first: int) -> debug
         source = debugging.find_source(e.trainer, e.worlds, e.hypers, e.fine_clock)
         return debugging.stop_at_nonfinite(fine, e.plan, [x.name for x in e.learners], source)
     return play
+
+
+def anneals(replay: ReplayConfig) -> bool:
+    """Whether something in training follows a schedule as long as the run."""
+    return replay.name == "prioritized" and replay.beta != replay.beta_end
 
 
 def peak_bytes() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -31,6 +32,14 @@ Table = dict[str, dict[str, np.ndarray]]
 """``{policy: {metric: [seeds]}}``"""
 
 
+def digest(tree: PyTree) -> str:
+    """SHA-256 of all host arrays of a pytree: a run that goes on must find the worlds that it began in."""
+    found = hashlib.sha256()
+    for x in jax.tree.leaves(tree):
+        found.update(np.ascontiguousarray(x).tobytes())
+    return found.hexdigest()
+
+
 class Experiment:
     """Host state of one run; ``run.train`` plays it. Building it compiles nothing and writes nothing.
 
@@ -40,7 +49,7 @@ class Experiment:
         points: hyper-parameters of the learners, by dotted key, instead of the config's own grid.
 
     Raises:
-        InputError: the run cannot fit into memory, or its seeds do not divide over its processes.
+        InputError: its worlds cannot fit into memory, or its seeds do not divide over its processes.
     """
 
     def __init__(self, config: TrainRun, known: bool = True, points: Sequence[Mapping[str, float]] | None = None) -> None:
@@ -65,14 +74,18 @@ class Experiment:
         self.hypers: Hypers = self.place(build.build_hypers(config, [x.point for x in self.learners]))
         self.shapes = self.make_shapes(worlds)
         self.memory = self.plan_memory()
+        self.world_digest = digest(worlds)
         self.worlds = jax.device_put(worlds, self.sharding)
         self.warmup_steps = self.plan.warmup_iterations * self.plan.stride
         self.compile_seconds = 0.0
 
     def set_points(self, points: Sequence[Mapping[str, float]]) -> None:
         """Other values on the grid axis, as many as before: the compiled programs take them as arguments."""
-        self.learners = make_learners(self.config, points)
-        self.hypers = self.place(build.build_hypers(self.config, [x.point for x in self.learners]))
+        learners = make_learners(self.config, points)
+        if len(learners) != len(self.learners):
+            raise ValueError(f"{len(learners)} learners, compiled for {len(self.learners)}")
+        self.learners = learners
+        self.hypers = self.place(build.build_hypers(self.config, [x.point for x in learners]))
 
     @property
     def names(self) -> list[str]:
@@ -107,21 +120,25 @@ class Experiment:
         return Shapes(keys, worlds, hypers, clock, state)
 
     def plan_memory(self) -> MemoryPlan:
-        """What the run will take; refuses what cannot fit."""
+        """What training will take."""
         config, state = self.config, self.shapes.state
         seeds, learners = config.train.seeds, len(self.learners)
         sessions = (state.env, state.obs)
         judged, policies = config.evaluate.sessions, len(self.names)
-        plan = make_memory_plan(state, self.shapes.worlds, sessions, seeds, learners, policies, judged, config.train.sessions)
+        return make_memory_plan(state, self.shapes.worlds, sessions, seeds, learners, policies, judged, config.train.sessions)
+
+    def refuse_too_large(self) -> None:
+        """Raise ``InputError`` where this process's share of the plan does not fit, naming the key to lower."""
+        config, processes = self.config, jax.process_count()
+        share = MemoryPlan({name: size // processes for name, size in self.memory.parts.items()}, *self.memory[1:])
         keys = {
             "replay.capacity": config.replay.capacity,
             "network.hidden": list(config.network.hidden),
             "train.sessions": config.train.sessions,
             "env.streamers": getattr(config.env, "streamers", None),
-            "evaluate.sessions": judged,
+            "evaluate.sessions": config.evaluate.sessions,
         }
-        refuse_what_cannot_fit(plan, self.free, keys)
-        return plan
+        refuse_what_cannot_fit(share, self.free, keys)
 
     def compile(self) -> Programs:
         """Compile start, chunk and evaluation, side by side (DESIGN P5)."""

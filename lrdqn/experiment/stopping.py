@@ -8,6 +8,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+UNTOUCHED = (signal.SIG_DFL, signal.default_int_handler)
 
 
 class StopRequest:
@@ -18,9 +19,13 @@ class StopRequest:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopRequest:
-        """Take the signals over. Python lets only the main thread do so; in another one nothing changes."""
+        """Take the signals over, but from a launcher that has handlers of its own (submitit requeues on signals).
+
+        Python lets only the main thread do so; in another one nothing changes.
+        """
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._ask) for number in SIGNALS}
+            free = [number for number in SIGNALS if signal.getsignal(number) in UNTOUCHED]
+            self._before = {number: signal.signal(number, self._ask) for number in free}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

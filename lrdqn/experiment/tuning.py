@@ -16,13 +16,13 @@ from lrdqn.experiment.programs import Programs
 from lrdqn.experiment.setup import CURVE_STREAM, TRAIN_STREAM, Experiment
 from lrdqn.experiment.stopping import StopRequest
 from lrdqn.io.atomic import write_json
-from lrdqn.io.run_folder import Files, held, open_run, write_environment, write_hydra, write_resolved
+from lrdqn.io.run_folder import STUDY, Files, check_free, held, open_run, write_environment, write_hydra, write_resolved
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import Trial
 
-STUDY, TRIALS = "study.db", "trials.json"
+TRIALS = "trials.json"
 LOG_RATIO = 10.0
 """A range of positive values whose ends are further apart is searched on a log scale."""
 
@@ -47,6 +47,8 @@ def tune_in(where: Path, config: TuneRun, files: Files, say: Callable[[str], Non
             if config.resume is None:
                 raise InputError(f"{folder}: holds a study already; resume=auto goes on with it, or choose another folder")
             refuse_changes(folder, config, TuneRun)
+        else:
+            check_free(folder)
         write_environment(folder)
         write_resolved(folder, files.resolved)
         write_hydra(folder, files.hydra)
@@ -62,6 +64,7 @@ def search(study: Study, config: TuneRun, stop: StopRequest, say: Callable[[str]
     """Batch after batch through one compiled program, until the trials are done or a stop is asked for."""
     batch, space = config.tune.batch, axes_of(config.tune.space)
     e = Experiment(config, points=[{key: low for key, (low, _) in space.items()}] * batch)
+    e.refuse_too_large()
     say(e.memory.line())
     programs = e.compile()
     say(f"compiled in {e.compile_seconds:.0f} s; {config.tune.trials - finished(study)} trials to go, {batch} at a time")

@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,10 @@ from lrdqn.io.run_folder import CHECKPOINTS
 from lrdqn.types import Params, PyTree
 
 CHECKSUMS = "sha256.json"
-"""Written into a finished step. Without it a flipped bit in an array loads as another policy, and nobody is told."""
+"""Written into a step last of all: without it a flipped bit in an array would load as another policy, and nobody be told."""
 
 SET_ASIDE = "damaged"
-"""Folder, in the run folder, of checkpoints that could not be read when a run was resumed."""
+"""Folder, in the run folder, of checkpoints that were damaged or unfinished when a run was resumed."""
 
 
 def save_checkpoint(
@@ -53,7 +52,9 @@ def save_checkpoint(
     items = {"policy": ocp.args.StandardSave(policy), "meta": ocp.args.JsonSave(json.loads(json_text(meta)))}
     if state is not None:
         items["state"] = ocp.args.StandardSave(state)
-    options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=False)
+    options = ocp.CheckpointManagerOptions(
+        max_to_keep=keep, create=True, enable_async_checkpointing=False, cleanup_tmp_directories=True
+    )
     where = Path(folder).resolve() / CHECKPOINTS
     with _quiet():
         try:
@@ -73,11 +74,9 @@ def save_checkpoint(
 
 
 def saved_steps(folder: str | Path) -> list[int]:
-    """Steps of the finished checkpoints of a run, newest first. An interrupted save does not count."""
-    where = Path(folder).expanduser() / CHECKPOINTS
-    if not where.is_dir():
-        return []
-    return sorted((int(path.name) for path in where.iterdir() if path.name.isdigit() and path.is_dir()), reverse=True)
+    """Steps of the finished checkpoints of a run, newest first: those with checksums, which are the last thing written."""
+    found = (Path(folder).expanduser() / CHECKPOINTS).glob(f"*/{CHECKSUMS}")
+    return sorted((int(path.parent.name) for path in found if path.parent.name.isdigit()), reverse=True)
 
 
 def read_meta(folder: str | Path, step: int) -> dict[str, Any]:
@@ -133,13 +132,19 @@ def load_policy(folder: str | Path) -> tuple[Params, dict[str, Any]]:
     return _restore(folder, steps[0], policy=ocp.args.StandardRestore())["policy"], meta
 
 
-def set_aside(folder: Path, step: int) -> Path:
-    """Move a damaged checkpoint out of the way of the ones to come; nothing is deleted. Returns its new place."""
-    target = Path(folder) / SET_ASIDE / str(step)
-    target.parent.mkdir(exist_ok=True)
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(Path(folder) / CHECKPOINTS / str(step), target)
-    return target
+def set_aside_after(folder: Path, step: int) -> None:
+    """Move checkpoints above ``step``, damaged or unfinished, out of the way of the ones to come; nothing is deleted."""
+    for path in (Path(folder) / CHECKPOINTS).glob("*"):
+        if path.name.isdigit() and int(path.name) > step:
+            place, number = Path(folder) / SET_ASIDE / path.name, 1
+            while place.exists():
+                number += 1
+                place = place.with_name(f"{path.name}-{number}")
+            try:
+                place.parent.mkdir(exist_ok=True)
+                os.replace(path, place)
+            except OSError as error:
+                raise InputError(f"{path}: cannot be moved to {place} ({_first_line(error)})") from error
 
 
 def _restore(folder: str | Path, step: int, **items: Any) -> Any:
@@ -176,12 +181,10 @@ def _digest(path: Path) -> str:
 
 
 def _verify(step: Path, name: str) -> None:
-    """Compare a step's files with their checksums; a step that was killed before it got any is taken as it is."""
+    """Compare a step's files with their checksums."""
     try:
         wanted = json.loads((step / CHECKSUMS).read_text(encoding="utf-8"))
         found = _checksums(step)
-    except FileNotFoundError:
-        return
     except (OSError, ValueError) as error:
         raise InputError(f"{name} is damaged ({CHECKSUMS}: {error})") from error
     for file, digest in wanted.items():

@@ -32,6 +32,7 @@ ENVIRONMENT = "env.json"
 RESOLVED = "resolved.yaml"
 METRICS = "metrics.jsonl"
 PARQUET = "metrics.parquet"
+STUDY = "study.db"
 SUMMARY = "summary.json"
 CURVE = "learning_curve.png"
 CHECKPOINTS = "checkpoints"
@@ -72,16 +73,20 @@ def open_run(path: str | Path) -> Path:
 def check_place(folder: str | Path) -> None:
     """Raise ``InputError`` where a folder cannot be made or written to; makes nothing."""
     place = Path(folder).expanduser().absolute()
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+    try:
+        while not place.exists():
+            place = place.parent
+        fit = os.access(place, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made a run folder ({error.strerror or error})") from error
+    if not place.is_dir() or not fit:
         reason = "not writable" if place.is_dir() else "not a folder"
         raise InputError(f"{folder}: cannot be made a run folder ({place} is {reason})")
 
 
 def check_free(folder: str | Path) -> None:
     """Raise ``InputError`` where a folder holds a run already."""
-    for name in (SUMMARY, METRICS, CHECKPOINTS):
+    for name in (SUMMARY, METRICS, CHECKPOINTS, STUDY):
         if (Path(folder).expanduser() / name).exists():
             raise InputError(f"{folder}: holds a run already ({name}); resume=auto continues it, or choose another folder")
 
@@ -100,8 +105,10 @@ def held(folder: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise InputError(f"{folder}: another process is training in it; wait for it, or choose another folder") from error
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be locked ({error.strerror or error})") from error
         yield
     finally:
         os.close(file)
@@ -210,16 +217,20 @@ class MetricsLog:
         """Bytes of the file: the place that a checkpoint remembers."""
         return self.path.stat().st_size
 
+    def refuse_shorter(self, size: int) -> None:
+        """Raise ``InputError`` where the file is shorter than ``size``, so that rows before that place are lost."""
+        have = self.size() if self.path.exists() else 0
+        if have < size:
+            raise InputError(f"{self.path}: holds {have} bytes, the checkpoint was made with {size}; rows are missing")
+
     def cut(self, size: int) -> None:
         """Drop everything after a place that ``size`` gave: rows of chunks that a resumed run plays again.
 
         Raises:
-            InputError: the file is shorter, so rows before that place are lost; or it cannot be written.
+            InputError: the file is shorter, or it cannot be written.
         """
+        self.refuse_shorter(size)
         try:
-            have = self.size()
-            if have < size:
-                raise InputError(f"{self.path}: holds {have} bytes, the checkpoint was made with {size}; rows are missing")
             os.truncate(self.path, size)
         except OSError as error:
             raise InputError(f"{self.path}: cannot be cut back ({error.strerror or error})") from error

@@ -65,18 +65,24 @@ BAD = {
     "runtime.prng=pcg": "runtime.prng=pcg: must be one of threefry2x32, rbg",
     "runtime.memory_gib=0": "runtime.memory_gib=0.0: must be greater than 0",
     "runtime.processes=2": "runtime.processes=2: only goes with runtime.coordinator=HOST:PORT",
+    "hydra/launcher=submitit_nope": "hydra/launcher=submitit_nope: must be basic, submitit_local or submitit_slurm",
+    "logger=[tensorbord]": "logger=tensorbord: must be one of jsonl, tensorboard, wandb",
+    "runtime.coordinator=auto": "hydra.run.dir=null: processes that share a run need one folder; give it",
+    "hydra.run.dir=/etc/hostname/run": "/etc/hostname/run: cannot be made a run folder (/etc/hostname is not a folder)",
     "runtime.coordinator=localhost:1234": "runtime.processes=null: runtime.coordinator=localhost:1234 needs it",
     "'agent.gamma": "cannot be read; arguments are KEY=VALUE",
 }
 
 
 @pytest.fixture(autouse=True)
-def schemas() -> None:
+def fresh_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["lrdqn"])  # the preflight looks at Hydra's own keys there
     register_schemas()
 
 
 @pytest.mark.parametrize("override", BAD)
 def test_a_mistake_is_answered_in_one_line(override: str) -> None:
+    sys.argv[1:] = [override]
     with pytest.raises(InputError) as error:
         check("train", TrainRun, [override], preflight)
     line = " ".join(str(error.value).split())
@@ -110,6 +116,9 @@ def test_a_search_needs_ranges_and_whole_batches() -> None:
         "tune.space.agent.gamma=[0.9]": r"tune\.space\.agent\.gamma=\[0\.9\]: must be \[low,high\]",
         "tune.space.agent.gamma=[0.9,0.5]": r"must be \[low,high\] with low < high",
         "grid.agent.gamma=[0.9,0.5]": "a search has no grid",
+        "train.myopic=true": r"train\.myopic=true: a search trains its trials alone",
+        "debug='nan'": "debug=nan: not in a search",
+        "tune.space.replay.beta_end=[0.1,1]": r"replay\.beta_end=0\.1: must be at least replay\.beta=0\.4",
     }.items():
         with pytest.raises(InputError, match=line):
             check("tune", TuneRun, [override], preflight)
@@ -121,9 +130,9 @@ def test_resume_stands_for_the_arguments_of_the_run(tmp_path: Path) -> None:
         continued([f"resume={tmp_path}"])
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "overrides.yaml").write_text("- agent=dqn\n- train.env_steps=2048\n- resume=auto\n")
-    where = f"hydra.run.dir={tmp_path.resolve()}"
+    where = f"hydra.run.dir='{tmp_path.resolve()}'"
     given = [f"resume={tmp_path}", "train.env_steps=4096"]
-    assert continued(given) == ["agent=dqn", "train.env_steps=4096", f"resume={tmp_path}", where]
+    assert continued(given) == ["agent=dqn", "train.env_steps=4096", f"resume={tmp_path}", where, "hydra.mode=RUN"]
     with pytest.raises(InputError, match="continues one run; a sweep is continued by resume=auto"):
         continued(["-m", *given])
     with pytest.raises(InputError, match="goes on in its own folder"):

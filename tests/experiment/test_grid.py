@@ -38,6 +38,8 @@ def test_learners_are_all_combinations_and_one_twin_per_rest() -> None:
         "myopic[learning_rate=0.001]",
         "myopic[learning_rate=0.003]",
     ]
+    near = make_learners(config(grid={"agent": {"gamma": [0.9, 0.9000001]}}, train={"myopic": False}))
+    assert [x.name for x in near] == ["learned[gamma=0.9]", "learned[gamma=0.9000001]"]
     assert learners[1].point == {"agent.learning_rate": 1e-3, "agent.gamma": 0.9}
     assert learners[6].point == {"agent.learning_rate": 1e-3, "agent.gamma": 0.0}
     assert [x.name for x in make_learners(config())] == ["learned", "myopic"]
@@ -97,6 +99,7 @@ def test_rows_carry_their_coordinates_and_the_table_says_who_was_picked(tmp_path
     ("grid", "line"),
     [
         ({"agent": {"gamma": [0.9, 0.9]}}, r"grid\.agent\.gamma=\[0\.9, 0\.9\]: must not hold a value twice"),
+        ({"agent": {"gamma": [0.9, 0.90000000001]}}, r"must not hold a value twice \(as float32\)"),
         ({"agent": {"gamma": [0.9, 1.5]}}, r"grid\.agent\.gamma=1\.5: must lie in \[0, 1\]"),
         ({"agent": {"gamma": 0.9}}, r"grid\.agent\.gamma=0\.9: must be a list of numbers"),
         ({"agent": {"gamma": []}}, r"grid\.agent\.gamma=\[\]: must be a list of numbers"),

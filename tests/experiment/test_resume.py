@@ -16,7 +16,8 @@ from experiment.runs import config, play, values
 
 from lrdqn.config import InputError
 from lrdqn.experiment import run as run_module
-from lrdqn.experiment.position import changed_keys, is_finished, start_afresh, with_period
+from lrdqn.experiment import setup
+from lrdqn.experiment.position import changed_keys, clear_for, is_finished, with_period
 from lrdqn.experiment.stopping import StopRequest
 from lrdqn.io.checkpoint import saved_steps
 from lrdqn.io.run_folder import MetricsLog, held
@@ -115,6 +116,8 @@ def test_a_finished_run_is_shown_again_and_can_be_extended(whole: tuple[Path, di
     assert longer["env_steps"] == 1536
     assert sorted({row["env_steps"] for row in rows_of(folder)}) == [0, 256, 512, 768, 1024, 1280, 1536]
     assert is_finished(folder, 1536)
+    assert json.loads((folder / "summary-1024-1.json").read_text())["env_steps"] == 1024
+    assert longer["exact"] is False, "beta anneals over the length of the run"
     with pytest.raises(InputError, match=r"train\.env_steps=1024: the run in .* stands at 1536 already"):
         play(folder, resume="auto")
     assert with_period(config(train={"eval_period": None}), 512).train.eval_period == 512
@@ -177,6 +180,30 @@ def test_what_cannot_be_continued_is_said_and_left_alone(stump: Path) -> None:
         play(stump, resume=str(stump))
 
 
+def test_a_checkpoint_killed_before_its_checksums_is_unfinished(stump: Path, whole: tuple[Path, dict[str, Any]]) -> None:
+    (stump / "checkpoints" / "512" / "sha256.json").unlink()
+    summary = play(stump, resume="auto")
+    assert summary is not None
+    assert summary["resumed"] == (256,)
+    assert (stump / "damaged" / "512" / "state").is_dir()
+    assert summary["policies"] == whole[1]["policies"]
+
+
+def test_other_worlds_are_refused_and_other_devices_said(
+    stump: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(setup, "digest", lambda tree: "another")
+        with pytest.raises(InputError, match="was trained in other worlds"):
+            play(stump, resume="auto")
+    describe = run_module.describe
+    monkeypatch.setattr(run_module, "describe", lambda sharding: describe(sharding) | {"kind": "H100"})
+    summary = play(stump, resume="auto")
+    assert summary is not None
+    assert "resume is not bit-exact: kind is H100, was cpu" in capsys.readouterr().out
+    assert summary["exact"] is False
+
+
 def test_missing_rows_are_noticed(stump: Path) -> None:
     path = stump / "metrics.jsonl"
     os.truncate(path, path.stat().st_size - 10)
@@ -193,7 +220,7 @@ def test_deleted_checkpoints_start_the_run_afresh_and_keep_its_rows(stump: Path,
     assert (stump / "metrics-before-1.jsonl").read_bytes() == rows
     assert rows_of(stump) == rows_of(whole[0])
     (stump / "metrics.jsonl").write_bytes(rows)
-    start_afresh(stump)
+    clear_for(stump, None)
     assert (stump / "metrics-before-2.jsonl").read_bytes() == rows
 
 

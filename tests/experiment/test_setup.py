@@ -47,7 +47,7 @@ def test_the_default_replay_stays_below_256_megabytes() -> None:
 
 def test_a_run_that_cannot_fit_is_refused_before_it_compiles() -> None:
     with pytest.raises(InputError, match=r"^replay\.capacity=500000: replay takes .* lower replay\.capacity first"):
-        Experiment(config(replay={"capacity": 500_000}, runtime={"memory_gib": 0.05}))
+        Experiment(config(replay={"capacity": 500_000}, runtime={"memory_gib": 0.05})).refuse_too_large()
 
 
 def test_worlds_that_cannot_fit_are_refused_before_they_are_drawn() -> None:

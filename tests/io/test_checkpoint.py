@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from lrdqn.config import InputError
-from lrdqn.io.checkpoint import load_policy, save_checkpoint
+from lrdqn.io import checkpoint
+from lrdqn.io.checkpoint import load_policy, save_checkpoint, saved_steps, set_aside_after
 
 PARAMS = {
     "torso": {
@@ -136,25 +137,38 @@ def unchecked(tmp_path, saved):
     return folder
 
 
-def test_without_checksums_a_sound_step_loads(unchecked):
-    params, meta = load_policy(unchecked)
-    assert bits(params) == bits(PARAMS)
-    assert meta == META
+def test_without_checksums_a_step_is_not_finished(unchecked):
+    assert saved_steps(unchecked) == []
+    with pytest.raises(InputError, match="no finished checkpoint in checkpoints"):
+        load_policy(unchecked)
+
+
+def test_what_is_in_the_way_is_moved_and_nothing_deleted(unchecked):
+    for _ in range(2):
+        shutil.copytree(unchecked / "checkpoints" / "7", unchecked / "checkpoints" / "9")
+        set_aside_after(unchecked, 7)
+    assert sorted(p.name for p in (unchecked / "damaged").iterdir()) == ["9", "9-2"]
+    assert [p.name for p in (unchecked / "checkpoints").iterdir()] == ["7"]
+
+
+def test_leftovers_of_a_killed_save_go_with_the_next(tmp_path):
+    (tmp_path / "checkpoints" / "5.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
+    save_checkpoint(tmp_path, PARAMS, META, 7)
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["7"]
 
 
 @pytest.mark.parametrize(
     "damage",
-    [
-        lambda step: shutil.rmtree(step / "policy"),
-        lambda step: shutil.rmtree(step / "meta"),
-        lambda step: (step / "policy" / "_METADATA").write_text('{"tree_metadata": 3}'),
-    ],
-    ids=["no state", "no meta", "metadata wrong"],
+    [lambda step: shutil.rmtree(step / "policy"), lambda step: (step / "policy" / "_METADATA").write_text("{}")],
+    ids=["no policy", "metadata wrong"],
 )
-def test_without_checksums_what_orbax_raises_is_one_line(unchecked, damage):
-    damage(unchecked / "checkpoints" / "7")
-    with pytest.raises(InputError, match=rf"^run={re.escape(str(unchecked))}: checkpoints/7 is damaged \(\w+: ") as caught:
-        load_policy(unchecked)
+def test_what_orbax_raises_is_one_line(tmp_path, saved, damage, monkeypatch):
+    """Damage that the checksums know nothing of."""
+    folder = shutil.copytree(saved, tmp_path / "run")
+    damage(folder / "checkpoints" / "7")
+    monkeypatch.setattr(checkpoint, "_verify", lambda step, name: None)
+    with pytest.raises(InputError, match=rf"^run={re.escape(str(folder))}: checkpoints/7 is damaged \(\w+: ") as caught:
+        load_policy(folder)
     assert "\n" not in str(caught.value)
 
 
