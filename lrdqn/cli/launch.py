@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lrdqn.cli.help import help_text
+from lrdqn.cli.main import stop_writing
 from lrdqn.config import ConfigError, InputError, freeze, register_schemas, unknown_key
 
 if TYPE_CHECKING:
@@ -236,6 +237,8 @@ def launch(
     def app(config: Any) -> float | None:
         try:
             return task(freeze(schema, config), config)
+        except BrokenPipeError:
+            stop_writing()
         except InputError as error:
             fail(str(error))
 

@@ -30,6 +30,11 @@ def usage() -> str:
     )
 
 
+def stop_writing() -> None:
+    """Whoever read us, ``head`` say, has seen enough: what is still buffered goes nowhere, without an error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> None:
     """Entry point of the console script."""
     name, *rest = sys.argv[1:] or ["--help"]
@@ -50,5 +55,5 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write(f"lrdqn {name}: interrupted\n")
         raise SystemExit(130) from None
-    except BrokenPipeError:  # whoever read us, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        stop_writing()

@@ -41,7 +41,8 @@ def show_joined(folder: Path) -> None:
     from lrdqn.io.joined_table import joined_json, joined_markdown, joined_table
 
     rows = join(folder)
-    Console().print(joined_table(rows))
+    console = Console()
+    console.print(joined_table(rows, console.width))
     write_json(folder / f"{JOINED}.json", joined_json(rows))
     write_text(folder / f"{JOINED}.md", joined_markdown(rows))
     print(f"{folder / JOINED}.json and .md")

@@ -16,17 +16,17 @@ from lrdqn.io.joined import CONTENT, MYOPIC, Entry, JoinedRow, return_of, seeds_
 from lrdqn.io.table import COLUMNS, MISSING, Cell, cells_of, count_text, header, markdown_line, name_lines, one_line, two_lines
 
 WIDTH, NAME_WIDTH = 100, 30
-"""Columns of the terminal that the table is made for, and at most of its first column."""
+"""Columns of the terminal that the table is made for unless told otherwise, and at most of its first column."""
 SPARED = ("clicks", "session_length", "watch_minutes")
 """Metrics that a table too wide goes without, first one first."""
 Column = tuple[str, tuple[str, str], list[Cell]]
 """Kind (a metric, ``difference`` or ``cost``), two lines of head, and one cell per row."""
 
 
-def joined_table(rows: Sequence[JoinedRow]) -> Table:
-    """The table for a terminal of ``WIDTH`` columns; a metric that does not fit is left out, and the caption says so."""
+def joined_table(rows: Sequence[JoinedRow], width: int = WIDTH) -> Table:
+    """The table for a terminal of ``width`` columns; a metric that does not fit is left out, and the caption says so."""
     lines = _names(rows)
-    columns, gap = _fitting(_columns(rows), min(NAME_WIDTH, max(len(line) for of in lines for line in of)))
+    columns, gap = _fitting(_columns(rows), min(NAME_WIDTH, max(len(line) for of in lines for line in of)), width)
     hidden = [name.lower() for metric, name, _ in COLUMNS if metric in SPARED and metric not in [c[0] for c in columns]]
     words = [joined_caption(rows) + (f"; not shown for width: {', '.join(hidden)}" if hidden else "")]
     words += [row.note if row.run == "." else f"{row.run}: {row.note}" for row in rows if row.note]
@@ -133,12 +133,12 @@ def _figures(rows: Sequence[JoinedRow], entries: list[Entry | None], signed: boo
     return [Cell(cell.mean, "", False) if seeds_of(row) == 1 else cell for row, cell in zip(rows, cells, strict=True)]
 
 
-def _fitting(columns: list[Column], name: int) -> tuple[list[Column], int]:
+def _fitting(columns: list[Column], name: int, width: int) -> tuple[list[Column], int]:
     """The columns that fit beside a first column of ``name`` characters, and the gap between them."""
     for spared, gap in itertools.product(range(len(SPARED) + 1), (2, 1)):
         shown = [column for column in columns if column[0] not in SPARED[:spared]]
         widths = [max(map(len, (*head, *(text for cell in cells for text in cell[:2])))) for _, head, cells in shown]
-        if name + sum(widths) + gap * len(widths) <= WIDTH:
+        if name + sum(widths) + gap * len(widths) <= width:
             return shown, gap
     return [column for column in columns if column[0] not in SPARED], 1
 

@@ -57,7 +57,7 @@ def sweep(tmp_path):
 
 def rendered(rows, width=100):
     console = Console(width=width, file=io.StringIO(), color_system=None, legacy_windows=False)
-    console.print(joined_table(rows))
+    console.print(joined_table(rows, width))
     return console.file.getvalue()
 
 
@@ -342,6 +342,10 @@ def test_a_hundred_columns_show_every_figure_whole(tmp_path):
     assert max(map(len, text.splitlines())) <= 100
     assert "…" not in text
     assert "not shown for width: clicks" in " ".join(text.split())
+    narrow = rendered(rows, width=80)
+    assert "…" not in narrow
+    assert "replay=prioritized" in narrow, "names must not be cut into pieces"
+    assert "not shown for width: length, clicks" in " ".join(narrow.split())
     names = [line.split()[:2] for line in text.splitlines() if line[0].isdigit() and "learned" in line]
     assert names == [[row.run, "learned"] for row in rows if row.run]
     differences = [entry for row in rows for entry in row.differences.values()]
