@@ -7,13 +7,24 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from lrdqn.evaluate.summary import LEARNED
 from lrdqn.io.joined import CONTENT, MYOPIC, Entry, JoinedRow, return_of, seeds_of
-from lrdqn.io.table import COLUMNS, MISSING, Cell, cells_of, count_text, header, markdown_line, name_lines, one_line, two_lines
+from lrdqn.io.table import (
+    COLUMNS,
+    MISSING,
+    Cell,
+    cells_of,
+    count_text,
+    header,
+    markdown_line,
+    name_lines,
+    one_line,
+    plain_table,
+    two_lines,
+)
 
 WIDTH, NAME_WIDTH = 100, 30
 """Columns of the terminal that the table is made for unless told otherwise, and at most of its first column."""
@@ -30,16 +41,7 @@ def joined_table(rows: Sequence[JoinedRow], width: int = WIDTH) -> Table:
     hidden = [name.lower() for metric, name, _ in COLUMNS if metric in SPARED and metric not in [c[0] for c in columns]]
     words = [joined_caption(rows) + (f"; not shown for width: {', '.join(hidden)}" if hidden else "")]
     words += [row.note if row.run == "." else f"{row.run}: {row.note}" for row in rows if row.note]
-    caption = Text("\n" + "\n".join(words), style="table.caption")
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, gap - 1),
-        collapse_padding=True,
-        pad_edge=False,
-        caption=caption,
-        caption_justify="left",
-    )
+    table = plain_table("\n".join(words), gap)
     table.add_column("Learner", max_width=NAME_WIDTH, overflow="fold")
     for _, head, _ in columns:
         table.add_column(header(*head), justify="right")

@@ -62,15 +62,7 @@ def policy_table(summary: Mapping[str, Any]) -> Table:
     """
     rows = table_rows(summary)
     gap = 1 if _width(rows) > NARROW else 2
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, gap - 1),
-        collapse_padding=True,
-        pad_edge=False,
-        caption=Text("\n" + caption(summary), style="table.caption"),
-        caption_justify="left",
-    )
+    table = plain_table(caption(summary), gap)
     table.add_column("Policy", no_wrap=True)
     for _, name, unit in COLUMNS:
         table.add_column(header(name, unit), justify="right")
@@ -83,6 +75,19 @@ def policy_table(summary: Mapping[str, Any]) -> Table:
         head = Text.assemble((name, "bold" if own else ""), *(part for line in point for part in ("\n", (line, "dim"))))
         table.add_row(head, *cells)
     return table
+
+
+def plain_table(words: str, gap: int) -> Table:
+    """An empty table without frames, ``gap`` columns between its own, and ``words`` below it."""
+    return Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, gap - 1),
+        collapse_padding=True,
+        pad_edge=False,
+        caption=Text(f"\n{words}", style="table.caption"),
+        caption_justify="left",
+    )
 
 
 def reference(summary: Mapping[str, Any]) -> str:
