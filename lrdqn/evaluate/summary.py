@@ -13,6 +13,9 @@ from lrdqn.evaluate.statistics import Interval, bootstrap_mean, paired_differenc
 LEARNED = "learned"
 """Name of the policy that every other one is compared with."""
 
+MYOPIC = "myopic"
+"""Name of a learner's twin with gamma = 0."""
+
 CENSORED = "censored"
 """Metric that qualifies the others instead of being a result; the summary tells it apart, as ``censored_share``."""
 

@@ -27,11 +27,9 @@ def seed_sharding(seeds: int, limit: int | None = None) -> NamedSharding:
     """
     processes = jax.process_count()
     of_process = [[d for d in jax.devices() if d.process_index == i][:limit] for i in range(processes)]
-    each = max(n for n in range(1, min(map(len, of_process)) + 1) if processes > 1 or seeds % n == 0)
-    if processes > 1:
-        each = max((n for n in range(1, each + 1) if seeds % (n * processes) == 0), default=0)
-        if not each:
-            raise ConfigError("train.seeds", seeds, f"must be a multiple of the {processes} processes that share the run")
+    each = max((n for n in range(1, min(map(len, of_process)) + 1) if seeds % (n * processes) == 0), default=0)
+    if not each:
+        raise ConfigError("train.seeds", seeds, f"must be a multiple of the {processes} processes that share the run")
     devices = [device for own in of_process for device in own[:each]]
     return NamedSharding(
         jax.make_mesh((len(devices),), ("seed",), axis_types=(AxisType.Auto,), devices=devices), PartitionSpec("seed")

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from lrdqn.config import TrainRun, points_of, value_at
-from lrdqn.evaluate.summary import LEARNED
+from lrdqn.evaluate.summary import LEARNED, MYOPIC
 
-MYOPIC = "myopic"
 GAMMA = "agent.gamma"
 
 

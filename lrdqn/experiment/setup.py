@@ -15,10 +15,10 @@ from lrdqn import build
 from lrdqn.config import TrainRun
 from lrdqn.envs.live import SIM_VERSION
 from lrdqn.evaluate.cohort import METRICS, Outcome, per_seed
-from lrdqn.evaluate.summary import CENSORED, LEARNED, summarise
+from lrdqn.evaluate.summary import CENSORED, LEARNED, MYOPIC, summarise
 from lrdqn.experiment.debugging import checked, plan_for
 from lrdqn.experiment.devices import fetch, seed_keys, seed_sharding
-from lrdqn.experiment.learners import GAMMA, MYOPIC, is_learned, make_learners
+from lrdqn.experiment.learners import GAMMA, is_learned, make_learners
 from lrdqn.experiment.programs import Programs, Shapes, compile_programs, evaluator, over_learners, with_sharding
 from lrdqn.train import Clock, clock_at, make_plan, make_trainer
 from lrdqn.train.memory import MemoryPlan, free_bytes, make_memory_plan, refuse_what_cannot_fit

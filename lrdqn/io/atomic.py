@@ -6,9 +6,10 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lrdqn.config import InputError
 
@@ -20,19 +21,30 @@ def write_bytes(path: Path, data: bytes) -> None:
         InputError: the folder is missing, full or not writable. The old file stays and nothing is left beside it.
     """
     path = Path(path)
+    try:
+        with replacing(path) as file:
+            file.write(data)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that takes the place of ``path`` when the block ends without an error, and else goes.
+
+    Raises:
+        OSError: the folder is missing, full or not writable.
+    """
     # not tempfile: its files are private to the owner, and would stay so after the move
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        try:
-            with open(beside, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+        with open(beside, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -13,12 +13,12 @@ import numpy as np
 
 from lrdqn.config import InputError
 from lrdqn.evaluate.statistics import paired_difference
-from lrdqn.evaluate.summary import LEARNED
+from lrdqn.evaluate.summary import LEARNED, MYOPIC
 from lrdqn.io.run_folder import HYDRA, METRICS, RESOLVED, SUMMARY, MetricsLog, read_resolved, read_summary
 
 DEPTH = 3
 """Folders below the one asked for in which runs are looked for."""
-MYOPIC, CONTENT, GAMMA = "myopic", "content", "agent.gamma"
+CONTENT, GAMMA = "content", "agent.gamma"
 FIGURES = ("mean", "ci_low", "ci_high")
 
 Entry = dict[str, Any]

@@ -10,8 +10,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from lrdqn.evaluate.summary import LEARNED
-from lrdqn.io.joined import CONTENT, MYOPIC, Entry, JoinedRow, return_of, seeds_of
+from lrdqn.evaluate.summary import LEARNED, MYOPIC
+from lrdqn.io.joined import CONTENT, Entry, JoinedRow, return_of, seeds_of
 from lrdqn.io.table import (
     COLUMNS,
     MISSING,

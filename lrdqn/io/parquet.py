@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from lrdqn.config import InputError
-from lrdqn.io.atomic import json_text
+from lrdqn.io.atomic import json_text, replacing
 
 NO_PYARROW = "metrics.parquet needs pyarrow: pip install 'lrdqn[data]'"
 BATCH_ROWS = 16_384
@@ -60,28 +58,20 @@ def write_parquet(rows_path: Path, path: Path) -> str | None:
         import pyarrow.parquet as pq
     except ImportError:
         return NO_PYARROW
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         kinds = _columns(rows_path)
         if not kinds:
             return f"{path.name}: {rows_path.name} has no rows"
         types = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "text": pa.string()}
         schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
-        try:
-            with open(beside, "xb") as file:
-                with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                    rows = iter_rows(rows_path)
-                    while batch := list(islice(rows, BATCH_ROWS)):
-                        columns = [
-                            pa.array([_cell(row.get(name), kinds[name]) for row in batch], field.type)
-                            for name, field in zip(kinds, schema, strict=True)
-                        ]
-                        writer.write_batch(pa.record_batch(columns, schema=schema))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with replacing(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+            rows = iter_rows(rows_path)
+            while batch := list(islice(rows, BATCH_ROWS)):
+                columns = [
+                    pa.array([_cell(row.get(name), kinds[name]) for row in batch], field.type)
+                    for name, field in zip(kinds, schema, strict=True)
+                ]
+                writer.write_batch(pa.record_batch(columns, schema=schema))
     except InputError as error:
         return f"{path.name}: {error}"
     except OSError as error:

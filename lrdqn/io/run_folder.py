@@ -19,7 +19,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from lrdqn.config import InputError
@@ -181,7 +180,7 @@ def read_summary(folder: str | Path) -> dict[str, Any]:
 class MetricsLog:
     """Rows of ``metrics.jsonl``. Every row is in the file as a whole line when ``append`` returns; no handle stays open.
 
-    As a context manager it makes the empty file at once, so that a folder that cannot be written to is found before training.
+    ``append(())`` makes the empty file, so that a folder that cannot be written to is found before training.
 
     Args:
         folder: the run folder.
@@ -189,14 +188,6 @@ class MetricsLog:
 
     def __init__(self, folder: str | Path) -> None:
         self.path = Path(folder).expanduser() / METRICS
-
-    def __enter__(self) -> MetricsLog:
-        """Make the file where there is none."""
-        self.append(())
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Nothing to close."""
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append one line per row; NaN and infinities become ``null``.

@@ -115,7 +115,7 @@ def test_a_crash_leaves_the_old_table(tmp_path, monkeypatch):
     def full(fd):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(parquet.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     assert write_parquet(path, table) == f"{table}: cannot be written (No space left on device)"
     monkeypatch.undo()
     assert pq.read_table(table).to_pydict() == {"a": [1]}

@@ -123,12 +123,13 @@ def test_resolved_config_is_kept_as_it_is(tmp_path):
 
 
 def test_metrics_come_back_and_each_is_on_disk_at_once(tmp_path):
-    with MetricsLog(tmp_path) as log:
-        assert log.rows() == []
-        log.append([{"env_steps": 0, "return": float("nan")}, {"env_steps": 2**40, "return": np.float32(0.5)}])
-        # another reader sees it while the log is in use
-        assert MetricsLog(tmp_path).rows() == [{"env_steps": 0, "return": None}, {"env_steps": 2**40, "return": 0.5}]
-        log.append({"seed": i} for i in range(2))
+    log = MetricsLog(tmp_path)
+    log.append(())
+    assert log.rows() == []
+    log.append([{"env_steps": 0, "return": float("nan")}, {"env_steps": 2**40, "return": np.float32(0.5)}])
+    # another reader sees it while the log is in use
+    assert MetricsLog(tmp_path).rows() == [{"env_steps": 0, "return": None}, {"env_steps": 2**40, "return": 0.5}]
+    log.append({"seed": i} for i in range(2))
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == log.rows()
     assert len(lines) == 4
@@ -153,8 +154,8 @@ def test_a_killed_runs_half_line_is_dropped_but_damage_is_named(tmp_path):
 
 
 def test_metrics_that_cannot_be_written_are_an_input_error(tmp_path):
-    with pytest.raises(InputError, match=r"metrics\.jsonl: cannot be written \(No such file"), MetricsLog(tmp_path / "no"):
-        pass
+    with pytest.raises(InputError, match=r"metrics\.jsonl: cannot be written \(No such file"):
+        MetricsLog(tmp_path / "no").append(())
 
 
 def test_summary_round_trip(tmp_path):
