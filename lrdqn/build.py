@@ -5,34 +5,47 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from lrdqn.agents import make_dqn, make_greedy
+from lrdqn.agents import make_double_q_learning, make_dqn, make_greedy, make_q_learning, make_value_iteration
 from lrdqn.baselines import make_content, make_popularity, make_random
 from lrdqn.config import (
     GRID_KEYS,
     AgentConfig,
     EnvConfig,
+    GarnetConfig,
     InputError,
     LiveConfig,
+    NetworkConfig,
     ProbeConfig,
-    ReplayConfig,
     TrainRun,
+    iteration_steps,
+    plugins,
     value_at,
 )
+from lrdqn.envs.garnet import make_garnet, make_garnet_world
 from lrdqn.envs.live import make_live, make_world, sample_population
 from lrdqn.envs.live.population import resize
 from lrdqn.envs.live.world import stack_worlds
 from lrdqn.envs.probes import make_probe
 from lrdqn.io.population import load_population
-from lrdqn.networks import make_mlp, make_scorer
+from lrdqn.networks import make_mlp, make_scorer, make_table
 from lrdqn.networks.scorer import Shapes
-from lrdqn.replay import make_prioritized, make_uniform
+from lrdqn.ops.losses import LOSSES
+from lrdqn.ops.values import Values, make_categorical, make_expected, make_quantile
+from lrdqn.replay import make_prioritized, make_queue, make_rank, make_uniform
+from lrdqn.train.horizon import Horizon, make_horizon
 from lrdqn.train.memory import HEADROOM, size_text
-from lrdqn.types import Agent, Env, Hypers, Network, Policy, Population, PyTree, Replay
+from lrdqn.types import Agent, Env, EnvSpec, Hypers, Network, Policy, Population, PyTree, Replay
+
+READS = {"scorer": ("candidates",), "mlp": ("vector", "one_hot"), "table": ("one_hot",)}
+"""Network -> the kinds of observations that it reads (``EnvSpec.observation``)."""
+
+T = TypeVar("T")
 
 POPULATION_STREAM, SCHEDULE_STREAM = 0, 1
 """Names of the random streams of a world, so that a schedule does not depend on how its population was drawn."""
@@ -42,12 +55,28 @@ def build_env(config: EnvConfig, sessions: int) -> Env:
     """The environment, for ``sessions`` sessions that step together."""
     if config.name == "live":
         return make_live(cast(LiveConfig, config), sessions)
-    return make_probe(cast(ProbeConfig, config), sessions)
+    if config.name == "garnet":
+        return make_garnet(cast(GarnetConfig, config), sessions)
+    if config.name == "probe":
+        return make_probe(cast(ProbeConfig, config), sessions)
+    return of_kind(Env, plugins.load("env", config.name).make(config, sessions), f"env={config.name}")
 
 
-def world_stream(config: LiveConfig, seed: int, index: int, stream: int) -> np.random.Generator:
-    """Random numbers of seed ``index``'s world; the same for all seeds where ``world_seed`` is given."""
-    root = (seed, index) if config.world_seed is None else (config.world_seed,)
+def of_kind(kind: type[T], made: Any, what: str) -> T:
+    """What a plugin made.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(made, kind):
+        raise InputError(f"{what}: the plugin made a {type(made).__name__}; must make a lrdqn.types.{kind.__name__}")
+    return made
+
+
+def world_stream(config: EnvConfig, seed: int, index: int, stream: int) -> np.random.Generator:
+    """Random numbers of seed ``index``'s world; the same for all seeds where there is a ``world_seed`` and it is given."""
+    world_seed = getattr(config, "world_seed", None)
+    root = (seed, index) if world_seed is None else (world_seed,)
     return np.random.default_rng([*root, stream])
 
 
@@ -67,8 +96,14 @@ def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -
         seeds: how many; seed i's world is folded from its index, so it does not depend on how many there are.
         known: whether policies have met these streamers.
     """
-    if config.name != "live":
+    if config.name == "garnet":
+        garnet = cast(GarnetConfig, config)
+        streams = (world_stream(garnet, seed, i, POPULATION_STREAM) for i in range(seeds))
+        return stacked([make_garnet_world(garnet, stream) for stream in streams])
+    if config.name == "probe":
         return ()
+    if config.name != "live":
+        return plugin_worlds(config, seed, seeds)
     live = cast(LiveConfig, config)
     shared = live.population is not None or live.world_seed is not None
     population = build_population(live, seed, 0) if shared else None
@@ -77,6 +112,24 @@ def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -
         for i in range(seeds)
     ]
     return stack_worlds(worlds)
+
+
+def plugin_worlds(config: EnvConfig, seed: int, seeds: int) -> PyTree:
+    """Worlds of a third party's environment, each from its own random stream; ``()`` where it has none."""
+    world = plugins.load("env", config.name).world
+    if world is None:
+        return ()
+    return stacked([world(config, world_stream(config, seed, i, POPULATION_STREAM)) for i in range(seeds)])
+
+
+def stacked(worlds: Sequence[PyTree]) -> PyTree:
+    """Worlds of several seeds with a leading axis, in types that devices hold (NumPy draws float64)."""
+
+    def stack(*leaves: Any) -> np.ndarray:
+        whole = np.stack(leaves)
+        return whole.astype(jax.dtypes.canonicalize_dtype(whole.dtype))
+
+    return jax.tree.map(stack, *worlds)
 
 
 def refuse_large_worlds(config: EnvConfig, seeds: int, free: int | None) -> None:
@@ -110,23 +163,76 @@ def refuse_large_worlds(config: EnvConfig, seeds: int, free: int | None) -> None
         )
 
 
-def build_network(config: TrainRun, env: Env, worlds: PyTree) -> Network:
-    """The Q-network; a scorer takes its widths from the worlds."""
-    if config.network.name == "mlp":
-        return make_mlp(config.network, env.spec)
+def build_values(config: TrainRun) -> Values:
+    """What the network's last axis means, and the loss on it."""
+    network = config.network
+    if network.value == "categorical":
+        return make_categorical(network.atoms, network.v_min, network.v_max)
+    if network.value == "quantile":
+        return make_quantile(network.atoms, network.kappa)
+    return make_expected(LOSSES[config.agent.loss])
+
+
+def build_network(config: NetworkConfig, env: Env, worlds: PyTree, values: Values) -> Network:
+    """The Q-network; a scorer takes its widths from the worlds.
+
+    Raises:
+        InputError: it cannot read this environment's observations.
+    """
+    shown, kinds = env.spec.observation, " or ".join(READS[config.name])
+    if shown not in READS[config.name]:
+        fitting = " or ".join(f"network={name}" for name, read in READS.items() if shown in read)
+        advice = f"use {fitting}" if fitting else "no network reads that"
+        raise InputError(f"network={config.name}: reads {kinds}, and env={env.spec.name} shows {shown}; {advice}")
+    if config.name == "table":
+        return make_table(env.spec)
+    if config.name == "mlp":
+        return make_mlp(config, env.spec, values)
     one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), worlds)
     _, obs = jax.eval_shape(env.reset, jax.eval_shape(lambda: jax.random.key(0)), one)
-    return make_scorer(config.network, Shapes.of(one.catalogue, obs))
+    return make_scorer(config, Shapes.of(one.catalogue, obs), values)
 
 
-def build_replay(config: ReplayConfig) -> Replay:
-    """The replay memory."""
-    return {"uniform": make_uniform, "prioritized": make_prioritized}[config.name](config)
+def build_replay(config: TrainRun) -> Replay:
+    """The replay memory; a queue holds what one iteration writes."""
+    if config.replay.name == "queue":
+        return make_queue(config.replay, passes(config) * iteration_steps(config.train))
+    return {"uniform": make_uniform, "prioritized": make_prioritized, "rank": make_rank}[config.replay.name](config.replay)
 
 
-def build_agent(config: AgentConfig, network: Network) -> Agent:
+def passes(config: TrainRun) -> int:
+    """Times that each transition is learnt from, on average."""
+    return max(config.replay.batch_size // config.train.update_period, 1)
+
+
+def build_horizon(config: TrainRun, network: Network) -> Horizon:
+    """What becomes of one-step transitions before they are stored."""
+    return make_horizon(config.agent, network, passes(config))
+
+
+def build_agent(config: AgentConfig, network: Network, values: Values, spec: EnvSpec) -> Agent:
     """The learner."""
-    return make_dqn(config, network)
+    if config.name == "dqn":
+        return make_dqn(config, network, values)
+    tabular = {
+        "q_learning": make_q_learning,
+        "double_q_learning": make_double_q_learning,
+        "value_iteration": make_value_iteration,
+    }
+    if config.name in tabular:
+        return tabular[config.name](config, spec)
+    made = plugins.load("agent", config.name).make(config, network, values, spec)
+    return counting(of_kind(Agent, made, f"agent={config.name}"))
+
+
+def counting(agent: Agent) -> Agent:
+    """An agent whose metrics have ``nonfinite``, which every run adds up (DESIGN P20), where it does not count itself."""
+
+    def update(*arguments: Any) -> tuple[PyTree, jax.Array, dict[str, jax.Array]]:
+        state, td_error, metrics = agent.update(*arguments)
+        return state, td_error, {"nonfinite": jnp.sum(~jnp.isfinite(td_error)), **metrics}
+
+    return agent._replace(update=update)
 
 
 def build_hypers(config: TrainRun, points: Sequence[Mapping[str, float]]) -> Hypers:

@@ -57,10 +57,12 @@ class Sample(NamedTuple):
 
 
 class QOutput(NamedTuple):
-    """Action values ``q [B, A]`` and which actions exist, ``mask [B, A]``."""
+    """Action values ``q [B, A]``, which actions exist, ``mask [B, A]``, and what ``q`` is the mean of, ``raw [B, A, K]``."""
 
     q: Float[Array, "B A"]
     mask: Bool[Array, "B A"]
+    raw: Float[Array, "B A K"]
+    """K numbers per action, read by ``ops.values``: the value itself (K = 1), logits of atoms, or quantiles."""
 
 
 class Hypers(NamedTuple):
@@ -68,12 +70,17 @@ class Hypers(NamedTuple):
 
     learning_rate: Float[Array, ""]
     gamma: Float[Array, ""]
-    epsilon_start: Float[Array, ""]
+    epsilon: Float[Array, ""]
+    """At the start of a run; inside an iteration, what its schedule has reached."""
     epsilon_end: Float[Array, ""]
     tau: Float[Array, ""]
     reward_scale: Float[Array, ""]
+    trace: Float[Array, ""]
+    munchausen: Float[Array, ""]
+    temperature: Float[Array, ""]
     alpha: Float[Array, ""]
     beta: Float[Array, ""]
+    """As ``epsilon``."""
     beta_end: Float[Array, ""]
 
 
@@ -85,7 +92,8 @@ class EnvSpec(NamedTuple):
     actions: int
     slate: int
     observation: str
-    """``vector`` (a flat float array, fixed action set) or ``candidates`` (a ``LiveObs``, changing action set)."""
+    """``vector`` (a flat float array, fixed action set), ``one_hot`` (a vector that names one of finitely many states) or
+    ``candidates`` (a ``LiveObs``, changing action set)."""
     horizon: int
     obs_size: int
     """Length of a ``vector`` observation; 0 for ``candidates``."""
@@ -104,13 +112,13 @@ class Env(NamedTuple):
 
 
 class Network(NamedTuple):
-    """A Q-function as pure functions. ``key`` is for noisy layers."""
+    """A Q-function as pure functions. ``key`` is for noisy layers; without one they play their means."""
 
     init: Callable[[PRNGKeyArray], Params]
     apply: Callable[[Params, PyTree, PyTree, PRNGKeyArray | None], QOutput]
     """``apply(params, obs, catalogue, key) -> QOutput``: every action's value."""
-    value: Callable[[Params, PyTree, Array, PyTree, PRNGKeyArray | None], Float[Array, "B"]]
-    """``value(params, obs, action, catalogue, key)``: ``apply(...).q`` at ``action``, without scoring what nobody asked for."""
+    value: Callable[[Params, PyTree, Array, PyTree, PRNGKeyArray | None], Float[Array, "B K"]]
+    """``value(params, obs, action, catalogue, key)``: ``apply(...).raw`` at ``action``, scoring nothing else where it can."""
 
 
 class Replay(NamedTuple):
@@ -135,6 +143,31 @@ class Agent(NamedTuple):
     sync: Callable[[PyTree, Hypers], PyTree]
     """``sync(state, hypers)``: moves the target parameters towards the online ones."""
     policy_params: Callable[[PyTree], Params]
+    """The part of the state that the network plays; selected, not computed, for it is also asked of shapes and of many
+    learners at once."""
+
+
+class EnvPlugin(NamedTuple):
+    """A third party's environment: what an entry point of the group ``lrdqn.envs`` names. Importing it must compute nothing
+    with jax, whose devices are set up later."""
+
+    schema: type
+    """A ``@dataclass`` derived from ``lrdqn.config.EnvConfig``: its fields are the keys ``env.*``."""
+    make: Callable[[Any, int], Env]
+    """``make(config, sessions)``, from the frozen config."""
+    world: Callable[[Any, Any], PyTree] | None = None
+    """``world(config, rng) -> params`` of one seed, host arrays; ``None`` where ``params`` is ``()``. A field ``world_seed:
+    int | None`` of the schema, where given, draws every seed's world alike."""
+
+
+class AgentPlugin(NamedTuple):
+    """A third party's agent: what an entry point of the group ``lrdqn.agents`` names. ``make`` alone will do."""
+
+    make: Callable[[Any, Network, Any, EnvSpec], Agent]
+    """``make(config, network, values, spec)``, as ``agents.make_dqn``; ``policy_params`` gives parameters of ``network``,
+    whose greedy policy is what is judged."""
+    schema: type | None = None
+    """A ``@dataclass`` derived from ``lrdqn.config.AgentConfig`` where the agent has keys of its own."""
 
 
 class View(NamedTuple):

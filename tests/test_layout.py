@@ -12,7 +12,8 @@ from hydra import compose, initialize_config_dir
 
 from lrdqn import build
 from lrdqn.cli.launch import CONF
-from lrdqn.config import TrainRun, freeze, register_schemas
+from lrdqn.config import ConfigError, TrainRun, freeze, register_schemas
+from lrdqn.config.pairs import TABULAR
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [{"types", "config"}, {"ops"}, {"networks", "replay", "envs", "data"}, {"agents", "baselines"}, {"train", "evaluate"},
@@ -57,24 +58,52 @@ def test_variants_are_a_few_lines() -> None:
 
 
 GROUPS = {name: sorted(p.stem for p in (CONF / name).glob("*.yaml")) for name in ("agent", "replay", "env")}
+NETWORKS = {"live": "scorer", "probe": "mlp", "garnet": "table"}
+SMALL = {"live": ["env.streamers=50", "env.users=20"]}
+
+
+def refusal(agent: str, replay: str, env: str) -> str | None:
+    """The key that is named where the three cannot be combined, with the network that fits the environment."""
+    if env == "garnet" and agent in ("dueling", "noisy", "c51", "qr_dqn", "rainbow", "pqn"):
+        return "network."
+    if env != "garnet" and agent in TABULAR:
+        return "agent="
+    return "replay=" if (agent == "pqn") != (replay == "queue") else None
 
 
 @pytest.mark.parametrize("env", GROUPS["env"])
 @pytest.mark.parametrize("replay", GROUPS["replay"])
 @pytest.mark.parametrize("agent", GROUPS["agent"])
-def test_every_combination_composes_and_builds(agent: str, replay: str, env: str) -> None:
+def test_every_combination_builds_or_is_refused_by_name(agent: str, replay: str, env: str) -> None:
     register_schemas()
-    network = "scorer" if env == "live" else "mlp"
+    overrides = [f"agent={agent}", f"replay={replay}", f"env={env}", f"network={NETWORKS[env]}", *SMALL.get(env, [])]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        overrides = [f"agent={agent}", f"replay={replay}", f"env={env}", f"network={network}"]
-        small = ["env.streamers=50", "env.users=20"] if env == "live" else []
-        config = freeze(TrainRun, compose("train", overrides=overrides + small))
+        composed = compose("train", overrides=overrides)
+    refused = refusal(agent, replay, env)
+    if refused:
+        with pytest.raises(ConfigError, match=refused):
+            freeze(TrainRun, composed)
+        return
+    config = freeze(TrainRun, composed)
     worlds = build.build_worlds(config.env, 0, 1)
     built = build.build_env(config.env, 4)
-    learner = build.build_agent(config.agent, build.build_network(config, built, worlds))
-    assert jax.eval_shape(learner.init, jax.random.key(0)).params
-    assert build.build_replay(config.replay)
+    values = build.build_values(config)
+    network = build.build_network(config.network, built, worlds, values)
+    learner = build.build_agent(config.agent, network, values, built.spec)
+    state = jax.eval_shape(learner.init, jax.random.key(0))
+    assert jax.tree.leaves(learner.policy_params(state))
+    assert build.build_replay(config)
+    assert build.build_horizon(config, network)
     assert "random" in build.build_baselines(built)
+
+
+@pytest.mark.parametrize("agent", GROUPS["agent"])
+def test_every_preset_runs_by_its_name_alone(agent: str) -> None:
+    """``lrdqn train agent=NAME`` needs no second word, but for the environment that a table has to have."""
+    register_schemas()
+    more = ["env=garnet", "network=table"] if agent in TABULAR else []
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        freeze(TrainRun, compose("train", overrides=[f"agent={agent}", *more]))
 
 
 def test_frozen_configs_are_hashable_and_do_not_change() -> None:

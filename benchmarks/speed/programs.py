@@ -182,9 +182,11 @@ def make_bench(config: TrainRun, length: int) -> Bench:
     plan, sharding = make_plan(train, config.agent, batch), sharding_of(train.seeds, config.runtime.devices)
     worlds = build.build_worlds(config.env, train.seed, train.seeds)
     env = build.build_env(config.env, train.sessions)
-    agent = build.build_agent(config.agent, build.build_network(config, env, worlds))
-    replay = build.build_replay(config.replay)
-    trainer = make_trainer(env, agent, replay, plan, config.agent, train)
+    values = build.build_values(config)
+    network = build.build_network(config.network, env, worlds, values)
+    agent = build.build_agent(config.agent, network, values, env.spec)
+    replay, horizon = build.build_replay(config), build.build_horizon(config, network)
+    trainer = make_trainer(env, agent, replay, horizon, plan, config.agent, train)
 
     def start(key: jax.Array, world: PyTree, hypers: Hypers) -> Desk:
         """A desk with a full replay, as in most of a run; what the transitions hold does not matter for speed."""

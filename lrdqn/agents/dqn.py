@@ -1,4 +1,4 @@
-"""Deep Q-learning as pure functions (Mnih et al. 2015, algorithm 1); the target rule and the loss are seams."""
+"""Deep Q-learning as pure functions (Mnih et al. 2015, algorithm 1); target rule, head, loss, replay and horizon are seams."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import optax
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
+from lrdqn.agents.backups import Learnt, make_backup
 from lrdqn.config import AgentConfig
 from lrdqn.ops.exploration import epsilon_greedy
-from lrdqn.ops.losses import LOSSES
 from lrdqn.ops.masking import masked
-from lrdqn.ops.targets import TARGETS
-from lrdqn.types import Agent, Hypers, Network, Params, Policy, PyTree, QOutput, Sample, TimeStep, View
+from lrdqn.ops.values import Values
+from lrdqn.types import Agent, Hypers, Network, Params, Policy, PyTree, Sample, TimeStep, View
 
 
 class AgentState(NamedTuple):
@@ -23,6 +23,7 @@ class AgentState(NamedTuple):
 
     params: Params
     target_params: Params
+    """``()`` where the target rule reads no target network."""
     opt_state: Any
 
 
@@ -30,33 +31,20 @@ def make_optimizer(config: AgentConfig) -> optax.GradientTransformation:
     """Direction of a step; the caller multiplies it by ``-learning_rate``, which may be a traced value (DESIGN P2)."""
     rules = {
         "adam": lambda: optax.scale_by_adam(eps=config.adam_eps),
+        "radam": lambda: optax.scale_by_radam(eps=config.adam_eps),
         "rmsprop": lambda: optax.scale_by_rms(decay=0.95, eps=config.adam_eps),
         "sgd": optax.identity,
     }
     return optax.chain(optax.clip_by_global_norm(config.max_grad_norm), rules[config.optimizer]())
 
 
-def bootstrap_values(
-    network: Network, rule: str, target_params: Params, obs: PyTree, catalogue: PyTree, online: QOutput, key: PRNGKeyArray
-) -> Float[Array, "B A"]:
-    """Target values ``[B, A]`` that the rule will read.
-
-    ``double`` reads the target network at one action, the online network's best. Only that one is computed (for a scorer, one
-    candidate instead of all) and stands at every place of the row.
-    """
-    if rule != "double":
-        return network.apply(target_params, obs, catalogue, key).q
-    best = jnp.argmax(masked(online.q, online.mask), axis=-1).astype(jnp.int32)
-    value = network.value(target_params, obs, best, catalogue, key)
-    return jnp.broadcast_to(value[:, None], online.q.shape)
-
-
-def make_dqn(config: AgentConfig, network: Network) -> Agent:
+def make_dqn(config: AgentConfig, network: Network, values: Values) -> Agent:
     """The DQN family.
 
     One update on a batch of (s, a, r, discount, s') with importance weights w::
 
-        delta_i = y_i - Q(s_i, a_i; theta),    y_i = target rule (r, discount, Q(s'; theta), Q(s'; theta^-))
+        y_i     = target of the rule (agents.backups) and of the head (ops.values), no gradient
+        delta_i = y_i - Q(s_i, a_i; theta)
         theta  <- theta - learning_rate * direction( grad mean_i w_i loss(delta_i) )
 
     A TD error that is not finite is masked out of the loss and counted (``nonfinite``); a gradient that is not finite changes
@@ -65,15 +53,17 @@ def make_dqn(config: AgentConfig, network: Network) -> Agent:
     Args:
         config: validated by ``freeze``.
         network: a ``Network`` for this environment's observations.
+        values: what the last axis of its output means, and the loss on it.
 
     Source: Mnih et al. 2015 (algorithm 1); van Hasselt et al. 2016 (double); Schaul et al. 2016 (weights, algorithm 1).
     """
-    optimizer, target_rule, loss_rule = make_optimizer(config), TARGETS[config.target], LOSSES[config.loss]
+    optimizer, backup = make_optimizer(config), make_backup(config)
+    targetless = config.target == "lambda"
 
     def init(key: PRNGKeyArray) -> AgentState:
         params = network.init(key)
         # A copy, not an alias: the state is donated, and a buffer can be donated once.
-        return AgentState(params, jax.tree.map(jnp.copy, params), optimizer.init(params))
+        return AgentState(params, () if targetless else jax.tree.map(jnp.copy, params), optimizer.init(params))
 
     def act(state: AgentState, obs: PyTree, catalogue: PyTree, epsilon: Float[Array, ""], key: PRNGKeyArray) -> Int[Array, "N"]:
         explore_key, noise_key = jax.random.split(key)
@@ -85,17 +75,18 @@ def make_dqn(config: AgentConfig, network: Network) -> Agent:
         state: AgentState, sample: Sample, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
     ) -> tuple[AgentState, Float[Array, "B"], dict[str, Array]]:
         t = sample.transition
-        online_key, select_key, target_key = jax.random.split(key, 3)
-        online = network.apply(state.params, t.next_obs, catalogue, select_key)
-        target_q = bootstrap_values(network, config.target, state.target_params, t.next_obs, catalogue, online, target_key)
-        y = jax.vmap(target_rule)(t.reward, t.discount, online.q, target_q, online.mask)
+        online_key, backup_key = jax.random.split(key)
+        learnt = Learnt(network, values, state.params, state.target_params, catalogue, hypers)
+        target = jax.lax.stop_gradient(backup(learnt, t, backup_key))
 
         def loss_fn(params: Params) -> tuple[Float[Array, ""], tuple[Array, Array]]:
-            q = network.value(params, t.obs, t.action, catalogue, online_key)
-            td = y - q
+            raw = network.value(params, t.obs, t.action, catalogue, online_key)
+            _, td = jax.vmap(values.loss)(jax.lax.stop_gradient(raw), target.reward, target.discount, target.raw)
             finite = jnp.isfinite(td)
-            losses = jax.vmap(loss_rule)(jnp.where(finite, td, 0.0))
-            return jnp.mean(sample.weights * losses), (td, q)
+            # Both sides of a bad error are replaced before the loss: 0 times its infinite gradient would be NaN.
+            parts = (where_rows(finite, x) for x in (raw, *target))
+            losses = where_rows(finite, jax.vmap(values.loss)(*parts)[0])
+            return jnp.mean(sample.weights * losses), (td, values.mean(raw))
 
         (loss, (td, q)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
         norm = optax.tree.norm(grads)
@@ -116,17 +107,26 @@ def make_dqn(config: AgentConfig, network: Network) -> Agent:
         return AgentState(params, state.target_params, opt_state), td, metrics
 
     def sync(state: AgentState, hypers: Hypers) -> AgentState:
+        if targetless:
+            return state
         moved = optax.incremental_update(state.params, state.target_params, hypers.tau)
         return state._replace(target_params=moved)
 
     return Agent(init, act, update, sync, lambda state: state.params)
 
 
+def where_rows(keep: Array, x: Array) -> Array:
+    """``x [B, ...]`` with zeros in the rows that are not kept."""
+    return jnp.where(keep.reshape(keep.shape + (1,) * (x.ndim - 1)), x, 0.0)
+
+
 def make_greedy(network: Network) -> Policy:
-    """The greedy policy of a Q-network. Its state is the parameters, so ``init`` gives an untrained one."""
+    """The greedy policy of a Q-network, noisy layers at their means. Its state is the parameters, so ``init`` gives an
+    untrained one."""
 
     def scores(state: Params, view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
-        out = network.apply(state, view.obs, view.catalogue, key)
+        del key
+        out = network.apply(state, view.obs, view.catalogue, None)
         return masked(out.q, out.mask)
 
     def act(state: Params, view: View, key: PRNGKeyArray) -> tuple[Int[Array, "B"], Params]:

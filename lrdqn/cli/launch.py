@@ -24,7 +24,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lrdqn.cli.help import help_text
 from lrdqn.cli.main import stop_writing
-from lrdqn.config import ConfigError, InputError, freeze, register_schemas, unknown_key
+from lrdqn.config import ConfigError, InputError, freeze, plugins, register_schemas, unknown_key
+from lrdqn.config.freeze import BUILT_IN
 
 if TYPE_CHECKING:
     from lrdqn.io.run_folder import Files
@@ -100,12 +101,13 @@ def check(config_name: str, schema: type[T], argv: list[str], preflight: Callabl
         InputError: with the one line to print.
     """
     overrides, flags = split_arguments(argv)
+    parts = chosen_parts(config_name, overrides)
     if ASKING_FLAGS & flags.keys():
         return
     searched = flags.get("--config-dir") or flags.get("-cd")
     extra = [f"hydra.searchpath=[file://{Path(searched).resolve()}]"] if searched else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        defaults = compose(config_name, return_hydra_config=False)
+        defaults = compose(config_name, overrides=parts, return_hydra_config=False)
         try:
             sweep = "--multirun" in flags or "-m" in flags
             swept = sweep_of(config_name, overrides, extra)
@@ -117,6 +119,22 @@ def check(config_name: str, schema: type[T], argv: list[str], preflight: Callabl
         # Hydra answers a group choice that is a number with a bare ValueError
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise InputError(explain(error, overrides, defaults)) from error
+
+
+def chosen_parts(config_name: str, overrides: list[str]) -> list[str]:
+    """The environment and the agent that the command line chooses, which bring keys of their own, as overrides.
+
+    Raises:
+        InputError: one of them is a plugin that cannot be loaded, or one that is installed takes a name of lrdqn's own.
+    """
+    chosen: list[str] = []
+    for part in [part for part in groups_of(config_name) if part in plugins.GROUPS]:
+        plugins.refuse_taken(part, {*ready_made(part), *BUILT_IN[part]})
+        name = next((o.partition("=")[2] for o in reversed(overrides) if o.startswith(f"{part}=")), None)
+        if name in plugins.names(part):
+            plugins.load(part, name)
+        chosen += [f"{part}={name}"] if name in choices(part) else []
+    return chosen
 
 
 def sweep_of(config_name: str, overrides: list[str], extra: list[str]) -> list[str] | None:
@@ -186,8 +204,13 @@ def groups_of(config_name: str) -> dict[str, list[str]]:
 
 
 def choices(group: str) -> list[str]:
-    """Names that a config group offers."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    """Names that a config group offers, installed plugins among them."""
+    return sorted({*ready_made(group), *plugins.names(group)})
+
+
+def ready_made(group: str) -> list[str]:
+    """Names that ``conf/`` has for a group."""
+    return [path.stem for path in (CONF / group).glob("*.yaml")]
 
 
 def dotted_keys(config: DictConfig, prefix: str = "") -> list[str]:
@@ -223,11 +246,13 @@ def launch(
         rewrite: the arguments as what they stand for; raises ``InputError``.
     """
     register_schemas()
-    if {"-h", "--help"} & set(sys.argv[1:]):
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            sys.stdout.write(help_text(config_name, schema, compose(config_name), groups_of(config_name)))
-        return
     try:
+        if {"-h", "--help"} & set(sys.argv[1:]):
+            parts = chosen_parts(config_name, split_arguments(sys.argv[1:])[0])
+            with initialize_config_dir(str(CONF), version_base="1.3"):
+                config = compose(config_name, overrides=parts)
+            sys.stdout.write(help_text(config_name, schema, config, groups_of(config_name)))
+            return
         sys.argv[1:] = rewrite(sys.argv[1:])
         check(config_name, schema, sys.argv[1:], preflight)
     except InputError as error:

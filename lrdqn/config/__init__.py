@@ -1,6 +1,6 @@
 """Configuration: schemas (``learner``, ``world``, ``roots``) and ``freeze()``, the only way from Hydra into the code."""
 
-from lrdqn.config.checks import discount_minutes
+from lrdqn.config.checks import discount_minutes, iteration_steps
 from lrdqn.config.fields import ConfigError, InputError
 from lrdqn.config.freeze import freeze, unknown_key
 from lrdqn.config.grid import KEYS as GRID_KEYS
@@ -18,7 +18,7 @@ from lrdqn.config.roots import (
     register_schemas,
 )
 from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig
-from lrdqn.config.world import EnvConfig, LiveConfig, ProbeConfig, RewardConfig, ScheduleConfig, UserLawConfig
+from lrdqn.config.world import EnvConfig, GarnetConfig, LiveConfig, ProbeConfig, RewardConfig, ScheduleConfig, UserLawConfig
 
 __all__ = [
     "GRID_KEYS",
@@ -30,6 +30,7 @@ __all__ = [
     "EnvConfig",
     "EvaluateConfig",
     "EvaluateRun",
+    "GarnetConfig",
     "GridConfig",
     "InputError",
     "LiveConfig",
@@ -48,6 +49,7 @@ __all__ = [
     "axes_of",
     "discount_minutes",
     "freeze",
+    "iteration_steps",
     "points_of",
     "register_schemas",
     "unknown_key",

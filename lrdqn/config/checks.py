@@ -6,7 +6,8 @@ import math
 
 from lrdqn.config.fields import ConfigError
 from lrdqn.config.grid import axes_of, check_grid, check_orders, points_of
-from lrdqn.config.roots import CalibrateRun, TrainRun, TuneRun
+from lrdqn.config.pairs import check_pairs
+from lrdqn.config.roots import CalibrateRun, TrainConfig, TrainRun, TuneRun
 from lrdqn.config.world import LiveConfig
 
 
@@ -24,46 +25,71 @@ def divide(key: str, value: int, base_key: str, base: int) -> None:
         )
 
 
-def check_update_period(period: int, sessions: int) -> None:
-    """One iteration is a whole number of steps of all sessions and a whole number of updates."""
-    if period >= sessions:
-        divide("train.update_period", period, "train.sessions", sessions)
-    elif sessions % period:
-        divisors = [d for d in range(1, sessions + 1) if sessions % d == 0]
-        near = sorted({max(d for d in divisors if d < period), min(d for d in divisors if d > period)})
+def iteration_steps(train: TrainConfig) -> int:
+    """Env steps of one iteration: ``train.rollout`` rounds of all sessions, or as few as hold a gradient update."""
+    return max(train.sessions, train.update_period) if train.rollout is None else train.rollout * train.sessions
+
+
+def iteration_key(train: TrainConfig) -> str:
+    """The key, or product of keys, that gives ``iteration_steps``."""
+    if train.rollout is not None:
+        return "train.rollout x train.sessions"
+    return "train.update_period" if train.update_period > train.sessions else "train.sessions"
+
+
+def check_update_period(period: int, steps: int, key: str) -> None:
+    """One iteration is a whole number of updates (and of rounds of all sessions)."""
+    if steps % period:
+        divisors = [d for d in range(1, steps + 1) if steps % d == 0]
+        near = [max((d for d in divisors if d < period), default=1), *[d for d in divisors if d > period][:1]]
         names = " or ".join(map(str, near))
-        raise ConfigError("train.update_period", period, f"must divide train.sessions={sessions}; the nearest is {names}")
+        raise ConfigError("train.update_period", period, f"must divide {key}={steps}; the nearest is {names}")
 
 
 def check_train(config: TrainRun) -> None:
     """Combinations that single ranges cannot catch."""
-    train, replay, agent, network = config.train, config.replay, config.agent, config.network
-    if replay.batch_size > replay.capacity:
-        raise ConfigError("replay.batch_size", replay.batch_size, f"must not exceed replay.capacity={replay.capacity}")
-    stride = max(train.sessions, train.update_period)
-    base = "train.sessions" if stride == train.sessions else "train.update_period"
-    if stride > replay.capacity:
-        raise ConfigError(base, stride, f"must not exceed replay.capacity={replay.capacity}")
     check_grid(config)
-    check_update_period(train.update_period, train.sessions)
+    check_periods(config)
+    check_running(config)
+    check_pairs(config)
+    check_replay(config)
+
+
+def check_periods(config: TrainRun) -> None:
+    """Periods are whole numbers of iterations."""
+    train, agent = config.train, config.agent
+    stride, base = iteration_steps(train), iteration_key(train)
+    divide(base, stride, "train.sessions", train.sessions)
+    check_update_period(train.update_period, stride, base)
     if train.warmup_steps is not None:
         divide("train.warmup_steps", train.warmup_steps, base, stride)
-    if train.warmup_steps is not None and train.warmup_steps < replay.batch_size:
-        raise ConfigError("train.warmup_steps", train.warmup_steps, f"must be at least replay.batch_size={replay.batch_size}")
     divide("train.env_steps", train.env_steps, base, stride)
-    divide("agent.target_period", agent.target_period, base, stride)
+    if agent.target != "lambda":
+        divide("agent.target_period", agent.target_period, base, stride)
     if train.eval_period is not None:
         if train.eval_period < 1:
             raise ConfigError("train.eval_period", train.eval_period, "must be at least 1")
         divide("train.eval_period", train.eval_period, base, stride)
         divide("train.env_steps", train.env_steps, "train.eval_period", train.eval_period)
-    check_running(config)
-    kind = {"live": "scorer", "probe": "mlp"}[config.env.name]
-    if network.name != kind:
-        why = "offers a changing candidate set" if kind == "scorer" else "has a fixed set of actions and no candidates to score"
-        raise ConfigError("network", network.name, f"env={config.env.name} {why}; use network={kind}")
-    if getattr(config.env, "slate", 1) != 1:
-        raise ConfigError("env.slate", config.env.slate, f"agent={agent.name} recommends one stream per request; must be 1")
+
+
+def check_replay(config: TrainRun) -> None:
+    """A batch fits into replay, and an iteration into what is kept of it."""
+    train, replay = config.train, config.replay
+    stride, base = iteration_steps(train), iteration_key(train)
+    if replay.name == "queue":
+        divide("replay.batch_size", replay.batch_size, "train.update_period", train.update_period)
+        if stride % replay.batch_size:
+            divisors = [d for d in range(train.update_period, stride + 1, train.update_period) if stride % d == 0]
+            near = ", ".join(map(str, divisors[:8]))
+            raise ConfigError("replay.batch_size", replay.batch_size, f"must divide {base}={stride}; allowed are {near}")
+        return
+    if replay.batch_size > replay.capacity:
+        raise ConfigError("replay.batch_size", replay.batch_size, f"must not exceed replay.capacity={replay.capacity}")
+    if stride > replay.capacity:
+        raise ConfigError(base, stride, f"must not exceed replay.capacity={replay.capacity}")
+    if train.warmup_steps is not None and train.warmup_steps < replay.batch_size:
+        raise ConfigError("train.warmup_steps", train.warmup_steps, f"must be at least replay.batch_size={replay.batch_size}")
 
 
 def check_running(config: TrainRun) -> None:
@@ -93,7 +119,7 @@ def check_tune(config: TuneRun) -> None:
         if len(values) != 2 or values[0] >= values[1]:
             raise ConfigError(f"tune.space.{key}", list(values), "must be [low,high] with low < high")
     divide("tune.trials", config.tune.trials, "tune.batch", config.tune.batch)
-    keys = ("agent.epsilon_end", "agent.epsilon_start", "replay.beta", "replay.beta_end")
+    keys = ("agent.epsilon_end", "agent.epsilon", "replay.beta", "replay.beta_end")
     ends = dict(zip(keys, (max, min, max, min), strict=True))
     check_orders({key: end(ranges[key]) for key, end in ends.items() if key in ranges}, config)
     if config.train.myopic:

@@ -12,11 +12,16 @@ from typing import Any, TypeVar, cast
 
 from omegaconf import MISSING, OmegaConf
 
+from lrdqn.config import plugins
 from lrdqn.config.checks import check_calibrate, check_live, check_train, check_tune
 from lrdqn.config.fields import ConfigError
+from lrdqn.config.learner import AGENTS, AgentConfig
 from lrdqn.config.roots import ENVS, CalibrateRun, TrainRun, TuneRun
 
 T = TypeVar("T")
+
+BUILT_IN: dict[str, Mapping[str, type]] = {"env": ENVS, "agent": dict.fromkeys(AGENTS, AgentConfig)}
+"""Schemas of lrdqn's own parts by the name in the config; installed ones come beside them."""
 
 
 @cache
@@ -27,11 +32,19 @@ def _frozen_twin(schema: type) -> type:
 
 def schema_of(config_key: str, declared: Any, value: Any) -> type | None:
     """The dataclass behind a node of the config, or ``None`` for a leaf."""
-    if config_key == "env" and isinstance(value, dict):
-        if value.get("name") not in ENVS:
-            raise ConfigError("env.name", value.get("name"), "must be one of " + ", ".join(ENVS))
-        return ENVS[value["name"]]
+    if isinstance(value, dict) and (config_key == "env" or declared is AgentConfig):
+        return part_schema(config_key, value.get("name"))
     return declared if dataclasses.is_dataclass(declared) and isinstance(declared, type) else None
+
+
+def part_schema(part: str, name: Any) -> type:
+    """The schema of an environment or agent: lrdqn's own, or an installed plugin's."""
+    if name in BUILT_IN[part]:
+        return BUILT_IN[part][name]
+    installed = plugins.names(part)
+    if name not in installed:
+        raise ConfigError(f"{part}.name", name, "must be one of " + ", ".join([*BUILT_IN[part], *installed]))
+    return plugins.load(part, name).schema
 
 
 def _check_leaf(key: str, value: Any, limits: Mapping[str, Any]) -> Any:

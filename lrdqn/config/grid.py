@@ -26,10 +26,13 @@ class AgentGrid:
 
     learning_rate: Any = field(default=None, metadata=AGENT["learning_rate"])
     gamma: Any = field(default=None, metadata=AGENT["gamma"])
-    epsilon_start: Any = field(default=None, metadata=AGENT["epsilon_start"])
+    epsilon: Any = field(default=None, metadata=AGENT["epsilon"])
     epsilon_end: Any = field(default=None, metadata=AGENT["epsilon_end"])
     tau: Any = field(default=None, metadata=AGENT["tau"])
     reward_scale: Any = field(default=None, metadata=AGENT["reward_scale"])
+    trace: Any = field(default=None, metadata=AGENT["trace"])
+    munchausen: Any = field(default=None, metadata=AGENT["munchausen"])
+    temperature: Any = field(default=None, metadata=AGENT["temperature"])
 
 
 @dataclass
@@ -78,7 +81,7 @@ def check_grid(config: Any) -> None:
 
 def check_orders(point: dict[str, float], config: Any) -> None:
     """Exploration falls, and the importance-weight exponent rises."""
-    check_order(point, config, "agent.epsilon_end", "agent.epsilon_start", at_most=True)
+    check_order(point, config, "agent.epsilon_end", "agent.epsilon", at_most=True)
     check_order(point, config, "replay.beta_end", "replay.beta", at_most=False)
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from lrdqn.config import plugins
 from lrdqn.config.fields import choice, said, whole
 from lrdqn.config.grid import GridConfig
 from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
 from lrdqn.config.logger import LoggerConfig
 from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig, TuneConfig
-from lrdqn.config.world import EnvConfig, LiveConfig, ProbeConfig
+from lrdqn.config.world import EnvConfig, GarnetConfig, LiveConfig, ProbeConfig
 
 
 @dataclass
@@ -25,6 +26,7 @@ class TrainConfig:
     env_steps: int = whole(163_840, 1, "learning steps, after warm-up")
     warmup_steps: int | None = said(None, "steps of a random policy that fill replay first; null gives about 4,096")
     update_period: int = whole(128, 1, "env steps per gradient update")
+    rollout: int | None = whole(None, 1, "steps of each session between two rounds of updates; null: as few as may be")
     eval_period: int | None = said(None, "env steps between two points of the learning curve; null gives about ten")
     myopic: bool = said(True, "train a twin with gamma = 0 beside each learner")
 
@@ -99,7 +101,7 @@ class ReportRun:
     run: str = said(MISSING, "run folder, or a folder of run folders")
 
 
-ENVS: dict[str, type[EnvConfig]] = {"live": LiveConfig, "probe": ProbeConfig}
+ENVS: dict[str, type[EnvConfig]] = {"live": LiveConfig, "probe": ProbeConfig, "garnet": GarnetConfig}
 ROOTS: dict[str, type] = {
     "train": TrainRun,
     "tune": TuneRun,
@@ -110,7 +112,8 @@ ROOTS: dict[str, type] = {
 
 
 def register_schemas() -> None:
-    """Put the schemas into Hydra's ConfigStore, under ``schema/`` so that they cannot be selected by mistake."""
+    """Put the schemas into Hydra's ConfigStore, under ``schema/`` so that they cannot be selected by mistake;
+    installed plugins beside the choices of ``conf/``, without importing them."""
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()
@@ -118,3 +121,4 @@ def register_schemas() -> None:
         store.store(group="schema", name=name, node=root)
     for name, env in ENVS.items():
         store.store(group="schema/env", name=name, node=env)
+    plugins.register()

@@ -109,12 +109,11 @@ def stop_at_nonfinite(play: Play, plan: Plan, names: list[str], source: Callable
 def count_nonfinite(state: TrainState, metrics: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """Values ``[seeds, grid]`` that are not finite, by what they are, in the order in which an iteration makes them."""
     found = {"environment state": state.env, "observation": state.obs}
-    learned = {"parameters": state.agent.params, "optimiser": state.agent.opt_state}
     return {
         **{name: _count(tree) for name, tree in found.items()},
         "reward": metrics["nonfinite_rewards"],
         "TD error or gradient": metrics["nonfinite"],
-        **{name: _count(tree) for name, tree in learned.items()},
+        "parameters or optimiser": _count(state.agent),
     }
 
 

@@ -1,6 +1,8 @@
-"""Q-networks: ``mlp`` (state in, one output per action) and ``scorer`` (state and candidate in, one score per candidate)."""
+"""Q-networks: ``mlp`` (state in, one output per action), ``scorer`` (state and candidate in, one score per candidate) and
+``table`` (one number per state and action)."""
 
 from lrdqn.networks.mlp import make_mlp
 from lrdqn.networks.scorer import make_scorer
+from lrdqn.networks.table import make_table
 
-__all__ = ["make_mlp", "make_scorer"]
+__all__ = ["make_mlp", "make_scorer", "make_table"]

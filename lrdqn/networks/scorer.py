@@ -11,12 +11,12 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config import NetworkConfig
-from lrdqn.networks.torsos import Mlp, purify
-from lrdqn.ops.history import cosine, watch_weight, weighted_mean
+from lrdqn.networks.heads import HEADS, pick
+from lrdqn.networks.history import ENCODERS, Profiles, read_history
+from lrdqn.networks.torsos import Mlp, make_norm, purify
+from lrdqn.ops.history import cosine
+from lrdqn.ops.values import Values
 from lrdqn.types import UNKNOWN, Catalogue, LiveObs, Network, Params, QOutput
-
-BOUNCE_LOG_SECONDS = 3.0
-"""log1p of about 20 s: watches below speak against their content."""
 
 
 class Shapes(NamedTuple):
@@ -48,19 +48,25 @@ class Shapes(NamedTuple):
 class _Scorer(nnx.Module):
     """First layer split in two, ``W_u user + W_c candidate``, so that the user's half is computed once for all candidates."""
 
-    def __init__(self, shapes: Shapes, config: NetworkConfig, rngs: nnx.Rngs) -> None:
-        user = 2 * shapes.style + shapes.categories + shapes.profile + shapes.context
+    def __init__(self, shapes: Shapes, config: NetworkConfig, values: Values, rngs: nnx.Rngs) -> None:
+        self.history = ENCODERS[config.history](shapes.style, shapes.categories, config.history_width, rngs)
+        user = self.history.size + shapes.profile + shapes.context
         candidate = shapes.style + shapes.categories + shapes.tags + config.embedding + shapes.features + CROSSES
         width, *rest = config.hidden
         self.identity = nnx.Embed(shapes.identities, config.embedding, embedding_init=nnx.initializers.normal(0.1), rngs=rngs)
         self.user = nnx.Linear(user, width, rngs=rngs)
         self.candidate = nnx.Linear(candidate, width, use_bias=False, rngs=rngs)
-        self.torso = Mlp(width, tuple(rest), rngs)
+        self.norm = make_norm(config, width, rngs)
+        self.torso = Mlp(width, rest[:-1], config, rngs)
         # The head starts at zero, so that q starts as taste x cosine: the content-based ranking.
-        self.head = nnx.Linear(config.hidden[-1], 1, kernel_init=nnx.initializers.zeros, rngs=rngs)
+        features = rest[:-1][-1] if rest[:-1] else width
+        self.head = HEADS[config.head](width, features, values.outputs, values.outputs, True, config, rngs=rngs)
         self.taste = nnx.Param(jnp.full((), 0.1))
 
-    def __call__(self, obs: LiveObs, catalogue: Catalogue) -> Float[Array, "B C"]:
+    def __call__(
+        self, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None
+    ) -> tuple[Float[Array, "B C K"], Float[Array, "B C"]]:
+        """The head's output, and the prior that is added to its mean."""
         # Unit vectors of length d have entries of size 1 / sqrt(d); scaled, every input has a spread of about 1.
         catalogue = catalogue._replace(style=catalogue.style * jnp.sqrt(float(catalogue.style.shape[-1])))
         profiles = read_history(obs, catalogue)
@@ -69,17 +75,12 @@ class _Scorer(nnx.Module):
         content = (style, category, catalogue.tags[obs.candidates], self.identity(catalogue.identity[obs.candidates]))
         candidate = jnp.concatenate([*content, standardised(obs.features), crosses], axis=-1)
         answers = catalogue.profile[obs.user]
-        user = jnp.concatenate([*profiles, answers, obs.context.astype(jnp.float32)], axis=-1)
-        hidden = jax.nn.relu(self.user(user)[:, None, :] + self.candidate(candidate))
-        return self.head(self.torso(hidden))[..., 0] + self.taste[...] * cosines
-
-
-class Profiles(NamedTuple):
-    """What the history says: content that held the viewer, content that did not, and the categories of the former."""
-
-    liked: Float[Array, "B d"]
-    disliked: Float[Array, "B d"]
-    categories: Float[Array, "B G"]
+        encoded = self.history(obs, catalogue, profiles)
+        user = self.user(jnp.concatenate([encoded, answers, obs.context.astype(jnp.float32)], axis=-1))
+        both = user[:, None, :] + self.candidate(candidate)
+        hidden = jax.nn.relu(self.norm(both) if self.norm is not None else both)
+        raw = self.head(jax.nn.relu(user), self.torso(hidden), obs.mask, key)
+        return raw, self.taste[...] * cosines
 
 
 CROSSES = 5
@@ -92,15 +93,6 @@ def standardised(features: Float[Array, "B C 4"]) -> Float[Array, "B C 4"]:
     """The candidates' changing features with a centre near 0 and a spread near 1."""
     centre, scale = jnp.asarray([[FEATURE_CENTRE]]), jnp.asarray([[FEATURE_SCALE]])
     return (features.astype(jnp.float32) - centre) / scale
-
-
-def read_history(obs: LiveObs, catalogue: Catalogue) -> Profiles:
-    """Weighted means over the last H watches; weights are ``min(1, w / 300 s)``, and 1 for a bounce on the disliked side."""
-    log_watch = obs.history_watch.astype(jnp.float32)
-    weight = watch_weight(log_watch)
-    bounced = ((log_watch < BOUNCE_LOG_SECONDS) & (log_watch > 0)).astype(jnp.float32)
-    style, category = catalogue.style[obs.history], catalogue.category[obs.history]
-    return Profiles(weighted_mean(style, weight), weighted_mean(style, bounced), weighted_mean(category, weight))
 
 
 def cross_features(
@@ -128,18 +120,21 @@ def narrow(obs: LiveObs, place: Int[Array, "B"]) -> LiveObs:
     return obs._replace(candidates=take(obs.candidates), features=take(obs.features), mask=take(obs.mask))
 
 
-def make_scorer(config: NetworkConfig, shapes: Shapes) -> Network:
-    """``q(s, i) = w . torso(relu(W_u user + W_c candidate_i)) + taste cos(profile, content_i)`` for each candidate i.
+def make_scorer(config: NetworkConfig, shapes: Shapes, values: Values) -> Network:
+    """``raw(s, i) = head(torso(relu(W_u user + W_c candidate_i)))``, its mean moved by ``taste cos(profile, content_i)``.
 
     The candidate is its content (style, category, tags), an identity embedding (unknown streamers share one row), the features
-    that change with time, and its match with the history; the user is two history profiles, the onboarding answers and the
-    context. Scores do not depend on the other candidates, so ``value`` scores one.
+    that change with time, and its match with the history; the user is the encoded history, the onboarding answers and the
+    context. With a linear head, scores do not depend on the other candidates, so ``value`` scores one; a dueling head
+    subtracts their mean, so it scores all.
 
     Args:
-        config: widths of the hidden layers and of the embedding.
+        config: widths of the hidden layers and of the embedding, kinds of history encoder and head.
         shapes: of the world.
+        values: what the K numbers are, and their mean.
     """
-    draw, bind = purify(lambda rngs: _Scorer(shapes, config, rngs))
+    draw, bind = purify(lambda rngs: _Scorer(shapes, config, values, rngs))
+    alone = config.head == "linear"
 
     def init(key: PRNGKeyArray) -> Params:
         params = draw(key)
@@ -148,12 +143,14 @@ def make_scorer(config: NetworkConfig, shapes: Shapes) -> Network:
         return params | {"identity": params["identity"] | {"embedding": table}}
 
     def apply(params: Params, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None) -> QOutput:
-        del key
-        return QOutput(bind(params)(obs, catalogue), obs.mask)
+        raw = values.lift(*bind(params)(obs, catalogue, key))
+        return QOutput(values.mean(raw), obs.mask, raw)
 
     def value(
         params: Params, obs: LiveObs, action: Int[Array, "B"], catalogue: Catalogue, key: PRNGKeyArray | None
-    ) -> Float[Array, "B"]:
-        return apply(params, narrow(obs, action), catalogue, key).q[:, 0]
+    ) -> Float[Array, "B K"]:
+        if alone:
+            return apply(params, narrow(obs, action), catalogue, key).raw[:, 0]
+        return pick(apply(params, obs, catalogue, key).raw, action)
 
     return Network(init, apply, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -10,6 +10,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
+from lrdqn.config import NetworkConfig
 from lrdqn.types import Params
 
 
@@ -42,16 +43,23 @@ def _numbered(tree: Any) -> Any:
     return {int(k) if k.isdigit() else k: _numbered(v) for k, v in tree.items()} if isinstance(tree, dict) else tree
 
 
-class Mlp(nnx.Module):
-    """ReLU layers: ``x_{l+1} = relu(W_l x_l + b_l)``."""
+def make_norm(config: NetworkConfig, width: int, rngs: nnx.Rngs) -> nnx.LayerNorm | None:
+    """Layer normalisation (Ba, Kiros and Hinton 2016) where ``config.norm`` asks for it, else nothing."""
+    return nnx.LayerNorm(width, rngs=rngs) if config.norm == "layer" else None
 
-    def __init__(self, size: int, hidden: tuple[int, ...], rngs: nnx.Rngs) -> None:
-        """Args: input size, widths of the hidden layers, random streams."""
+
+class Mlp(nnx.Module):
+    """ReLU layers: ``x_{l+1} = relu(norm(W_l x_l + b_l))``."""
+
+    def __init__(self, size: int, hidden: Sequence[int], config: NetworkConfig, rngs: nnx.Rngs) -> None:
+        """Args: input size, widths of the hidden layers, their normalisation, random streams."""
         sizes = (size, *hidden)
         self.layers = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in zip(sizes[:-1], hidden, strict=True)])
+        self.norms = nnx.List([make_norm(config, width, rngs) for width in hidden])
 
     def __call__(self, x: Float[Array, "... size"]) -> Float[Array, "... width"]:
         """Features of ``x``."""
-        for layer in self.layers:
-            x = jax.nn.relu(layer(x))
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = layer(x)
+            x = jax.nn.relu(norm(x) if norm is not None else x)
         return x

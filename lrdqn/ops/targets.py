@@ -1,8 +1,10 @@
-"""One-step TD targets with changing action sets. Scalar functions; callers ``vmap`` over the batch."""
+"""What a target assumes will be done in the next state: policies over a changing action set. Scalar functions, ``vmap`` them.
+
+Every member of the family bootstraps from ``sum_a pi(a) Q(s', a; theta^-)``; they differ in ``pi`` and in what they add to the
+reward. ``lrdqn.agents.backups`` asks the networks; ``lrdqn.ops.values`` forms ``r + discount * value`` and the loss.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import chex
 import jax
@@ -12,68 +14,68 @@ from jaxtyping import Bool, Float
 
 from lrdqn.ops.masking import masked
 
-TargetRule = Callable[
-    [Float[Array, ""], Float[Array, ""], Float[Array, "A"], Float[Array, "A"], Bool[Array, "A"]], Float[Array, ""]
-]
-"""``rule(r_t, discount_t, q_t_online, q_t_target, mask_t) -> target``"""
 
-
-def bootstrap(
-    r_t: Float[Array, ""], discount_t: Float[Array, ""], value_t: Float[Array, ""], mask_t: Bool[Array, "A"]
-) -> Array:
-    """``r + discount * value``, and ``r`` alone where nothing follows (discount 0, or no action on offer).
-
-    The branch is on the discount and not left to the product: 0 times a value that has overflowed is NaN.
-    """
-    follows = (discount_t != 0) & jnp.any(mask_t)
-    return jax.lax.stop_gradient(r_t + jnp.where(follows, discount_t * value_t, jnp.zeros_like(value_t)))
-
-
-def max_target(
-    r_t: Float[Array, ""],
-    discount_t: Float[Array, ""],
-    q_t_online: Float[Array, "A"],
-    q_t_target: Float[Array, "A"],
-    mask_t: Bool[Array, "A"],
-) -> Float[Array, ""]:
-    """Q-learning target ``y = r + discount * max_{a in mask} Q(s', a; theta^-)``; no gradient flows through it.
+def epsilon_greedy_policy(q: Float[Array, "A"], mask: Bool[Array, "A"], epsilon: Float[Array, ""]) -> Float[Array, "A"]:
+    """``pi(a) = epsilon / |mask| + (1 - epsilon) [a = argmax q]`` over the actions on offer; 0 on all others.
 
     Args:
-        r_t: reward of the transition.
-        discount_t: ``gamma ** elapsed``, 0 where the episode terminated; 0 gives exactly ``r_t``.
-        q_t_online: ignored; there so that all rules share one signature.
-        q_t_target: ``Q(s', .; theta^-) [A]``.
-        mask_t: actions on offer in s' ``[A]``; with none of them the target is ``r_t``.
+        q: action values ``[A]``; ties go to the lowest index.
+        mask: actions on offer ``[A]``; with none of them all entries are 0.
+        epsilon: in [0, 1].
 
-    Source: Mnih et al. 2015, algorithm 1.
+    Source: Sutton and Barto 2018, section 6.6 (the policy of expected SARSA).
     """
-    chex.assert_rank([r_t, discount_t, q_t_online, q_t_target, mask_t], [0, 0, 1, 1, 1])
-    chex.assert_equal_shape([q_t_online, q_t_target, mask_t])
-    return bootstrap(r_t, discount_t, jnp.max(masked(q_t_target, mask_t)), mask_t)
+    chex.assert_rank([q, mask, epsilon], [1, 1, 0])
+    count = jnp.maximum(jnp.sum(mask), 1).astype(q.dtype)
+    best = jnp.arange(q.shape[0]) == jnp.argmax(masked(q, mask))
+    return jnp.where(mask, epsilon / count + (1 - epsilon) * best.astype(q.dtype), 0.0)
 
 
-def double_target(
-    r_t: Float[Array, ""],
-    discount_t: Float[Array, ""],
-    q_t_online: Float[Array, "A"],
-    q_t_target: Float[Array, "A"],
-    mask_t: Bool[Array, "A"],
-) -> Float[Array, ""]:
-    """Double Q-learning target ``y = r + discount * Q(s', argmax_{a in mask} Q(s', a; theta); theta^-)``; no gradient.
+def log_softmax_policy(q: Float[Array, "A"], mask: Bool[Array, "A"], temperature: Float[Array, ""]) -> Float[Array, "A"]:
+    """``log pi`` with ``pi(a) = exp(q(a) / temperature) / sum_{b in mask} exp(q(b) / temperature)``; 0 off the mask.
+
+    The largest value is subtracted first, so that a temperature near 0 gives the greedy policy and not an overflow.
 
     Args:
-        r_t: reward of the transition.
-        discount_t: ``gamma ** elapsed``, 0 where the episode terminated; 0 gives exactly ``r_t``.
-        q_t_online: ``Q(s', .; theta) [A]``, which chooses; ties go to the lowest index.
-        q_t_target: ``Q(s', .; theta^-) [A]``, which judges.
-        mask_t: actions on offer in s' ``[A]``; with none of them the target is ``r_t``.
+        q: action values ``[A]``.
+        mask: actions on offer ``[A]``.
+        temperature: positive, in the units of ``q``.
 
-    Source: van Hasselt, Guez and Silver 2016, equation 4.
+    Source: Vieillard, Pietquin and Geist 2020, equation 3 and appendix B.1 (the stable form).
     """
-    chex.assert_rank([r_t, discount_t, q_t_online, q_t_target, mask_t], [0, 0, 1, 1, 1])
-    chex.assert_equal_shape([q_t_online, q_t_target, mask_t])
-    best = jnp.argmax(masked(q_t_online, mask_t))
-    return bootstrap(r_t, discount_t, q_t_target[best], mask_t)
+    chex.assert_rank([q, mask, temperature], [1, 1, 0])
+    best = jnp.max(masked(q, mask))
+    advantage = jnp.where(mask, jnp.minimum(q - best, 0.0), 0.0) / temperature
+    mass = jnp.sum(jnp.where(mask, jnp.exp(advantage), 0.0))
+    return jnp.where(mask, advantage - jnp.log(jnp.maximum(mass, 1.0)), 0.0)
 
 
-TARGETS: dict[str, TargetRule] = {"max": max_target, "double": double_target}
+def munchausen_bonus(
+    log_policy: Float[Array, ""], share: Float[Array, ""], temperature: Float[Array, ""], lowest: float
+) -> Float[Array, ""]:
+    """``share * clip(temperature * log pi(a | s), lowest, 0)``: what Munchausen adds to the reward of the action taken.
+
+    Args:
+        log_policy: of the action taken.
+        share: alpha of the paper, in [0, 1]; 0 leaves soft Q-learning.
+        temperature: tau of the paper.
+        lowest: ``l_0`` of the paper, at most 0.
+
+    Source: Vieillard et al. 2020, equation 1 and section 4 (clipping).
+    """
+    return share * jnp.clip(temperature * log_policy, lowest, 0.0)
+
+
+def policy_entropy(log_policy: Float[Array, "A"], mask: Bool[Array, "A"]) -> Float[Array, ""]:
+    """``-sum_{a in mask} pi(a) log pi(a)``, in nats.
+
+    Args:
+        log_policy: from ``log_softmax_policy`` ``[A]``.
+        mask: actions on offer ``[A]``.
+    """
+    return -jnp.sum(jnp.where(mask, jnp.exp(log_policy) * log_policy, 0.0))
+
+
+def discount_where_offered(discount_t: Float[Array, ""], mask_t: Bool[Array, "A"]) -> Float[Array, ""]:
+    """``discount``, or 0 where s' offers nothing: the target is then the reward alone."""
+    return jax.lax.stop_gradient(jnp.where(jnp.any(mask_t), discount_t, jnp.zeros_like(discount_t)))

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from lrdqn.config import AgentConfig, TrainConfig
 from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.ops.schedules import linear
+from lrdqn.train.horizon import Horizon
 from lrdqn.train.plan import Plan
 from lrdqn.train.rollout import finite_or_zero, play_round
 from lrdqn.types import Agent, Env, Hypers, PyTree, Replay, Transition
@@ -23,6 +24,8 @@ class TrainState(NamedTuple):
 
     agent: PyTree
     replay: PyTree
+    horizon: PyTree
+    """Transitions that are not complete yet (n-step); ``()`` where there are none."""
     env: PyTree
     obs: PyTree
     key: PRNGKeyArray
@@ -45,20 +48,24 @@ class Trainer(NamedTuple):
     chunk: Callable[[TrainState, PyTree, Hypers, Clock], tuple[TrainState, dict[str, Array]]]
 
 
-def make_trainer(env: Env, agent: Agent, replay: Replay, plan: Plan, agent_config: AgentConfig, train: TrainConfig) -> Trainer:
+def make_trainer(
+    env: Env, agent: Agent, replay: Replay, horizon: Horizon, plan: Plan, agent_config: AgentConfig, train: TrainConfig
+) -> Trainer:
     """Put environment, agent and replay into ``scan(act -> step -> write -> sample -> update)``.
 
     Nothing in it talks to the host (P1), branches on state (P3) or copies the replay (P4).
 
     Args:
-        env, agent, replay: the parts.
+        env, agent, replay, horizon: the parts.
         plan: static loop lengths.
         agent_config: epsilon schedule.
         train: length of the run, for the annealing of beta.
     """
 
-    def collect(state: TrainState, world: PyTree, hypers: Hypers, epsilon: Float[Array, ""] | None, key: PRNGKeyArray) -> Any:
-        """``plan.rounds`` rounds; ``epsilon=None`` is the random policy of warm-up."""
+    def play(
+        state: TrainState, world: PyTree, hypers: Hypers, epsilon: Float[Array, ""] | None, rounds: int, key: PRNGKeyArray
+    ) -> tuple[TrainState, Transition, dict[str, Array]]:
+        """Rounds of all sessions, and the transitions that are complete; ``epsilon=None`` is the random policy of warm-up."""
         catalogue = env.catalogue(world)
 
         def act(obs: PyTree, key: PRNGKeyArray) -> Array:
@@ -69,17 +76,26 @@ def make_trainer(env: Env, agent: Agent, replay: Replay, plan: Plan, agent_confi
         def one(carry: tuple[PyTree, PyTree], key: PRNGKeyArray) -> tuple[tuple[PyTree, PyTree], Any]:
             act_key, env_key = jax.random.split(key)
             env_state, timestep, transition = play_round(env, act, *carry, world, hypers, (act_key, env_key))
+            ended = timestep.terminated | timestep.truncated
             figures = {
                 "reward": jnp.mean(finite_or_zero(timestep.reward)),
                 "nonfinite_rewards": jnp.sum(~jnp.isfinite(timestep.reward)),
-                "ended": jnp.sum(timestep.terminated | timestep.truncated),
+                "ended": jnp.sum(ended),
             }
-            return (env_state, timestep.obs), (transition, figures)
+            return (env_state, timestep.obs), (transition, ended, figures)
 
-        keys = jax.random.split(key, plan.rounds)
-        (env_state, obs), (transitions, figures) = jax.lax.scan(one, (state.env, state.obs), keys)
-        flat = jax.tree.map(lambda x: x.reshape((-1, *x.shape[2:])), transitions)
-        return state._replace(replay=replay.add(state.replay, flat, hypers), env=env_state, obs=obs), figures
+        keys = jax.random.split(key, rounds + 1)
+        (env_state, obs), (rollout, ended, figures) = jax.lax.scan(one, (state.env, state.obs), keys[:-1])
+        params = agent.policy_params(state.agent)
+        waiting, complete = horizon.extend(state.horizon, rollout, ended, params, catalogue, hypers, keys[-1])
+        return state._replace(horizon=waiting, env=env_state, obs=obs), complete, figures
+
+    def collect(
+        state: TrainState, world: PyTree, hypers: Hypers, epsilon: Float[Array, ""] | None, key: PRNGKeyArray
+    ) -> tuple[TrainState, dict[str, Array]]:
+        """One iteration's rounds, into replay."""
+        state, complete, figures = play(state, world, hypers, epsilon, plan.rounds, key)
+        return state._replace(replay=replay.add(state.replay, complete, hypers)), figures
 
     def learn(state: TrainState, world: PyTree, hypers: Hypers, key: PRNGKeyArray) -> tuple[TrainState, dict[str, Array]]:
         catalogue = env.catalogue(world)
@@ -99,8 +115,8 @@ def make_trainer(env: Env, agent: Agent, replay: Replay, plan: Plan, agent_confi
         state: TrainState, done: Float[Array, ""], world: PyTree, hypers: Hypers
     ) -> tuple[TrainState, dict[str, Array]]:
         key, collect_key, learn_key = jax.random.split(state.key, 3)
-        epsilon = linear(done, hypers.epsilon_start, hypers.epsilon_end, agent_config.epsilon_steps)
-        now = hypers._replace(beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps))
+        epsilon = linear(done, hypers.epsilon, hypers.epsilon_end, agent_config.epsilon_steps)
+        now = hypers._replace(epsilon=epsilon, beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps))
         state, figures = collect(state._replace(key=key), world, now, epsilon, collect_key)
         state, metrics = learn(state, world, now, learn_key)
         return state, metrics | pool(figures) | {"epsilon": epsilon}
@@ -108,9 +124,15 @@ def make_trainer(env: Env, agent: Agent, replay: Replay, plan: Plan, agent_confi
     def init(key: PRNGKeyArray, world: PyTree, hypers: Hypers) -> TrainState:
         agent_key, env_key, run_key = jax.random.split(key, 3)
         env_state, obs = env.reset(env_key, world)
-        return TrainState(agent.init(agent_key), replay.init(example_transition(env, obs, hypers)), env_state, obs, run_key)
+        example = example_transition(env, obs, hypers)
+        waiting = horizon.init(example, env.spec.sessions)
+        return TrainState(agent.init(agent_key), replay.init(example), waiting, env_state, obs, run_key)
 
     def warmup(state: TrainState, world: PyTree, hypers: Hypers) -> TrainState:
+        if horizon.fill:
+            key, fill_key = jax.random.split(state.key)
+            state, _, _ = play(state._replace(key=key), world, hypers, None, horizon.fill, fill_key)
+
         def one(state: TrainState, _: None) -> tuple[TrainState, None]:
             key, round_key = jax.random.split(state.key)
             return collect(state._replace(key=key), world, hypers, None, round_key)[0], None

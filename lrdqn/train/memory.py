@@ -57,7 +57,7 @@ def make_memory_plan(
     Args:
         state: ``TrainState`` shapes ``[seeds, grid, ...]``.
         worlds: shapes ``[seeds, ...]``.
-        sessions: what of the state is there once per session: environment state and observation.
+        sessions: what of the state an evaluation has once per session too: environment state and observation.
         seeds, learners: lengths of the two axes.
         policies: policies that evaluation plays side by side per seed.
         judged: sessions of an evaluation cohort.
@@ -70,7 +70,7 @@ def make_memory_plan(
         "replay": tree_bytes(replay) - tree,
         "tree": tree,
         "networks": tree_bytes(state.agent),
-        "sessions": tree_bytes(sessions),
+        "sessions": tree_bytes(sessions) + tree_bytes(state.horizon),
         "worlds": tree_bytes(worlds),
         "evaluation": round(per_session * seeds * policies * judged),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from lrdqn.config import AgentConfig, TrainConfig
+from lrdqn.config import AgentConfig, TrainConfig, iteration_steps
 
 
 class Plan(NamedTuple):
@@ -53,11 +53,12 @@ def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int) -> Plan:
         agent: its target period.
         batch_size: transitions that warm-up must at least leave.
     """
+    stride = iteration_steps(train)
+    fresh = agent.target == "lambda"  # nothing to fill before learning, and no target network to move
     warmup = max(WARMUP_STEPS, batch_size) if train.warmup_steps is None else train.warmup_steps
-    stride = max(train.sessions, train.update_period)
-    per_sync = agent.target_period // stride
-    period = train.eval_period or default_eval_period(train.env_steps, stride, agent.target_period)
-    per_chunk = period // stride
+    sync = stride if fresh else agent.target_period
+    period = train.eval_period or default_eval_period(train.env_steps, stride, sync)
+    per_sync, per_chunk = sync // stride, period // stride
     block = math.gcd(per_sync, per_chunk)
     return Plan(
         sessions=train.sessions,
@@ -68,5 +69,5 @@ def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int) -> Plan:
         blocks_per_chunk=per_chunk // block,
         blocks_per_sync=per_sync // block,
         chunks=train.env_steps // period,
-        warmup_iterations=-(-warmup // stride),
+        warmup_iterations=0 if fresh else -(-warmup // stride),
     )

@@ -12,11 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from lrdqn.ops.values import make_expected
 
 from lrdqn.agents import make_dqn
-from lrdqn.agents.dqn import bootstrap_values
+from lrdqn.agents.backups import Learnt, make_backup
 from lrdqn.config import AgentConfig
-from lrdqn.types import Hypers, Network, QOutput, Sample, Transition
+from lrdqn.ops.losses import LOSSES, mse
+from lrdqn.types import Agent, Hypers, Network, QOutput, Sample, Transition
 
 
 def hypers(**changes: float) -> Hypers:
@@ -29,12 +31,16 @@ def table_network(states: int, actions: int) -> Network:
 
     def apply(params: Any, obs: Any, catalogue: Any, key: Any) -> QOutput:
         q = params["table"][obs]
-        return QOutput(q, jnp.ones(q.shape, bool))
+        return QOutput(q, jnp.ones(q.shape, bool), q[..., None])
 
     def value(params: Any, obs: Any, action: Any, catalogue: Any, key: Any) -> Any:
-        return params["table"][obs, action]
+        return params["table"][obs, action][:, None]
 
     return Network(lambda key: {"table": jnp.zeros((states, actions))}, apply, value)
+
+
+def learner(config: AgentConfig, network: Network) -> Agent:
+    return make_dqn(config, network, make_expected(LOSSES[config.loss]))
 
 
 def batch(s: Any, a: Any, r: Any, discount: Any, s2: Any, weights: Any = None) -> Sample:
@@ -56,7 +62,7 @@ def test_one_hot_dqn_is_tabular_q_learning(shared_dir: Path, target: str, name: 
     stream = case["stream"]
     done, after = stream["done"], stream["s2"]
     want = np.array(case[name])
-    agent = make_dqn(sgd(target=target), table_network(*want.shape))
+    agent = learner(sgd(target=target), table_network(*want.shape))
     state, h = agent.init(jax.random.key(0)), hypers()
     update, sync = jax.jit(agent.update), jax.jit(agent.sync)
     gamma = case["gamma"]
@@ -71,7 +77,7 @@ def test_one_hot_dqn_is_tabular_q_learning(shared_dir: Path, target: str, name: 
 def test_after_k_syncs_exactly_k_states_of_a_chain_are_known() -> None:
     """Chain of 8, reward 1 at the end, exact fits between syncs: values are gamma^j, one more state per sync."""
     n, gamma = 8, 0.9
-    agent = make_dqn(sgd(target="max"), table_network(n + 1, 1))
+    agent = learner(sgd(target="max"), table_network(n + 1, 1))
     state, h = agent.init(jax.random.key(0)), hypers(learning_rate=n)  # mean over n examples: a step of n fits each exactly
     s = np.arange(n)
     sample = batch(s, np.zeros(n, int), (s == n - 1) * 1.0, gamma * (s < n - 1), s + 1)
@@ -86,7 +92,7 @@ def test_after_k_syncs_exactly_k_states_of_a_chain_are_known() -> None:
 
 
 def test_polyak_target() -> None:
-    agent = make_dqn(sgd(), table_network(1, 1))
+    agent = learner(sgd(), table_network(1, 1))
     state = agent.init(jax.random.key(0))._replace(params={"table": jnp.ones((1, 1))})
     h = hypers(tau=0.005)
     state, _ = jax.lax.scan(lambda s, _: (agent.sync(s, h), None), state, None, length=1000)
@@ -96,7 +102,7 @@ def test_polyak_target() -> None:
 @pytest.mark.parametrize(("loss", "want"), [("mse", 1.0), ("huber", 1 / 9)])
 def test_where_the_loss_puts_the_value_of_a_rare_reward(loss: str, want: float) -> None:
     """Terminal reward 10 in one case of ten: MSE finds the mean, Huber a ninth (closed form)."""
-    agent = make_dqn(sgd(loss=loss), table_network(1, 1))
+    agent = learner(sgd(loss=loss), table_network(1, 1))
     state, h = agent.init(jax.random.key(0)), hypers(learning_rate=0.2)
     sample = batch(np.zeros(10, int), np.zeros(10, int), [10.0] + [0.0] * 9, np.zeros(10), np.zeros(10, int))
     step = jax.jit(lambda s, _: (agent.update(s, sample, (), h, jax.random.key(0))[0], None))
@@ -105,7 +111,7 @@ def test_where_the_loss_puts_the_value_of_a_rare_reward(loss: str, want: float) 
 
 
 def test_weights_multiply_losses_before_the_mean() -> None:
-    agent = make_dqn(sgd(), table_network(2, 1))
+    agent = learner(sgd(), table_network(2, 1))
     state, h = agent.init(jax.random.key(0)), hypers(learning_rate=1.0)
     sample = batch([0, 1], [0, 0], [1.0, 1.0], [0.0, 0.0], [0, 0], weights=[1.0, 0.25])
     after, td, _ = agent.update(state, sample, (), h, jax.random.key(0))
@@ -114,7 +120,7 @@ def test_weights_multiply_losses_before_the_mean() -> None:
 
 
 def test_a_bad_reward_is_contained_and_counted() -> None:
-    agent = make_dqn(dataclasses.replace(AgentConfig()), table_network(3, 2))
+    agent = learner(dataclasses.replace(AgentConfig()), table_network(3, 2))
     state, h = agent.init(jax.random.key(0)), hypers(learning_rate=0.1)
     bad = batch([0, 1, 2], [0, 1, 0], [np.nan, 1.0, np.inf], [0.9, 0.9, 0.9], [1, 2, 0])
     after, td, metrics = jax.jit(agent.update)(state, bad, (), h, jax.random.key(0))
@@ -127,10 +133,10 @@ def test_a_bad_reward_is_contained_and_counted() -> None:
 
 def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
     def value(params: Any, obs: Any, action: Any, catalogue: Any, key: Any) -> Any:
-        return jnp.sqrt(params["table"][obs, action])  # at 0: value 0, gradient infinite
+        return jnp.sqrt(params["table"][obs, action])[:, None]  # at 0: value 0, gradient infinite
 
     network = table_network(2, 1)._replace(value=value)
-    agent = make_dqn(dataclasses.replace(AgentConfig()), network)
+    agent = learner(dataclasses.replace(AgentConfig()), network)
     state = agent.init(jax.random.key(0))
     after, _, metrics = agent.update(state, batch([0], [0], [1.0], [0.0], [1]), (), hypers(), jax.random.key(0))
     chex.assert_trees_all_equal(after, state)
@@ -138,29 +144,29 @@ def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
 
 
 def test_no_gradient_flows_through_the_target() -> None:
-    agent = make_dqn(sgd(), table_network(2, 1))
+    agent = learner(sgd(), table_network(2, 1))
     state, h = agent.init(jax.random.key(0)), hypers(learning_rate=1.0)
     after, _, _ = agent.update(state, batch([0], [0], [1.0], [0.9], [1]), (), h, jax.random.key(0))
     np.testing.assert_allclose(after.params["table"][:, 0], [1.0, 0.0])
 
 
-def test_double_reads_the_target_network_at_the_online_networks_choice() -> None:
+@pytest.mark.parametrize(("rule", "want"), [("double", 20.0), ("max", 30.0)])
+def test_which_network_chooses_and_which_judges(rule: str, want: float) -> None:
     network = table_network(1, 3)
     online, target = jnp.array([[1.0, 3.0, 2.0]]), jnp.array([[10.0, 20.0, 30.0]])
-    obs = jnp.array([0])
-    out = network.apply({"table": online}, obs, (), None)
-    row = bootstrap_values(network, "double", {"table": target}, obs, (), out, jax.random.key(0))
-    np.testing.assert_array_equal(row, [[20, 20, 20]])
-    row = bootstrap_values(network, "max", {"table": target}, obs, (), out, jax.random.key(0))
-    np.testing.assert_array_equal(row, target)
+    learnt = Learnt(network, make_expected(mse), {"table": online}, {"table": target}, (), hypers())
+    t = batch([0], [0], [0.0], [1.0], [0]).transition
+    found = make_backup(AgentConfig(target=rule))(learnt, t, jax.random.key(0))
+    np.testing.assert_array_equal(found.raw, [[want]])
 
 
 def test_act_never_takes_what_is_not_offered() -> None:
     def apply(params: Any, obs: Any, catalogue: Any, key: Any) -> QOutput:
-        return QOutput(jnp.tile(jnp.arange(5.0), (64, 1)), jnp.tile(jnp.array([True, False, True, False, False]), (64, 1)))
+        q = jnp.tile(jnp.arange(5.0), (64, 1))
+        return QOutput(q, jnp.tile(jnp.array([True, False, True, False, False]), (64, 1)), q[..., None])
 
-    network = Network(lambda key: {}, apply, lambda *a: jnp.zeros(64))
-    agent = make_dqn(AgentConfig(), network)
+    network = Network(lambda key: {}, apply, lambda *a: jnp.zeros((64, 1)))
+    agent = learner(AgentConfig(), network)
     state = agent.init(jax.random.key(0))
     actions = np.concatenate([agent.act(state, (), (), jnp.float32(e), jax.random.key(i)) for i, e in enumerate([0, 0.5, 1.0])])
     assert set(actions) == {0, 2}

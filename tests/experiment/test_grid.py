@@ -105,7 +105,7 @@ def test_rows_carry_their_coordinates_and_the_table_says_who_was_picked(tmp_path
         ({"agent": {"gamma": []}}, r"grid\.agent\.gamma=\[\]: must be a list of numbers"),
         ({"agent": {"tau": [True]}}, r"grid\.agent\.tau=\[True\]: must be a list of numbers"),
         ({"replay": {"beta": [0.4, 0.9], "beta_end": [0.8]}}, r"replay\.beta_end=0\.8: must be at least replay\.beta=0\.9"),
-        ({"agent": {"epsilon_start": [0.01]}}, r"agent\.epsilon_end=0\.05: must not exceed agent\.epsilon_start=0\.01"),
+        ({"agent": {"epsilon": [0.01]}}, r"agent\.epsilon_end=0\.05: must not exceed agent\.epsilon=0\.01"),
         ({"agent": {"optimizer": ["adam"]}}, r"grid\.agent\.optimizer=.*unknown key"),
     ],
 )

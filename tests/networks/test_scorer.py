@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from envs.worlds import live_config, small_world
+from lrdqn.ops.values import make_expected
 
 from lrdqn.agents import make_greedy
 from lrdqn.baselines import make_content
@@ -14,6 +15,7 @@ from lrdqn.config import NetworkConfig
 from lrdqn.envs.live import make_live
 from lrdqn.networks import make_mlp, make_scorer
 from lrdqn.networks.scorer import Shapes
+from lrdqn.ops.losses import mse
 from lrdqn.types import UNKNOWN, EnvSpec, View
 
 
@@ -22,7 +24,7 @@ def scene() -> tuple:
     config = live_config()
     world, env = small_world(config), make_live(config, 32)
     _, obs = jax.jit(env.reset)(jax.random.key(0), world)
-    network = make_scorer(NetworkConfig(), Shapes.of(world.catalogue, obs))
+    network = make_scorer(NetworkConfig(), Shapes.of(world.catalogue, obs), make_expected(mse))
     params = network.init(jax.random.key(1))
     trained = jax.tree.map(lambda x: x + 0.3 * jax.random.normal(jax.random.key(2), x.shape), params)
     return network, params, trained, obs, world.catalogue
@@ -43,7 +45,9 @@ def test_value_equals_apply_at_the_action(scene: tuple) -> None:
     q = network.apply(trained, obs, catalogue, None).q
     for place in (0, 3, 7):
         action = jnp.full(32, place, jnp.int32)
-        np.testing.assert_allclose(network.value(trained, obs, action, catalogue, None), q[:, place], rtol=2e-5, atol=2e-6)
+        np.testing.assert_allclose(
+            network.value(trained, obs, action, catalogue, None)[:, 0], q[:, place], rtol=2e-5, atol=2e-6
+        )
 
 
 def test_scores_follow_a_permutation_of_the_candidates(scene: tuple) -> None:
@@ -79,13 +83,13 @@ def test_parameters_are_nested_dicts_with_text_keys(scene: tuple) -> None:
 
 def test_mlp_equals_its_formula() -> None:
     spec = EnvSpec("x", 4, 3, 1, "vector", 10, 5)
-    network = make_mlp(NetworkConfig(name="mlp", hidden=[7]), spec)
+    network = make_mlp(NetworkConfig(name="mlp", hidden=[7]), spec, make_expected(mse))
     params = jax.tree.map(np.asarray, network.init(jax.random.key(0)))
     x = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
-    layer, head = params["torso"]["layers"]["0"], params["head"]
+    layer, head = params["torso"]["layers"]["0"], params["head"]["stream"]["out"]
     want = np.maximum(x @ layer["kernel"] + layer["bias"], 0) @ head["kernel"] + head["bias"]
     out = network.apply(params, jnp.asarray(x), (), None)
     np.testing.assert_allclose(out.q, want, rtol=1e-5, atol=1e-6)
     assert bool(out.mask.all())
     value = network.value(params, jnp.asarray(x), jnp.array([0, 2, 1, 1]), (), None)
-    np.testing.assert_allclose(value, want[range(4), [0, 2, 1, 1]], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(value[:, 0], want[range(4), [0, 2, 1, 1]], rtol=1e-5, atol=1e-6)

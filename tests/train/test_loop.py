@@ -20,7 +20,7 @@ def probe_run(
     probe: str = "action", replay: str = "uniform", target: str = "double", devices: int | None = None, **train: Any
 ) -> Experiment:
     root = dataclasses.asdict(TrainRun(env=dataclasses.asdict(ProbeConfig(probe=probe))))
-    root["network"] = {"name": "mlp", "hidden": [16], "embedding": 1}
+    root["network"] |= {"name": "mlp", "hidden": [16]}
     root["replay"] |= {"name": replay, "capacity": 512, "batch_size": 32}
     root["agent"] |= {"target": target, "target_period": 64, "learning_rate": 3e-3, "epsilon_steps": 1000, "reward_scale": 1.0}
     root["train"] |= {"seeds": 2, "sessions": 8, "env_steps": 8192, "warmup_steps": 64, "update_period": 8} | train
@@ -88,7 +88,7 @@ def test_seeds_spread_over_two_devices_give_what_one_device_gives() -> None:
     spread = probe_run(seeds=4, env_steps=512, eval_period=512)
     assert spread.sharding.num_devices == 2
     state = trained(spread)
-    assert len(state.agent.params["head"]["kernel"].sharding.device_set) == 2
+    assert len(state.agent.params["head"]["stream"]["out"]["kernel"].sharding.device_set) == 2
     alone = probe_run(seeds=4, env_steps=512, eval_period=512, devices=1)
     assert alone.sharding.num_devices == 1
     assert_close(state.agent, trained(alone).agent)

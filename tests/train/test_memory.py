@@ -16,6 +16,7 @@ from lrdqn.train.memory import MemoryPlan, free_bytes, make_memory_plan, refuse_
 class State(NamedTuple):
     agent: Any
     replay: Any
+    horizon: Any
     env: Any
     obs: Any
 
@@ -39,15 +40,16 @@ def test_bytes_of_shapes_arrays_and_keys() -> None:
 def test_parts_by_hand() -> None:
     """2 seeds, 3 learners, 4 sessions, 5 judged sessions of 6 policies."""
     state = State(
-        shape(2, 3, 11), Replay(shape(2, 3, 100, 2, dtype=np.int16), shape(2, 3, 128)), shape(2, 3, 4, 7), shape(2, 3, 4)
-    )
+        shape(2, 3, 11), Replay(shape(2, 3, 100, 2, dtype=np.int16), shape(2, 3, 128)), shape(2, 3, 4, 9),
+        shape(2, 3, 4, 7), shape(2, 3, 4),
+    )  # fmt: skip
     sessions = (state.env, state.obs)
     plan = make_memory_plan(state, shape(2, 1000), sessions, seeds=2, learners=3, policies=6, judged=5, played=4)
     assert plan.parts == {
         "replay": 2 * 3 * 100 * 2 * 2,
         "tree": 2 * 3 * 128 * 4,
         "networks": 2 * 3 * 11 * 4,
-        "sessions": 2 * 3 * 4 * 8 * 4,
+        "sessions": 2 * 3 * 4 * (8 + 9) * 4,
         "worlds": 2 * 1000 * 4,
         "evaluation": 2 * 6 * 5 * 8 * 4,
     }

@@ -1,0 +1,88 @@
+"""Parts that cannot be paired: each is refused by name, with what to choose instead (DESIGN P15)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lrdqn.config.fields import ConfigError
+from lrdqn.config.grid import axes_of
+
+TABULAR = ("q_learning", "double_q_learning", "value_iteration")
+NETWORKS = {"live": ("scorer",), "probe": ("mlp",), "garnet": ("table", "mlp")}
+WHY = {
+    "live": "offers a changing candidate set",
+    "probe": "has a fixed set of actions, no candidates to score, and states that are not numbered",
+    "garnet": "has numbered states and a fixed set of actions",
+}
+"""Networks that fit an environment's observation, and why."""
+
+USED_BY = {"agent.trace": "lambda", "agent.munchausen": "munchausen", "agent.temperature": "munchausen"}
+"""Hyper-parameter -> the only target rule that reads it."""
+
+
+def check_pairs(config: Any) -> None:
+    """Raise ``ConfigError`` for the first pair of parts that cannot work together."""
+    check_network(config)
+    check_agent(config)
+    check_target(config)
+    check_head(config)
+    if config.env.name == "garnet" and config.env.branching > config.env.states:
+        raise ConfigError("env.branching", config.env.branching, f"must not exceed env.states={config.env.states}")
+    for key in axes_of(config.grid):
+        if key in USED_BY and config.agent.target != USED_BY[key]:
+            raise ConfigError(f"grid.{key}", list(axes_of(config.grid)[key]), f"is read by agent.target={USED_BY[key]} only")
+
+
+def check_network(config: Any) -> None:
+    """The network can read what the environment shows."""
+    network, env = config.network, config.env
+    fitting = NETWORKS.get(env.name, (network.name,))
+    if network.name not in fitting:
+        names = " or ".join(f"network={name}" for name in fitting)
+        raise ConfigError("network", network.name, f"env={env.name} {WHY[env.name]}; use {names}")
+    if network.name != "scorer" and network.history != "mean":
+        raise ConfigError("network.history", network.history, f"network={network.name} reads no watch sequence; must be mean")
+    if network.name == "table":
+        for key, plain in (("head", "linear"), ("layers", "dense"), ("value", "mean"), ("norm", "none")):
+            if getattr(network, key) != plain:
+                raise ConfigError(f"network.{key}", getattr(network, key), f"network=table has no such part; must be {plain}")
+
+
+def check_agent(config: Any) -> None:
+    """Tabular agents have tables, planning has a model, and an agent recommends one stream."""
+    agent, network = config.agent, config.network
+    if agent.name in TABULAR and network.name != "table":
+        raise ConfigError("agent", agent.name, "keeps a table of numbered states; use network=table env=garnet")
+    if agent.name == "value_iteration" and config.env.name != "garnet":
+        raise ConfigError("agent", agent.name, "plans with the environment's model, which env=garnet has")
+    if getattr(config.env, "slate", 1) != 1:
+        raise ConfigError("env.slate", config.env.slate, f"agent={agent.name} recommends one stream per request; must be 1")
+
+
+def check_target(config: Any) -> None:
+    """Lambda-returns come from fresh sessions, and what is computed per step stays per step."""
+    agent, replay = config.agent, config.replay
+    fresh = agent.target == "lambda"
+    if fresh and agent.name in TABULAR:
+        raise ConfigError("agent.target", "lambda", f"agent={agent.name} bootstraps from its own table; leave it out")
+    if fresh and replay.name != "queue":
+        raise ConfigError("replay", replay.name, "agent.target=lambda learns from fresh sessions only; use replay=queue")
+    if not fresh and replay.name == "queue":
+        raise ConfigError("replay", "queue", "forgets what it has read once; it goes with agent.target=lambda (agent=pqn) only")
+    if agent.n_steps > 1 and fresh:
+        raise ConfigError("agent.n_steps", agent.n_steps, "agent.target=lambda mixes all horizons by agent.trace; must be 1")
+    if agent.n_steps > 1 and agent.target == "munchausen":
+        why = "agent.target=munchausen would add the log-policy of the first of these steps only; must be 1"
+        raise ConfigError("agent.n_steps", agent.n_steps, why)
+
+
+def check_head(config: Any) -> None:
+    """Distributions have a loss of their own, and atoms need room."""
+    network = config.network
+    if network.value != "mean" and config.agent.loss != "mse":
+        own = {"categorical": "cross-entropy", "quantile": "the quantile Huber loss (network.kappa)"}[network.value]
+        raise ConfigError(
+            "agent.loss", config.agent.loss, f"network.value={network.value} learns by {own}; leave agent.loss out"
+        )
+    if network.value == "categorical" and network.v_min >= network.v_max:
+        raise ConfigError("network.v_min", network.v_min, f"must be below network.v_max={network.v_max}")

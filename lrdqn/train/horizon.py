@@ -1,0 +1,116 @@
+"""How far a stored transition looks: one step, n steps, or a lambda-return over the rollout. A seam of the loop (DESIGN P7).
+
+Whatever the horizon, replay holds (s, a, reward, discount, s'): n and lambda are in the numbers, and no loss ever sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, PRNGKeyArray
+
+from lrdqn.config import AgentConfig
+from lrdqn.ops.masking import masked
+from lrdqn.ops.returns import empty, extend, lambda_returns
+from lrdqn.types import Hypers, Network, Params, PyTree, Transition
+
+
+class Horizon(NamedTuple):
+    """Pure functions from one-step transitions of N sessions to what replay stores."""
+
+    fill: int
+    """Rounds to play before the first transition is complete; what comes out of them is not stored."""
+    init: Callable[[Transition, int], PyTree]
+    """``init(example, sessions) -> state``, from one unbatched transition."""
+    extend: Callable[[PyTree, Transition, Bool[Array, "T N"], Params, PyTree, Hypers, PRNGKeyArray], tuple[PyTree, Transition]]
+    """``extend(state, rollout, ended, params, catalogue, hypers, key) -> state, transitions``: leaves ``[T, N, ...]`` in,
+    ``[M, ...]`` out. ``ended``: the session ended at that step, by itself or cut."""
+
+
+def flat(rollout: Transition) -> Transition:
+    """Leaves ``[T, N, ...]`` as ``[T * N, ...]``, oldest first."""
+    return jax.tree.map(lambda x: x.reshape((-1, *x.shape[2:])), rollout)
+
+
+def one_step() -> Horizon:
+    """Transitions as they are."""
+
+    def through(
+        state: PyTree, rollout: Transition, ended: Array, params: Params, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+    ) -> tuple[PyTree, Transition]:
+        del ended, params, catalogue, hypers, key
+        return state, flat(rollout)
+
+    return Horizon(0, lambda example, sessions: (), through)
+
+
+def n_step(n: int) -> Horizon:
+    """``r + discount_1 r_2 + ... `` over n steps or to the session's end, whichever comes first, and the product of discounts.
+
+    Each round every session hands over the transition that it began n - 1 rounds ago. A terminated session bootstraps from
+    nothing and a truncated one from its last observation, after as many steps as it had; nothing of the next session enters.
+
+    Args:
+        n: at least 2; 1 is ``one_step``.
+
+    Source: Sutton 1988; in DQN Hessel et al. 2018, section "Multi-step learning". The return is uncorrected (no importance
+    weights), so off its own policy the fixed point is biased (Hernandez-Garcia and Sutton 2019).
+    """
+
+    def init(example: Transition, sessions: int) -> PyTree:
+        return jax.tree.map(lambda x: jnp.broadcast_to(x, (sessions, *x.shape)), empty(example, n))
+
+    def gather(
+        state: PyTree, rollout: Transition, ended: Array, params: Params, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+    ) -> tuple[PyTree, Transition]:
+        del params, catalogue, hypers, key
+        state, complete = jax.lax.scan(lambda s, step: jax.vmap(extend)(s, *step), state, (rollout, ended))
+        return state, flat(complete)
+
+    return Horizon(n - 1, init, gather)
+
+
+def lambda_return(network: Network, passes: int) -> Horizon:
+    """Rewards become lambda-returns of the rollout and discounts 0: what is left to learn is a regression.
+
+    ``v(s') = max_{a in mask} Q(s', a; theta)`` with the parameters that played the rollout. The rollout comes out ``passes``
+    times, each time in another order, so that a queue read in batches is as many epochs of shuffled minibatches.
+
+    Args:
+        network: the Q-function.
+        passes: epochs.
+
+    Source: Gallici et al. 2024 (PQN), section 4 and algorithm 2.
+    """
+
+    def regress(
+        state: PyTree, rollout: Transition, ended: Array, params: Params, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+    ) -> tuple[PyTree, Transition]:
+        steps, sessions = ended.shape
+        out = network.apply(params, flat(rollout).next_obs, catalogue, None)
+        offered = jnp.any(out.mask, axis=-1)
+        value = jnp.where(offered, jnp.max(masked(out.q, out.mask), axis=-1), 0.0).reshape(steps, sessions)
+        returns = jax.vmap(lambda_returns, in_axes=(1, 1, 1, 1, None), out_axes=1)
+        reward = returns(rollout.reward, rollout.discount, value, ended, hypers.trace)
+        learnt = flat(rollout._replace(reward=reward, discount=jnp.zeros_like(rollout.discount)))
+        orders = [jax.random.permutation(k, steps * sessions) for k in jax.random.split(key, passes)]
+        return state, jax.tree.map(lambda x: x[jnp.concatenate(orders)], learnt)
+
+    return Horizon(0, lambda example, sessions: (), regress)
+
+
+def make_horizon(config: AgentConfig, network: Network, passes: int) -> Horizon:
+    """The horizon that the agent asks for.
+
+    Args:
+        config: ``target`` and ``n_steps``.
+        network: read by lambda-returns only.
+        passes: epochs over a rollout, for them only.
+    """
+    if config.target == "lambda":
+        return lambda_return(network, passes)
+    return one_step() if config.n_steps == 1 else n_step(config.n_steps)
