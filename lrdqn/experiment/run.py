@@ -203,7 +203,8 @@ class Run:
         programs = e.compile()
         self.carried = self.carried._replace(compile_seconds=self.carried.compile_seconds + e.compile_seconds)
         if position is None:
-            progress.stage(f"compiled in {e.compile_seconds:.0f} s; filling replay with {e.warmup_steps} random steps each")
+            filling = f"; filling replay with {e.warmup_steps} random steps each" if e.warmup_steps else ""
+            progress.stage(f"compiled in {e.compile_seconds:.0f} s{filling}")
             state = jax.block_until_ready(programs.start(e.keys(TRAIN_STREAM), e.worlds, e.hypers))
             if writes():
                 self.log.append(())
@@ -291,7 +292,7 @@ def player(e: Experiment, programs: Programs, folder: Path, first: int) -> debug
 
 def anneals(replay: ReplayConfig) -> bool:
     """Whether something in training follows a schedule as long as the run."""
-    return replay.name == "prioritized" and replay.beta != replay.beta_end
+    return replay.name in ("prioritized", "rank") and replay.beta != replay.beta_end
 
 
 def peak_bytes() -> int:

@@ -78,7 +78,7 @@ class Experiment:
         self.memory = self.plan_memory()
         self.world_digest = digest(worlds)
         self.worlds = jax.device_put(worlds, self.sharding)
-        self.warmup_steps = self.plan.warmup_iterations * self.plan.stride
+        self.warmup_steps = self.plan.warmup_iterations * self.plan.stride + self.horizon.fill * train.sessions
         self.compile_seconds = 0.0
 
     def set_points(self, points: Sequence[Mapping[str, float]]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from envs.worlds import live_config, small_world
-from lrdqn.ops.values import Values, make_categorical, make_expected, make_quantile
 
 from lrdqn.config import NetworkConfig
 from lrdqn.envs.live import make_live
@@ -21,6 +18,7 @@ from lrdqn.networks.heads import Noisy, duel
 from lrdqn.networks.scorer import Shapes
 from lrdqn.networks.torsos import purify
 from lrdqn.ops.losses import mse
+from lrdqn.ops.values import Values, make_categorical, make_expected, make_quantile
 from lrdqn.types import EnvSpec, Network
 
 MEANINGS = {"mean": make_expected(mse), "categorical": make_categorical(11, -2.0, 5.0), "quantile": make_quantile(7, 1.0)}
@@ -111,13 +109,12 @@ def test_candidates_that_are_not_offered_do_not_enter_the_dueling_mean(scene: tu
     assert np.isfinite(np.asarray(nobody.q)).all()
 
 
-def test_dueling_by_the_recorded_oracle(shared_dir: Path) -> None:
-    case = json.loads((shared_dir / "data/oracles/targets.json").read_text())["dueling"]
-    advantage = jnp.asarray(case["Adv"], jnp.float32)[None, :, None]
-    q = duel(jnp.full((1, 1), case["V"]), advantage, jnp.ones((1, 3), bool))
-    np.testing.assert_allclose(q[0, :, 0], case["Q_mean"], rtol=1e-6)
-    shifted = duel(jnp.full((1, 1), case["V"]), advantage + 7.0, jnp.ones((1, 3), bool))
-    np.testing.assert_allclose(shifted, q, atol=1e-5)
+def test_dueling_by_hand() -> None:
+    """V .5 and advantages 1, -2, 4 of mean 1; a constant added to all of them changes nothing."""
+    advantage, everything = jnp.array([1.0, -2.0, 4.0])[None, :, None], jnp.ones((1, 3), bool)
+    q = duel(jnp.full((1, 1), 0.5), advantage, everything)
+    np.testing.assert_allclose(q[0, :, 0], [0.5, -2.5, 3.5], rtol=1e-6)
+    np.testing.assert_allclose(duel(jnp.full((1, 1), 0.5), advantage + 7.0, everything), q, atol=1e-5)
 
 
 def test_noisy_layer_against_its_definition() -> None:

@@ -118,3 +118,15 @@ def test_gamma_zero_never_bootstraps() -> None:
     discount = np.asarray(trained(e).replay.data.discount)
     assert (discount[:, 1] == 0).all()
     np.testing.assert_allclose(discount[:, 0], e.config.agent.gamma, rtol=1e-6)
+
+
+def test_random_numbers_are_not_used_twice() -> None:
+    """Each chunk begins with a key that no other began with, for every learner."""
+    e = probe_run(env_steps=512, eval_period=128)
+    programs = e.compile()
+    state, keys = programs.start(e.keys(TRAIN_STREAM), e.worlds, e.hypers), []
+    for i in range(4):
+        keys.append(np.asarray(jax.random.key_data(state.key)).reshape(-1, 2))
+        state, _ = programs.chunk(state, e.worlds, e.hypers, e.clock(i))
+    for learner in range(keys[0].shape[0]):
+        assert len({tuple(k[learner]) for k in keys}) == 4

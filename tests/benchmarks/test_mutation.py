@@ -1,0 +1,45 @@
+"""The mutation harness: every bug still applies, its tests exist, and catches, survivors and errors are told apart."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "benchmarks"))
+
+from mutant import Mutant  # noqa: E402
+from mutants_learning import LEARNING, NO_OP  # noqa: E402
+from mutants_storing import STORING  # noqa: E402
+from mutation import tried  # noqa: E402
+
+MUTANTS = (*LEARNING, *STORING)
+
+
+def test_there_are_many_and_each_has_a_name() -> None:
+    assert len(MUTANTS) >= 60
+    assert len({m.name for m in MUTANTS}) == len(MUTANTS)
+
+
+@pytest.mark.parametrize("mutant", [NO_OP, *MUTANTS], ids=lambda m: m.name)
+def test_it_applies_in_one_place_and_its_tests_exist(mutant: Mutant) -> None:
+    assert (ROOT / mutant.file).read_text().count(mutant.old) == 1
+    assert mutant.tests or mutant is NO_OP
+    for test in mutant.tests:
+        file, _, name = test.partition("::")
+        functions = [node.name for node in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(node, ast.FunctionDef)]
+        assert name in functions
+
+
+@pytest.mark.slow
+def test_a_bug_is_caught_and_another_spelling_is_not() -> None:
+    by_hand = ("tests/ops/test_losses.py::test_by_hand",)
+    half = next(m for m in MUTANTS if m.name == "loss without its half")
+    assert tried(half).verdict == "caught"
+    assert tried(NO_OP, by_hand).verdict == "survived"
+    assert tried(half._replace(tests=("tests/ops/test_losses.py::test_nowhere",))).verdict == "error"
+    assert tried(half._replace(old="nowhere")).verdict == "error"
+    assert tried(half._replace(new="return )")).verdict == "error", "what cannot be imported proves nothing"
