@@ -3,34 +3,22 @@
     python benchmarks/variants.py [--full] [--shard I/N]
 
 Without ``--full`` it is the covering set of pairs that the tests run. With it, the full product: hours on two cores, so shards
-can be spread over machines. The exit code is 1 where a combination fails. It plays what ``tests/variants.py`` lists.
+can be spread over machines. The exit code is 1 where a combination fails. It plays what ``tests/family.py`` lists.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import math
 import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any
 
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "tests"))
+
+import family as of  # pyright: ignore[reportMissingImports]
 import jax
-
-TESTS = Path(__file__).resolve().parents[1] / "tests"
-
-
-def family() -> Any:
-    """``tests/variants.py``, which has the name of this file."""
-    sys.path.insert(1, str(TESTS))
-    spec = importlib.util.spec_from_file_location("family", TESTS / "variants.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def shard_of(text: str) -> tuple[int, int]:
@@ -46,7 +34,6 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="the full product instead of the covering set")
     parser.add_argument("--shard", type=shard_of, default=(1, 1), metavar="I/N", help="the I-th of N parts")
     given = parser.parse_args()
-    of = family()
     product, allowed, covering = math.prod(len(values) for values in of.AXES.values()), of.allowed(), of.covering()
     print(f"{len(of.AXES)} axes, {product} combinations, {len(allowed)} allowed, {len(covering)} cover every pair", flush=True)
     number, shards = given.shard

@@ -7,7 +7,7 @@ import re
 import jax
 import numpy as np
 import pytest
-from variants import AXES, allowed, covering, pairs_of, play, refusal
+from family import AXES, allowed, covering, pairs_of, play, refusal
 
 PLAIN = dict(zip(AXES, ("max", "1", "linear", "dense", "mean", "uniform", "probe", "mse", "none"), strict=True))
 

@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from lrdqn.ops.values import make_expected
 from oracles.targets import TWINS
 
 from lrdqn.agents.backups import Learnt, make_backup
 from lrdqn.config import AgentConfig
 from lrdqn.ops.losses import mse
+from lrdqn.ops.values import make_expected
 from lrdqn.types import Hypers, Network, QOutput, Transition
 
 RULES = ("max", "double", "expected_sarsa", "munchausen")

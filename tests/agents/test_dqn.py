@@ -12,12 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from lrdqn.ops.values import make_expected
 
 from lrdqn.agents import make_dqn
 from lrdqn.agents.backups import Learnt, make_backup
 from lrdqn.config import AgentConfig
 from lrdqn.ops.losses import LOSSES, mse
+from lrdqn.ops.values import make_expected
 from lrdqn.types import Agent, Hypers, Network, QOutput, Sample, Transition
 
 

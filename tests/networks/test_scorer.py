@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from envs.worlds import live_config, small_world
-from lrdqn.ops.values import make_expected
 
 from lrdqn.agents import make_greedy
 from lrdqn.baselines import make_content
@@ -16,6 +15,7 @@ from lrdqn.envs.live import make_live
 from lrdqn.networks import make_mlp, make_scorer
 from lrdqn.networks.scorer import Shapes
 from lrdqn.ops.losses import mse
+from lrdqn.ops.values import make_expected
 from lrdqn.types import UNKNOWN, EnvSpec, View
 
 

@@ -1,6 +1,6 @@
 """Numbers that a right implementation must give, beside what lrdqn gives: PASS or FAIL, exit code 1 on a FAIL.
 
-    python benchmarks/oracles.py [--out DIR]
+    python benchmarks/oracle_table.py [--out DIR]
 
 Targets on a worked trajectory, closed-form fixed points, priorities and exact probabilities, projections, and values of random
 MDPs against planning. Constants are worked out by hand or come from a float64 computation of the definition; the tests hold the
@@ -349,7 +349,7 @@ def main() -> int:
         "--out", type=Path, metavar="DIR", default=RESULTS, help="folder of what is written (benchmarks/results)"
     )
     given = parser.parse_args()
-    common = {"command": "python benchmarks/oracles.py", "commit": result_files.commit(), "device": result_files.device()}
+    common = {"command": "python benchmarks/oracle_table.py", "commit": result_files.commit(), "device": result_files.device()}
     found: list[Row] = []
     for section in SECTIONS:
         began = time.perf_counter()

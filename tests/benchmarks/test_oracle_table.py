@@ -1,4 +1,4 @@
-"""The oracle table: every number that a right implementation must give is given (``benchmarks/oracles.py``)."""
+"""The oracle table: every number that a right implementation must give is given (``benchmarks/oracle_table.py``)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path += [str(BENCHMARKS), str(BENCHMARKS / "papers")]
 
-import oracles  # noqa: E402
+import oracle_table  # noqa: E402
 
 
-@pytest.mark.parametrize("section", oracles.SECTIONS, ids=lambda section: section.__name__)
+@pytest.mark.parametrize("section", oracle_table.SECTIONS, ids=lambda section: section.__name__)
 def test_every_row_passes(section: Any) -> None:
     with jax.numpy_rank_promotion("allow"):  # the script is written as a user would
         rows = section()
