@@ -61,10 +61,10 @@ def check_periods(config: TrainRun) -> None:
     stride, base = iteration_steps(train), iteration_key(train)
     divide(base, stride, "train.sessions", train.sessions)
     check_update_period(train.update_period, stride, base)
-    if train.warmup_steps is not None:
-        divide("train.warmup_steps", train.warmup_steps, base, stride)
     divide("train.env_steps", train.env_steps, base, stride)
-    if agent.target != "lambda":
+    if agent.target != "lambda":  # which has no warm-up and no target network
+        if train.warmup_steps is not None:
+            divide("train.warmup_steps", train.warmup_steps, base, stride)
         divide("agent.target_period", agent.target_period, base, stride)
     if train.eval_period is not None:
         if train.eval_period < 1:
