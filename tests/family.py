@@ -110,7 +110,8 @@ def play(combination: Combination) -> dict[str, np.ndarray]:
     # what runs for a moment need not be optimised: that would take most of the time
     s = e.shapes
     programs = zip(over_learners(e.trainer), ((s.keys, s.worlds, s.hypers), s[4:] + s[1:4]), strict=True)
-    start, chunk = (jax.jit(program).lower(*arguments).compile(run_once()) for program, arguments in programs)
+    lowered = (jax.jit(program, out_shardings=e.sharding).lower(*arguments) for program, arguments in programs)
+    start, chunk = (program.compile(run_once()) for program in lowered)
     state = before = start(e.keys(TRAIN_STREAM), e.worlds, e.hypers)
     for i in range(2):
         state, metrics = chunk(state, e.worlds, e.hypers, e.clock(0))
