@@ -75,7 +75,8 @@ def sitting(folder: Path, arguments: list[str], plan: dict[str, Any] | None) -> 
     command = [sys.executable, str(Path(__file__).resolve()), "--worker", json.dumps(plan or {"phase": "never"}), *given]
     began = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode not in (0, -signal.SIGKILL):
+    # SIGTERM is answered while the run lasts; before and after that it kills like the other
+    if done.returncode not in (0, -signal.SIGKILL, -signal.SIGTERM):
         raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
     return {"code": done.returncode, "seconds": time.perf_counter() - began, "finished": (folder / "summary.json").exists()}
 
