@@ -53,13 +53,13 @@ POPULATION_STREAM, SCHEDULE_STREAM = 0, 1
 
 def build_env(config: EnvConfig, sessions: int) -> Env:
     """The environment, for ``sessions`` sessions that step together."""
-    if config.name == "live":
+    if config.kind == "live":
         return make_live(cast(LiveConfig, config), sessions)
-    if config.name == "garnet":
+    if config.kind == "garnet":
         return make_garnet(cast(GarnetConfig, config), sessions)
-    if config.name == "probe":
+    if config.kind == "probe":
         return make_probe(cast(ProbeConfig, config), sessions)
-    return of_kind(Env, plugins.load("env", config.name).make(config, sessions), f"env={config.name}")
+    return of_kind(Env, plugins.load("env", config.kind).make(config, sessions), f"env={config.kind}")
 
 
 def of_kind(kind: type[T], made: Any, what: str) -> T:
@@ -96,13 +96,13 @@ def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -
         seeds: how many; seed i's world is folded from its index, so it does not depend on how many there are.
         known: whether policies have met these streamers.
     """
-    if config.name == "garnet":
+    if config.kind == "garnet":
         garnet = cast(GarnetConfig, config)
         streams = (world_stream(garnet, seed, i, POPULATION_STREAM) for i in range(seeds))
         return stacked([make_garnet_world(garnet, stream) for stream in streams])
-    if config.name == "probe":
+    if config.kind == "probe":
         return ()
-    if config.name != "live":
+    if config.kind != "live":
         return plugin_worlds(config, seed, seeds)
     live = cast(LiveConfig, config)
     shared = live.population is not None or live.world_seed is not None
@@ -116,7 +116,7 @@ def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -
 
 def plugin_worlds(config: EnvConfig, seed: int, seeds: int) -> PyTree:
     """Worlds of a third party's environment, each from its own random stream; ``()`` where it has none."""
-    world = plugins.load("env", config.name).world
+    world = plugins.load("env", config.kind).world
     if world is None:
         return ()
     return stacked([world(config, world_stream(config, seed, i, POPULATION_STREAM)) for i in range(seeds)])
@@ -137,7 +137,7 @@ def refuse_large_worlds(config: EnvConfig, seeds: int, free: int | None) -> None
 
     A world's bytes are an affine function of its streamers and users; three small ones give its slopes.
     """
-    if config.name != "live" or free is None:
+    if config.kind != "live" or free is None:
         return
     live = cast(LiveConfig, config)
     small = max(200, live.candidates)

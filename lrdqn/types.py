@@ -7,6 +7,7 @@ K slate, S streamers, U users, d style, G categories, T tags.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -92,11 +93,17 @@ class EnvSpec(NamedTuple):
     actions: int
     slate: int
     observation: str
-    """``vector`` (a flat float array, fixed action set), ``one_hot`` (a vector that names one of finitely many states) or
-    ``candidates`` (a ``LiveObs``, changing action set)."""
+    """``vector`` (a flat array, fixed action set), ``one_hot`` (a vector that names one of finitely many states), ``image`` (an
+    array of rows, columns and channels) or ``candidates`` (a ``LiveObs``, changing action set)."""
     horizon: int
-    obs_size: int
-    """Length of a ``vector`` observation; 0 for ``candidates``."""
+    obs_shape: tuple[int, ...]
+    """Of one session's observation: ``(D,)`` for ``vector`` and ``one_hot``, ``(rows, columns, channels)`` of ``image``, ``()``
+    for ``candidates``."""
+
+    @property
+    def obs_size(self) -> int:
+        """Numbers in one array observation."""
+        return math.prod(self.obs_shape)
 
 
 class Env(NamedTuple):

@@ -28,7 +28,7 @@ AXES: dict[str, tuple[str, ...]] = {
     "norm": ("none", "layer"),
 }
 Combination = tuple[str, ...]
-TINY_WORLD = {"env": {"name": "live", "streamers": 40, "users": 16, "candidates": 4, "history": 4, "familiar": 1}}
+TINY_WORLD = {"env": {"kind": "live", "streamers": 40, "users": 16, "candidates": 4, "history": 4, "familiar": 1}}
 
 
 def place_of(name: str) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def place_of(name: str) -> dict[str, Any]:
     if name == "probe":
         return {}
     if name == "garnet":
-        return {"env": {"name": "garnet", "states": 5}, "network": {"name": "table"}}
+        return {"env": {"kind": "garnet", "states": 5}, "network": {"name": "table"}}
     return {**TINY_WORLD, "network": {"name": "scorer", "history": name.split()[1]}}
 
 
@@ -62,7 +62,7 @@ def config_of(combination: Combination) -> TrainRun:
 
 def of_place(changes: dict[str, Any]) -> dict[str, Any]:
     """All keys: those of the environment that was chosen come from its own schema."""
-    name = changes.get("env", {}).get("name", "probe")
+    name = changes.get("env", {}).get("kind", "probe")
     env = merged(dataclasses.asdict(ENVS[name]()), changes.get("env", {}))
     return values(**{k: v for k, v in changes.items() if k != "env"}) | {"env": env}
 

@@ -97,7 +97,7 @@ def test_thirty_lines_are_enough(name: str) -> None:
 
 def test_their_keys_are_typed_ranged_and_frozen() -> None:
     config = freeze(TrainRun, composed(*CHOSEN, "agent.decay=0.25", "agent.gamma=0.5"))
-    assert (config.env.name, config.env.arms, config.env.noise) == ("bandit", 5, 0.0)
+    assert (config.env.kind, config.env.arms, config.env.noise) == ("bandit", 5, 0.0)
     assert (config.agent.name, config.agent.decay, config.agent.gamma) == ("plain_q", 0.25, 0.5)  # type: ignore[attr-defined]
     again = freeze(TrainRun, composed(*CHOSEN, "agent.decay=0.25", "agent.gamma=0.5"))
     assert config == again
@@ -114,7 +114,7 @@ MISTAKES = {
     "agent.deca=1": "agent.deca=1: unknown key; did you mean agent.decay?",
     "agent.decay=2": "agent.decay=2.0: must lie in [0, 1]",
     "env.arms=x": "env.arms=x: must be a whole number",
-    "env.name=bandti": "env.name=bandti: must be one of live, probe, garnet, bandit",
+    "env.kind=bandti": "env.kind=bandti: must be one of live, probe, garnet, bandit",
     "agent.name=plain": "value_iteration, plain_q, plainest_q",
 }
 
@@ -234,7 +234,12 @@ def test_a_broken_plugin_is_one_line_where_it_is_named_and_nothing_elsewhere(num
     install(also, "odd-package", {plugins.GROUPS[part]: {"odd": f"odd_{number}:PLUGIN"}}, **{f"odd_{number}": text})
     register_schemas()
     check("train", TrainRun, [], NO_FILES)
-    ways = [[f"{part}=odd"], [f"{part}=odd", "--cfg", "job"], ["-m", f"{part}=odd,odd"], [f"{part}.name=odd"]]
+    ways = [
+        [f"{part}=odd"],
+        [f"{part}=odd", "--cfg", "job"],
+        ["-m", f"{part}=odd,odd"],
+        [f"{part}.{plugins.NAMED_BY[part]}=odd"],
+    ]
     for argv in ways if number == 0 else ways[:1]:
         with pytest.raises(InputError) as error:
             check("train", TrainRun, argv, NO_FILES)

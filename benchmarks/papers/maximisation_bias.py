@@ -48,7 +48,7 @@ EXPECTED_END = {"q_learning": 12.2, "double_q_learning": 7.0}
 
 def make_agent(name: str) -> Agent:
     """One learner; states are one-hot vectors."""
-    spec = EnvSpec(name="maximisation_bias", sessions=1, actions=ACTIONS, slate=1, observation="one_hot", horizon=2, obs_size=2)
+    spec = EnvSpec("maximisation_bias", sessions=1, actions=ACTIONS, slate=1, observation="one_hot", horizon=2, obs_shape=(2,))
     return MAKERS[name](AgentConfig(name=name, learning_rate=STEP, gamma=1.0, step_decay=0.0), spec)
 
 

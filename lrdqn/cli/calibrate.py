@@ -98,8 +98,8 @@ def preflight(config: CalibrateRun) -> None:
     from lrdqn.cli.train import check_env
     from lrdqn.io.population import check_destination
 
-    if config.env.name != "live":
-        raise ConfigError("env", config.env.name, "calibrate compares the live world; must be live")
+    if config.env.kind != "live":
+        raise ConfigError("env", config.env.kind, "calibrate compares the live world; must be live")
     check_env(config.env)
     if config.source != "world":
         if not Path(str(config.path)).is_dir():

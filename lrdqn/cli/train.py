@@ -18,7 +18,7 @@ BARE_NAN, QUOTES = re.compile(r"(?<![\w'])nan(?![\w'])"), "'\""
 
 def check_env(env: LiveConfig) -> None:
     """A population folder must be whole, and large enough for the candidates; needs no jax."""
-    if env.name != "live" or env.population is None:
+    if env.kind != "live" or env.population is None:
         return
     from lrdqn.io.population import check_population
 

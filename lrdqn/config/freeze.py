@@ -33,7 +33,7 @@ def _frozen_twin(schema: type) -> type:
 def schema_of(config_key: str, declared: Any, value: Any) -> type | None:
     """The dataclass behind a node of the config, or ``None`` for a leaf."""
     if isinstance(value, dict) and (config_key == "env" or declared is AgentConfig):
-        return part_schema(config_key, value.get("name"))
+        return part_schema(config_key, value.get(plugins.NAMED_BY[config_key]))
     return declared if dataclasses.is_dataclass(declared) and isinstance(declared, type) else None
 
 
@@ -43,7 +43,8 @@ def part_schema(part: str, name: Any) -> type:
         return BUILT_IN[part][name]
     installed = plugins.names(part)
     if name not in installed:
-        raise ConfigError(f"{part}.name", name, "must be one of " + ", ".join([*BUILT_IN[part], *installed]))
+        allowed = ", ".join([*BUILT_IN[part], *installed])
+        raise ConfigError(f"{part}.{plugins.NAMED_BY[part]}", name, f"must be one of {allowed}")
     return plugins.load(part, name).schema
 
 
@@ -121,7 +122,7 @@ def freeze(schema: type[T], config: Any) -> T:
         check_train(frozen)
     if issubclass(schema, TuneRun):
         check_tune(frozen)
-    if issubclass(schema, TrainRun | CalibrateRun) and frozen.env.name == "live":
+    if issubclass(schema, TrainRun | CalibrateRun) and frozen.env.kind == "live":
         check_live(frozen.env)
     if schema is CalibrateRun:
         check_calibrate(frozen)

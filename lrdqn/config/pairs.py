@@ -26,7 +26,7 @@ def check_pairs(config: Any) -> None:
     check_agent(config)
     check_target(config)
     check_head(config)
-    if config.env.name == "garnet" and config.env.branching > config.env.states:
+    if config.env.kind == "garnet" and config.env.branching > config.env.states:
         raise ConfigError("env.branching", config.env.branching, f"must not exceed env.states={config.env.states}")
     for key in axes_of(config.grid):
         if key in USED_BY and config.agent.target != USED_BY[key]:
@@ -36,10 +36,10 @@ def check_pairs(config: Any) -> None:
 def check_network(config: Any) -> None:
     """The network can read what the environment shows."""
     network, env = config.network, config.env
-    fitting = NETWORKS.get(env.name, (network.name,))
+    fitting = NETWORKS.get(env.kind, (network.name,))
     if network.name not in fitting:
         names = " or ".join(f"network={name}" for name in fitting)
-        raise ConfigError("network", network.name, f"env={env.name} {WHY[env.name]}; use {names}")
+        raise ConfigError("network", network.name, f"env={env.kind} {WHY[env.kind]}; use {names}")
     if network.name != "scorer" and network.history != "mean":
         raise ConfigError("network.history", network.history, f"network={network.name} reads no watch sequence; must be mean")
     if network.name == "table":
@@ -53,7 +53,7 @@ def check_agent(config: Any) -> None:
     agent, network = config.agent, config.network
     if agent.name in TABULAR and network.name != "table":
         raise ConfigError("agent", agent.name, "keeps a table of numbered states; use network=table env=garnet")
-    if agent.name == "value_iteration" and config.env.name != "garnet":
+    if agent.name == "value_iteration" and config.env.kind != "garnet":
         raise ConfigError("agent", agent.name, "plans with the environment's model, which env=garnet has")
     if getattr(config.env, "slate", 1) != 1:
         raise ConfigError("env.slate", config.env.slate, f"agent={agent.name} recommends one stream per request; must be 1")

@@ -26,6 +26,9 @@ GROUPS = {"env": "lrdqn.envs", "agent": "lrdqn.agents"}
 
 BASES: dict[str, type] = {"env": EnvConfig, "agent": AgentConfig}
 
+NAMED_BY = {"env": "kind", "agent": "name"}
+"""Key that says which of a part's schemas a config follows. An environment's ``name`` is free for suites of many."""
+
 
 def names(part: str) -> list[str]:
     """What is installed beside lrdqn's own, by name; imports nothing.
@@ -57,7 +60,7 @@ def load(part: str, name: str) -> Any:
         name: one of ``names(part)``.
 
     Returns:
-        ``types.EnvPlugin`` or ``types.AgentPlugin``; the schema's ``name`` is the entry point's.
+        ``types.EnvPlugin`` or ``types.AgentPlugin``; the schema's ``kind`` (or ``name``) is the entry point's.
 
     Raises:
         InputError: it cannot be imported, is something else, or two packages bring it. The line names package and entry point.
@@ -96,9 +99,9 @@ def checked_schema(part: str, name: str, schema: Any, point: EntryPoint) -> type
 
 @cache
 def named(part: str, name: str, schema: type) -> type:
-    """``schema`` with ``name`` as its only name; one class per schema, or equal configs would not compare equal."""
+    """``schema`` with ``name`` as the only one it goes by; one class per schema, or equal configs would not compare equal."""
     return dataclasses.make_dataclass(
-        schema.__name__, [("name", str, choice(name, (name,), "from an installed package"))], bases=(schema,)
+        schema.__name__, [(NAMED_BY[part], str, choice(name, (name,), "from an installed package"))], bases=(schema,)
     )
 
 

@@ -96,14 +96,14 @@ class ScheduleConfig:
 class EnvConfig:
     """Base of all environments."""
 
-    name: str = MISSING
+    kind: str = MISSING
 
 
 @dataclass
 class LiveConfig(EnvConfig):
     """The live-streaming world, decision clock."""
 
-    name: str = choice("live", ("live",), "environment")
+    kind: str = choice("live", ("live",), "environment")
     population: str | None = said(None, "folder written by `lrdqn calibrate`; null draws a synthetic population")
     world_seed: int | None = whole(None, 0, "one world for all seeds; null gives each seed its own", 2**31 - 1)
     episode: str = choice("session", ("session", "user"), "what ends an episode: leaving the app, or not coming back")
@@ -132,7 +132,7 @@ class LiveConfig(EnvConfig):
 class ProbeConfig(EnvConfig):
     """Tiny environments that fail for one reason each (value, observation, discounting, action, truncation)."""
 
-    name: str = choice("probe", ("probe",), "environment")
+    kind: str = choice("probe", ("probe",), "environment")
     probe: str = choice(
         "action", ("value", "observation", "discount", "action", "observation_action", "truncation"), "which probe"
     )
@@ -142,7 +142,7 @@ class ProbeConfig(EnvConfig):
 class GarnetConfig(EnvConfig):
     """Random Markov decision processes with numbered states, whose exact values are known by planning."""
 
-    name: str = choice("garnet", ("garnet",), "environment")
+    kind: str = choice("garnet", ("garnet",), "environment")
     states: int = whole(20, 1, "states")
     actions: int = whole(4, 1, "actions")
     branching: int = whole(3, 1, "states that can follow a state and an action")

@@ -81,5 +81,5 @@ def make_garnet(config: GarnetConfig, sessions: int) -> Env:
         end = jnp.zeros(sessions, bool)
         return following, TimeStep(observe(following.state), reward, end, cut, observe(after), jnp.ones(sessions), {})
 
-    spec = EnvSpec("garnet", sessions, config.actions, 1, "one_hot", config.horizon, config.states)
+    spec = EnvSpec("garnet", sessions, config.actions, 1, "one_hot", config.horizon, (config.states,))
     return Env(spec, reset, step, lambda params: params)

@@ -122,5 +122,5 @@ def make_probe(config: ProbeConfig, sessions: int) -> Env:
             observe(following), reward, terminated, truncated, observe(after), jnp.ones(sessions), {}
         )  # fmt: skip
 
-    spec = EnvSpec(f"probe/{config.probe}", sessions, probe.actions, 1, "vector", HORIZON, 2)
+    spec = EnvSpec(f"probe/{config.probe}", sessions, probe.actions, 1, "vector", HORIZON, (2,))
     return Env(spec, reset, step, lambda params: ())

@@ -24,7 +24,7 @@ from lrdqn.ops.values import make_expected
 from lrdqn.types import EnvSpec, Hypers, Sample, Transition
 
 S, A, N = 6, 3, 64
-SPEC = EnvSpec("x", 1, A, 1, "one_hot", 10, S)
+SPEC = EnvSpec("x", 1, A, 1, "one_hot", 10, (S,))
 RULES = ("max", "double", "expected_sarsa")
 
 

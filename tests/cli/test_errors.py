@@ -47,7 +47,7 @@ BAD = {
     "train.warmup_steps=128": "train.warmup_steps=128: must be at least replay.batch_size=256",
     "agent=dqn,double_dqn": "agent=dqn,double_dqn: is a list of choices; sweep over it with -m",
     "agent.name=ddpg": "agent.name=ddpg: must be one of dqn",
-    "env.name=foo": "env.name=foo: must be one of live, probe, garnet",
+    "env.kind=foo": "env.kind=foo: must be one of live, probe, garnet",
     "env.world_seed=-1": "env.world_seed=-1: must lie in [0, 2147483647]",
     "env.schedule.days=5": "env.schedule.days=5: must be at least env.max_sessions + 3 = 8",
     "replay.capacity=64": "replay.batch_size=256: must not exceed replay.capacity=64",

@@ -45,7 +45,7 @@ def build(kind: str, scene: tuple, values: Values, **changes: Any) -> tuple[Netw
     config = NetworkConfig(name=kind, hidden=[12, 8], **changes)
     if kind == "mlp":
         obs = jax.random.normal(jax.random.key(3), (B, 5))
-        return make_mlp(config, EnvSpec("x", B, 3, 1, "vector", 10, 5), values), obs, ()
+        return make_mlp(config, EnvSpec("x", B, 3, 1, "vector", 10, (5,)), values), obs, ()
     catalogue, obs = scene
     return make_scorer(config, Shapes.of(catalogue, obs), values), obs, catalogue
 

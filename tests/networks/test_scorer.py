@@ -82,7 +82,7 @@ def test_parameters_are_nested_dicts_with_text_keys(scene: tuple) -> None:
 
 
 def test_mlp_equals_its_formula() -> None:
-    spec = EnvSpec("x", 4, 3, 1, "vector", 10, 5)
+    spec = EnvSpec("x", 4, 3, 1, "vector", 10, (5,))
     network = make_mlp(NetworkConfig(name="mlp", hidden=[7]), spec, make_expected(mse))
     params = jax.tree.map(np.asarray, network.init(jax.random.key(0)))
     x = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)

@@ -59,7 +59,7 @@ def test_acting_and_the_world_draw_numbers_of_their_own() -> None:
         seen["act"] = jax.random.key_data(key)
         return jnp.zeros(1, jnp.int32)
 
-    env = Env(EnvSpec("x", 1, 1, 1, "vector", 1, 1), lambda *a: None, env_step, lambda p: ())  # type: ignore[arg-type]
+    env = Env(EnvSpec("x", 1, 1, 1, "vector", 1, (1,)), lambda *a: None, env_step, lambda p: ())  # type: ignore[arg-type]
     play_round(env, act, (), jnp.zeros(1), (), hypers(), (jax.random.key(0), jax.random.key(1)))
     assert not np.array_equal(seen["act"], seen["env"])
     np.testing.assert_array_equal(seen["act"], jax.random.key_data(jax.random.key(0)))

@@ -155,5 +155,5 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     def catalogue(params: LiveParams) -> Catalogue:
         return params.catalogue
 
-    spec = EnvSpec("live", sessions, places, config.slate, "candidates", config.horizon, 0)
+    spec = EnvSpec("live", sessions, places, config.slate, "candidates", config.horizon, ())
     return Env(spec, reset, step, catalogue)
