@@ -18,6 +18,7 @@ from lrdqn.config import (
     AgentConfig,
     EnvConfig,
     GarnetConfig,
+    GymnaxConfig,
     InputError,
     LiveConfig,
     NetworkConfig,
@@ -28,6 +29,7 @@ from lrdqn.config import (
     value_at,
 )
 from lrdqn.envs.garnet import make_garnet, make_garnet_world
+from lrdqn.envs.gymnax import make_gymnax
 from lrdqn.envs.live import make_live, make_world, sample_population
 from lrdqn.envs.live.population import resize
 from lrdqn.envs.live.world import stack_worlds
@@ -57,6 +59,8 @@ def build_env(config: EnvConfig, sessions: int) -> Env:
         return make_live(cast(LiveConfig, config), sessions)
     if config.kind == "garnet":
         return make_garnet(cast(GarnetConfig, config), sessions)
+    if config.kind == "gymnax":
+        return make_gymnax(cast(GymnaxConfig, config), sessions)
     if config.kind == "probe":
         return make_probe(cast(ProbeConfig, config), sessions)
     return of_kind(Env, plugins.load("env", config.kind).make(config, sessions), f"env={config.kind}")
@@ -100,7 +104,7 @@ def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -
         garnet = cast(GarnetConfig, config)
         streams = (world_stream(garnet, seed, i, POPULATION_STREAM) for i in range(seeds))
         return stacked([make_garnet_world(garnet, stream) for stream in streams])
-    if config.kind == "probe":
+    if config.kind in ("probe", "gymnax"):
         return ()
     if config.kind != "live":
         return plugin_worlds(config, seed, seeds)

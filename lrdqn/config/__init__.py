@@ -18,7 +18,16 @@ from lrdqn.config.roots import (
     register_schemas,
 )
 from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig
-from lrdqn.config.world import EnvConfig, GarnetConfig, LiveConfig, ProbeConfig, RewardConfig, ScheduleConfig, UserLawConfig
+from lrdqn.config.world import (
+    EnvConfig,
+    GarnetConfig,
+    GymnaxConfig,
+    LiveConfig,
+    ProbeConfig,
+    RewardConfig,
+    ScheduleConfig,
+    UserLawConfig,
+)
 
 __all__ = [
     "GRID_KEYS",
@@ -32,6 +41,7 @@ __all__ = [
     "EvaluateRun",
     "GarnetConfig",
     "GridConfig",
+    "GymnaxConfig",
     "InputError",
     "LiveConfig",
     "LoggerConfig",

@@ -13,7 +13,7 @@ from lrdqn.config.grid import GridConfig
 from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
 from lrdqn.config.logger import LoggerConfig
 from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig, TuneConfig
-from lrdqn.config.world import EnvConfig, GarnetConfig, LiveConfig, ProbeConfig
+from lrdqn.config.world import EnvConfig, GarnetConfig, GymnaxConfig, LiveConfig, ProbeConfig
 
 
 @dataclass
@@ -101,7 +101,12 @@ class ReportRun:
     run: str = said(MISSING, "run folder, or a folder of run folders")
 
 
-ENVS: dict[str, type[EnvConfig]] = {"live": LiveConfig, "probe": ProbeConfig, "garnet": GarnetConfig}
+ENVS: dict[str, type[EnvConfig]] = {
+    "live": LiveConfig,
+    "probe": ProbeConfig,
+    "garnet": GarnetConfig,
+    "gymnax": GymnaxConfig,
+}
 ROOTS: dict[str, type] = {
     "train": TrainRun,
     "tune": TuneRun,

@@ -139,6 +139,19 @@ class ProbeConfig(EnvConfig):
 
 
 @dataclass
+class GymnaxConfig(EnvConfig):
+    """One of gymnax's environments: classic control, MinAtar, bsuite."""
+
+    kind: str = choice("gymnax", ("gymnax",), "environment")
+    name: str = said("CartPole-v1", "which of gymnax's, by its own name")
+    size: int | None = whole(None, 2, "side of the grid of DeepSea-bsuite; null takes its own, 8")
+    horizon: int | None = whole(None, 1, "steps after which a session is cut; null takes the environment's own")
+    store: str = choice(
+        "float32", ("float32", "uint8", "bool"), "type of stored observations; bool holds MinAtar's in a quarter of the bytes"
+    )
+
+
+@dataclass
 class GarnetConfig(EnvConfig):
     """Random Markov decision processes with numbered states, whose exact values are known by planning."""
 
