@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,10 +26,10 @@ class Entry(NamedTuple):
 
     name: str
     script: str
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
     peer: str | None = None
     """Folder below ``PEERS``; ``None`` is this very environment."""
-    env: dict[str, str] = {}
+    env: Mapping[str, str] = MappingProxyType({})
 
 
 class Contestant:
@@ -37,7 +38,7 @@ class Contestant:
     def __init__(self, entry: Entry) -> None:
         """Start it; ``ready`` waits until it can run."""
         python = sys.executable if entry.peer is None else str(PEERS / entry.peer / "bin" / "python")
-        command = [python, str(HERE / entry.script), json.dumps(entry.options)]
+        command = [python, str(HERE / entry.script), json.dumps(dict(entry.options))]
         self.entry = entry
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **entry.env}
