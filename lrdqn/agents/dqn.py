@@ -35,7 +35,8 @@ def make_optimizer(config: AgentConfig) -> optax.GradientTransformation:
         "rmsprop": lambda: optax.scale_by_rms(decay=0.95, eps=config.adam_eps),
         "sgd": optax.identity,
     }
-    return optax.chain(optax.clip_by_global_norm(config.max_grad_norm), rules[config.optimizer]())
+    rule = rules[config.optimizer]()
+    return rule if config.max_grad_norm is None else optax.chain(optax.clip_by_global_norm(config.max_grad_norm), rule)
 
 
 def make_dqn(config: AgentConfig, network: Network, values: Values) -> Agent:

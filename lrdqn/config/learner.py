@@ -27,7 +27,9 @@ class AgentConfig:
     learning_rate: float = real(2e-3, 0.0, 10.0, "step size of the optimiser", open_low=True)
     optimizer: str = choice("adam", ("adam", "radam", "rmsprop", "sgd"), "optimiser (optax)")
     adam_eps: float = real(1e-5, 0.0, 1.0, "epsilon of Adam and RMSProp", open_low=True)
-    max_grad_norm: float = real(10.0, 0.0, math.inf, "gradients are clipped to this global norm", open_low=True)
+    max_grad_norm: float | None = real(
+        10.0, 0.0, math.inf, "gradients are clipped to this global norm; null leaves them", open_low=True
+    )
     target_period: int = whole(2048, 1, "env steps between two moves of the target network")
     tau: float = real(1.0, 0.0, 1.0, "share of the online network in such a move; 1 copies it", open_low=True)
     epsilon: float = real(1.0, 0.0, 1.0, "exploration at the first learning step")
