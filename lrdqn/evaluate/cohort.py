@@ -28,6 +28,65 @@ class Outcome(NamedTuple):
     """Cut by the horizon instead of ending by itself."""
 
 
+class Players(NamedTuple):
+    """Several policies, one after the other along the axis P, as one."""
+
+    total: int
+    decide: Callable[[tuple[PyTree, ...], PyTree, PyTree, PRNGKeyArray], tuple[Array, tuple[PyTree, ...]]]
+    """``decide(states, obs [P, N, ...], catalogue, key) -> actions [P, N], states``"""
+    remember: Callable[[tuple[PyTree, ...], TimeStep], tuple[PyTree, ...]]
+    """``remember(states, timestep [P, N, ...]) -> states``"""
+
+
+def make_players(groups: tuple[tuple[Policy, int], ...]) -> Players:
+    """Join policies; ``groups`` as of ``make_cohort``."""
+    counts = [count for _, count in groups]
+    first = [sum(counts[:i]) for i in range(len(groups))]
+
+    def members(tree: PyTree, group: int) -> PyTree:
+        return jax.tree.map(lambda x: x[first[group] : first[group] + counts[group]], tree)
+
+    def decide(
+        states: tuple[PyTree, ...], obs: PyTree, catalogue: PyTree, key: PRNGKeyArray
+    ) -> tuple[Array, tuple[PyTree, ...]]:
+        chosen = []
+        for g, ((policy, _), state) in enumerate(zip(groups, states, strict=True)):
+
+            def act(state: PyTree, obs: PyTree, key: PRNGKeyArray, policy: Policy = policy) -> tuple[Array, PyTree]:
+                return policy.act(state, View(obs, catalogue), key)
+
+            # by group, so that a baseline's luck does not depend on how many learners there are
+            keys = jax.random.split(jax.random.fold_in(key, g), counts[g])
+            chosen.append(jax.vmap(act)(state, members(obs, g), keys))
+        actions, states = zip(*chosen, strict=True)
+        return jnp.concatenate(actions), states
+
+    def remember(states: tuple[PyTree, ...], timestep: TimeStep) -> tuple[PyTree, ...]:
+        parts = (members(timestep, g) for g in range(len(groups)))
+        return tuple(jax.vmap(policy.observe)(s, t) for (policy, _), s, t in zip(groups, states, parts, strict=True))
+
+    return Players(sum(counts), decide, remember)
+
+
+def nothing_yet(shape: tuple[int, ...]) -> Outcome:
+    """The outcome before the first step."""
+    zero = jnp.zeros(shape)
+    return Outcome(zero, zero, zero, zero, jnp.zeros(shape, bool))
+
+
+def added(outcome: Outcome, alive: Any, t: TimeStep) -> tuple[Outcome, Any]:
+    """What one step adds for the sessions that have not ended yet, and which of them go on; arrays of jax or of NumPy."""
+    live = alive.astype("float32")
+    total = Outcome(
+        returns=outcome.returns + live * t.reward,
+        watch_minutes=outcome.watch_minutes + live * t.info.get("seconds", 0.0) / 60,
+        length=outcome.length + live,
+        clicks=outcome.clicks + live * t.info.get("clicked", 0.0),
+        censored=outcome.censored | (alive & t.truncated & ~t.terminated),
+    )
+    return total, alive & ~(t.terminated | t.truncated)
+
+
 class _Progress(NamedTuple):
     step: Array
     env: PyTree
@@ -50,61 +109,24 @@ def make_cohort(
         groups: policies, each with the number of states it is played with (the learners of a grid share one policy); P is
             their sum. ``evaluate`` takes one state per group, with that number as leading axis.
     """
-    counts = [count for _, count in groups]
-    first = [sum(counts[:i]) for i in range(len(groups))]
-    total = sum(counts)
-    shape = (total, env.spec.sessions)
+    players = make_players(groups)
+    shape = (players.total, env.spec.sessions)
 
     def spread(tree: PyTree) -> PyTree:
-        return jax.tree.map(lambda x: jnp.broadcast_to(x, (total, *x.shape)), tree)
-
-    def members(tree: PyTree, group: int) -> PyTree:
-        return jax.tree.map(lambda x: x[first[group] : first[group] + counts[group]], tree)
+        return jax.tree.map(lambda x: jnp.broadcast_to(x, (players.total, *x.shape)), tree)
 
     def evaluate(states: tuple[PyTree, ...], world: PyTree, key: PRNGKeyArray) -> Outcome:
         reset_key, env_key, act_key = jax.random.split(key, 3)
         catalogue = env.catalogue(world)
         env_state, obs = env.reset(reset_key, world)
-        zero = jnp.zeros(shape)
-        start = _Progress(
-            jnp.int32(0), spread(env_state), spread(obs), states, jnp.ones(shape, bool),
-            Outcome(zero, zero, zero, zero, jnp.zeros(shape, bool)),
-        )  # fmt: skip
-
-        def decide(p: _Progress) -> tuple[Array, tuple[PyTree, ...]]:
-            step_key = jax.random.fold_in(act_key, p.step)
-            chosen = []
-            for g, ((policy, _), state) in enumerate(zip(groups, p.policies, strict=True)):
-
-                def act(state: PyTree, obs: PyTree, key: PRNGKeyArray, policy: Policy = policy) -> tuple[Array, PyTree]:
-                    return policy.act(state, View(obs, catalogue), key)
-
-                # by group, so that a baseline's luck does not depend on how many learners there are
-                keys = jax.random.split(jax.random.fold_in(step_key, g), counts[g])
-                chosen.append(jax.vmap(act)(state, members(p.obs, g), keys))
-            actions, states = zip(*chosen, strict=True)
-            return jnp.concatenate(actions), states
-
-        def remember(states: tuple[PyTree, ...], timestep: TimeStep) -> tuple[PyTree, ...]:
-            parts = (members(timestep, g) for g in range(len(groups)))
-            return tuple(jax.vmap(policy.observe)(s, t) for (policy, _), s, t in zip(groups, states, parts, strict=True))
+        start = _Progress(jnp.int32(0), spread(env_state), spread(obs), states, jnp.ones(shape, bool), nothing_yet(shape))
 
         def body(p: _Progress) -> _Progress:
-            actions, states = decide(p)
+            actions, states = players.decide(p.policies, p.obs, catalogue, jax.random.fold_in(act_key, p.step))
             step_key = jax.random.fold_in(env_key, p.step)
             env_state, t = jax.vmap(env.step, in_axes=(None, 0, 0, None))(step_key, p.env, actions, world)
-            live = p.alive.astype(jnp.float32)
-            seconds = t.info.get("seconds", jnp.zeros(shape))
-            clicked = t.info.get("clicked", jnp.zeros(shape, bool))
-            done = t.terminated | t.truncated
-            outcome = Outcome(
-                returns=p.outcome.returns + live * t.reward,
-                watch_minutes=p.outcome.watch_minutes + live * seconds / 60,
-                length=p.outcome.length + live,
-                clicks=p.outcome.clicks + live * clicked,
-                censored=p.outcome.censored | (p.alive & t.truncated & ~t.terminated),
-            )
-            return _Progress(p.step + 1, env_state, t.obs, remember(states, t), p.alive & ~done, outcome)
+            outcome, alive = added(p.outcome, p.alive, t)
+            return _Progress(p.step + 1, env_state, t.obs, players.remember(states, t), alive, outcome)
 
         def unfinished(p: _Progress) -> Array:
             return jnp.any(p.alive) & (p.step < env.spec.horizon)

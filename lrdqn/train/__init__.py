@@ -1,8 +1,23 @@
 """The compiled training program: ``plan`` (static integers), ``rollout`` (act, step), ``horizon``
-(one, n or lambda steps), ``loop`` (warm-up and chunks)."""
+(one, n or lambda steps), ``loop`` (warm-up and chunks); ``hosted``: the loop's parts where sessions step outside jit."""
 
 from lrdqn.train.horizon import Horizon, make_horizon
+from lrdqn.train.hosted import HostedTrainer, Played, make_hosted_trainer
 from lrdqn.train.loop import Clock, Trainer, TrainState, clock_at, make_trainer, pool
 from lrdqn.train.plan import Plan, make_plan
 
-__all__ = ["Clock", "Horizon", "Plan", "TrainState", "Trainer", "clock_at", "make_horizon", "make_plan", "make_trainer", "pool"]
+__all__ = [
+    "Clock",
+    "Horizon",
+    "HostedTrainer",
+    "Plan",
+    "Played",
+    "TrainState",
+    "Trainer",
+    "clock_at",
+    "make_horizon",
+    "make_hosted_trainer",
+    "make_plan",
+    "make_trainer",
+    "pool",
+]

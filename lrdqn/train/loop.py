@@ -16,7 +16,7 @@ from lrdqn.ops.schedules import linear
 from lrdqn.train.horizon import Horizon
 from lrdqn.train.plan import Plan
 from lrdqn.train.rollout import finite_or_zero, play_round
-from lrdqn.types import Agent, Env, Hypers, PyTree, Replay, Transition
+from lrdqn.types import Agent, Env, Hypers, PyTree, Replay, TimeStep, Transition
 
 
 class TrainState(NamedTuple):
@@ -48,6 +48,68 @@ class Trainer(NamedTuple):
     chunk: Callable[[TrainState, PyTree, Hypers, Clock], tuple[TrainState, dict[str, Array]]]
 
 
+class Stages(NamedTuple):
+    """What happens to one learner around the steps of its sessions, wherever these are taken: in the same program
+    (``make_trainer``) or outside jit (``hosted.make_hosted_trainer``)."""
+
+    begin: Callable[[PRNGKeyArray, PRNGKeyArray, PyTree, PyTree, Hypers], TrainState]
+    """``begin(agent_key, run_key, env_state, obs, hypers)``: untrained, with an empty replay."""
+    act: Callable[[PyTree, PyTree, PyTree, Float[Array, ""] | None, PRNGKeyArray], Array]
+    """``act(agent_state, obs, catalogue, epsilon, key) -> action [N]``; ``epsilon=None`` is the random policy of warm-up."""
+    extend: Callable[[TrainState, Transition, Array, PyTree, Hypers, PRNGKeyArray], tuple[TrainState, Transition]]
+    """``extend(state, rollout [T, N], ended [T, N], catalogue, hypers, key) -> state, transitions that are complete [M]``"""
+    store: Callable[[TrainState, Transition, Hypers], TrainState]
+    learn: Callable[[TrainState, PyTree, Hypers, PRNGKeyArray], tuple[TrainState, dict[str, Array]]]
+    """``learn(state, catalogue, hypers, key)``: the updates of one iteration."""
+    now: Callable[[Float[Array, ""], Hypers], Hypers]
+    """``now(done, hypers)``: the hyper-parameters that follow a schedule, as they stand after ``done`` env steps."""
+
+
+def make_stages(
+    env: Env, agent: Agent, replay: Replay, horizon: Horizon, plan: Plan, agent_config: AgentConfig, train: TrainConfig
+) -> Stages:
+    """The stages of an iteration but the environment's own; arguments as of ``make_trainer``."""
+
+    def begin(agent_key: PRNGKeyArray, run_key: PRNGKeyArray, env_state: PyTree, obs: PyTree, hypers: Hypers) -> TrainState:
+        example = example_transition(env, obs, hypers)
+        waiting = horizon.init(example, env.spec.sessions)
+        return TrainState(agent.init(agent_key), replay.init(example), waiting, env_state, obs, run_key)
+
+    def act(agent_state: PyTree, obs: PyTree, catalogue: PyTree, epsilon: Array | None, key: PRNGKeyArray) -> Array:
+        if epsilon is None:
+            return random_action(env, obs, key)
+        return agent.act(agent_state, obs, catalogue, epsilon, key)
+
+    def extend(
+        state: TrainState, rollout: Transition, ended: Array, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+    ) -> tuple[TrainState, Transition]:
+        params = agent.policy_params(state.agent)
+        waiting, complete = horizon.extend(state.horizon, rollout, ended, params, catalogue, hypers, key)
+        return state._replace(horizon=waiting), complete
+
+    def store(state: TrainState, complete: Transition, hypers: Hypers) -> TrainState:
+        return state._replace(replay=replay.add(state.replay, complete, hypers))
+
+    def learn(state: TrainState, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray) -> tuple[TrainState, dict[str, Array]]:
+
+        def one(carry: tuple[PyTree, PyTree], key: PRNGKeyArray) -> tuple[tuple[PyTree, PyTree], dict[str, Array]]:
+            agent_state, replay_state = carry
+            sample_key, update_key = jax.random.split(key)
+            sample = replay.sample(replay_state, sample_key, hypers)
+            agent_state, td_error, metrics = agent.update(agent_state, sample, catalogue, hypers, update_key)
+            return (agent_state, replay.update_priorities(replay_state, sample.indices, td_error, hypers)), metrics
+
+        keys = jax.random.split(key, plan.updates)
+        (agent_state, replay_state), metrics = jax.lax.scan(one, (state.agent, state.replay), keys)
+        return state._replace(agent=agent_state, replay=replay_state), pool(metrics)
+
+    def now(done: Array, hypers: Hypers) -> Hypers:
+        epsilon = linear(done, hypers.epsilon, hypers.epsilon_end, agent_config.epsilon_steps)
+        return hypers._replace(epsilon=epsilon, beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps))
+
+    return Stages(begin, act, extend, store, learn, now)
+
+
 def make_trainer(
     env: Env, agent: Agent, replay: Replay, horizon: Horizon, plan: Plan, agent_config: AgentConfig, train: TrainConfig
 ) -> Trainer:
@@ -61,72 +123,48 @@ def make_trainer(
         agent_config: epsilon schedule.
         train: length of the run, for the annealing of beta.
     """
+    stages = make_stages(env, agent, replay, horizon, plan, agent_config, train)
 
     def play(
         state: TrainState, world: PyTree, hypers: Hypers, epsilon: Float[Array, ""] | None, rounds: int, key: PRNGKeyArray
     ) -> tuple[TrainState, Transition, dict[str, Array]]:
-        """Rounds of all sessions, and the transitions that are complete; ``epsilon=None`` is the random policy of warm-up."""
+        """Rounds of all sessions, and the transitions that are complete."""
         catalogue = env.catalogue(world)
 
         def act(obs: PyTree, key: PRNGKeyArray) -> Array:
-            if epsilon is None:
-                return random_action(env, obs, key)
-            return agent.act(state.agent, obs, catalogue, epsilon, key)
+            return stages.act(state.agent, obs, catalogue, epsilon, key)
 
         def one(carry: tuple[PyTree, PyTree], key: PRNGKeyArray) -> tuple[tuple[PyTree, PyTree], Any]:
             act_key, env_key = jax.random.split(key)
             env_state, timestep, transition = play_round(env, act, *carry, world, hypers, (act_key, env_key))
             ended = timestep.terminated | timestep.truncated
-            figures = {
-                "reward": jnp.mean(finite_or_zero(timestep.reward)),
-                "nonfinite_rewards": jnp.sum(~jnp.isfinite(timestep.reward)),
-                "ended": jnp.sum(ended),
-            }
-            return (env_state, timestep.obs), (transition, ended, figures)
+            return (env_state, timestep.obs), (transition, ended, figures_of(timestep))
 
         keys = jax.random.split(key, rounds + 1)
         (env_state, obs), (rollout, ended, figures) = jax.lax.scan(one, (state.env, state.obs), keys[:-1])
-        params = agent.policy_params(state.agent)
-        waiting, complete = horizon.extend(state.horizon, rollout, ended, params, catalogue, hypers, keys[-1])
-        return state._replace(horizon=waiting, env=env_state, obs=obs), complete, figures
+        state, complete = stages.extend(state, rollout, ended, catalogue, hypers, keys[-1])
+        return state._replace(env=env_state, obs=obs), complete, figures
 
     def collect(
         state: TrainState, world: PyTree, hypers: Hypers, epsilon: Float[Array, ""] | None, key: PRNGKeyArray
     ) -> tuple[TrainState, dict[str, Array]]:
         """One iteration's rounds, into replay."""
         state, complete, figures = play(state, world, hypers, epsilon, plan.rounds, key)
-        return state._replace(replay=replay.add(state.replay, complete, hypers)), figures
-
-    def learn(state: TrainState, world: PyTree, hypers: Hypers, key: PRNGKeyArray) -> tuple[TrainState, dict[str, Array]]:
-        catalogue = env.catalogue(world)
-
-        def one(carry: tuple[PyTree, PyTree], key: PRNGKeyArray) -> tuple[tuple[PyTree, PyTree], dict[str, Array]]:
-            agent_state, replay_state = carry
-            sample_key, update_key = jax.random.split(key)
-            sample = replay.sample(replay_state, sample_key, hypers)
-            agent_state, td_error, metrics = agent.update(agent_state, sample, catalogue, hypers, update_key)
-            return (agent_state, replay.update_priorities(replay_state, sample.indices, td_error, hypers)), metrics
-
-        keys = jax.random.split(key, plan.updates)
-        (agent_state, replay_state), metrics = jax.lax.scan(one, (state.agent, state.replay), keys)
-        return state._replace(agent=agent_state, replay=replay_state), pool(metrics)
+        return stages.store(state, complete, hypers), figures
 
     def iteration(
         state: TrainState, done: Float[Array, ""], world: PyTree, hypers: Hypers
     ) -> tuple[TrainState, dict[str, Array]]:
         key, collect_key, learn_key = jax.random.split(state.key, 3)
-        epsilon = linear(done, hypers.epsilon, hypers.epsilon_end, agent_config.epsilon_steps)
-        now = hypers._replace(epsilon=epsilon, beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps))
+        now = stages.now(done, hypers)
+        epsilon = now.epsilon
         state, figures = collect(state._replace(key=key), world, now, epsilon, collect_key)
-        state, metrics = learn(state, world, now, learn_key)
+        state, metrics = stages.learn(state, env.catalogue(world), now, learn_key)
         return state, metrics | pool(figures) | {"epsilon": epsilon}
 
     def init(key: PRNGKeyArray, world: PyTree, hypers: Hypers) -> TrainState:
         agent_key, env_key, run_key = jax.random.split(key, 3)
-        env_state, obs = env.reset(env_key, world)
-        example = example_transition(env, obs, hypers)
-        waiting = horizon.init(example, env.spec.sessions)
-        return TrainState(agent.init(agent_key), replay.init(example), waiting, env_state, obs, run_key)
+        return stages.begin(agent_key, run_key, *env.reset(env_key, world), hypers)
 
     def warmup(state: TrainState, world: PyTree, hypers: Hypers) -> TrainState:
         if horizon.fill:
@@ -167,6 +205,15 @@ COUNTS = ("nonfinite", "nonfinite_rewards", "ended")
 def pool(metrics: dict[str, Any]) -> dict[str, Any]:
     """Metrics of many steps, along the first axis, as one figure each."""
     return {k: v.sum(0) if k in COUNTS else v.mean(0) for k, v in metrics.items()}
+
+
+def figures_of(timestep: TimeStep) -> dict[str, Array]:
+    """What the metrics say of one step of all sessions."""
+    return {
+        "reward": jnp.mean(finite_or_zero(timestep.reward)),
+        "nonfinite_rewards": jnp.sum(~jnp.isfinite(timestep.reward)),
+        "ended": jnp.sum(timestep.terminated | timestep.truncated),
+    }
 
 
 def clock_at(plan: Plan, chunk: int) -> Clock:
