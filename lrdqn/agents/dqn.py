@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.agents.backups import Learnt, make_backup
@@ -64,7 +65,7 @@ def make_dqn(config: AgentConfig, network: Network, values: Values) -> Agent:
     def init(key: PRNGKeyArray) -> AgentState:
         params = network.init(key)
         # A copy, not an alias: the state is donated, and a buffer can be donated once.
-        return AgentState(params, () if targetless else jax.tree.map(jnp.copy, params), optimizer.init(params))
+        return AgentState(params, () if targetless else jax.tree.map(jnp.copy, params), optimizer.init(ravel_pytree(params)[0]))
 
     def act(state: AgentState, obs: PyTree, catalogue: PyTree, epsilon: Float[Array, ""], key: PRNGKeyArray) -> Int[Array, "N"]:
         explore_key, noise_key = jax.random.split(key)
@@ -90,10 +91,12 @@ def make_dqn(config: AgentConfig, network: Network, values: Values) -> Agent:
             return jnp.mean(sample.weights * losses), (td, values.mean(raw))
 
         (loss, (td, q)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-        norm = optax.tree.norm(grads)
+        # As one vector: a norm and an optimiser step are then a few kernels, not a few for every layer.
+        gradient, layers_of = ravel_pytree(grads)
+        norm = jnp.linalg.norm(gradient)
         sound = jnp.isfinite(norm)
-        direction, opt_state = optimizer.update(grads, state.opt_state)
-        moved = jax.tree.map(lambda p, d: p - hypers.learning_rate * d, state.params, direction)
+        direction, opt_state = optimizer.update(gradient, state.opt_state)
+        moved = jax.tree.map(lambda p, d: p - hypers.learning_rate * d, state.params, layers_of(direction))
         params, opt_state = jax.tree.map(
             lambda new, old: jnp.where(sound, new, old), (moved, opt_state), (state.params, state.opt_state)
         )

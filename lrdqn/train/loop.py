@@ -11,6 +11,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config import AgentConfig, TrainConfig
+from lrdqn.ops.ahead import scan_ahead
 from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.ops.schedules import linear
 from lrdqn.train.horizon import Horizon
@@ -100,7 +101,7 @@ def make_stages(
             return (agent_state, replay.update_priorities(replay_state, sample.indices, td_error, hypers)), metrics
 
         keys = jax.random.split(key, plan.updates)
-        (agent_state, replay_state), metrics = jax.lax.scan(one, (state.agent, state.replay), keys)
+        (agent_state, replay_state), metrics = scan_ahead(one, (state.agent, state.replay), keys)
         return state._replace(agent=agent_state, replay=replay_state), pool(metrics)
 
     def now(done: Array, hypers: Hypers) -> Hypers:
@@ -141,7 +142,7 @@ def make_trainer(
             return (env_state, timestep.obs), (transition, ended, figures_of(timestep))
 
         keys = jax.random.split(key, rounds + 1)
-        (env_state, obs), (rollout, ended, figures) = jax.lax.scan(one, (state.env, state.obs), keys[:-1])
+        (env_state, obs), (rollout, ended, figures) = scan_ahead(one, (state.env, state.obs), keys[:-1])
         state, complete = stages.extend(state, rollout, ended, catalogue, hypers, keys[-1])
         return state._replace(env=env_state, obs=obs), complete, figures
 
@@ -153,12 +154,12 @@ def make_trainer(
         return stages.store(state, complete, hypers), figures
 
     def iteration(
-        state: TrainState, done: Float[Array, ""], world: PyTree, hypers: Hypers
+        state: TrainState, done: Float[Array, ""], world: PyTree, hypers: Hypers, key: PRNGKeyArray
     ) -> tuple[TrainState, dict[str, Array]]:
-        key, collect_key, learn_key = jax.random.split(state.key, 3)
+        collect_key, learn_key = jax.random.split(key)
         now = stages.now(done, hypers)
         epsilon = now.epsilon
-        state, figures = collect(state._replace(key=key), world, now, epsilon, collect_key)
+        state, figures = collect(state, world, now, epsilon, collect_key)
         state, metrics = stages.learn(state, env.catalogue(world), now, learn_key)
         return state, metrics | pool(figures) | {"epsilon": epsilon}
 
@@ -181,11 +182,15 @@ def make_trainer(
         per_block = plan.iterations_per_block
 
         def block(state: TrainState, number: Array) -> tuple[TrainState, dict[str, Array]]:
-            def one(state: TrainState, i: Array) -> tuple[TrainState, dict[str, Array]]:
+            def one(state: TrainState, key_i: tuple[PRNGKeyArray, Array]) -> tuple[TrainState, dict[str, Array]]:
+                key, i = key_i
                 done = clock.done + plan.stride * (number * per_block + i).astype(jnp.float32)
-                return iteration(state, done, world, hypers)
+                return iteration(state, done, world, hypers, key)
 
-            state, metrics = jax.lax.scan(one, state, jnp.arange(per_block))
+            # Keys come from outside the loop, so that what is drawn with them can be drawn there too.
+            keys = jax.random.split(state.key, per_block + 1)
+            steps = (keys[1:], jnp.arange(per_block))
+            state, metrics = scan_ahead(one, state._replace(key=keys[0]), steps)
             moved = agent.sync(state.agent, hypers)
             if plan.blocks_per_sync > 1:
                 due = (clock.block + number + 1) % plan.blocks_per_sync == 0
