@@ -25,6 +25,7 @@ class AgentConfig:
     loss: str = choice("mse", ("mse", "huber"), "loss on the TD error; Huber fits the median-like centre, not the mean")
     gamma: float = real(0.9, 0.0, 1.0, "discount of one decision")
     learning_rate: float = real(2e-3, 0.0, 10.0, "step size of the optimiser", open_low=True)
+    learning_rate_decay: float = real(0.0, 0.0, 1.0, "share of it that is lost by the end of the run, linearly; 0 keeps it")
     optimizer: str = choice("adam", ("adam", "radam", "rmsprop", "sgd"), "optimiser (optax)")
     adam_eps: float = real(1e-5, 0.0, 1.0, "epsilon of Adam and RMSProp", open_low=True)
     max_grad_norm: float = real(10.0, 0.0, math.inf, "gradients are clipped to this global norm", open_low=True)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config import AgentConfig, TrainConfig
 from lrdqn.ops.exploration import epsilon_greedy
-from lrdqn.ops.schedules import linear
+from lrdqn.ops.schedules import falling, linear
 from lrdqn.train.horizon import Horizon
 from lrdqn.train.plan import Plan
 from lrdqn.train.rollout import finite_or_zero, play_round
@@ -59,7 +59,7 @@ def make_trainer(
         env, agent, replay, horizon: the parts.
         plan: static loop lengths.
         agent_config: epsilon schedule.
-        train: length of the run, for the annealing of beta.
+        train: length of the run, for the annealing of beta and the learning rate.
     """
 
     def play(
@@ -116,7 +116,9 @@ def make_trainer(
     ) -> tuple[TrainState, dict[str, Array]]:
         key, collect_key, learn_key = jax.random.split(state.key, 3)
         epsilon = linear(done, hypers.epsilon, hypers.epsilon_end, agent_config.epsilon_steps)
-        now = hypers._replace(epsilon=epsilon, beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps))
+        beta = linear(done, hypers.beta, hypers.beta_end, train.env_steps)
+        rate = falling(done, hypers.learning_rate, hypers.learning_rate_decay, train.env_steps)
+        now = hypers._replace(epsilon=epsilon, beta=beta, learning_rate=rate)
         state, figures = collect(state._replace(key=key), world, now, epsilon, collect_key)
         state, metrics = learn(state, world, now, learn_key)
         return state, metrics | pool(figures) | {"epsilon": epsilon}
