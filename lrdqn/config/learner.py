@@ -53,11 +53,14 @@ class ReplayConfig:
 
 @dataclass
 class NetworkConfig:
-    """``scorer`` scores each candidate of a changing set; ``mlp`` has one output per action of a fixed set; ``table`` has one
-    number per state and action."""
+    """``scorer`` scores each candidate of a changing set; ``mlp`` has one output per action of a fixed set, ``cnn`` looks at
+    images first; ``table`` has one number per state and action."""
 
-    name: str = choice("scorer", ("scorer", "mlp", "table"), "kind of Q-network")
+    name: str = choice("scorer", ("scorer", "mlp", "cnn", "table"), "kind of Q-network")
     hidden: list[int] = field(default_factory=lambda: [64, 32], metadata={"each_low": 1, "doc": "widths of the hidden layers"})
+    channels: list[int] = field(
+        default_factory=lambda: [16], metadata={"each_low": 1, "doc": "widths of the 3 x 3 convolutions before them (cnn)"}
+    )
     embedding: int = whole(8, 1, "width of the identity embedding (scorer)")
     history: str = choice("mean", ("mean", "gru", "attention"), "encoder of the watch sequence (scorer)")
     history_width: int = whole(16, 1, "width of a learned encoder of the watch sequence (scorer)")
