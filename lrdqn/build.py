@@ -28,6 +28,7 @@ from lrdqn.config import (
     plugins,
     value_at,
 )
+from lrdqn.config.pairs import READS
 from lrdqn.envs.garnet import make_garnet, make_garnet_world
 from lrdqn.envs.gymnax import make_gymnax
 from lrdqn.envs.live import make_live, make_world, sample_population
@@ -35,7 +36,7 @@ from lrdqn.envs.live.population import resize
 from lrdqn.envs.live.world import stack_worlds
 from lrdqn.envs.probes import make_probe
 from lrdqn.io.population import load_population
-from lrdqn.networks import make_mlp, make_scorer, make_table
+from lrdqn.networks import make_cnn, make_mlp, make_scorer, make_table
 from lrdqn.networks.scorer import Shapes
 from lrdqn.ops.losses import LOSSES
 from lrdqn.ops.values import Values, make_categorical, make_expected, make_quantile
@@ -43,9 +44,6 @@ from lrdqn.replay import make_prioritized, make_queue, make_rank, make_uniform
 from lrdqn.train.horizon import Horizon, make_horizon
 from lrdqn.train.memory import HEADROOM, size_text
 from lrdqn.types import Agent, Env, EnvSpec, Hypers, Network, Policy, Population, PyTree, Replay
-
-READS = {"scorer": ("candidates",), "mlp": ("vector", "one_hot"), "table": ("one_hot",)}
-"""Network -> the kinds of observations that it reads (``EnvSpec.observation``)."""
 
 T = TypeVar("T")
 
@@ -190,8 +188,8 @@ def build_network(config: NetworkConfig, env: Env, worlds: PyTree, values: Value
         raise InputError(f"network={config.name}: reads {kinds}, and env={env.spec.name} shows {shown}; {advice}")
     if config.name == "table":
         return make_table(env.spec)
-    if config.name == "mlp":
-        return make_mlp(config, env.spec, values)
+    if config.name in ("mlp", "cnn"):
+        return {"mlp": make_mlp, "cnn": make_cnn}[config.name](config, env.spec, values)
     one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), worlds)
     _, obs = jax.eval_shape(env.reset, jax.eval_shape(lambda: jax.random.key(0)), one)
     return make_scorer(config, Shapes.of(one.catalogue, obs), values)

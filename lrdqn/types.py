@@ -70,6 +70,8 @@ class Hypers(NamedTuple):
     """Float hyper-parameters, handed in at call time so that each can be a vmapped axis (DESIGN P2)."""
 
     learning_rate: Float[Array, ""]
+    """As ``epsilon``."""
+    learning_rate_decay: Float[Array, ""]
     gamma: Float[Array, ""]
     epsilon: Float[Array, ""]
     """At the start of a run; inside an iteration, what its schedule has reached."""

@@ -57,13 +57,12 @@ def test_variants_are_a_few_lines() -> None:
             assert len(path.read_text().splitlines()) <= 10, path
 
 
-GROUPS = {name: sorted(p.stem for p in (CONF / name).glob("*.yaml")) for name in ("agent", "replay", "env")}
-NETWORKS = {"live": "scorer", "probe": "mlp", "garnet": "table"}
+GROUPS = {name: sorted(p.stem for p in (CONF / name).glob("*.yaml")) for name in ("agent", "replay", "env", "experiment")}
 SMALL = {"live": ["env.streamers=50", "env.users=20"]}
 
 
 def refusal(agent: str, replay: str, env: str) -> str | None:
-    """The key that is named where the three cannot be combined, with the network that fits the environment."""
+    """The key that is named where the three cannot be combined, with the network that the environment chooses."""
     if env == "garnet" and agent in ("dueling", "noisy", "c51", "qr_dqn", "rainbow", "pqn"):
         return "network."
     if env != "garnet" and agent in TABULAR:
@@ -76,7 +75,7 @@ def refusal(agent: str, replay: str, env: str) -> str | None:
 @pytest.mark.parametrize("agent", GROUPS["agent"])
 def test_every_combination_builds_or_is_refused_by_name(agent: str, replay: str, env: str) -> None:
     register_schemas()
-    overrides = [f"agent={agent}", f"replay={replay}", f"env={env}", f"network={NETWORKS[env]}", *SMALL.get(env, [])]
+    overrides = [f"agent={agent}", f"replay={replay}", f"env={env}", *SMALL.get(env, [])]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = compose("train", overrides=overrides)
     refused = refusal(agent, replay, env)
@@ -84,7 +83,11 @@ def test_every_combination_builds_or_is_refused_by_name(agent: str, replay: str,
         with pytest.raises(ConfigError, match=refused):
             freeze(TrainRun, composed)
         return
-    config = freeze(TrainRun, composed)
+    build_every_part(freeze(TrainRun, composed))
+
+
+def build_every_part(config: TrainRun) -> None:
+    """Shapes only: nothing is compiled."""
     worlds = build.build_worlds(config.env, 0, 1)
     built = build.build_env(config.env, 4)
     values = build.build_values(config)
@@ -101,9 +104,38 @@ def test_every_combination_builds_or_is_refused_by_name(agent: str, replay: str,
 def test_every_preset_runs_by_its_name_alone(agent: str) -> None:
     """``lrdqn train agent=NAME`` needs no second word, but for the environment that a table has to have."""
     register_schemas()
-    more = ["env=garnet", "network=table"] if agent in TABULAR else []
+    more = ["env=garnet"] if agent in TABULAR else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
         freeze(TrainRun, compose("train", overrides=[f"agent={agent}", *more]))
+
+
+@pytest.mark.parametrize("experiment", GROUPS["experiment"])
+def test_every_experiment_builds_and_says_what_it_reproduces(experiment: str) -> None:
+    """Claim, command, hardware, minutes and the expected figure stand at the top of each (DESIGN P16)."""
+    register_schemas()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = freeze(TrainRun, compose("train", overrides=[f"experiment={experiment}"]))
+        freeze(TrainRun, compose("train", overrides=[f"experiment={experiment}", "debug=fast"]))
+    build_every_part(config)
+    assert config.train.myopic is False, "a game has no twin"
+    lines = (CONF / "experiment" / f"{experiment}.yaml").read_text().splitlines()
+    head = "\n".join(line for line in lines if line.startswith("# "))
+    assert lines[0] == "# @package _global_"
+    for word in ("Claim: ", f"Command: lrdqn train experiment={experiment}", "Hardware: ", "Minutes: ", "Expected: "):
+        assert f"# {word}" in head, word
+
+
+@pytest.mark.parametrize(
+    ("words", "network"),
+    [("env=live", "scorer"), ("env=probe", "mlp"), ("env=garnet", "table"), ("env=gymnax", "mlp"),
+     ("env=garnet network=mlp", "mlp"), ("network=mlp env=garnet", "mlp"),
+     ("env=gymnax env.name=Breakout-MinAtar network=cnn", "cnn"), ("experiment=catch", "mlp"),
+     ("experiment=minatar_breakout", "cnn"), ("experiment=minatar_breakout network=mlp", "mlp")],
+)  # fmt: skip
+def test_an_environment_chooses_a_network_unless_the_user_does(words: str, network: str) -> None:
+    register_schemas()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        assert freeze(TrainRun, compose("train", overrides=words.split())).network.name == network
 
 
 def test_frozen_configs_are_hashable_and_do_not_change() -> None:

@@ -1,7 +1,7 @@
 """Contestant: DQN by the algorithm and settings that PureJaxRL describes, written anew from that description.
 
 One loop over rounds of all environments. In it everything is decided from counters held in the state: learning happens in a
-branch that is taken once replay has 10,000 transitions, the target moves in another. Random numbers are drawn where they are used.
+branch that is taken once replay has 10,000 transitions, and the target moves in another. Numbers are drawn where they are used.
 
 Options: ``seeds``, ``env_steps``, ``capacity``, ``devices``.
 

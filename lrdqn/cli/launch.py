@@ -107,7 +107,7 @@ def check(config_name: str, schema: type[T], argv: list[str], preflight: Callabl
     searched = flags.get("--config-dir") or flags.get("-cd")
     extra = [f"hydra.searchpath=[file://{Path(searched).resolve()}]"] if searched else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        defaults = compose(config_name, overrides=parts, return_hydra_config=False)
+        defaults = compose_parts(config_name, parts)
         try:
             sweep = "--multirun" in flags or "-m" in flags
             swept = sweep_of(config_name, overrides, extra)
@@ -121,8 +121,24 @@ def check(config_name: str, schema: type[T], argv: list[str], preflight: Callabl
             raise InputError(explain(error, overrides, defaults)) from error
 
 
+def compose_parts(config_name: str, parts: list[str]) -> DictConfig:
+    """The defaults of a command with the parts that were chosen.
+
+    Raises:
+        InputError: one of them chooses another part with it, which this command does not have.
+    """
+    try:
+        return compose(config_name, overrides=parts)
+    except HydraException as error:
+        missing = re.search(r"In '(\w+)/(\w+)': Could not override '(\w+)'", str(error))
+        if missing is None:
+            raise
+        group, choice, other = missing.groups()
+        raise ConfigError(group, choice, f"chooses a {other} too, and lrdqn {config_name} has none") from error
+
+
 def chosen_parts(config_name: str, overrides: list[str]) -> list[str]:
-    """The environment and the agent that the command line chooses, which bring keys of their own, as overrides.
+    """What the command line chooses that brings keys of its own, environment, agent or experiment, as overrides.
 
     Raises:
         InputError: one of them is a plugin that cannot be loaded, or one that is installed takes a name of lrdqn's own.
@@ -134,6 +150,9 @@ def chosen_parts(config_name: str, overrides: list[str]) -> list[str]:
         if name in plugins.names(part):
             plugins.load(part, name)
         chosen += [f"{part}={name}"] if name in choices(part) else []
+    if "experiment" in groups_of(config_name):
+        named = [o for o in overrides if o.startswith("experiment=") and o.partition("=")[2] in choices("experiment")]
+        chosen += named[-1:]
     return chosen
 
 
@@ -250,7 +269,7 @@ def launch(
         if {"-h", "--help"} & set(sys.argv[1:]):
             parts = chosen_parts(config_name, split_arguments(sys.argv[1:])[0])
             with initialize_config_dir(str(CONF), version_base="1.3"):
-                config = compose(config_name, overrides=parts)
+                config = compose_parts(config_name, parts)
             sys.stdout.write(help_text(config_name, schema, config, groups_of(config_name)))
             return
         sys.argv[1:] = rewrite(sys.argv[1:])

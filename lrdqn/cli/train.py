@@ -11,13 +11,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from lrdqn.cli.launch import CONF, job_files, launch, split_arguments
 from lrdqn.config import ConfigError, InputError, LiveConfig, TrainRun
+from lrdqn.config.games import check_installed
 from lrdqn.io.run_folder import HYDRA, LOCK
 
 BARE_NAN, QUOTES = re.compile(r"(?<![\w'])nan(?![\w'])"), "'\""
 
 
 def check_env(env: LiveConfig) -> None:
-    """A population folder must be whole, and large enough for the candidates; needs no jax."""
+    """A population folder must be whole, and large enough for the candidates; games need their package. Needs no jax."""
+    if env.kind == "gymnax":
+        check_installed()
     if env.kind != "live" or env.population is None:
         return
     from lrdqn.io.population import check_population

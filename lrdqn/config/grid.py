@@ -25,6 +25,7 @@ class AgentGrid:
     """The agent's float hyper-parameters, fields of ``types.Hypers``."""
 
     learning_rate: Any = field(default=None, metadata=AGENT["learning_rate"])
+    learning_rate_decay: Any = field(default=None, metadata=AGENT["learning_rate_decay"])
     gamma: Any = field(default=None, metadata=AGENT["gamma"])
     epsilon: Any = field(default=None, metadata=AGENT["epsilon"])
     epsilon_end: Any = field(default=None, metadata=AGENT["epsilon_end"])

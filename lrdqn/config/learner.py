@@ -25,6 +25,7 @@ class AgentConfig:
     loss: str = choice("mse", ("mse", "huber"), "loss on the TD error; Huber fits the median-like centre, not the mean")
     gamma: float = real(0.9, 0.0, 1.0, "discount of one decision")
     learning_rate: float = real(2e-3, 0.0, 10.0, "step size of the optimiser", open_low=True)
+    learning_rate_decay: float = real(0.0, 0.0, 1.0, "share of it that is lost by the end of the run, linearly; 0 keeps it")
     optimizer: str = choice("adam", ("adam", "radam", "rmsprop", "sgd"), "optimiser (optax)")
     adam_eps: float = real(1e-5, 0.0, 1.0, "epsilon of Adam and RMSProp", open_low=True)
     max_grad_norm: float | None = real(
@@ -54,11 +55,14 @@ class ReplayConfig:
 
 @dataclass
 class NetworkConfig:
-    """``scorer`` scores each candidate of a changing set; ``mlp`` has one output per action of a fixed set; ``table`` has one
-    number per state and action."""
+    """``scorer`` scores each candidate of a changing set; ``mlp`` has one output per action of a fixed set, ``cnn`` looks at
+    images first; ``table`` has one number per state and action."""
 
-    name: str = choice("scorer", ("scorer", "mlp", "table"), "kind of Q-network")
+    name: str = choice("scorer", ("scorer", "mlp", "cnn", "table"), "kind of Q-network")
     hidden: list[int] = field(default_factory=lambda: [64, 32], metadata={"each_low": 1, "doc": "widths of the hidden layers"})
+    channels: list[int] = field(
+        default_factory=lambda: [16], metadata={"each_low": 1, "doc": "widths of the 3 x 3 convolutions before them (cnn)"}
+    )
     embedding: int = whole(8, 1, "width of the identity embedding (scorer)")
     history: str = choice("mean", ("mean", "gru", "attention"), "encoder of the watch sequence (scorer)")
     history_width: int = whole(16, 1, "width of a learned encoder of the watch sequence (scorer)")

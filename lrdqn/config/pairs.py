@@ -5,17 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from lrdqn.config.fields import ConfigError
+from lrdqn.config.games import GAMES, check_game
 from lrdqn.config.grid import axes_of
 
 TABULAR = ("q_learning", "double_q_learning", "value_iteration")
-NETWORKS = {"live": ("scorer",), "probe": ("mlp",), "garnet": ("table", "mlp"), "gymnax": ("mlp", "table")}
+READS = {
+    "scorer": ("candidates",),
+    "mlp": ("vector", "one_hot", "image"),
+    "cnn": ("image",),
+    "table": ("one_hot",),
+}
+"""Network -> the kinds of observations that it reads (``types.EnvSpec.observation``)."""
+
+SHOWS = {"live": "candidates", "probe": "vector", "garnet": "one_hot"}
 WHY = {
     "live": "offers a changing candidate set",
     "probe": "has a fixed set of actions, no candidates to score, and states that are not numbered",
     "garnet": "has numbered states and a fixed set of actions",
-    "gymnax": "has a fixed set of actions and no candidates to score",
 }
-"""Networks that fit an environment's observation, and why."""
+"""What an environment shows, and why that asks for some networks only."""
 
 USED_BY = {"agent.trace": "lambda", "agent.munchausen": "munchausen", "agent.temperature": "munchausen"}
 """Hyper-parameter -> the only target rule that reads it."""
@@ -23,6 +31,8 @@ USED_BY = {"agent.trace": "lambda", "agent.munchausen": "munchausen", "agent.tem
 
 def check_pairs(config: Any) -> None:
     """Raise ``ConfigError`` for the first pair of parts that cannot work together."""
+    if config.env.kind == "gymnax":
+        check_game(config.env)
     check_network(config)
     check_agent(config)
     check_target(config)
@@ -37,16 +47,21 @@ def check_pairs(config: Any) -> None:
 def check_network(config: Any) -> None:
     """The network can read what the environment shows."""
     network, env = config.network, config.env
-    fitting = NETWORKS.get(env.kind, (network.name,))
-    if network.name not in fitting:
-        names = " or ".join(f"network={name}" for name in fitting)
-        raise ConfigError("network", network.name, f"env={env.kind} {WHY[env.kind]}; use {names}")
+    shown = GAMES[env.name].shows if env.kind == "gymnax" else SHOWS.get(env.kind)
+    if shown is not None and shown not in READS[network.name]:
+        names = " or ".join(f"network={name}" for name, read in READS.items() if shown in read)
+        why = f"env.name={env.name} shows {shown}" if env.kind == "gymnax" else f"env={env.kind} {WHY[env.kind]}"
+        raise ConfigError("network", network.name, f"{why}; use {names}")
     if network.name != "scorer" and network.history != "mean":
         raise ConfigError("network.history", network.history, f"network={network.name} reads no watch sequence; must be mean")
     if network.name == "table":
         for key, plain in (("head", "linear"), ("layers", "dense"), ("value", "mean"), ("norm", "none")):
             if getattr(network, key) != plain:
-                raise ConfigError(f"network.{key}", getattr(network, key), f"network=table has no such part; must be {plain}")
+                raise ConfigError(
+                    f"network.{key}",
+                    getattr(network, key),
+                    f"network=table has no such part; must be {plain}, or use network=mlp",
+                )
 
 
 def check_agent(config: Any) -> None:

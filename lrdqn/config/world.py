@@ -140,7 +140,7 @@ class ProbeConfig(EnvConfig):
 
 @dataclass
 class GymnaxConfig(EnvConfig):
-    """One of gymnax's environments: classic control, MinAtar, bsuite."""
+    """One of gymnax's environments: classic control, MinAtar, bsuite, misc."""
 
     kind: str = choice("gymnax", ("gymnax",), "environment")
     name: str = said("CartPole-v1", "which of gymnax's, by its own name")

@@ -1,8 +1,7 @@
-"""Environments of gymnax 1.x (classic control, MinAtar, bsuite) as a batch of sessions (extra ``games``)."""
+"""Environments of gymnax 1.x (classic control, MinAtar, bsuite, misc) as a batch of sessions (extra ``games``)."""
 
 from __future__ import annotations
 
-import difflib
 import math
 from typing import Any
 
@@ -11,7 +10,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import PRNGKeyArray
 
-from lrdqn.config import ConfigError, GymnaxConfig, InputError
+from lrdqn.config import GymnaxConfig, InputError
+from lrdqn.config.games import GAMES, check_game, check_installed
 from lrdqn.types import Env, EnvSpec, PyTree, TimeStep
 
 STORED = {"float32": jnp.float32, "uint8": jnp.uint8, "bool": jnp.bool_}
@@ -28,22 +28,21 @@ def make_gymnax(config: GymnaxConfig, sessions: int) -> Env:
         sessions: N.
 
     Raises:
-        InputError: gymnax is not installed.
-        ConfigError: there is no such environment, its actions are not numbered, or it takes no ``size``.
+        InputError: gymnax is not installed, or what the environment downloads cannot be had.
+        ConfigError: there is no such environment, its actions are not numbered, it takes no ``size``, or ``store`` would change
+            what it shows.
 
     Source: Lange 2022 (gymnax); its step returns termination and truncation apart from version 1.0 on.
     """
     made, params = _made(config)
     space = made.observation_space(params)
-    numbered = hasattr(space, "n")
-    image = len(space.shape) == 3
-    shape = (space.n,) if numbered else tuple(space.shape) if image else (math.prod(space.shape),)
-    kind = "one_hot" if numbered else "image" if image else "vector"
+    kind, store = GAMES[config.name].shows, STORED[config.store]
+    shape = {"one_hot": lambda: (space.n,), "image": lambda: space.shape, "vector": lambda: (math.prod(space.shape),)}[kind]()
 
     def shown(obs: Array) -> Array:
-        if numbered:
-            return jax.nn.one_hot(obs, space.n, dtype=jnp.float32)
-        return obs.reshape(sessions, *shape).astype(STORED[config.store])
+        if kind == "one_hot":
+            return jax.nn.one_hot(obs, space.n, dtype=store)
+        return obs.reshape(sessions, *shape).astype(store)
 
     def first(keys: PRNGKeyArray) -> tuple[Array, PyTree]:
         obs, state = jax.vmap(made.reset_env, in_axes=(0, None))(keys, params)
@@ -76,19 +75,15 @@ def make_gymnax(config: GymnaxConfig, sessions: int) -> Env:
 
 def _made(config: GymnaxConfig) -> tuple[Any, Any]:
     """The environment and its parameters."""
+    check_game(config)
+    check_installed()
+    import gymnax
+
     try:
-        import gymnax
-    except ImportError as error:
-        raise InputError("env=gymnax: needs gymnax; pip install 'lrdqn[games]'") from error
-    if config.name not in gymnax.registered_envs:
-        near = difflib.get_close_matches(config.name, gymnax.registered_envs, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else "allowed are " + ", ".join(gymnax.registered_envs)
-        raise ConfigError("env.name", config.name, f"gymnax has no such environment; {hint}")
-    given = {} if config.size is None else {"size": config.size}
-    try:
-        made, params = gymnax.make(config.name, **given)
-    except TypeError as error:
-        raise ConfigError("env.size", config.size, f"env.name={config.name} has no size; leave it out") from error
-    if not hasattr(made.action_space(params), "n"):
-        raise ConfigError("env.name", config.name, "its actions are continuous; lrdqn chooses among numbered ones")
-    return made, params if config.horizon is None else params.replace(max_steps_in_episode=config.horizon)
+        made, params = gymnax.make(config.name, **({} if config.size is None else {"size": config.size}))
+    except OSError as error:
+        raise InputError(f"env.name={config.name}: gymnax cannot get its data ({error})") from error
+    if config.horizon is None:
+        return made, params
+    kind = type(params.max_steps_in_episode)  # BernoulliBandit-misc computes with it as a float
+    return made, params.replace(max_steps_in_episode=kind(config.horizon))

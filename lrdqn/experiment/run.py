@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from lrdqn.config import InputError, ReplayConfig, TrainRun
+from lrdqn.config import InputError, TrainRun
 from lrdqn.evaluate.cohort import Outcome
 from lrdqn.experiment import debugging
 from lrdqn.experiment.devices import agreed, describe, fetch, writes
@@ -221,8 +221,9 @@ class Run:
         reasons += [f"{name} is {here[name]}, was {there.get(name)}" for name in here if here[name] != there.get(name)]
         if position.meta["debug"] != e.config.debug.mode:
             reasons.append(f"debug is {e.config.debug.mode}, was {position.meta['debug']}")
-        if position.meta["total_steps"] != e.config.train.env_steps and anneals(e.config.replay):
-            reasons.append(f"replay.beta anneals over train.env_steps, which was {position.meta['total_steps']}")
+        if position.meta["total_steps"] != e.config.train.env_steps:
+            over = f"over train.env_steps, which was {position.meta['total_steps']}"
+            reasons += [f"{key} anneals {over}" for key in annealed(e.config)]
         if reasons:
             progress.stage(f"resume is not bit-exact: {'; '.join(reasons)}")
         if writes():
@@ -290,9 +291,12 @@ def player(e: Experiment, programs: Programs, folder: Path, first: int) -> debug
     return play
 
 
-def anneals(replay: ReplayConfig) -> bool:
-    """Whether something in training follows a schedule as long as the run."""
-    return replay.name in ("prioritized", "rank") and replay.beta != replay.beta_end
+def annealed(config: TrainRun) -> list[str]:
+    """What follows a schedule as long as the run."""
+    replay = config.replay
+    beta = replay.name in ("prioritized", "rank") and replay.beta != replay.beta_end
+    rate = any({config.agent.learning_rate_decay, *(config.grid.agent.learning_rate_decay or ())})
+    return ["replay.beta"] * beta + ["agent.learning_rate"] * rate
 
 
 def peak_bytes() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
@@ -13,30 +15,30 @@ from lrdqn.networks.torsos import Mlp, purify
 from lrdqn.ops.values import Values
 from lrdqn.types import EnvSpec, Network, Params, PyTree, QOutput
 
+Front = tuple[Callable[[Array], Array] | None, int]
+"""What looks at the observation first, an nnx module or nothing, and how many numbers of a row reach the hidden layers."""
+
 
 class _StateIn(nnx.Module):
-    def __init__(self, spec: EnvSpec, config: NetworkConfig, atoms: int, rngs: nnx.Rngs) -> None:
+    def __init__(self, front: Front, actions: int, config: NetworkConfig, atoms: int, rngs: nnx.Rngs) -> None:
         widths = config.hidden[:1] + config.hidden[1:-1]
-        self.torso = Mlp(spec.obs_size, widths, config, rngs)
-        self.head = HEADS[config.head](widths[-1], widths[-1], spec.actions * atoms, atoms, False, config, rngs=rngs)
-        self.actions = spec.actions
+        self.front, size = front
+        self.torso = Mlp(size, widths, config, rngs)
+        self.head = HEADS[config.head](widths[-1], widths[-1], actions * atoms, atoms, False, config, rngs=rngs)
+        self.actions = actions
 
-    def __call__(self, obs: Float[Array, "B D"], key: PRNGKeyArray | None) -> QOutput:
-        x = self.torso(obs)
+    def __call__(self, obs: Float[Array, "B ..."], key: PRNGKeyArray | None) -> QOutput:
+        seen = obs.astype(jnp.float32)  # replay may hold flags or bytes
+        seen = seen if self.front is None else self.front(seen)
+        x = self.torso(seen.reshape(len(obs), -1))
         mask = jnp.ones((x.shape[0], self.actions), bool)
         raw = self.head(x, x, mask, key)
         return QOutput(raw[..., 0], mask, raw)
 
 
-def make_mlp(config: NetworkConfig, spec: EnvSpec, values: Values) -> Network:
-    """``raw = head(relu(...relu(W_1 obs + b_1)...))``, ``[B, A, K]``, and ``q`` its mean; every action is always offered.
-
-    Args:
-        config: widths of the hidden layers and kind of the head; the last of two or more hidden layers belongs to the head.
-        spec: the environment's; its observation must be a vector.
-        values: what K is, and its mean.
-    """
-    init, bind = purify(lambda rngs: _StateIn(spec, config, values.outputs, rngs))
+def make_state_in(front: Callable[[nnx.Rngs], Front], config: NetworkConfig, spec: EnvSpec, values: Values) -> Network:
+    """A network of hidden layers and a head behind ``front``, which is made from random streams."""
+    init, bind = purify(lambda rngs: _StateIn(front(rngs), spec.actions, config, values.outputs, rngs))
 
     def apply(params: Params, obs: PyTree, catalogue: PyTree, key: PRNGKeyArray | None) -> QOutput:
         del catalogue
@@ -47,3 +49,14 @@ def make_mlp(config: NetworkConfig, spec: EnvSpec, values: Values) -> Network:
         return pick(apply(params, obs, catalogue, key).raw, action)
 
     return Network(init, apply, value)
+
+
+def make_mlp(config: NetworkConfig, spec: EnvSpec, values: Values) -> Network:
+    """``raw = head(relu(...relu(W_1 obs + b_1)...))``, ``[B, A, K]``, and ``q`` its mean; every action is always offered.
+
+    Args:
+        config: widths of the hidden layers and kind of the head; the last of two or more hidden layers belongs to the head.
+        spec: the environment's; its observation is an array, which is flattened.
+        values: what K is, and its mean.
+    """
+    return make_state_in(lambda rngs: (None, spec.obs_size), config, spec, values)

@@ -25,7 +25,7 @@ def make_table(spec: EnvSpec) -> Network:
 
     def apply(params: Params, obs: PyTree, catalogue: PyTree, key: PRNGKeyArray | None) -> QOutput:
         del catalogue, key
-        q = obs @ params["table"]
+        q = obs.astype(jnp.float32) @ params["table"]
         return QOutput(q, jnp.ones(q.shape, bool), q[..., None])
 
     def value(params: Params, obs: PyTree, action: Array, catalogue: PyTree, key: PRNGKeyArray | None) -> Float[Array, "B 1"]:

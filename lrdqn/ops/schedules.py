@@ -19,3 +19,16 @@ def linear(step: ArrayLike, start: ArrayLike, end: ArrayLike, steps: ArrayLike) 
     step, start, end, steps = (jnp.asarray(x, jnp.float32) for x in (step, start, end, steps))
     share = jnp.clip(step / steps, 0.0, 1.0)
     return (1.0 - share) * start + share * end
+
+
+def falling(step: ArrayLike, start: ArrayLike, share: ArrayLike, steps: ArrayLike) -> Float[Array, ""]:
+    """``start (1 - share f)`` with ``f = clip(step / steps, 0, 1)``; exactly ``start`` at every step where ``share`` is 0.
+
+    Args:
+        step: steps done, float or integer.
+        start: value at step 0.
+        share: what is lost of it by ``steps``, in [0, 1].
+        steps: length of the way, positive.
+    """
+    step, start, share, steps = (jnp.asarray(x, jnp.float32) for x in (step, start, share, steps))
+    return start * (1.0 - share * jnp.clip(step / steps, 0.0, 1.0))

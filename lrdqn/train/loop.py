@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from lrdqn.config import AgentConfig, TrainConfig
 from lrdqn.ops.ahead import scan_ahead
 from lrdqn.ops.exploration import epsilon_greedy
-from lrdqn.ops.schedules import linear
+from lrdqn.ops.schedules import falling, linear
 from lrdqn.train.horizon import Horizon
 from lrdqn.train.plan import Plan
 from lrdqn.train.rollout import finite_or_zero, play_round
@@ -105,8 +105,11 @@ def make_stages(
         return state._replace(agent=agent_state, replay=replay_state), pool(metrics)
 
     def now(done: Array, hypers: Hypers) -> Hypers:
-        epsilon = linear(done, hypers.epsilon, hypers.epsilon_end, agent_config.epsilon_steps)
-        return hypers._replace(epsilon=epsilon, beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps))
+        return hypers._replace(
+            epsilon=linear(done, hypers.epsilon, hypers.epsilon_end, agent_config.epsilon_steps),
+            beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps),
+            learning_rate=falling(done, hypers.learning_rate, hypers.learning_rate_decay, train.env_steps),
+        )
 
     return Stages(begin, act, extend, store, learn, now)
 
@@ -122,7 +125,7 @@ def make_trainer(
         env, agent, replay, horizon: the parts.
         plan: static loop lengths.
         agent_config: epsilon schedule.
-        train: length of the run, for the annealing of beta.
+        train: length of the run, for the annealing of beta and the learning rate.
     """
     stages = make_stages(env, agent, replay, horizon, plan, agent_config, train)
 
@@ -158,10 +161,9 @@ def make_trainer(
     ) -> tuple[TrainState, dict[str, Array]]:
         collect_key, learn_key = jax.random.split(key)
         now = stages.now(done, hypers)
-        epsilon = now.epsilon
-        state, figures = collect(state, world, now, epsilon, collect_key)
+        state, figures = collect(state, world, now, now.epsilon, collect_key)
         state, metrics = stages.learn(state, env.catalogue(world), now, learn_key)
-        return state, metrics | pool(figures) | {"epsilon": epsilon}
+        return state, metrics | pool(figures) | {"epsilon": now.epsilon}
 
     def init(key: PRNGKeyArray, world: PyTree, hypers: Hypers) -> TrainState:
         agent_key, env_key, run_key = jax.random.split(key, 3)

@@ -38,7 +38,20 @@ BAD = {
     "env.slate=2": "env.slate=2: agent=dqn recommends one stream per request; must be 1",
     "env.discount_unit=hours:1": "env.discount_unit=hours:1: must be `decision` or `minutes:X` with X > 0",
     "env.population=/no/such": "env.population=/no/such: no such folder",
-    "env=probe": "network=scorer: env=probe has a fixed set of actions",
+    "env=probe network=scorer": "network=scorer: env=probe has a fixed set of actions",
+    "env=garnet agent=dueling": "network.head=dueling: network=table has no such part; must be linear, or use network=mlp",
+    "env=gymnax env.name=cartpole": "env.name=cartpole: gymnax has no such environment; did you mean CartPole-v1?",
+    "env=gymnax env.name=Pendulum-v1": "env.name=Pendulum-v1: its actions are continuous; lrdqn chooses among numbered ones",
+    "env=gymnax env.size=5": "env.size=5: env.name=CartPole-v1 has no size; leave it out",
+    "env=gymnax env.name=DeepSea-bsuite env.size=1": "env.size=1: must be at least 2",
+    "env=gymnax env.horizon=0": "env.horizon=0: must be at least 1",
+    "env=gymnax env.store=bool": "env.store=bool: does not hold observations of env.name=CartPole-v1 exactly; must be float32",
+    "env=gymnax env.store=int4": "env.store=int4: must be one of float32, uint8, bool",
+    "env=gymnax network=cnn": "network=cnn: env.name=CartPole-v1 shows vector; use network=mlp",
+    "env=gymnax env.name=Breakout-MinAtar network=table": "shows image; use network=mlp or network=cnn",
+    "env=gymnax network.channels=[0]": "network.channels=[0]: must be a list of integers, each at least 1",
+    "experiment=cartpol": "experiment=cartpol: must be one of acrobot, cartpole, catch, deep_sea",
+    "experiment=cartpole env.nam=x": "env.nam=x: unknown key; did you mean env.name?",
     "network=mlp": "network=mlp: env=live offers a changing candidate set; use network=scorer",
     "agent.target_period=1000": "must be a multiple of train.sessions=128; the nearest is 896 or 1024",
     "train.env_steps=1000": "train.env_steps=1000: must be a multiple of train.sessions=128; the nearest is 896 or 1024",
@@ -47,7 +60,7 @@ BAD = {
     "train.warmup_steps=128": "train.warmup_steps=128: must be at least replay.batch_size=256",
     "agent=dqn,double_dqn": "agent=dqn,double_dqn: is a list of choices; sweep over it with -m",
     "agent.name=ddpg": "agent.name=ddpg: must be one of dqn",
-    "env.kind=foo": "env.kind=foo: must be one of live, probe, garnet",
+    "env.kind=foo": "env.kind=foo: must be one of live, probe, garnet, gymnax",
     "env.world_seed=-1": "env.world_seed=-1: must lie in [0, 2147483647]",
     "env.schedule.days=5": "env.schedule.days=5: must be at least env.max_sessions + 3 = 8",
     "replay.capacity=64": "replay.batch_size=256: must not exceed replay.capacity=64",
@@ -82,9 +95,10 @@ def fresh_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("override", BAD)
 def test_a_mistake_is_answered_in_one_line(override: str) -> None:
-    sys.argv[1:] = [override]
+    words = override.split(" ")
+    sys.argv[1:] = words
     with pytest.raises(InputError) as error:
-        check("train", TrainRun, [override], preflight)
+        check("train", TrainRun, words, preflight)
     line = " ".join(str(error.value).split())
     assert BAD[override] in line
     assert len(line) < 220
@@ -92,7 +106,17 @@ def test_a_mistake_is_answered_in_one_line(override: str) -> None:
 
 def test_good_input_passes() -> None:
     check("train", TrainRun, ["agent=dqn", "replay=uniform", "train.sessions=32", "train.env_steps=2048"], preflight)
+    check("train", TrainRun, ["env=probe"], preflight)
     check("train", TrainRun, ["env=probe", "network=mlp"], preflight)
+    check("train", TrainRun, ["env=gymnax", "env.name=CartPole-v1"], preflight)
+    check("train", TrainRun, ["env=gymnax", "env.name=FrozenLake-misc", "network=table", "agent=q_learning"], preflight)
+    check("train", TrainRun, ["-m", "experiment=cartpole,catch"], preflight)
+
+
+def test_games_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"env=gymnax: needs gymnax; pip install 'lrdqn\[games\]'"):
+        check("train", TrainRun, ["env=gymnax"], preflight)
 
 
 def test_every_job_of_a_sweep_is_checked_first() -> None:
@@ -144,6 +168,8 @@ def test_other_commands_say_what_they_need(tmp_path: Path) -> None:
         check("report", ReportRun, [], report_preflight)
     with pytest.raises(InputError, match="no such folder"):
         check("evaluate", EvaluateRun, [f"run={tmp_path}/none"], evaluate_preflight)
+    with pytest.raises(InputError, match="env=garnet: chooses a network too, and lrdqn calibrate has none"):
+        check("calibrate", CalibrateRun, ["env=garnet"], lambda config: None)
     with pytest.raises(InputError, match="path=null: source=movielens needs the folder"):
         check("calibrate", CalibrateRun, ["source=movielens"], lambda config: None)
     with pytest.raises(InputError, match="out=null"):
@@ -159,7 +185,14 @@ def lrdqn(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("train", "agent.gama=.9"), ("trian",), ("report", "run=nowhere"), ("train", "-m", "agent=x,y")]
+    "arguments",
+    [
+        ("train", "agent.gama=.9"),
+        ("trian",),
+        ("report", "run=nowhere"),
+        ("train", "-m", "agent=x,y"),
+        ("train", "env=gymnax", "env.name=typo"),
+    ],
 )
 def test_the_shell_sees_one_line_and_exit_code_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
     done = lrdqn(*arguments, cwd=tmp_path)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lrdqn.ops.schedules import linear
+from lrdqn.ops.schedules import falling, linear
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,14 @@ def test_start_and_end_can_be_a_vmapped_axis() -> None:
     got = jax.vmap(linear, in_axes=(None, 0, 0, None))(jnp.int32(5), jnp.array([0.0, 1.0]), jnp.array([1.0, 3.0]), 10)
     np.testing.assert_allclose(got, [0.5, 2.0])
     assert got.dtype == jnp.float32
+
+
+@pytest.mark.parametrize(("share", "points"), [(1.0, {0: 2.5e-4, 25: 1.875e-4, 100: 0.0, 200: 0.0}), (0.5, {50: 1.875e-4})])
+def test_a_rate_falls_by_its_share(share: float, points: dict[int, float]) -> None:
+    got = [falling(jnp.int32(step), 2.5e-4, share, 100) for step in points]
+    np.testing.assert_allclose(got, list(points.values()), rtol=1e-6)
+
+
+def test_a_rate_that_loses_nothing_does_not_change_by_a_bit() -> None:
+    for step in (0, 1, 3, 7, 99, 100, 2**31 - 1):
+        assert falling(jnp.int32(step), 1.7e-3, 0.0, 100) == jnp.float32(1.7e-3)

@@ -1,0 +1,73 @@
+"""Figures, gates and table of the benchmark of small tasks, from files made by hand (``benchmarks/tasks.py``)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+sys.path.append(str(BENCHMARKS))
+
+import tasks  # noqa: E402
+
+from lrdqn.cli.launch import CONF  # noqa: E402
+from lrdqn.config import register_schemas  # noqa: E402
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two seeds, two chunks of 100 steps; a random policy's row must not count."""
+    made = [{"policy": "learned", "seed": seed, "env_steps": 0, "return": 0.0} for seed in (0, 1)]
+    for steps, reward, ended in ((100, 0.5, 10.0), (200, 0.9, 20.0)):
+        made += [{"policy": "learned", "seed": s, "env_steps": steps, "reward": reward - s, "ended": ended} for s in (0, 1)]
+        made += [{"policy": "myopic", "seed": 0, "env_steps": steps, "reward": 9.0, "ended": 1.0}]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, made)) + "\n")
+    return tmp_path
+
+
+def summary(greedy: list[float]) -> dict[str, Any]:
+    entry = {"mean": 0.4, "ci_low": 0.3, "ci_high": 0.5, "per_seed": [0.3, 0.5]}
+    return {"seeds": 2, "seconds": 90.0, "env_steps": 200,
+            "policies": {"learned": {"return": {"per_seed": greedy}}, "random": {"return": entry}}}  # fmt: skip
+
+
+def test_the_training_return_is_rewards_over_episodes(folder: Path) -> None:
+    """50 rewards in 10 episodes, then 90 in 20; seed 1 gets one less a step."""
+    assert tasks.training_returns(folder, 2) == [pytest.approx([5.0, 4.5]), pytest.approx([-5.0, -0.5])]
+    of = tasks.figures(folder, summary([1.0, 2.0]))
+    assert of[tasks.GREEDY] == [1.0, 2.0]
+    assert of[tasks.LAST] == pytest.approx([4.5, -0.5])
+    assert of[tasks.REGRET] == pytest.approx([1 - (1 - 4.75) / 1.6, 1 - (1 + 2.75) / 1.6])
+
+
+def test_a_gate_asks_most_seeds() -> None:
+    returns = [500.0] * 8 + [100.0] * 2
+    assert tasks.verdict((tasks.GREEDY, 475.0), {tasks.GREEDY: returns})[1] == "PASS, 8 of 10"
+    words, outcome = tasks.verdict((tasks.GREEDY, 475.0), {tasks.GREEDY: [*returns[1:], float("nan")]})
+    assert (words, outcome) == ("greedy return >= 475 on 80% of seeds", "FAIL, 7 of 10")
+    assert tasks.verdict(None, {})[1] == "-"
+
+
+def test_rows_and_table_hold_every_seed(folder: Path) -> None:
+    made = tasks.result_rows("pqn_cartpole", folder, summary([500.0, 400.0]))
+    assert [row["metric"] for row in made] == [tasks.GREEDY, tasks.LAST, "random policy"]
+    assert made[0]["per_seed"] == [500.0, 400.0]
+    assert (made[0]["mean"], made[0]["ci_low"], made[0]["ci_high"]) == (450.0, 400.0, 500.0)
+    text = tasks.table(made)
+    assert "| pqn_cartpole | 200 | 450 [400, 500] | 2 [-0.5, 4.5] |" in text
+    assert "FAIL, 1 of 2 | 1.5 |" in text
+    assert "- pqn_cartpole, greedy return: 500, 400" in text
+
+
+def test_every_experiment_is_a_task_with_ends_that_can_be_read() -> None:
+    register_schemas()
+    assert {path.stem for path in (CONF / "experiment").glob("*.yaml")} == set(tasks.TASKS)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for name in tasks.TASKS:
+            config = compose("train", overrides=[f"experiment={name}"])
+            assert config.train.eval_period, "the last chunk of training has a length of its own"
