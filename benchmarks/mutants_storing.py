@@ -180,8 +180,8 @@ STORING = (
     Mutant(
         "sum tree: ancestors of the first leaf only",
         TREE,
-        "return flat.at[parents].set(sums, mode",
-        "return flat.at[parents[:1]].set(sums[:1], mode",
+        "nodes, rows = _write(nodes, places, sums), places // WIDTH",
+        "nodes, rows = _write(nodes, places[:1], sums[:1]), places // WIDTH",
         (f"{T_TREE}::test_lockstep_with_a_list",),
     ),
     # acting, schedules, seeds

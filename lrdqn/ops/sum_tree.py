@@ -1,10 +1,10 @@
-"""A sum tree of width 8 as pure functions over one array, for sampling in proportion to priorities.
+"""A sum tree of width 16 as pure functions over two arrays, for sampling in proportion to priorities.
 
-The array has rows of eight places. The root stands in the last place of row 0, and the children of the node in place ``p`` are
-row ``p - 6``: those of the root row 1, theirs rows 2 to 9, and so on. A step up or down is so the same few operations on every
-level, which a short loop repeats. Unrolled, the compiler would merge each level into those that read it and compute it again
-and again: 80 microseconds for a descent of 256 draws through 2^20 leaves on a CPU, not 21. Eight children are searched in about
-the time of four, and there are a third fewer levels.
+Leaves are one array, the nodes above them another, both in rows of 16 places. The root stands in the last place of row 0, and
+the children of the node in place ``p`` are row ``p - 14``: those of the root row 1, theirs rows 2 to 17, and so on. A step up
+or down is so the same few operations on every level, which a short loop repeats; unrolled, the compiler merges levels into those
+that read them and computes them again and again. Nodes apart from leaves are a sixteenth of the size, and so small enough for a
+CPU's threads not to be woken for them, which takes longer than the step itself.
 
 Parents are always recomputed from their children, never adjusted by differences, which in float32 drift and leave mass where
 there is none (DESIGN P20). Reads and writes touch O(batch) entries a level and work in place under ``jit``, ``vmap`` and
@@ -25,34 +25,19 @@ from jaxtyping import Float, Int
 
 from lrdqn.config import InputError
 
-WIDTH = 8
-
-
-class SumTree(NamedTuple):
-    """All nodes."""
-
-    rows: Float[Array, "rows 8"]
-    """Leaves stand last, in the order of their indices, padded with zeros to a row."""
-    root: Float[Array, ""]
-    """Its value once more: read late from the rows, it would hold up the next write to them (see ``find``)."""
-
-
+WIDTH = 16
 ROOT_PLACE = WIDTH - 1
 BELOW_ONE = np.float32(1 - 2**-24)
 """A positive (and normal) float32 times this is the next smaller one."""
 
 
-def nodes_above(depth: int) -> int:
-    """Nodes of a full tree above level ``depth``, the root's level being 0: ``1 + 8 + ... + 8^(depth - 1)``."""
-    return (WIDTH**depth - 1) // (WIDTH - 1)
+class SumTree(NamedTuple):
+    """Rows of nodes and of leaves; the last row of each is padded with zeros."""
 
-
-def depth_of(tree: SumTree) -> int:
-    """The level of the leaves; from the shape alone."""
-    depth = 1
-    while 1 + nodes_above(depth) < tree.rows.shape[0]:
-        depth += 1
-    return depth
+    nodes: Float[Array, "n 16"]
+    leaves: Float[Array, "m 16"]
+    root: Float[Array, ""]
+    """Its value once more: read late from the nodes, it would hold up the next write to them (see ``find``)."""
 
 
 def init(capacity: int) -> SumTree:
@@ -66,11 +51,9 @@ def init(capacity: int) -> SumTree:
     """
     if capacity < 1:
         raise InputError(f"sum_tree.init: capacity={capacity}: must be at least 1")
-    depth = 1
-    while WIDTH**depth < capacity:
-        depth += 1
-    rows = 1 + nodes_above(depth - 1) + -(-capacity // WIDTH)
-    return SumTree(jnp.zeros((rows, WIDTH), jnp.float32), jnp.float32(0.0))
+    leaf_rows = -(-capacity // WIDTH)
+    node_rows = -(-(_first_parent(leaf_rows) + leaf_rows) // WIDTH)
+    return SumTree(jnp.zeros((node_rows, WIDTH), jnp.float32), jnp.zeros((leaf_rows, WIDTH), jnp.float32), jnp.float32(0.0))
 
 
 def total(tree: SumTree) -> Float[Array, ""]:
@@ -80,7 +63,7 @@ def total(tree: SumTree) -> Float[Array, ""]:
 
 def get(tree: SumTree, indices: Int[Array, "n"]) -> Float[Array, "n"]:
     """Leaves at ``indices``."""
-    return tree.rows.reshape(-1).at[indices + _first_leaf(tree)].get(mode="promise_in_bounds")
+    return tree.leaves.reshape(-1).at[indices].get(mode="promise_in_bounds")
 
 
 def set(tree: SumTree, indices: Int[Array, "n"], values: Float[Array, "n"]) -> SumTree:
@@ -89,21 +72,21 @@ def set(tree: SumTree, indices: Int[Array, "n"], values: Float[Array, "n"]) -> S
     Duplicate indices are safe: one of their values wins, and all of their ancestors see that one.
 
     Args:
-        tree: nodes.
+        tree: nodes and leaves.
         indices: leaves to write ``[n]``, in ``[0, capacity)``.
         values: finite, 0 or normal, and not negative ``[n]``.
     """
 
     def up(_: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        flat, places, _ = carry
-        rows = places // WIDTH
-        parents, sums = rows + ROOT_PLACE - 1, running(_take(flat.reshape(-1, WIDTH), rows))[-1]
-        return flat.at[parents].set(sums, mode="promise_in_bounds"), parents, sums
+        nodes, places, sums = carry
+        nodes, rows = _write(nodes, places, sums), places // WIDTH
+        return nodes, rows + ROOT_PLACE - 1, running(_take(nodes, rows))[-1]
 
-    places = indices + _first_leaf(tree)
-    flat = tree.rows.reshape(-1).at[places].set(values, mode="promise_in_bounds")
-    flat, _, sums = jax.lax.fori_loop(0, depth_of(tree), up, (flat, places, values))
-    return SumTree(flat.reshape(tree.rows.shape), sums[0])
+    leaves, rows = _write(tree.leaves, indices, values), indices // WIDTH
+    above = tree.leaves.shape[0]
+    carry = (tree.nodes, rows + _first_parent(above), running(_take(leaves, rows))[-1])
+    nodes, places, sums = jax.lax.fori_loop(0, _levels(above), up, carry)
+    return SumTree(_write(nodes, places, sums), leaves, sums[0])
 
 
 def find(tree: SumTree, mass: Float[Array, "n"]) -> tuple[Int[Array, "n"], Float[Array, "n"]]:
@@ -115,7 +98,7 @@ def find(tree: SumTree, mass: Float[Array, "n"]) -> tuple[Int[Array, "n"], Float
     about 1e-7 of the total.
 
     Args:
-        tree: nodes, with a positive total.
+        tree: nodes and leaves, with a positive total.
         mass: in ``[0, total)``, ``[n]``.
 
     Returns:
@@ -123,25 +106,21 @@ def find(tree: SumTree, mass: Float[Array, "n"]) -> tuple[Int[Array, "n"], Float
         indices has to wait for every read of the tree; else the compiler may put a copy of the tree between the two.
     """
 
-    def down(_: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        places, mass, _ = carry
+    def down(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        places, mass = carry
         rows = places - (ROOT_PLACE - 1)
-        children = _take(tree.rows, rows)
-        ends = running(children)
-        mass = jnp.minimum(mass, ends[-1] * BELOW_ONE)
-        places, begin, value = WIDTH * rows, jnp.zeros_like(mass), children[:, 0]
-        for i, end in enumerate(ends[:-1], start=1):
-            passed = mass >= end
-            places, begin = places + passed.astype(places.dtype), jnp.where(passed, end, begin)
-            value = jnp.where(passed, children[:, i], value)
-        return places, mass - begin, value
+        child, mass, _ = _enter(_take(tree.nodes, rows), mass)
+        return WIDTH * rows + child, mass
 
+    above = tree.leaves.shape[0]
     root = jnp.full(mass.shape, ROOT_PLACE, jnp.int32)
-    places, _, values = jax.lax.fori_loop(0, depth_of(tree), down, (root, jnp.maximum(mass, 0.0), mass))
-    return places - _first_leaf(tree), values
+    places, mass = jax.lax.fori_loop(0, _levels(above), down, (root, jnp.maximum(mass, 0.0)))
+    rows = places - _first_parent(above)
+    child, _, values = _enter(_take(tree.leaves, rows), mass)
+    return WIDTH * rows + child, values
 
 
-def running(rows: Float[Array, "n 8"]) -> list[Float[Array, "n"]]:
+def running(rows: Float[Array, "n 16"]) -> list[Float[Array, "n"]]:
     """Running sums of rows, the last of which is the sum: one place after the other, so that all paths to a node agree."""
     sums = [rows[:, 0]]
     for i in range(1, WIDTH):
@@ -149,10 +128,34 @@ def running(rows: Float[Array, "n 8"]) -> list[Float[Array, "n"]]:
     return sums
 
 
-def _take(rows: Float[Array, "rows 8"], numbers: Int[Array, "n"]) -> Float[Array, "n 8"]:
+def _enter(children: Float[Array, "n 16"], mass: Float[Array, "n"]) -> tuple[Array, Array, Array]:
+    """Which child each mass falls to, what of the mass lies in it, and the child's value."""
+    ends = running(children)
+    mass = jnp.minimum(mass, ends[-1] * BELOW_ONE)
+    child, begin, value = jnp.zeros(mass.shape, jnp.int32), jnp.zeros_like(mass), children[:, 0]
+    for i, end in enumerate(ends[:-1], start=1):
+        passed = mass >= end
+        child, begin = child + passed.astype(jnp.int32), jnp.where(passed, end, begin)
+        value = jnp.where(passed, children[:, i], value)
+    return child, mass - begin, value
+
+
+def _take(rows: Float[Array, "m 16"], numbers: Int[Array, "n"]) -> Float[Array, "n 16"]:
     return rows.at[numbers].get(mode="promise_in_bounds")
 
 
-def _first_leaf(tree: SumTree) -> int:
-    """The place of leaf 0."""
-    return ROOT_PLACE + nodes_above(depth_of(tree))
+def _write(rows: Float[Array, "m 16"], places: Int[Array, "n"], values: Float[Array, "n"]) -> Float[Array, "m 16"]:
+    return rows.reshape(-1).at[places].set(values, mode="promise_in_bounds").reshape(rows.shape)
+
+
+def _levels(leaf_rows: int) -> int:
+    """How far below the root the parents of leaves stand."""
+    levels = 0
+    while WIDTH**levels < leaf_rows:
+        levels += 1
+    return levels
+
+
+def _first_parent(leaf_rows: int) -> int:
+    """The place of the parent of row 0 of the leaves: ``1 + 16 + ... + 16^(levels - 1)`` places after the root's."""
+    return ROOT_PLACE + (WIDTH ** _levels(leaf_rows) - 1) // (WIDTH - 1)
