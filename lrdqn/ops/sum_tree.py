@@ -2,9 +2,9 @@
 
 Leaves are one array, the nodes above them another, both in rows of 16 places. The root stands in the last place of row 0, and
 the children of the node in place ``p`` are row ``p - 14``: those of the root row 1, theirs rows 2 to 17, and so on. A step up
-or down is so the same few operations on every level, which a short loop repeats; unrolled, the compiler merges levels into those
-that read them and computes them again and again. Nodes apart from leaves are a sixteenth of the size, and so small enough for a
-CPU's threads not to be woken for them, which takes longer than the step itself.
+or down is so the same few operations on every level, which a short loop repeats; unrolled, the compiler merges levels into
+those that read them and computes them again and again. Nodes without the leaves are a sixteenth of the size, and so small
+enough for a CPU's threads not to be woken for them, which takes longer than the step itself.
 
 Parents are always recomputed from their children, never adjusted by differences, which in float32 drift and leave mass where
 there is none (DESIGN P20). Reads and writes touch O(batch) entries a level and work in place under ``jit``, ``vmap`` and
