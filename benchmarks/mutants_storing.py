@@ -103,8 +103,8 @@ STORING = (
     Mutant(
         "PER: priorities for probabilities",
         PER,
-        "probabilities = sum_tree.get(state.tree, indices) / sum_tree.total(state.tree)",
-        "probabilities = sum_tree.get(state.tree, indices)",
+        "probabilities = leaves / total",
+        "probabilities = leaves",
         (f"{T_PER}::test_printed_numbers",),
     ),
     Mutant(
@@ -166,22 +166,22 @@ STORING = (
     Mutant(
         "sum tree: a mass on the edge goes to the slot before",
         TREE,
-        "filled & (mass[:, None] < through)",
-        "filled & (mass[:, None] <= through)",
+        "passed = mass >= end",
+        "passed = mass > end",
         (f"{T_TREE}::test_golden_draws",),
     ),
     Mutant(
         "sum tree: empty leaves can be found",
         TREE,
-        "filled = children > 0",
-        "filled = children >= 0",
+        "jnp.minimum(mass, ends[-1] * BELOW_ONE)",
+        "mass",
         (f"{T_TREE}::test_zero_leaves_are_never_found",),
     ),
     Mutant(
         "sum tree: ancestors of the first leaf only",
         TREE,
-        "levels.append(above.at[nodes].set(fold(rows(below, nodes)), mode",
-        "levels.append(above.at[nodes[:1]].set(fold(rows(below, nodes[:1])), mode",
+        "nodes, rows = _write(nodes, places, sums), places // WIDTH",
+        "nodes, rows = _write(nodes, places[:1], sums[:1]), places // WIDTH",
         (f"{T_TREE}::test_lockstep_with_a_list",),
     ),
     # acting, schedules, seeds

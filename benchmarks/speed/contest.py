@@ -67,8 +67,10 @@ class Contestant:
     def close(self) -> None:
         """Let it end."""
         assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.close()
         self.process.wait(timeout=60)
+        self.process.stdout.close()
 
 
 def wait_for_quiet(limit: float = QUIET_LOAD, patience: float = 300.0) -> float:

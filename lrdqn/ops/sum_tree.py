@@ -1,25 +1,43 @@
-"""A sum tree of width 16 as pure functions over a tuple of levels, for sampling in proportion to priorities.
+"""A sum tree of width 16 as pure functions over two arrays, for sampling in proportion to priorities.
 
-A level is one flat array; the children of node ``i`` are ``[16 i, 16 i + 16)`` one level below, so a node and its neighbours
-are one gather. Sixteen rather than two: a descent is four gathers for 65,536 leaves instead of sixteen. Parents are always
-recomputed from their children, never adjusted by differences, which in float32 drift and leave mass where there is none
-(DESIGN P20). Reads and writes touch O(batch) entries a level and work in place under ``jit``, ``vmap`` and ``scan``.
+Leaves are one array, the nodes above them another, both in rows of 16 places. The root stands in the last place of row 0, and
+the children of the node in place ``p`` are row ``p - 14``: those of the root row 1, theirs rows 2 to 17, and so on. A step up
+or down is so the same few operations on every level, which a short loop repeats; unrolled, the compiler merges levels into
+those that read them and computes them again and again. Nodes without the leaves are a sixteenth of the size, and so small
+enough for a CPU's threads not to be woken for them, which takes longer than the step itself.
+
+Parents are always recomputed from their children, never adjusted by differences, which in float32 drift and leave mass where
+there is none (DESIGN P20). Reads and writes touch O(batch) entries a level and work in place under ``jit``, ``vmap`` and
+``scan``.
 
 Source: Schaul et al. 2016, appendix B.2.1 (proportional prioritisation).
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
 from lrdqn.config import InputError
 
 WIDTH = 16
+ROOT_PLACE = WIDTH - 1
+BELOW_ONE = np.float32(1 - 2**-24)
+"""A positive (and normal) float32 times this is the next smaller one."""
 
-SumTree = tuple[Array, ...]
-"""Levels, leaves first and the root ``[1]`` last; all but the root are padded with zeros to a multiple of ``WIDTH``."""
+
+class SumTree(NamedTuple):
+    """Rows of nodes and of leaves; the last row of each is padded with zeros."""
+
+    nodes: Float[Array, "n 16"]
+    leaves: Float[Array, "m 16"]
+    root: Float[Array, ""]
+    """Its value once more: read late from the nodes, it would hold up the next write to them (see ``find``)."""
 
 
 def init(capacity: int) -> SumTree:
@@ -33,22 +51,19 @@ def init(capacity: int) -> SumTree:
     """
     if capacity < 1:
         raise InputError(f"sum_tree.init: capacity={capacity}: must be at least 1")
-    levels, size = [], capacity
-    while size > 1 or not levels:
-        groups = -(-size // WIDTH)
-        levels.append(jnp.zeros(groups * WIDTH, jnp.float32))
-        size = groups
-    return (*levels, jnp.zeros(1, jnp.float32))
+    leaf_rows = -(-capacity // WIDTH)
+    node_rows = -(-(_first_parent(leaf_rows) + leaf_rows) // WIDTH)
+    return SumTree(jnp.zeros((node_rows, WIDTH), jnp.float32), jnp.zeros((leaf_rows, WIDTH), jnp.float32), jnp.float32(0.0))
 
 
 def total(tree: SumTree) -> Float[Array, ""]:
     """The sum of all leaves."""
-    return tree[-1][0]
+    return tree.root
 
 
 def get(tree: SumTree, indices: Int[Array, "n"]) -> Float[Array, "n"]:
     """Leaves at ``indices``."""
-    return tree[0].at[indices].get(mode="promise_in_bounds")
+    return tree.leaves.reshape(-1).at[indices].get(mode="promise_in_bounds")
 
 
 def set(tree: SumTree, indices: Int[Array, "n"], values: Float[Array, "n"]) -> SumTree:
@@ -57,74 +72,90 @@ def set(tree: SumTree, indices: Int[Array, "n"], values: Float[Array, "n"]) -> S
     Duplicate indices are safe: one of their values wins, and all of their ancestors see that one.
 
     Args:
-        tree: levels.
+        tree: nodes and leaves.
         indices: leaves to write ``[n]``, in ``[0, capacity)``.
-        values: finite and not negative ``[n]``.
+        values: finite, 0 or normal, and not negative ``[n]``.
     """
-    levels = [tree[0].at[indices].set(values, mode="promise_in_bounds")]
-    nodes = indices
-    for above in tree[1:]:
-        below = levels[-1].reshape(-1, WIDTH)
-        nodes = nodes // WIDTH
-        if below.shape[0] <= indices.shape[0]:
-            # So few nodes that summing all of them reads no more than summing those on the paths, and needs no scatter.
-            sums = fold(below)
-            levels.append(jnp.pad(sums, (0, above.shape[0] - sums.shape[0])))
-        else:
-            levels.append(above.at[nodes].set(fold(rows(below, nodes)), mode="promise_in_bounds"))
-    return tuple(levels)
+
+    def up(_: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        nodes, places, sums = carry
+        nodes, rows = _write(nodes, places, sums), places // WIDTH
+        return nodes, rows + ROOT_PLACE - 1, running(_take(nodes, rows))[-1]
+
+    leaves, rows = _write(tree.leaves, indices, values), indices // WIDTH
+    above = tree.leaves.shape[0]
+    carry = (tree.nodes, rows + _first_parent(above), running(_take(leaves, rows))[-1])
+    nodes, places, sums = jax.lax.fori_loop(0, _levels(above), up, carry)
+    return SumTree(_write(nodes, places, sums), leaves, sums[0])
 
 
-def find(tree: SumTree, mass: Float[Array, "n"]) -> Int[Array, "n"]:
+def find(tree: SumTree, mass: Float[Array, "n"]) -> tuple[Int[Array, "n"], Float[Array, "n"]]:
     """The leaf in whose share of ``[0, total)`` each mass falls: the first i with ``mass < leaf[0] + ... + leaf[i]``.
 
-    Only children with a positive sum are entered, and a mass that rounding (or the caller) has put outside ``[0, total)``
-    goes to the first or last of them; so a leaf of value 0, padding included, is never returned while the total is positive.
-    Masses and partial sums are float32: shares are met to within about 1e-7 of the total.
+    On each level, a mass that rounding (or the caller) has put outside the node's share is moved to its nearest end. The child
+    that is entered then begins at or below the mass and ends above it, and so is not empty: a leaf of value 0, padding
+    included, is never returned while the total is positive. Masses and partial sums are float32: shares are met to within
+    about 1e-7 of the total.
 
     Args:
-        tree: levels, with a positive total.
+        tree: nodes and leaves, with a positive total.
         mass: in ``[0, total)``, ``[n]``.
+
+    Returns:
+        Indices and values of the leaves. The values come from here, not from a ``get``, so that whoever writes to these
+        indices has to wait for every read of the tree; else the compiler may put a copy of the tree between the two.
     """
-    lane = jnp.arange(WIDTH, dtype=jnp.int32)[None, :]
-    nodes = jnp.zeros(mass.shape, jnp.int32)
-    for level in tree[-2::-1]:
-        children = rows(level.reshape(-1, WIDTH), nodes)
-        through = prefix(children)
-        filled = children > 0
-        # Minimum and maximum of lane numbers, since argmax is several times as slow on a CPU.
-        first = jnp.min(jnp.where(filled & (mass[:, None] < through), lane, WIDTH), axis=-1)
-        last = jnp.max(jnp.where(filled, lane, 0), axis=-1)
-        child = jnp.minimum(first, last)
-        before = jnp.sum(jnp.where(lane == child[:, None] - 1, through, 0.0), axis=-1)
-        mass = jnp.maximum(mass - before, 0.0)
-        nodes = nodes * WIDTH + child
-    return nodes
+
+    def down(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        places, mass = carry
+        rows = places - (ROOT_PLACE - 1)
+        child, mass, _ = _enter(_take(tree.nodes, rows), mass)
+        return WIDTH * rows + child, mass
+
+    above = tree.leaves.shape[0]
+    root = jnp.full(mass.shape, ROOT_PLACE, jnp.int32)
+    places, mass = jax.lax.fori_loop(0, _levels(above), down, (root, jnp.maximum(mass, 0.0)))
+    rows = places - _first_parent(above)
+    child, _, values = _enter(_take(tree.leaves, rows), mass)
+    return WIDTH * rows + child, values
 
 
-def rows(level: Float[Array, "m 16"], nodes: Int[Array, "n"]) -> Float[Array, "n 16"]:
-    """The children of ``nodes``."""
-    return level.at[nodes].get(mode="promise_in_bounds")
+def running(rows: Float[Array, "n 16"]) -> list[Float[Array, "n"]]:
+    """Running sums of rows, the last of which is the sum: one place after the other, so that all paths to a node agree."""
+    sums = [rows[:, 0]]
+    for i in range(1, WIDTH):
+        sums.append(sums[-1] + rows[:, i])
+    return sums
 
 
-def fold(children: Float[Array, "n 16"]) -> Float[Array, "n"]:
-    """Sums of rows by halving. The order of additions is written down, so that every path to a node gives the same bits."""
-    while children.shape[-1] > 1:
-        half = children.shape[-1] // 2
-        children = children[:, :half] + children[:, half:]
-    return children[:, 0]
+def _enter(children: Float[Array, "n 16"], mass: Float[Array, "n"]) -> tuple[Array, Array, Array]:
+    """Which child each mass falls to, what of the mass lies in it, and the child's value."""
+    ends = running(children)
+    mass = jnp.minimum(mass, ends[-1] * BELOW_ONE)
+    child, begin, value = jnp.zeros(mass.shape, jnp.int32), jnp.zeros_like(mass), children[:, 0]
+    for i, end in enumerate(ends[:-1], start=1):
+        passed = mass >= end
+        child, begin = child + passed.astype(jnp.int32), jnp.where(passed, end, begin)
+        value = jnp.where(passed, children[:, i], value)
+    return child, mass - begin, value
 
 
-def prefix(children: Float[Array, "n 16"]) -> Float[Array, "n 16"]:
-    """Inclusive running sums of rows, in an order that is written down: within fours, then over the fours before."""
-    within = running(children.reshape(-1, 4, 4))
-    ends = running(within[..., -1])
-    return (within + jnp.pad(ends[:, :-1], ((0, 0), (1, 0)))[..., None]).reshape(-1, WIDTH)
+def _take(rows: Float[Array, "m 16"], numbers: Int[Array, "n"]) -> Float[Array, "n 16"]:
+    return rows.at[numbers].get(mode="promise_in_bounds")
 
 
-def running(x: Float[Array, "*B 4"]) -> Float[Array, "*B 4"]:
-    """Running sums along a short last axis, one addition after the other; compiles and runs faster than a cumulative sum."""
-    sums = [x[..., 0]]
-    for i in range(1, x.shape[-1]):
-        sums.append(sums[-1] + x[..., i])
-    return jnp.stack(sums, axis=-1)
+def _write(rows: Float[Array, "m 16"], places: Int[Array, "n"], values: Float[Array, "n"]) -> Float[Array, "m 16"]:
+    return rows.reshape(-1).at[places].set(values, mode="promise_in_bounds").reshape(rows.shape)
+
+
+def _levels(leaf_rows: int) -> int:
+    """How far below the root the parents of leaves stand."""
+    levels = 0
+    while WIDTH**levels < leaf_rows:
+        levels += 1
+    return levels
+
+
+def _first_parent(leaf_rows: int) -> int:
+    """The place of the parent of row 0 of the leaves: ``1 + 16 + ... + 16^(levels - 1)`` places after the root's."""
+    return ROOT_PLACE + (WIDTH ** _levels(leaf_rows) - 1) // (WIDTH - 1)

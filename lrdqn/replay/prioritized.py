@@ -87,8 +87,9 @@ def make_prioritized(config: ReplayConfig) -> Replay:
     def sample(state: PrioritizedState, key: PRNGKeyArray, hypers: Hypers) -> Sample:
         k = config.batch_size
         place = jnp.arange(k, dtype=jnp.float32) + jax.random.uniform(key, (k,), jnp.float32)
-        indices = sum_tree.find(state.tree, place / k * sum_tree.total(state.tree))
-        probabilities = sum_tree.get(state.tree, indices) / sum_tree.total(state.tree)
+        total = sum_tree.total(state.tree)
+        indices, leaves = sum_tree.find(state.tree, place / k * total)
+        probabilities = leaves / total
         return Sample(ring.take(state.ring, indices), indices, probabilities, importance_weights(probabilities, hypers.beta))
 
     def update_priorities(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracles.sum_tree import FlatSums, parent_sums
+from oracles.sum_tree import FlatSums, running_sums
 
 from lrdqn.config import InputError
 from lrdqn.ops import sum_tree
@@ -18,7 +16,7 @@ write = jax.jit(sum_tree.set)
 find = jax.jit(sum_tree.find)
 
 CAPACITIES = [1, 13, 16, 17, 250, 257, 5000]
-"""From one level above the leaves to four, full and padded."""
+"""From one level below the root to four, full and padded."""
 
 CHUNK = 64
 
@@ -28,21 +26,33 @@ def filled(values: np.ndarray) -> SumTree:
     return write(sum_tree.init(len(values)), np.arange(len(values), dtype=np.int32), values)
 
 
+def leaves_of(tree: SumTree, capacity: int) -> np.ndarray:
+    return np.asarray(sum_tree.get(tree, jnp.arange(capacity)))
+
+
 def check_invariants(tree: SumTree, capacity: int) -> None:
     """Every parent is the sum of its children, bit for bit, and all padding is 0."""
-    levels = [np.asarray(level) for level in tree]
-    assert levels[-1].shape == (1,)
-    assert not np.any(levels[0][capacity:])
-    for below, above in pairwise(levels):
-        sums = parent_sums(below, WIDTH)
-        np.testing.assert_array_equal(above[: len(sums)], sums)
-        assert not np.any(above[len(sums) :])
+    nodes, leaves = np.asarray(tree.nodes), np.ravel(tree.leaves)
+    assert not np.any(leaves[capacity:])
+    levels = [running_sums(leaves.reshape(-1, WIDTH))]
+    while len(levels[0]) > 1:
+        padded = np.pad(levels[0], (0, -len(levels[0]) % WIDTH))
+        levels.insert(0, running_sums(padded.reshape(-1, WIDTH)))
+    expected = np.zeros(nodes.size, np.float32)
+    first = WIDTH - 1
+    for number, level in enumerate(levels):
+        expected[first : first + len(level)] = level
+        first += WIDTH**number
+    np.testing.assert_array_equal(np.ravel(nodes), expected)
+    assert tree.root == levels[0][0]
 
 
 def find_all(tree: SumTree, mass: np.ndarray) -> np.ndarray:
     """``find`` in chunks of one size, so that it is compiled once for each shape of tree."""
     chunks = np.resize(mass, (-(-len(mass) // CHUNK), CHUNK)).astype(np.float32)
-    return np.concatenate([np.asarray(find(tree, chunk)) for chunk in chunks])[: len(mass)]
+    found, values = zip(*(find(tree, chunk) for chunk in chunks), strict=True)
+    np.testing.assert_array_equal(np.concatenate(values), sum_tree.get(tree, np.concatenate(found)))
+    return np.concatenate(found)[: len(mass)]
 
 
 @jax.jit
@@ -81,7 +91,7 @@ def test_lockstep_with_a_list(capacity: int) -> None:
         totals.append(twin.total())
     tree, got = write_all(sum_tree.init(capacity), indices, values)
     np.testing.assert_allclose(got, totals, rtol=1e-6, atol=0)
-    np.testing.assert_array_equal(tree[0][:capacity], twin.leaves)
+    np.testing.assert_array_equal(leaves_of(tree, capacity), twin.leaves)
     check_invariants(tree, capacity)
 
     mass = (rng.random(CHUNK) * float(sum_tree.total(tree)) * (1 - 1e-6)).astype(np.float32)
@@ -97,9 +107,10 @@ def test_duplicates_that_disagree_leave_one_value_and_a_consistent_tree() -> Non
     indices = np.array([3, 700, 3, 3, 700, 5], np.int32)
     values = np.array([1, 2, 4, 8, 16, 32], np.float32)
     tree = write(filled(np.ones(capacity)), indices, values)
-    assert tree[0][3] in (1, 4, 8)
-    assert tree[0][700] in (2, 16)
-    assert sum_tree.total(tree) == capacity - 3 + tree[0][3] + tree[0][700] + 32
+    leaves = leaves_of(tree, capacity)
+    assert leaves[3] in (1, 4, 8)
+    assert leaves[700] in (2, 16)
+    assert sum_tree.total(tree) == capacity - 3 + leaves[3] + leaves[700] + 32
     check_invariants(tree, capacity)
 
 
@@ -110,11 +121,11 @@ def test_root_does_not_drift() -> None:
     indices = rng.integers(0, capacity, (rounds, batch)).astype(np.int32)
     values = (rng.pareto(1.2, (rounds, batch)) + 1e-3).astype(np.float32)
     tree, totals = write_all(sum_tree.init(capacity), indices, values)
-    exact = np.sum(np.asarray(tree[0]), dtype=np.float64)
+    exact = np.sum(leaves_of(tree, capacity), dtype=np.float64)
     assert abs(float(totals[-1]) - exact) < 1e-6 * exact
     check_invariants(tree, capacity)
     empty = write(tree, np.arange(capacity, dtype=np.int32), np.zeros(capacity, np.float32))
-    assert all(not np.any(level) for level in empty)
+    assert not any(np.any(x) for x in empty)
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
@@ -152,7 +163,7 @@ def test_draws_follow_the_leaves() -> None:
     few[rng.choice(capacity, 8, replace=False)] = np.array([0.1, 0.5, 1, 2, 4, 0.25, 3, 0.75]) ** 0.6
     for values, limit in ((few, 24.3), (np.abs(rng.standard_t(2, capacity)), 4380)):
         tree = filled(values)
-        counts = np.bincount(np.asarray(find(tree, u * np.float32(sum_tree.total(tree)))), minlength=capacity)
+        counts = np.bincount(np.asarray(find(tree, u * np.float32(sum_tree.total(tree)))[0]), minlength=capacity)
         expected = draws * values / values.sum()
         assert not np.any(counts[values == 0])
         assert np.sum(((counts - expected) ** 2)[values > 0] / expected[values > 0]) < limit

@@ -33,9 +33,9 @@ class FlatSums:
         return max(low - mass, mass - low - self.leaves[index], 0.0)
 
 
-def parent_sums(level: np.ndarray, width: int) -> np.ndarray:
-    """Sums of rows of ``width`` in the precision of ``level``, lower half plus upper half, lane by lane."""
-    rows = level.reshape(-1, width)
-    while rows.shape[1] > 1:
-        rows = rows[:, : rows.shape[1] // 2] + rows[:, rows.shape[1] // 2 :]
-    return rows[:, 0]
+def running_sums(rows: np.ndarray) -> np.ndarray:
+    """Sums of rows in their own precision, one entry after the other."""
+    total = rows[:, 0]
+    for column in rows.T[1:]:
+        total = total + column
+    return total

@@ -34,7 +34,7 @@ GOLDEN = [
 
 
 def leaf_probabilities(state: prioritized.PrioritizedState, capacity: int) -> np.ndarray:
-    return np.asarray(state.tree[0][:capacity] / sum_tree.total(state.tree))
+    return np.asarray(sum_tree.get(state.tree, jnp.arange(capacity)) / sum_tree.total(state.tree))
 
 
 REPLAY = make_prioritized(ReplayConfig(name="prioritized", capacity=10, batch_size=512, epsilon=1e-3))
@@ -130,10 +130,10 @@ def test_an_error_that_is_not_finite_stops_at_the_gate(bad: float, plain: Simple
     after = update(before, jnp.array([1, 4, 4, 2]), jnp.array([bad, bad, bad, 9.0]), hypers)
     assert int(after.rejected) == 3
     np.testing.assert_allclose(after.max_priority, 9.001, rtol=1e-6)
-    untouched = [0, 1, 3, 4, 5, 6, 7]
-    np.testing.assert_array_equal(after.tree[0][np.array(untouched)], before.tree[0][np.array(untouched)])
+    untouched = jnp.array([0, 1, 3, 4, 5, 6, 7])
+    np.testing.assert_array_equal(sum_tree.get(after.tree, untouched), sum_tree.get(before.tree, untouched))
     np.testing.assert_allclose(sum_tree.get(after.tree, jnp.array([2])), [9.001**0.6], rtol=1e-6)
-    np.testing.assert_allclose(sum_tree.total(after.tree), np.sum(np.asarray(after.tree[0])), rtol=1e-6)
+    np.testing.assert_allclose(sum_tree.total(after.tree), np.sum(sum_tree.get(after.tree, jnp.arange(10))), rtol=1e-6)
 
 
 def test_huge_finite_errors_do_not_overflow(plain: SimpleNamespace, make_hypers: MakeHypers) -> None:
