@@ -107,7 +107,7 @@ def check(config_name: str, schema: type[T], argv: list[str], preflight: Callabl
     searched = flags.get("--config-dir") or flags.get("-cd")
     extra = [f"hydra.searchpath=[file://{Path(searched).resolve()}]"] if searched else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        defaults = compose(config_name, overrides=parts, return_hydra_config=False)
+        defaults = defaults_of(config_name, parts)
         try:
             sweep = "--multirun" in flags or "-m" in flags
             swept = sweep_of(config_name, overrides, extra)
@@ -119,6 +119,22 @@ def check(config_name: str, schema: type[T], argv: list[str], preflight: Callabl
         # Hydra answers a group choice that is a number with a bare ValueError
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise InputError(explain(error, overrides, defaults)) from error
+
+
+def defaults_of(config_name: str, parts: list[str]) -> DictConfig:
+    """The composed defaults of a command, with the parts that were chosen by name.
+
+    Raises:
+        InputError: a part brings another that the command has no place for.
+    """
+    try:
+        return compose(config_name, overrides=parts, return_hydra_config=False)
+    except HydraException as error:
+        brings = re.search(r"In '(.+)/(.+)': Could not override '(.+?)'", str(error))
+        if brings is None:
+            raise
+        group, choice, other = brings.groups()
+        raise ConfigError(group, choice, f"brings a {other} of its own, and lrdqn {config_name} has none") from error
 
 
 def chosen_parts(config_name: str, overrides: list[str]) -> list[str]:
@@ -250,7 +266,7 @@ def launch(
         if {"-h", "--help"} & set(sys.argv[1:]):
             parts = chosen_parts(config_name, split_arguments(sys.argv[1:])[0])
             with initialize_config_dir(str(CONF), version_base="1.3"):
-                config = compose(config_name, overrides=parts)
+                config = defaults_of(config_name, parts)
             sys.stdout.write(help_text(config_name, schema, config, groups_of(config_name)))
             return
         sys.argv[1:] = rewrite(sys.argv[1:])

@@ -8,12 +8,14 @@ from lrdqn.config.fields import ConfigError
 from lrdqn.config.grid import axes_of
 
 TABULAR = ("q_learning", "double_q_learning", "value_iteration")
-NETWORKS = {"live": ("scorer",), "probe": ("mlp",), "garnet": ("table", "mlp"), "gymnax": ("mlp", "table")}
+NETWORKS = {"live": ("scorer",), "probe": ("mlp",), "garnet": ("table", "mlp"), "gymnax": ("mlp", "table"),
+            "gymnasium": ("mlp", "table")}  # fmt: skip
 WHY = {
     "live": "offers a changing candidate set",
     "probe": "has a fixed set of actions, no candidates to score, and states that are not numbered",
     "garnet": "has numbered states and a fixed set of actions",
     "gymnax": "has a fixed set of actions and no candidates to score",
+    "gymnasium": "has a fixed set of actions and no candidates to score",
 }
 """Networks that fit an environment's observation, and why."""
 
