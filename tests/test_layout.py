@@ -17,7 +17,7 @@ from lrdqn.config.pairs import TABULAR
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [{"types", "config"}, {"ops"}, {"networks", "replay", "envs", "data"}, {"agents", "baselines"}, {"train", "evaluate"},
-          {"io"}, {"build"}, {"experiment"}, {"cli"}]  # fmt: skip
+          {"io"}, {"build"}, {"experiment", "interop"}, {"cli"}]  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted((ROOT / "lrdqn").rglob("*.py"))
 
@@ -58,7 +58,7 @@ def test_variants_are_a_few_lines() -> None:
 
 
 GROUPS = {name: sorted(p.stem for p in (CONF / name).glob("*.yaml")) for name in ("agent", "replay", "env")}
-NETWORKS = {"live": "scorer", "probe": "mlp", "garnet": "table"}
+NETWORKS = {"live": "scorer", "probe": "mlp", "garnet": "table", "gymnasium": "mlp", "gymnax": "mlp"}
 SMALL = {"live": ["env.streamers=50", "env.users=20"]}
 
 
