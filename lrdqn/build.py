@@ -12,12 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from lrdqn.agents import make_double_q_learning, make_dqn, make_greedy, make_q_learning, make_value_iteration
-from lrdqn.baselines import make_content, make_popularity, make_random
+from lrdqn.baselines import make_constant, make_content, make_popularity, make_random
 from lrdqn.config import (
     GRID_KEYS,
     AgentConfig,
     EnvConfig,
     GarnetConfig,
+    GymnasiumConfig,
     GymnaxConfig,
     InputError,
     LiveConfig,
@@ -30,6 +31,7 @@ from lrdqn.config import (
 )
 from lrdqn.config.pairs import READS
 from lrdqn.envs.garnet import make_garnet, make_garnet_world
+from lrdqn.envs.gymnasium import make_gymnasium
 from lrdqn.envs.gymnax import make_gymnax
 from lrdqn.envs.live import make_live, make_world, sample_population
 from lrdqn.envs.live.population import resize
@@ -59,6 +61,8 @@ def build_env(config: EnvConfig, sessions: int) -> Env:
         return make_garnet(cast(GarnetConfig, config), sessions)
     if config.kind == "gymnax":
         return make_gymnax(cast(GymnaxConfig, config), sessions)
+    if config.kind == "gymnasium":
+        return make_gymnasium(cast(GymnasiumConfig, config), sessions)
     if config.kind == "probe":
         return make_probe(cast(ProbeConfig, config), sessions)
     return of_kind(Env, plugins.load("env", config.kind).make(config, sessions), f"env={config.kind}")
@@ -102,7 +106,7 @@ def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -
         garnet = cast(GarnetConfig, config)
         streams = (world_stream(garnet, seed, i, POPULATION_STREAM) for i in range(seeds))
         return stacked([make_garnet_world(garnet, stream) for stream in streams])
-    if config.kind in ("probe", "gymnax"):
+    if config.kind in ("probe", "gymnax", "gymnasium"):
         return ()
     if config.kind != "live":
         return plugin_worlds(config, seed, seeds)
@@ -248,11 +252,18 @@ def build_hypers(config: TrainRun, points: Sequence[Mapping[str, float]]) -> Hyp
     return Hypers(**{name: np.asarray(values, np.float32) for name, values in columns.items()})  # type: ignore[arg-type]
 
 
-def build_baselines(env: Env) -> dict[str, Policy]:
-    """Policies that do not learn from reward, by the name they have in every table."""
+def build_baselines(env: Env, idle: int | None = None) -> dict[str, Policy]:
+    """Policies that do not learn from reward, by the name they have in every table.
+
+    Args:
+        env: what they play.
+        idle: action of one that always takes it; ``None`` where there is none.
+    """
     baselines = {"random": make_random(env.spec)}
     if env.spec.observation == "candidates":
         baselines |= {"popularity": make_popularity(), "content": make_content()}
+    if idle is not None:
+        baselines |= {"idle": make_constant(env.spec, idle)}
     return baselines
 
 

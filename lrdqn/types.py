@@ -108,6 +108,16 @@ class EnvSpec(NamedTuple):
         return math.prod(self.obs_shape)
 
 
+class Host(NamedTuple):
+    """M sessions of an environment that lives outside jit: stepped together from Python, host arrays in and out."""
+
+    reset: Callable[[Any], Any]
+    """``reset(seeds [M]) -> obs [M, ...]``: every session begins anew, each from its own seed."""
+    step: Callable[[Any], TimeStep]
+    """``step(action [M]) -> timestep``; ended sessions are reset in the same call."""
+    close: Callable[[], None]
+
+
 class Env(NamedTuple):
     """N sessions that step together. ``params`` (the world) is a pytree, so worlds can be a vmapped axis."""
 
@@ -118,6 +128,9 @@ class Env(NamedTuple):
     """``step(key, state, action, params) -> state, timestep``; ended sessions are reset in the same call."""
     catalogue: Callable[[PyTree], PyTree]
     """``catalogue(params)``: the static content that observations refer to by id; ``()`` where there is none."""
+    host: Callable[[int], Host] | None = None
+    """``host(sessions)`` opens sessions outside jit. Where it is given, ``reset`` tells shapes only and ``step`` cannot be
+    called; ``params`` is ``()``."""
 
 
 class Network(NamedTuple):

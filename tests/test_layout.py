@@ -17,7 +17,7 @@ from lrdqn.config.pairs import TABULAR
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [{"types", "config"}, {"ops"}, {"networks", "replay", "envs", "data"}, {"agents", "baselines"}, {"train", "evaluate"},
-          {"io"}, {"build"}, {"experiment"}, {"cli"}]  # fmt: skip
+          {"io"}, {"build"}, {"experiment", "interop"}, {"cli"}]  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted((ROOT / "lrdqn").rglob("*.py"))
 
@@ -128,7 +128,7 @@ def test_every_experiment_builds_and_says_what_it_reproduces(experiment: str) ->
 @pytest.mark.parametrize(
     ("words", "network"),
     [("env=live", "scorer"), ("env=probe", "mlp"), ("env=garnet", "table"), ("env=gymnax", "mlp"),
-     ("env=garnet network=mlp", "mlp"), ("network=mlp env=garnet", "mlp"),
+     ("env=gymnasium", "mlp"), ("env=garnet network=mlp", "mlp"), ("network=mlp env=garnet", "mlp"),
      ("env=gymnax env.name=Breakout-MinAtar network=cnn", "cnn"), ("experiment=catch", "mlp"),
      ("experiment=minatar_breakout", "cnn"), ("experiment=minatar_breakout network=mlp", "mlp")],
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -96,7 +96,7 @@ def make_dqn(config: AgentConfig, network: Network, values: Values) -> Agent:
         norm = jnp.linalg.norm(gradient)
         sound = jnp.isfinite(norm)
         direction, opt_state = optimizer.update(gradient, state.opt_state)
-        moved = jax.tree.map(lambda p, d: p - hypers.learning_rate * d, state.params, layers_of(direction))
+        moved = jax.tree.map(lambda p, d: p - hypers.learning_rate * d, state.params, layers_of(cast(Array, direction)))
         params, opt_state = jax.tree.map(
             lambda new, old: jnp.where(sound, new, old), (moved, opt_state), (state.params, state.opt_state)
         )

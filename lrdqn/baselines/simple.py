@@ -1,4 +1,4 @@
-"""The three baselines that every table shows."""
+"""The baselines that tables show: random, popularity, content, and a constant action."""
 
 from __future__ import annotations
 
@@ -29,6 +29,17 @@ def make_random(spec: EnvSpec) -> Policy:
         return jax.random.uniform(key, (jax.tree.leaves(view.obs)[0].shape[0], spec.actions))
 
     return from_scores(score, _offered if spec.observation == "candidates" else _everything)
+
+
+def make_constant(spec: EnvSpec, action: int) -> Policy:
+    """Always the same action of a fixed set."""
+
+    def score(view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
+        del key
+        sessions = jax.tree.leaves(view.obs)[0].shape[0]
+        return jnp.broadcast_to(jax.nn.one_hot(action, spec.actions), (sessions, spec.actions))
+
+    return from_scores(score, _everything)
 
 
 def make_popularity() -> Policy:

@@ -21,6 +21,7 @@ from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig
 from lrdqn.config.world import (
     EnvConfig,
     GarnetConfig,
+    GymnasiumConfig,
     GymnaxConfig,
     LiveConfig,
     ProbeConfig,
@@ -41,6 +42,7 @@ __all__ = [
     "EvaluateRun",
     "GarnetConfig",
     "GridConfig",
+    "GymnasiumConfig",
     "GymnaxConfig",
     "InputError",
     "LiveConfig",

@@ -98,6 +98,12 @@ def check_running(config: TrainRun) -> None:
     named = runtime.coordinator not in (None, "auto")
     if runtime.coordinator is not None and config.debug.mode in ("nan", "checkify"):
         raise ConfigError("debug", config.debug.mode, "looks at values on one process only; leave runtime.coordinator out")
+    if config.env.kind == "gymnasium":
+        why = "env=gymnasium is stepped outside the compiled program"
+        if config.debug.mode in ("nan", "checkify"):
+            raise ConfigError("debug", config.debug.mode, f"looks inside the training loop, and {why}; use debug=fast")
+        if runtime.coordinator is not None:
+            raise ConfigError("runtime.coordinator", runtime.coordinator, f"{why}, in one process only; leave it out")
     for key in ("processes", "process_id"):
         value = getattr(runtime, key)
         if named and value is None:

@@ -17,11 +17,17 @@ READS = {
 }
 """Network -> the kinds of observations that it reads (``types.EnvSpec.observation``)."""
 
-SHOWS = {"live": "candidates", "probe": "vector", "garnet": "one_hot"}
+SHOWS = {
+    "live": ("candidates",),
+    "probe": ("vector",),
+    "garnet": ("one_hot",),
+    "gymnasium": ("vector", "one_hot"),  # which of them is known once the environment is made
+}
 WHY = {
     "live": "offers a changing candidate set",
     "probe": "has a fixed set of actions, no candidates to score, and states that are not numbered",
     "garnet": "has numbered states and a fixed set of actions",
+    "gymnasium": "has a fixed set of actions and no candidates to score",
 }
 """What an environment shows, and why that asks for some networks only."""
 
@@ -47,10 +53,10 @@ def check_pairs(config: Any) -> None:
 def check_network(config: Any) -> None:
     """The network can read what the environment shows."""
     network, env = config.network, config.env
-    shown = GAMES[env.name].shows if env.kind == "gymnax" else SHOWS.get(env.kind)
-    if shown is not None and shown not in READS[network.name]:
-        names = " or ".join(f"network={name}" for name, read in READS.items() if shown in read)
-        why = f"env.name={env.name} shows {shown}" if env.kind == "gymnax" else f"env={env.kind} {WHY[env.kind]}"
+    shown = (GAMES[env.name].shows,) if env.kind == "gymnax" else SHOWS.get(env.kind)
+    if shown is not None and not set(shown) & set(READS[network.name]):
+        names = " or ".join(f"network={name}" for name, read in READS.items() if set(shown) & set(read))
+        why = f"env.name={env.name} shows {shown[0]}" if env.kind == "gymnax" else f"env={env.kind} {WHY[env.kind]}"
         raise ConfigError("network", network.name, f"{why}; use {names}")
     if network.name != "scorer" and network.history != "mean":
         raise ConfigError("network.history", network.history, f"network={network.name} reads no watch sequence; must be mean")

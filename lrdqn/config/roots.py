@@ -13,7 +13,7 @@ from lrdqn.config.grid import GridConfig
 from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
 from lrdqn.config.logger import LoggerConfig
 from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig, TuneConfig
-from lrdqn.config.world import EnvConfig, GarnetConfig, GymnaxConfig, LiveConfig, ProbeConfig
+from lrdqn.config.world import EnvConfig, GarnetConfig, GymnasiumConfig, GymnaxConfig, LiveConfig, ProbeConfig
 
 
 @dataclass
@@ -106,6 +106,7 @@ ENVS: dict[str, type[EnvConfig]] = {
     "probe": ProbeConfig,
     "garnet": GarnetConfig,
     "gymnax": GymnaxConfig,
+    "gymnasium": GymnasiumConfig,
 }
 ROOTS: dict[str, type] = {
     "train": TrainRun,

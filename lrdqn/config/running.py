@@ -15,6 +15,9 @@ class RuntimeConfig:
 
     platform: str = choice("auto", ("auto", "cpu", "gpu", "tpu"), "kind of device; auto takes the best there is")
     devices: int | None = whole(None, 1, "devices per process; null takes all (on a CPU one per core)")
+    threads: int | None = whole(
+        None, 1, "threads that share a CPU's kernels; null is one per device, which small ones like best"
+    )
     precision: str = choice("default", ("default", "tensorfloat32", "float32"), "of matrix products on accelerators")
     prng: str = choice("threefry2x32", ("threefry2x32", "rbg"), "random generator; rbg is faster on TPUs")
     cache_dir: str | None = said("~/.cache/lrdqn/xla", "persistent compilation cache; null turns it off")

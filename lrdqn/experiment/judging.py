@@ -9,7 +9,6 @@ import jax
 
 from lrdqn.config import InputError, TrainRun
 from lrdqn.evaluate.summary import LEARNED
-from lrdqn.experiment.programs import evaluator
 from lrdqn.experiment.setup import Experiment
 from lrdqn.io.checkpoint import load_policy
 from lrdqn.io.run_folder import read_summary
@@ -29,8 +28,10 @@ def judge_saved(config: TrainRun, run: Path, seed: int | None, known: bool) -> d
     params, _ = load_policy(run)
     refuse_other_widths(params, jax.eval_shape(experiment.network.init, jax.random.key(0)), run)
     params = jax.device_put(params, experiment.sharding)
-    judge = evaluator(experiment.judge, experiment.learned, len(experiment.learners), experiment.baselines)
-    table = experiment.evaluate_table(jax.jit(judge), params, config.train.seed if seed is None else seed)
+    try:
+        table = experiment.evaluate_table(experiment.judge_alone(), params, config.train.seed if seed is None else seed)
+    finally:
+        experiment.close()
     return experiment.results(table, read_summary(run).get("reference", LEARNED))
 
 

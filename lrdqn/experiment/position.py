@@ -20,6 +20,7 @@ MAY_CHANGE = (
     "logger",
     "checkpoint",
     "debug",
+    "env.vectorization",
     "runtime.platform",
     "runtime.devices",
     "runtime.cache_dir",

@@ -22,6 +22,8 @@ class Programs(NamedTuple):
     start: Callable[..., TrainState]
     chunk: Chunk
     evaluate: Callable[..., Outcome]
+    rejoin: Callable[[TrainState, jax.Array, Hypers], TrainState] | None = None
+    """``rejoin(state, keys, hypers)``, where sessions live outside jit: fresh ones for a state that was loaded."""
 
 
 class Shapes(NamedTuple):

@@ -103,6 +103,7 @@ def run_in(where: Path, config: TrainRun, files: Files, say: Callable[[str], Non
             if position.notice:
                 say(position.notice)
         experiment = Experiment(config)
+        stack.callback(experiment.close)
         experiment.refuse_too_large()
         if position and position.meta["worlds"] != experiment.world_digest:
             raise InputError(f"resume: {folder} was trained in other worlds; its population or the simulator has changed since")
@@ -217,6 +218,10 @@ class Run:
             reasons.append("replay was not saved and is filled afresh by warm-up")
             refilled = programs.start(e.keys(REFILL_STREAM), e.worlds, e.hypers)
             state = state._replace(replay=refilled.replay)
+        if programs.rejoin:
+            keys = e.keys(REFILL_STREAM, e.config.train.seed + position.env_steps)
+            state = programs.rejoin(state, keys, e.hypers)
+            reasons.append(f"the sessions of env={e.config.env.kind} cannot be saved and begin afresh")
         there, here = position.meta["devices"], describe(e.sharding)
         reasons += [f"{name} is {here[name]}, was {there.get(name)}" for name in here if here[name] != there.get(name)]
         if position.meta["debug"] != e.config.debug.mode:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -18,9 +18,11 @@ from lrdqn.evaluate.cohort import METRICS, Outcome, per_seed
 from lrdqn.evaluate.summary import CENSORED, LEARNED, MYOPIC, summarise
 from lrdqn.experiment.debugging import checked, plan_for
 from lrdqn.experiment.devices import fetch, seed_keys, seed_sharding
+from lrdqn.experiment.hosted import HostedLoop, begin_over_learners
+from lrdqn.experiment.hosted_sessions import HostedEvaluator
 from lrdqn.experiment.learners import GAMMA, is_learned, make_learners
 from lrdqn.experiment.programs import Programs, Shapes, compile_programs, evaluator, over_learners, with_sharding
-from lrdqn.train import Clock, clock_at, make_plan, make_trainer
+from lrdqn.train import Clock, clock_at, make_hosted_trainer, make_plan, make_trainer
 from lrdqn.train.memory import MemoryPlan, free_bytes, make_memory_plan, refuse_what_cannot_fit
 from lrdqn.types import Hypers, PyTree
 
@@ -70,9 +72,11 @@ class Experiment:
         self.replay, self.horizon = build.build_replay(config), build.build_horizon(config, self.network)
         parts = (self.env, self.agent, self.replay, self.horizon)
         self.trainer = make_trainer(*parts, self.compiled_plan, config.agent, train)
+        self.hosted_trainer = make_hosted_trainer(*parts, self.plan, config.agent, train)
+        self.sessions: list[HostedLoop | HostedEvaluator] = []
         self.learned = build.build_learned(self.network)
         self.judge = build.build_env(config.env, evaluate.sessions)
-        self.baselines = build.build_baselines(self.judge)
+        self.baselines = build.build_baselines(self.judge, getattr(config.env, "idle", None))
         self.hypers: Hypers = self.place(build.build_hypers(config, [x.point for x in self.learners]))
         self.shapes = self.make_shapes(worlds)
         self.memory = self.plan_memory()
@@ -114,11 +118,14 @@ class Experiment:
 
     def make_shapes(self, worlds: PyTree) -> Shapes:
         """Shapes and places of everything the programs take."""
-        start, _ = over_learners(self.trainer)
         keys = jax.eval_shape(lambda: seed_keys(0, self.config.train.seeds, TRAIN_STREAM))
         keys, worlds = (with_sharding(x, self.sharding) for x in (keys, worlds))
         hypers, clock = (with_sharding(x, self.everywhere) for x in (self.hypers, clock_at(self.plan, 0)))
-        state = with_sharding(jax.eval_shape(start, keys, worlds, hypers), self.sharding)
+        if self.env.host:
+            state = jax.eval_shape(begin_over_learners(self.hosted_trainer), keys, hypers)
+        else:
+            state = jax.eval_shape(over_learners(self.trainer)[0], keys, worlds, hypers)
+        state = with_sharding(state, self.sharding)
         return Shapes(keys, worlds, hypers, clock, state)
 
     def plan_memory(self) -> MemoryPlan:
@@ -145,12 +152,42 @@ class Experiment:
     def compile(self) -> Programs:
         """Compile start, chunk and evaluation, side by side (DESIGN P5)."""
         began = time.perf_counter()
+        programs = self.compile_hosted() if self.env.host else self.compile_whole()
+        self.compile_seconds = time.perf_counter() - began
+        return programs
+
+    def compile_whole(self) -> Programs:
+        """Of an environment that steps inside jit."""
         mode = self.config.debug.mode
         start, chunk = over_learners(checked(self.trainer) if mode == "checkify" else self.trainer)
         evaluate = evaluator(self.judge, self.learned, len(self.learners), self.baselines)
-        programs = compile_programs(start, chunk, evaluate, self.agent, self.shapes, donate=mode != "nan")
-        self.compile_seconds = time.perf_counter() - began
-        return programs
+        return compile_programs(start, chunk, evaluate, self.agent, self.shapes, donate=mode != "nan")
+
+    def compile_hosted(self) -> Programs:
+        """Of an environment that steps outside."""
+        seeds, learners = self.config.train.seeds, len(self.learners)
+        loop = HostedLoop(self.env, self.hosted_trainer, self.plan, self.horizon.fill, learners, seeds, self.sharding)
+        self.sessions.append(loop)
+        params = self.agent.policy_params(self.shapes.state.agent)
+        return loop.compile(self.shapes, self.hosted_judge(), params)
+
+    def hosted_judge(self) -> HostedEvaluator:
+        """Evaluation outside jit."""
+        seeds, learners = self.config.train.seeds, len(self.learners)
+        judge = HostedEvaluator(self.judge, self.learned, learners, self.baselines, seeds, self.sharding)
+        self.sessions.append(judge)
+        return judge
+
+    def judge_alone(self) -> Callable[..., Outcome]:
+        """Evaluation without training; compiled when it is first called."""
+        if self.judge.host:
+            return self.hosted_judge()
+        return jax.jit(evaluator(self.judge, self.learned, len(self.learners), self.baselines))
+
+    def close(self) -> None:
+        """Close what was opened outside jit."""
+        for opened in self.sessions:
+            opened.close()
 
     def evaluate_table(self, program: Any, params: PyTree, seed: int) -> Table:
         """Every policy's per-seed figures over all cohorts."""

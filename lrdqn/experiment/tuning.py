@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -63,7 +64,13 @@ def tune_in(where: Path, config: TuneRun, files: Files, say: Callable[[str], Non
 def search(study: Study, config: TuneRun, stop: StopRequest, say: Callable[[str], None]) -> None:
     """Batch after batch through one compiled program, until the trials are done or a stop is asked for."""
     batch, space = config.tune.batch, axes_of(config.tune.space)
-    e = Experiment(config, points=[{key: low for key, (low, _) in space.items()}] * batch)
+    with closing(Experiment(config, points=[{key: low for key, (low, _) in space.items()}] * batch)) as e:
+        train_trials(e, study, config, stop, say)
+
+
+def train_trials(e: Experiment, study: Study, config: TuneRun, stop: StopRequest, say: Callable[[str], None]) -> None:
+    """The batches of ``search``."""
+    batch = config.tune.batch
     e.refuse_too_large()
     say(e.memory.line())
     programs = e.compile()

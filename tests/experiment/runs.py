@@ -8,7 +8,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from lrdqn.config import ProbeConfig, TrainRun, freeze
+from lrdqn.config import TrainRun, freeze
+from lrdqn.config.roots import ENVS
 from lrdqn.experiment import run_in
 from lrdqn.io.run_folder import Files
 
@@ -25,7 +26,8 @@ KEYS = {
 
 def values(**changes: Any) -> dict[str, Any]:
     """The config as nested dicts; ``train={"seeds": 3}`` changes parts of a section."""
-    root = dataclasses.asdict(TrainRun(env=dataclasses.asdict(ProbeConfig(probe="action"))))
+    env = ENVS[changes.get("env", {}).get("kind", "probe")]()
+    root = dataclasses.asdict(TrainRun(env=dataclasses.asdict(env)))
     return merged(merged(root, KEYS), changes)
 
 

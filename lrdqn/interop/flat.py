@@ -1,0 +1,42 @@
+"""A live observation as one vector, for agents that read nothing else."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from lrdqn.ops.history import cosine, watch_weight, weighted_mean
+from lrdqn.types import Catalogue, LiveObs
+
+
+def flatten(obs: LiveObs, catalogue: Catalogue) -> Float[Array, "N D"]:
+    """``[context, profile, p, (on air, features, style, category, tags, cos(p, style)) of each place]``.
+
+    ``p`` is the watch-weighted mean style of the viewer's history, as the content baseline has it; static content is looked up
+    in the catalogue. D = 5 + P + d + C (2 + F + d + G + T).
+
+    The number of actions stays C. A place where nobody is on air is all zeros behind its first number, 0; choosing it shows
+    nothing: no click can follow, the viewer's patience wears as after any impression without a click, and time goes on. So
+    an agent that takes no mask can play, and loses by such a choice what the world makes it lose.
+
+    Args:
+        obs: of N sessions.
+        catalogue: of their world.
+    """
+    style = catalogue.style[obs.candidates]
+    taste = weighted_mean(catalogue.style[obs.history], watch_weight(obs.history_watch.astype(jnp.float32)))
+    places = jnp.concatenate(
+        [
+            obs.features.astype(jnp.float32),
+            style,
+            catalogue.category[obs.candidates],
+            catalogue.tags[obs.candidates].astype(jnp.float32),
+            cosine(taste[:, None, :], style)[..., None],
+        ],
+        axis=-1,
+    )
+    offered = obs.mask[..., None]
+    places = jnp.concatenate([offered.astype(jnp.float32), jnp.where(offered, places, 0.0)], axis=-1)
+    parts = (obs.context, catalogue.profile[obs.user], taste, places.reshape(places.shape[0], -1))
+    return jnp.concatenate([part.astype(jnp.float32) for part in parts], axis=1)
