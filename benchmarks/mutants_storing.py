@@ -216,15 +216,15 @@ STORING = (
     Mutant(
         "gamma of the run for all learners",
         LOOP,
-        "state, figures = collect(state._replace(key=key), world, now, epsilon",
-        "state, figures = collect(state._replace(key=key), world, now._replace(gamma=jnp.float32(0.9)), epsilon",
+        "state, figures = collect(state, world, now, now.epsilon",
+        "state, figures = collect(state, world, now._replace(gamma=jnp.float32(0.9)), now.epsilon",
         (f"{T_LOOP}::test_gamma_zero_never_bootstraps",),
     ),
     Mutant(
         "the run's key is never renewed",
         LOOP,
-        "state, figures = collect(state._replace(key=key), world, now, epsilon",
-        "state, figures = collect(state, world, now, epsilon",
+        "state, metrics = scan_ahead(one, state._replace(key=keys[0]), steps)",
+        "state, metrics = scan_ahead(one, state, steps)",
         (f"{T_LOOP}::test_random_numbers_are_not_used_twice",),
     ),
 )
