@@ -51,6 +51,7 @@ TASKS = {
     "minatar_breakout": Task(MINATAR.format(10), small=False),
     "minatar_asterix": Task(MINATAR.format(17), small=False),
     "minatar_space_invaders": Task(MINATAR.format(44), small=False),
+    "highway_fast": Task("above the random and the idle driver", small=False),
 }
 
 

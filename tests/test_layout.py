@@ -116,6 +116,8 @@ def test_every_experiment_builds_and_says_what_it_reproduces(experiment: str) ->
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = freeze(TrainRun, compose("train", overrides=[f"experiment={experiment}"]))
         freeze(TrainRun, compose("train", overrides=[f"experiment={experiment}", "debug=fast"]))
+    if experiment == "highway_fast":
+        pytest.importorskip("highway_env", reason="needs the extra `driving`")
     build_every_part(config)
     assert config.train.myopic is False, "a game has no twin"
     lines = (CONF / "experiment" / f"{experiment}.yaml").read_text().splitlines()

@@ -65,7 +65,7 @@ def make_gymnasium(config: GymnasiumConfig, sessions: int) -> Env:
         return (), jnp.zeros((sessions, size))
 
     def step(key: PRNGKeyArray, state: PyTree, action: Array, world: PyTree) -> tuple[PyTree, TimeStep]:
-        raise NotImplementedError(f"{config.name} is stepped outside jit: Env.host opens it")
+        raise RuntimeError(f"{config.name} is stepped outside jit: Env.host opens it")
 
     def host(count: int) -> Host:
         return opened(config, full_name, count, flat, int(actions.start))

@@ -55,8 +55,12 @@ class HostedLoop:
         obs = self.shape_of((), self.sessions.env.spec.obs_shape)
         make = {
             "begin": (begin_over_learners(t), (shapes.keys, hypers), ()),
-            "act": (over(t.act, (0, 0), (0, None, None)), (light(state), obs, hypers, done, number), ()),
-            "absorb": (over(t.absorb, (0, 0), (0, None)), (state, self.played(self.plan.rounds), hypers, done), (0,)),
+            "act": (over(t.act, (0, 0), (0, None, None, None)), (light(state), obs, hypers, done, number, number), ()),
+            "absorb": (
+                over(t.absorb, (0, 0), (0, None, None)),
+                (state, self.played(self.plan.rounds), hypers, done, number),
+                (0,),
+            ),
             "sync": (over(t.sync, (0,), (0,)), (light(state), hypers), (0,)),
             "explore": (self.exploring(self.plan.rounds), (light(state), obs, number), ()),
             "collect": (over(t.collect, (0, 0), (0,)), (state, self.played(self.plan.rounds), hypers), (0,)),
@@ -132,7 +136,7 @@ class HostedLoop:
         for number in range(plan.blocks_per_chunk):
             for i in range(plan.iterations_per_block):
                 done = began + np.float32(plan.stride * (number * plan.iterations_per_block + i))
-                state, metrics = self.iteration(state, hypers, done)
+                state, metrics = self.iteration(state, hypers, done, np.int32(i))
                 rows.append(metrics)
             if (block + number + 1) % plan.blocks_per_sync == 0:
                 moved = self.programs["sync"](light(state), hypers)
@@ -140,11 +144,14 @@ class HostedLoop:
         host = jax.device_get(rows)
         return state, pool({name: np.stack([row[name] for row in host]) for name in host[0]})
 
-    def iteration(self, state: TrainState, hypers: Hypers, done: np.float32) -> tuple[TrainState, dict[str, jax.Array]]:
+    def iteration(
+        self, state: TrainState, hypers: Hypers, done: np.float32, place: np.int32
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
         """Rounds of the learners' own policies, and their updates."""
         acting = light(state)
-        played = self.play(lambda obs, number: self.programs["act"](acting, obs, hypers, done, number), self.plan.rounds)
-        return self.programs["absorb"](state, played, hypers, done)
+        act = self.programs["act"]
+        played = self.play(lambda obs, number: act(acting, obs, hypers, done, place, number), self.plan.rounds)
+        return self.programs["absorb"](state, played, hypers, done, place)
 
     def close(self) -> None:
         """Close the training sessions."""

@@ -46,7 +46,7 @@ def scan_ahead(body: Callable[[Carry, PyTree], tuple[Carry, PyTree]], init: Carr
     group = max(n for n in range(1, length + 1) if length % n == 0 and (n == 1 or n * split.bytes <= LIMIT))
 
     def some(carry: Carry, xs: PyTree) -> tuple[Carry, PyTree]:
-        return jax.lax.scan(split.late, carry, jax.vmap(split.early)(xs))
+        return jax.lax.scan(split.late, carry, jax.vmap(split.early)(xs), group)
 
     if group == length:
         return some(init, xs)

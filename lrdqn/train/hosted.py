@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
@@ -36,14 +37,14 @@ class HostedTrainer(NamedTuple):
     init: Callable[[PRNGKeyArray, Hypers], TrainState]
     explore: Callable[[TrainState, PyTree, Int[Array, ""], int], Array]
     """``explore(state, obs, round, rounds) -> action [N]``: the random policy of warm-up, which lasts ``rounds`` (static)."""
-    act: Callable[[TrainState, PyTree, Hypers, Float[Array, ""], Int[Array, ""]], Array]
-    """``act(state, obs, hypers, done, round) -> action [N]``"""
+    act: Callable[[TrainState, PyTree, Hypers, Float[Array, ""], Int[Array, ""], Int[Array, ""]], Array]
+    """``act(state, obs, hypers, done, place, round) -> action [N]``; ``place`` counts iterations within a block."""
     fill: Callable[[TrainState, Played, Hypers], TrainState]
     """Rounds from which nothing is stored yet (``horizon.fill`` of them)."""
     collect: Callable[[TrainState, Played, Hypers], TrainState]
     """An iteration of warm-up."""
-    absorb: Callable[[TrainState, Played, Hypers, Float[Array, ""]], tuple[TrainState, dict[str, Array]]]
-    """``absorb(state, played, hypers, done)``: an iteration's rounds into replay, then its updates."""
+    absorb: Callable[[TrainState, Played, Hypers, Float[Array, ""], Int[Array, ""]], tuple[TrainState, dict[str, Array]]]
+    """``absorb(state, played, hypers, done, place)``: an iteration's rounds into replay, then its updates."""
     sync: Callable[[TrainState, Hypers], TrainState]
     forget: Callable[[TrainState, Hypers], TrainState]
     """Drops the transitions that are not complete, whose sessions are gone."""
@@ -54,7 +55,7 @@ def make_hosted_trainer(
 ) -> HostedTrainer:
     """Arguments as of ``make_trainer``; of ``env`` only ``spec``, and the shapes that ``reset`` gives."""
     stages = make_stages(env, agent, replay, horizon, plan, agent_config, train)
-    catalogue = env.catalogue(())
+    catalogue = ()  # nothing that is stepped on the host has one
 
     def blank() -> PyTree:
         return env.reset(jax.random.key(0), ())[1]
@@ -67,12 +68,16 @@ def make_hosted_trainer(
         act_key, _ = jax.random.split(jax.random.split(key, rounds + 1)[number])
         return act_key
 
+    def of_iteration(state: TrainState, place: Array) -> PRNGKeyArray:
+        """Keys of an iteration's rounds and of its updates; the block's own key stays until its last iteration."""
+        return jax.random.split(jax.random.split(state.key, plan.iterations_per_block + 1)[place + 1])
+
     def explore(state: TrainState, obs: PyTree, number: Array, rounds: int) -> Array:
         _, key = jax.random.split(state.key)
         return stages.act(state.agent, obs, catalogue, None, of_round(key, number, rounds))
 
-    def act(state: TrainState, obs: PyTree, hypers: Hypers, done: Array, number: Array) -> Array:
-        _, key, _ = jax.random.split(state.key, 3)
+    def act(state: TrainState, obs: PyTree, hypers: Hypers, done: Array, place: Array, number: Array) -> Array:
+        key, _ = of_iteration(state, place)
         epsilon = stages.now(done, hypers).epsilon
         return stages.act(state.agent, obs, catalogue, epsilon, of_round(key, number, plan.rounds))
 
@@ -92,8 +97,12 @@ def make_hosted_trainer(
         state, complete = extend(state._replace(key=key), played, hypers, own)
         return stages.store(state, complete, hypers)
 
-    def absorb(state: TrainState, played: Played, hypers: Hypers, done: Array) -> tuple[TrainState, dict[str, Array]]:
-        key, own, learn_key = jax.random.split(state.key, 3)
+    def absorb(
+        state: TrainState, played: Played, hypers: Hypers, done: Array, place: Array
+    ) -> tuple[TrainState, dict[str, Array]]:
+        own, learn_key = of_iteration(state, place)
+        following = jax.random.split(state.key, plan.iterations_per_block + 1)[0]
+        key = jnp.where(place == plan.iterations_per_block - 1, following, state.key)
         now = stages.now(done, hypers)
         state, complete = extend(state._replace(key=key), played, now, own)
         state, metrics = stages.learn(stages.store(state, complete, now), catalogue, now, learn_key)

@@ -111,3 +111,8 @@ def test_what_has_effects_stays_where_it_is(capfd: pytest.CaptureFixture[str]) -
     scan_ahead(step, jnp.float32(0.0), jnp.arange(3.0))
     jax.effects_barrier()
     assert capfd.readouterr().out.split() == ["saw", "0.0", "saw", "1.0", "saw", "2.0"]
+
+
+def test_a_body_may_have_nothing_to_draw() -> None:
+    found, counted = scan_ahead(lambda c, x: (c + 1, c), jnp.int32(0), jax.random.split(jax.random.key(0), 3))
+    assert (int(found), counted.tolist()) == (3, [0, 1, 2])
