@@ -96,11 +96,11 @@ def groups() -> dict[str, Group]:
         ),
         "8 seeds": Group(
             {
-                "lrdqn": lrdqn(8, FULL // 2, 2),
-                "lrdqn, 4 learning rates x 2 seeds": (lrdqn(2, FULL // 2, 2, 10_000, rates)[0], 4 * FULL),
-                "PureJaxRL's algorithm": branching(8, FULL // 2),
-                "PureJaxRL's algorithm, two devices": branching(8, FULL // 2, 2),
-                "bare updates": bare(8, FULL // 2, 2),
+                "lrdqn": lrdqn(8, FULL // 4, 2),
+                "lrdqn, 4 learning rates x 2 seeds": (lrdqn(2, FULL // 4, 2, 10_000, rates)[0], 2 * FULL),
+                "PureJaxRL's algorithm": branching(8, FULL // 4),
+                "PureJaxRL's algorithm, two devices": branching(8, FULL // 4, 2),
+                "bare updates": bare(8, FULL // 4, 2),
             },
             (
                 Bar("PureJaxRL's algorithm", "lrdqn", 1.6),
@@ -111,9 +111,9 @@ def groups() -> dict[str, Group]:
         ),
         "32 seeds": Group(
             {
-                "lrdqn": lrdqn(32, 60_000, 2),
-                "PureJaxRL's algorithm": branching(32, 60_000),
-                "bare updates": bare(32, 60_000, 2),
+                "lrdqn": lrdqn(32, 30_000, 2),
+                "PureJaxRL's algorithm": branching(32, 30_000),
+                "bare updates": bare(32, 30_000, 2),
             },
             (Bar("PureJaxRL's algorithm", "lrdqn", 1.6), Bar("bare updates", "lrdqn", 0.8)),
         ),
