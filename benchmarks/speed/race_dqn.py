@@ -11,6 +11,7 @@ usage: python benchmarks/speed/race_dqn.py [--rounds N] [--only GROUP ...]
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import sys
 import time
@@ -126,8 +127,8 @@ def groups() -> dict[str, Group]:
                 "lrdqn": lrdqn(1, 110_000, 1),
                 "lrdqn, 5e5": lrdqn(1, 110_000, 1, 500_000),
                 "rejax": peer("rejax", 110_000, 10_000),
-                "rejax, 5e5": peer("rejax", 30_000, 500_000),
-                "stable-baselines3": peer("sb3", 30_000, 10_000),
+                "rejax, 5e5": peer("rejax", 110_000, 500_000),
+                "stable-baselines3": peer("sb3", 110_000, 10_000),
             },
             (
                 Bar("rejax", "lrdqn", 1.6),
@@ -189,12 +190,16 @@ def main(argv: list[str]) -> None:
     """Run the races and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="runs of each contestant (%(default)s)")
-    parser.add_argument("--only", nargs="+", choices=list(groups()), default=list(groups()), help="races (all)")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(groups()), default=list(groups()), help="races (all); the rows of others stay"
+    )
     parser.add_argument("--out", default="race_dqn", help="name of the result files (%(default)s)")
     given = parser.parse_args(argv)
     command = shlex.join(["python", "benchmarks/speed/race_dqn.py", *argv])
     common = {"command": command, "commit": rows.commit(), "device": rows.device()}
-    result: list[dict[str, Any]] = []
+    before = rows.RESULTS / f"{given.out}.json"
+    kept = json.loads(before.read_text()) if before.exists() else []
+    result: list[dict[str, Any]] = [row for row in kept if row["name"].partition("/")[0] not in given.only]
     for name in given.only:
         print(name, flush=True)
         result += [row | common for row in run_group(name, groups()[name], given.rounds)]
