@@ -223,7 +223,7 @@ STORING = (
     Mutant(
         "the run's key is never renewed",
         LOOP,
-        "state, metrics = scan_ahead(one, state._replace(key=keys[0]), steps)",
+        "state, metrics = scan_ahead(one, state._replace(key=following), steps)",
         "state, metrics = scan_ahead(one, state, steps)",
         (f"{T_LOOP}::test_random_numbers_are_not_used_twice",),
     ),

@@ -70,7 +70,7 @@ def make_hosted_trainer(
 
     def of_iteration(state: TrainState, place: Array) -> PRNGKeyArray:
         """Keys of an iteration's rounds and of its updates; the block's own key stays until its last iteration."""
-        return jax.random.split(jax.random.split(state.key, plan.iterations_per_block + 1)[place + 1])
+        return jax.random.split(jax.random.split(state.key, plan.iterations_per_key + 1)[place + 1])
 
     def explore(state: TrainState, obs: PyTree, number: Array, rounds: int) -> Array:
         _, key = jax.random.split(state.key)
@@ -101,8 +101,8 @@ def make_hosted_trainer(
         state: TrainState, played: Played, hypers: Hypers, done: Array, place: Array
     ) -> tuple[TrainState, dict[str, Array]]:
         own, learn_key = of_iteration(state, place)
-        following = jax.random.split(state.key, plan.iterations_per_block + 1)[0]
-        key = jnp.where(place == plan.iterations_per_block - 1, following, state.key)
+        following = jax.random.split(state.key, plan.iterations_per_key + 1)[0]
+        key = jnp.where(place == plan.iterations_per_key - 1, following, state.key)
         now = stages.now(done, hypers)
         state, complete = extend(state._replace(key=key), played, now, own)
         state, metrics = stages.learn(stages.store(state, complete, now), catalogue, now, learn_key)

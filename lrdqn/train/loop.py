@@ -190,9 +190,11 @@ def make_trainer(
                 return iteration(state, done, world, hypers, key)
 
             # Keys come from outside the loop, so that what is drawn with them can be drawn there too.
-            keys = jax.random.split(state.key, per_block + 1)
-            steps = (keys[1:], jnp.arange(per_block))
-            state, metrics = scan_ahead(one, state._replace(key=keys[0]), steps)
+            keys = jax.random.split(state.key, plan.iterations_per_key + 1)
+            first = (clock.block + number) * per_block % plan.iterations_per_key
+            following = jnp.where(first + per_block == plan.iterations_per_key, keys[0], state.key)
+            steps = (keys[1 + first + jnp.arange(per_block)], jnp.arange(per_block))
+            state, metrics = scan_ahead(one, state._replace(key=following), steps)
             moved = agent.sync(state.agent, hypers)
             if plan.blocks_per_sync > 1:
                 due = (clock.block + number + 1) % plan.blocks_per_sync == 0

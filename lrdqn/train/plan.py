@@ -22,6 +22,9 @@ class Plan(NamedTuple):
     """The target moves at the end of every block whose number is a multiple of this."""
     chunks: int
     warmup_iterations: int
+    iterations_per_key: int
+    """Iterations whose keys are split from one; a whole number of (compiled) blocks, so that a run which is compiled in smaller
+    blocks to be debugged draws the same numbers."""
 
     @property
     def chunk_steps(self) -> int:
@@ -70,4 +73,5 @@ def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int) -> Plan:
         blocks_per_sync=per_sync // block,
         chunks=train.env_steps // period,
         warmup_iterations=0 if fresh else -(-warmup // stride),
+        iterations_per_key=block,
     )
