@@ -6,8 +6,8 @@
 Prioritised: sample and write as many priorities, at several capacities and batch sizes, flashbax with either of its setters.
 Uniform: add 1,024 and sample 256. All on one XLA device, compiled apart, in turns; cpprb from its loop in Python. lrdqn has one
 XLA thread, as `lrdqn train` sets it (`runtime.threads`); flashbax runs as it comes, where bars count, and with one thread too.
-Figures of a program are per round of `[add] -> sample -> [write priorities]`. Writes benchmarks/results/race_replay.{json,md}; the exit code
-is 1 where a bar is not met.
+Figures of a program are per round of `[add] -> sample -> [write priorities]`. Writes benchmarks/results/race_replay.{json,md};
+the exit code is 1 where a bar is not met.
 """
 
 from __future__ import annotations
