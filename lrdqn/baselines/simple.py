@@ -12,7 +12,8 @@ from lrdqn.ops.history import cosine, watch_weight, weighted_mean
 from lrdqn.types import EnvSpec, LiveObs, Policy, PyTree, View
 
 
-def _offered(obs: LiveObs, scores: Array) -> Bool[Array, "B A"]:
+def offered(obs: LiveObs, scores: Array) -> Bool[Array, "B A"]:
+    """The mask of a live request."""
     del scores
     return obs.mask
 
@@ -28,7 +29,7 @@ def make_random(spec: EnvSpec) -> Policy:
     def score(view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
         return jax.random.uniform(key, (jax.tree.leaves(view.obs)[0].shape[0], spec.actions))
 
-    return from_scores(score, _offered if spec.observation == "candidates" else _everything)
+    return from_scores(score, offered if spec.observation == "candidates" else _everything)
 
 
 def make_constant(spec: EnvSpec, action: int) -> Policy:
@@ -44,7 +45,7 @@ def make_constant(spec: EnvSpec, action: int) -> Policy:
 
 def make_popularity() -> Policy:
     """The stream on air with the most viewers."""
-    return from_scores(lambda view, key: view.obs.features[..., 0].astype(jnp.float32), _offered)
+    return from_scores(lambda view, key: view.obs.features[..., 0].astype(jnp.float32), offered)
 
 
 def make_content() -> Policy:
@@ -56,7 +57,7 @@ def make_content() -> Policy:
         profile = weighted_mean(style[obs.history], watch_weight(obs.history_watch.astype(jnp.float32)))
         return cosine(profile[:, None, :], style[obs.candidates])
 
-    return from_scores(score, _offered)
+    return from_scores(score, offered)
 
 
 def make_reference() -> Policy:
@@ -73,4 +74,4 @@ def make_reference() -> Policy:
         logits = 2.0 * near + 0.5 * (features[..., 0] - 0.67) / 1.792 + 1.5 * (features[..., 3] > 0)
         return logits + jax.random.gumbel(key, logits.shape)
 
-    return from_scores(score, _offered)
+    return from_scores(score, offered)

@@ -11,9 +11,10 @@ import numpy as np
 from jax import Array
 from jaxtyping import PRNGKeyArray
 
+from lrdqn.envs.live.engagement import PRICES
 from lrdqn.types import Env, Policy, PyTree, View
 
-LOGGED = ("clicked", "seconds", "reward/comments", "reward/likes", "gifts", "spent", "left", "returned", "familiar")
+LOGGED = ("clicked", "seconds", "reward/comments", "reward/likes", "gifts", "gifts_by_price", "left", "returned", "familiar")
 
 
 class Target(NamedTuple):
@@ -43,6 +44,7 @@ TARGETS = (
     Target("gift price p50", 2.0, 0.15, "GiftLive EDA"),
     Target("gift price p90", 88.0, 0.15, "GiftLive EDA"),
     Target("gift price p95", 298.0, 0.15, "GiftLive EDA"),
+    Target("gift price p99", 1488.0, 0.15, "GiftLive EDA"),
     Target("gift price mean", 82.7, 0.15, "GiftLive EDA"),
     Target("next-day return", 0.90, 0.02, "GiftLive EDA (.89-.91)", absolute=True),
     Target("clicks on familiar streamers", 0.469, 0.03, "KuaiLive-Agent", absolute=True),
@@ -102,6 +104,11 @@ def schedule_statistics(start: np.ndarray, count: np.ndarray, bin_seconds: int, 
     }
 
 
+def price_quantile(sent: np.ndarray, q: float) -> float:
+    """The lowest price that at least a share q of the gifts does not pass; NaN where none was sent."""
+    return float(PRICES[np.searchsorted(np.cumsum(sent), q * sent.sum())]) if sent.sum() else float("nan")
+
+
 def log_statistics(log: dict[str, np.ndarray]) -> dict[str, float]:
     """Figures per click, per viewer-minute, per gift and per session of a log ``{field: [T, N]}``."""
     alive = log["alive"]
@@ -113,10 +120,8 @@ def log_statistics(log: dict[str, np.ndarray]) -> dict[str, float]:
         "likes": log["reward/likes"][clicked].sum(),
         "gifts": gifts.sum(),
     }
-    given = gifts > 0
-    price = np.repeat(log["spent"][clicked][given] / gifts[given], gifts[given].astype(int))
-    price = price if len(price) else np.array([np.nan])
-    p50, p90, p95 = np.percentile(price, [50, 90, 95])
+    sent = log["gifts_by_price"][clicked].sum(axis=0, dtype=np.float64)
+    p50, p90, p95, p99 = (price_quantile(sent, q) for q in (0.50, 0.90, 0.95, 0.99))
     left = alive & log["left"]
     return {
         "watch per click, mean (s)": seconds.mean(),
@@ -128,7 +133,8 @@ def log_statistics(log: dict[str, np.ndarray]) -> dict[str, float]:
         "gift price p50": p50,
         "gift price p90": p90,
         "gift price p95": p95,
-        "gift price mean": price.mean(),
+        "gift price p99": p99,
+        "gift price mean": sent @ PRICES / max(sent.sum(), 1),
         "next-day return": (left & log["returned"]).sum() / left.sum(),
         "clicks on familiar streamers": log["familiar"][clicked].mean(),
         "click per impression, reference": clicks / alive.sum(),
