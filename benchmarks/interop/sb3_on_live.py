@@ -84,8 +84,8 @@ def mean_return(seed: int, act: Any) -> float:
 def play(seed: int, steps: int) -> tuple[float, float]:
     """Train one agent."""
     model = DQN(
-        "MlpPolicy", LiveVecEnv(seed, SESSIONS), policy_kwargs={"net_arch": [64, 64]}, learning_rate=1e-3, gamma=0.9,
-        buffer_size=steps, learning_starts=1024, batch_size=128, train_freq=1, gradient_steps=8,
+        "MlpPolicy", LiveVecEnv(seed, SESSIONS), policy_kwargs={"net_arch": [64, 64]}, learning_rate=5e-4, gamma=0.5,
+        buffer_size=steps, learning_starts=2048, batch_size=256, train_freq=1, gradient_steps=1,
         target_update_interval=1024, exploration_fraction=0.4, exploration_final_eps=0.05, seed=seed, device="cpu",
     )  # fmt: skip
     model.learn(steps)

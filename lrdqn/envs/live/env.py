@@ -11,7 +11,7 @@ from jax import Array
 from jaxtyping import Bool, Float, PRNGKeyArray
 
 from lrdqn.config import LiveConfig, discount_minutes
-from lrdqn.envs.live.candidates import Recall, draw_candidates
+from lrdqn.envs.live.candidates import DAY, Recall, draw_candidates
 from lrdqn.envs.live.choice import CHOICE_MODELS, appeal, choose
 from lrdqn.envs.live.engagement import engage
 from lrdqn.envs.live.observation import OBSERVE, blur
@@ -74,9 +74,8 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     """Build the live world for ``sessions`` viewers that step together.
 
     One step is one recommendation request. The action is the place of a candidate, ``[N]`` (or a slate of places ``[N, K]``).
-    ``info`` holds, per session: every part of the reward (``reward/...``), ``clicked``, ``stayed``, ``stream_ended``, ``left``
-    (the app), ``returned``, ``seconds``, ``gifts``, ``spent``, and
-    ``gifts_by_price`` ``[N, 14]``.
+    ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the day, ``clicked``, ``stayed``,
+    ``stream_ended``, ``left`` (the app), ``returned``, ``seconds``, ``gifts``, ``spent``, and ``gifts_by_price`` ``[N, 14]``.
 
     Args:
         config: the world's config; validated by ``freeze``.
@@ -145,6 +144,7 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         parts = reward_parts(e, ending.comeback, params.weights)
         unit = jnp.ones_like(e.seconds) if minutes is None else jnp.maximum(e.seconds, 1.0) / (60 * minutes)
         info = {f"reward/{name}": value for name, value in parts._asdict().items()} | {
+            "hour": before.time % DAY // 3600,
             "clicked": e.clicked,
             "stayed": e.stayed,
             "stream_ended": e.cut,
