@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lrdqn import baselines
 from lrdqn.agents import make_double_q_learning, make_dqn, make_greedy, make_q_learning, make_value_iteration
-from lrdqn.baselines import make_constant, make_content, make_popularity, make_random
 from lrdqn.config import (
     GRID_KEYS,
     AgentConfig,
@@ -34,7 +34,9 @@ from lrdqn.envs.garnet import make_garnet, make_garnet_world
 from lrdqn.envs.gymnasium import make_gymnasium
 from lrdqn.envs.gymnax import make_gymnax
 from lrdqn.envs.live import make_live, make_world, sample_population
+from lrdqn.envs.live.perturbation import perturb
 from lrdqn.envs.live.population import resize
+from lrdqn.envs.live.schedule import with_lists
 from lrdqn.envs.live.world import stack_worlds
 from lrdqn.envs.probes import make_probe
 from lrdqn.io.population import load_population
@@ -49,7 +51,7 @@ from lrdqn.types import Agent, Env, EnvSpec, Hypers, Network, Policy, Population
 
 T = TypeVar("T")
 
-POPULATION_STREAM, SCHEDULE_STREAM = 0, 1
+POPULATION_STREAM, SCHEDULE_STREAM, PERTURBATION_STREAM = 0, 1, 2
 """Names of the random streams of a world, so that a schedule does not depend on how its population was drawn."""
 
 
@@ -113,10 +115,13 @@ def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -
     live = cast(LiveConfig, config)
     shared = live.population is not None or live.world_seed is not None
     population = build_population(live, seed, 0) if shared else None
-    worlds = [
-        make_world(live, population or build_population(live, seed, i), world_stream(live, seed, i, SCHEDULE_STREAM), known)
-        for i in range(seeds)
-    ]
+    worlds = []
+    for i in range(seeds):
+        of_seed = population or build_population(live, seed, i)
+        world = make_world(live, of_seed, world_stream(live, seed, i, SCHEDULE_STREAM), known)
+        world = perturb(world, live.perturb, world_stream(live, seed, i, PERTURBATION_STREAM))
+        lists = with_lists(world.schedule, np.asarray(world.streamers.popularity), live.popular, live.fresh)
+        worlds.append(world._replace(schedule=lists))
     return stack_worlds(worlds)
 
 
@@ -259,12 +264,26 @@ def build_baselines(env: Env, idle: int | None = None) -> dict[str, Policy]:
         env: what they play.
         idle: action of one that always takes it; ``None`` where there is none.
     """
-    baselines = {"random": make_random(env.spec)}
+    found = {"random": baselines.make_random(env.spec)}
     if env.spec.observation == "candidates":
-        baselines |= {"popularity": make_popularity(), "content": make_content()}
+        found |= {"popularity": baselines.make_popularity(), "content": baselines.make_content()}
     if idle is not None:
-        baselines |= {"idle": make_constant(env.spec, idle)}
-    return baselines
+        found |= {"idle": baselines.make_constant(env.spec, idle)}
+    return found
+
+
+def build_references(config: LiveConfig) -> dict[str, Policy]:
+    """What a learner on the live world is measured by besides: exploiters, and privileged policies, which see the truth."""
+    return {
+        "one_place": baselines.make_place(config.candidates),
+        "one_category": baselines.make_category(),
+        "one_streamer": baselines.make_streamer(),
+        "always_repeat": baselines.make_repeat(),
+        "linear": baselines.make_linear(),
+        "static_ranking": baselines.make_static(),
+        "oracle_myopic": baselines.make_index(config),
+        "oracle_planner": baselines.make_index(config, baselines.PLANNER_WEIGHTS),
+    }
 
 
 def build_learned(network: Network) -> Policy:

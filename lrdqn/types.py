@@ -193,7 +193,7 @@ class AgentPlugin(NamedTuple):
 
 
 class View(NamedTuple):
-    """What a policy may look at. ``truth`` is the hidden state, ``None`` for all but privileged references."""
+    """What a policy may look at. ``truth`` is ``(env state, world)``, ``None`` for all but privileged references."""
 
     obs: PyTree
     catalogue: PyTree
@@ -208,6 +208,8 @@ class Policy(NamedTuple):
     """Masked scores: the actions that are not offered stand at the finite minimum."""
     act: Callable[[PyTree, View, PRNGKeyArray], tuple[Array, PyTree]]
     observe: Callable[[PyTree, TimeStep], PyTree]
+    privileged: bool = False
+    """Whether it is shown ``View.truth``."""
 
 
 class LiveObs(NamedTuple):

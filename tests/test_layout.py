@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jax
 import pytest
@@ -12,8 +14,9 @@ from hydra import compose, initialize_config_dir
 
 from lrdqn import build
 from lrdqn.cli.launch import CONF
-from lrdqn.config import ConfigError, TrainRun, freeze, register_schemas
+from lrdqn.config import CalibrateRun, ConfigError, EvaluateRun, TrainRun, TuneRun, freeze, register_schemas
 from lrdqn.config.pairs import TABULAR
+from lrdqn.types import Env
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [{"types", "config"}, {"ops"}, {"networks", "replay", "envs", "data"}, {"agents", "baselines"}, {"train", "evaluate"},
@@ -57,7 +60,8 @@ def test_variants_are_a_few_lines() -> None:
             assert len(path.read_text().splitlines()) <= 10, path
 
 
-GROUPS = {name: sorted(p.stem for p in (CONF / name).glob("*.yaml")) for name in ("agent", "replay", "env", "experiment")}
+GROUPS = {name: sorted(p.stem for p in (CONF / name).glob("*.yaml")) 
+          for name in ("agent", "replay", "env", "experiment", "reward", "perturbation")}  # fmt: skip
 SMALL = {"live": ["env.streamers=50", "env.users=20"]}
 
 
@@ -88,8 +92,7 @@ def test_every_combination_builds_or_is_refused_by_name(agent: str, replay: str,
 
 def build_every_part(config: TrainRun) -> None:
     """Shapes only: nothing is compiled."""
-    worlds = build.build_worlds(config.env, 0, 1)
-    built = build.build_env(config.env, 4)
+    worlds, built = world_of(config.env)
     values = build.build_values(config)
     network = build.build_network(config.network, built, worlds, values)
     learner = build.build_agent(config.agent, network, values, built.spec)
@@ -98,6 +101,12 @@ def build_every_part(config: TrainRun) -> None:
     assert build.build_replay(config)
     assert build.build_horizon(config, network)
     assert "random" in build.build_baselines(built)
+
+
+@cache
+def world_of(env: Any) -> tuple[Any, Env]:
+    """The environment and its world, drawn once for all that play it."""
+    return build.build_worlds(env, 0, 1), build.build_env(env, 4)
 
 
 @pytest.mark.parametrize("agent", GROUPS["agent"])
@@ -116,6 +125,8 @@ def test_every_experiment_builds_and_says_what_it_reproduces(experiment: str) ->
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = freeze(TrainRun, compose("train", overrides=[f"experiment={experiment}"]))
         freeze(TrainRun, compose("train", overrides=[f"experiment={experiment}", "debug=fast"]))
+        tuned = freeze(TuneRun, compose("tune", overrides=[f"experiment={experiment}"]))
+        assert (tuned.env, tuned.agent, tuned.network) == (config.env, config.agent, config.network)
     if experiment == "highway_fast":
         pytest.importorskip("highway_env", reason="needs the extra `driving`")
     build_every_part(config)
@@ -125,6 +136,23 @@ def test_every_experiment_builds_and_says_what_it_reproduces(experiment: str) ->
     assert lines[0] == "# @package _global_"
     for word in ("Claim: ", f"Command: lrdqn train experiment={experiment}", "Hardware: ", "Minutes: ", "Expected: "):
         assert f"# {word}" in head, word
+
+
+LIVE_ROOTS = {"train": TrainRun, "tune": TuneRun, "calibrate": CalibrateRun, "evaluate": EvaluateRun}
+
+
+@pytest.mark.parametrize("command", list(LIVE_ROOTS))
+@pytest.mark.parametrize("group", ["reward", "perturbation"])
+def test_named_settings_of_the_live_world_compose_for_every_command_that_has_them(command: str, group: str) -> None:
+    register_schemas()
+    if (command, group) == ("evaluate", "reward"):
+        pytest.skip("a policy is judged by the reward that it learnt from")
+    more = ["run=somewhere"] if command == "evaluate" else []
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        plain = freeze(LIVE_ROOTS[command], compose(command, overrides=more)).env
+        for name in GROUPS[group]:
+            env = freeze(LIVE_ROOTS[command], compose(command, overrides=[f"{group}={name}", *more])).env
+            assert (env == plain) == (name == "balanced")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,15 @@ import numpy as np
 
 from lrdqn.evaluate.statistics import bootstrap_mean
 
-WORLD = ("env.streamers=200", "env.users=400", "env.candidates=6", "env.familiar=2")
+WORLD = (
+    "env.streamers=200",
+    "env.users=400",
+    "env.candidates=4",
+    "env.familiar=1",
+    "env.style=4",
+    "env.categories=2",
+    "env.tags=2",
+)
 
 
 def report(name: str, seeds: int, steps: int, play: Callable[[int, int], tuple[float, float]]) -> None:

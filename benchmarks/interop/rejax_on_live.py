@@ -2,8 +2,8 @@
 
     PYTHONPATH=. PEER/bin/python benchmarks/interop/rejax_on_live.py [--seeds 3] [--steps 50000]
 
-PEER is an environment with rejax 0.1.3 and gymnax below 1, and what lrdqn needs besides (hydra-core, omegaconf, jaxtyping,
-safetensors). World and agent are one compiled program; rejax takes no action mask: places off air show nothing.
+PEER is what ``python benchmarks/speed/peers.py rejax`` builds. World and agent are one compiled program; rejax takes no action
+mask: places off air show nothing.
 """
 
 from __future__ import annotations

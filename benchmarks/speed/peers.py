@@ -34,14 +34,19 @@ class Install(NamedTuple):
 JAX = "jax==0.10.2"
 """The version that lrdqn is raced with."""
 
+LRDQN = ("hydra-core==1.3.8", "omegaconf==2.3.1", "jaxtyping", "safetensors")
+LRDQN_TOO = (*LRDQN, JAX, "flax==0.12.8", "optax==0.2.8", "chex", "orbax-checkpoint", "rich")
+"""What lrdqn's live world needs where another library's agent plays it (``benchmarks/interop/``)."""
+
 PLANS: dict[str, tuple[Install, ...]] = {
     "flashbax": (Install(("flashbax==0.1.3", JAX)),),
     "cpprb": (Install(("cpprb==11.0.0", "numpy==2.4.6")),),
     # rejax was written for the gymnax before 1.0, which asks for older versions of what both need than it can do with.
-    "rejax": (Install(("rejax==0.1.3", JAX)), Install(("gymnax==0.0.9",), ("--no-deps",))),
+    "rejax": (Install(("rejax==0.1.3", JAX)), Install(("gymnax==0.0.9",), ("--no-deps",)), Install(LRDQN)),
     "sb3": (
         Install(("torch==2.13.0+cpu",), instead=("torch==2.13.0",)),
         Install(("stable-baselines3==2.9.2", "gymnasium==1.4.0", "highway-env==1.12.1")),
+        Install(LRDQN_TOO),
     ),
 }
 SHOWN = {

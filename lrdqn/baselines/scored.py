@@ -1,4 +1,4 @@
-"""Turn a scoring function into a ``Policy`` without state."""
+"""Turn a scoring function into a ``Policy`` that takes the best-scored action on offer."""
 
 from __future__ import annotations
 
@@ -11,27 +11,41 @@ from jaxtyping import Float, PRNGKeyArray
 from lrdqn.ops.masking import masked
 from lrdqn.types import Policy, PyTree, TimeStep, View
 
+MaskOf = Callable[[PyTree, Array], Array]
+"""``mask_of(obs, scores)``: which actions are on offer."""
 
-def from_scores(
-    score: Callable[[View, PRNGKeyArray], Float[Array, "B A"]], mask_of: Callable[[PyTree, Array], Array]
+
+def with_parameters(
+    score: Callable[[PyTree, View, PRNGKeyArray], Float[Array, "B A"]],
+    mask_of: MaskOf,
+    init: Callable[[PRNGKeyArray], PyTree],
+    privileged: bool = False,
 ) -> Policy:
-    """A policy that takes the best-scored action on offer, ties to the lowest place.
+    """A policy whose state is what ``score`` is parametrised by, which it never changes; ties go to the lowest place.
+
+    Many parameters are one vmapped axis of an evaluation (``evaluate.make_cohort``).
 
     Args:
-        score: ``score(view, key) -> [B, A]``.
-        mask_of: ``mask_of(obs, scores)``, which actions are on offer.
+        score: ``score(parameters, view, key) -> [B, A]``.
+        mask_of: which actions are on offer.
+        init: the parameters that it is played with where nobody gives others.
+        privileged: whether it is shown the truth.
     """
 
-    def scores(state: tuple[()], view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
-        del state
-        raw = score(view, key)
+    def scores(state: PyTree, view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
+        raw = score(state, view, key)
         return masked(raw, mask_of(view.obs, raw))
 
-    def act(state: tuple[()], view: View, key: PRNGKeyArray) -> tuple[Array, tuple[()]]:
+    def act(state: PyTree, view: View, key: PRNGKeyArray) -> tuple[Array, PyTree]:
         return jnp.argmax(scores(state, view, key), axis=-1).astype(jnp.int32), state
 
-    def observe(state: tuple[()], timestep: TimeStep) -> tuple[()]:
+    def observe(state: PyTree, timestep: TimeStep) -> PyTree:
         del timestep
         return state
 
-    return Policy(lambda key: (), scores, act, observe)
+    return Policy(init, scores, act, observe, privileged)
+
+
+def from_scores(score: Callable[[View, PRNGKeyArray], Float[Array, "B A"]], mask_of: MaskOf) -> Policy:
+    """A policy without state; ``score(view, key) -> [B, A]``."""
+    return with_parameters(lambda state, view, key: score(view, key), mask_of, lambda key: ())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -42,41 +41,12 @@ def fit_log(config: CalibrateRun) -> None:
 
 def compare_world(config: CalibrateRun) -> bool:
     """Print simulated against target; whether every target is met."""
-    import jax
-    import numpy as np
     from rich.console import Console
 
-    from lrdqn import build
-    from lrdqn.baselines import make_random, make_reference
-    from lrdqn.evaluate import calibration as cal
+    from lrdqn.experiment.measuring import measure_world
     from lrdqn.io.calibration_table import calibration_table
 
-    env = build.build_env(config.env, config.sessions)
-    worlds, law = build.build_worlds(config.env, config.seed, config.worlds), config.env.schedule
-    record = {
-        name: jax.jit(cal.make_log(env, policy))
-        for name, policy in {"reference": make_reference(), "random": make_random(env.spec)}.items()
-    }
-    schedules: list[dict[str, float]] = []
-    logs: dict[str, list[dict[str, Any]]] = {name: [] for name in record}
-    for i in range(config.worlds):
-        world = jax.tree.map(lambda x, i=i: x[i], worlds)
-        start, count = np.asarray(world.schedule.start), np.asarray(world.schedule.count)
-        streamers = len(start) - 1
-        schedules.append(
-            cal.schedule_statistics(start, count, int(world.schedule.bin_seconds), law.days, streamers)
-            | cal.popularity_statistics(np.asarray(world.streamers.popularity)[:streamers])
-        )
-        for j, name in enumerate(record):
-            key = jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), i), j)
-            logs[name].append(jax.device_get(record[name]((), world, key)))
-    pooled = {
-        name: cal.log_statistics({k: np.concatenate([log[k] for log in parts], axis=1) for k in parts[0]})
-        for name, parts in logs.items()
-    }
-    figures = {k: float(np.mean([s[k] for s in schedules])) for k in schedules[0]} | pooled["reference"]
-    figures["click per impression, random"] = pooled["random"]["click per impression, reference"]
-    rows = cal.compare(figures)
+    rows = measure_world(config)
     Console().print(calibration_table(rows, config.sessions * config.worlds, config.worlds))
     return all(row.passed is not False for row in rows)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from lrdqn.cli.launch import launch
-from lrdqn.config import EvaluateRun, TrainRun, freeze
+from lrdqn.config import ConfigError, EvaluateRun, PerturbConfig, TrainRun, freeze
 
 
 def train_config(config: EvaluateRun) -> TrainRun:
@@ -17,12 +17,22 @@ def train_config(config: EvaluateRun) -> TrainRun:
     from lrdqn.io.run_folder import read_resolved
 
     values = read_resolved(config.run)
-    asked = {"sessions": config.sessions, "cohorts": config.cohorts, "resamples": config.resamples}
+    asked = {
+        "sessions": config.sessions,
+        "cohorts": config.cohorts,
+        "resamples": config.resamples,
+        "references": config.references,
+    }
     values["evaluate"] |= {name: value for name, value in asked.items() if value is not None}
     kept = {name: values["runtime"][name] for name in ("prng", "precision")}  # the run's own table needs them
     values["runtime"] = dataclasses.asdict(config.runtime) | kept
     if config.population is not None:
         values["env"]["population"] = config.population
+    changes = dataclasses.asdict(config.env.perturb)
+    if changes != dataclasses.asdict(PerturbConfig()):
+        if values["env"]["kind"] != "live":
+            raise ConfigError("env.perturb", "...", f"the run played env={values['env']['kind']}; must be live")
+        values["env"]["perturb"] = changes
     return freeze(TrainRun, values)
 
 

@@ -95,6 +95,8 @@ def check_replay(config: TrainRun) -> None:
 def check_running(config: TrainRun) -> None:
     """A run shared by several processes names its coordinator and all of them."""
     runtime = config.runtime
+    if config.evaluate.references and config.env.kind != "live":
+        raise ConfigError("evaluate.references", True, f"there are none for env={config.env.kind}; must be false")
     named = runtime.coordinator not in (None, "auto")
     if runtime.coordinator is not None and config.debug.mode in ("nan", "checkify"):
         raise ConfigError("debug", config.debug.mode, "looks at values on one process only; leave runtime.coordinator out")
@@ -140,8 +142,13 @@ def check_live(env: LiveConfig) -> None:
     """Shapes of the live world that must fit together."""
     if env.population is None and env.candidates > env.streamers:
         raise ConfigError("env.candidates", env.candidates, f"must not exceed the catalogue, env.streamers={env.streamers}")
-    if env.familiar >= env.candidates:
-        raise ConfigError("env.familiar", env.familiar, f"must be below env.candidates={env.candidates}")
+    for key in ("familiar", "popular", "fresh", "similar"):
+        if getattr(env, key) >= env.candidates:
+            raise ConfigError(f"env.{key}", getattr(env, key), f"must be below env.candidates={env.candidates}")
+    kept = env.familiar + env.popular + env.fresh + env.similar
+    if kept > env.candidates:
+        allowed = f"familiar, popular, fresh and similar places are {kept}; must not exceed env.candidates={env.candidates}"
+        raise ConfigError("env.candidates", env.candidates, allowed)
     if env.familiar > env.loyalty_slots:
         raise ConfigError("env.familiar", env.familiar, f"must not exceed env.loyalty_slots={env.loyalty_slots}")
     if env.slate > env.candidates:

@@ -32,7 +32,7 @@ def _frozen_twin(schema: type) -> type:
 
 def schema_of(config_key: str, declared: Any, value: Any) -> type | None:
     """The dataclass behind a node of the config, or ``None`` for a leaf."""
-    if isinstance(value, dict) and (config_key == "env" or declared is AgentConfig):
+    if isinstance(value, dict) and (declared is AgentConfig or (config_key == "env" and declared is Any)):
         return part_schema(config_key, value.get(plugins.NAMED_BY[config_key]))
     return declared if dataclasses.is_dataclass(declared) and isinstance(declared, type) else None
 

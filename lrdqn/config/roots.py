@@ -13,7 +13,7 @@ from lrdqn.config.grid import GridConfig
 from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
 from lrdqn.config.logger import LoggerConfig
 from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig, TuneConfig
-from lrdqn.config.world import EnvConfig, GarnetConfig, GymnasiumConfig, GymnaxConfig, LiveConfig, ProbeConfig
+from lrdqn.config.world import EnvConfig, GarnetConfig, GymnasiumConfig, GymnaxConfig, LiveConfig, PerturbConfig, ProbeConfig
 
 
 @dataclass
@@ -38,6 +38,7 @@ class EvaluateConfig:
     sessions: int = whole(64, 1, "session starts per seed at each point of the learning curve")
     cohorts: int = whole(4, 1, "cohorts of as many fresh session starts pooled in the final table")
     resamples: int = whole(10_000, 100, "bootstrap resamples of an interval")
+    references: bool = said(False, "judge exploiters and policies that see the truth too (env=live)")
 
 
 @dataclass
@@ -66,15 +67,24 @@ class TuneRun(TrainRun):
 
 
 @dataclass
+class JudgedEnvConfig:
+    """What an evaluation may change about the run's live world."""
+
+    perturb: PerturbConfig = field(default_factory=PerturbConfig)
+
+
+@dataclass
 class EvaluateRun:
     """Root of `lrdqn evaluate`."""
 
     run: str = said(MISSING, "run folder")
     population: str | None = said(None, "another population folder to judge the policy on; null takes the run's own world")
+    env: JudgedEnvConfig = field(default_factory=JudgedEnvConfig)
     seed: int | None = whole(None, 0, "root of the cohorts' randomness; null repeats the run's own table", 2**31 - 1)
     sessions: int | None = whole(None, 1, "session starts per seed and cohort; null takes the run's")
     cohorts: int | None = whole(None, 1, "cohorts pooled in the table; null takes the run's")
     resamples: int | None = whole(None, 100, "bootstrap resamples of an interval; null takes the run's")
+    references: bool | None = said(None, "judge exploiters and policies that see the truth too; null takes the run's")
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 

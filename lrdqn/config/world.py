@@ -40,6 +40,9 @@ class UserLawConfig:
     fatigue: float = said(0.8, "weight of the category's fatigue")
     click_bias: float = said(-0.375, "logit of a click at average utility")
     click_slope: float = said(0.8, "logit of a click per unit of utility")
+    position_decay: float = real(0.85, 0.0, 1.0, "attention lost from one place of a slate to the next (cascade, pbm)")
+    cascade_scale: float = real(0.65, 0.0, math.inf, "scale of the exponential cascade (design)", open_low=True)
+    choice_floor: float = real(-3.0, -100.0, -0.01, "logit at which the proportional model gives no mass (design)")
     engage_bias: float = said(-2.495, "logit of staying at average utility")
     engage_slope: float = said(0.8, "logit of staying per unit of utility")
     bounce_median: float = real(4.04, 0.0, math.inf, "seconds, median of a bounce (KuaiLive fit)", open_low=True)
@@ -93,6 +96,19 @@ class ScheduleConfig:
 
 
 @dataclass
+class PerturbConfig:
+    """What is changed about a world after it was drawn; at 0, nothing. Named sets of them stand in ``conf/perturbation/``."""
+
+    taste_drift: float = real(0.0, 0.0, 1.0, "share of every viewer's interest that turns to a direction of chance")
+    hook_share: float = real(0.0, 0.0, 1.0, "share of streamers that turn to clickbait")
+    hook_shift: float = real(2.0, -10.0, 10.0, "what their hook grows by")
+    popularity_shock: float = real(0.0, 0.0, 10.0, "standard deviation of a shock on every streamer's log popularity")
+    outage_share: float = real(0.0, 0.0, 1.0, "share of rooms that drop out once, for 2 to 20 minutes")
+    cold_users: float = real(0.0, 0.0, 1.0, "share of viewers of whom nothing is known: no history, no loyalties")
+    cold_streamers: float = real(0.0, 0.0, 1.0, "share of streamers that no policy has met")
+
+
+@dataclass
 class EnvConfig:
     """Base of all environments."""
 
@@ -120,12 +136,23 @@ class LiveConfig(EnvConfig):
     tags: int = whole(16, 1, "tags of a synthetic population")
     candidates: int = whole(16, 1, "streams offered to the policy at each request")
     familiar: int = whole(3, 0, "of these, places kept for streamers that the user knows and that are on air")
+    popular: int = whole(0, 0, "places kept for the most popular streams on air")
+    fresh: int = whole(0, 0, "places kept for the streams that started last")
+    similar: int = whole(0, 0, "places kept for streams near to what the user watched, of four times as many drawn")
     slate: int = whole(1, 1, "streams shown per request")
+    choice_model: str = choice(
+        "mnl", ("mnl", "proportional", "cascade", "pbm", "bernoulli"), "how a viewer chooses from the slate, or nothing"
+    )
+    obs: str = choice(
+        "observable", ("observable", "noisy", "full"), "what is seen: as a platform does, blurred, or the truth too"
+    )
+    obs_noise: float = real(1.0, 0.0, 100.0, "strength of the blur (obs=noisy)")
     history: int = whole(20, 1, "watches remembered in the observation")
     loyalty_slots: int = whole(8, 1, "streamers a user can be loyal to")
     law: UserLawConfig = field(default_factory=UserLawConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
+    perturb: PerturbConfig = field(default_factory=PerturbConfig)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,9 +11,23 @@ import numpy as np
 from jax import Array
 from jaxtyping import PRNGKeyArray
 
+from lrdqn.envs.live.engagement import PRICES
+from lrdqn.envs.live.population import HOURLY_WATCH
+from lrdqn.evaluate.statistics import bootstrap_mean
 from lrdqn.types import Env, Policy, PyTree, View
 
-LOGGED = ("clicked", "seconds", "reward/comments", "reward/likes", "gifts", "spent", "left", "returned", "familiar")
+LOGGED = (
+    "clicked",
+    "hour",
+    "seconds",
+    "reward/comments",
+    "reward/likes",
+    "gifts",
+    "gifts_by_price",
+    "left",
+    "returned",
+    "familiar",
+)
 
 
 class Target(NamedTuple):
@@ -30,6 +44,8 @@ TARGETS = (
     Target("rooms per streamer-day", 1.22, 0.05, "KuaiLive (derived)"),
     Target("live set p90 / p10", 2.27, 0.15, "KuaiLive-Agent (shop rooms)"),
     Target("hour with most room starts", 20.0, 3.0, "KuaiLive paper (18-22 h, +-1)", absolute=True),
+    Target("hour with most watching", 20.5, 1.0, "KuaiLive heat map", absolute=True),
+    Target("hourly watch shares, L1 distance", 0.0, 0.10, "KuaiLive heat map", absolute=True),
     Target("watch per click, mean (s)", 82.6, 0.10, "KuaiLive (derived)"),
     Target("watch per click, median (s)", 4.87, 0.10, "GiftLive EDA"),
     Target("share of watches < 3 s", 0.333, None, "mixture fit"),
@@ -43,6 +59,7 @@ TARGETS = (
     Target("gift price p50", 2.0, 0.15, "GiftLive EDA"),
     Target("gift price p90", 88.0, 0.15, "GiftLive EDA"),
     Target("gift price p95", 298.0, 0.15, "GiftLive EDA"),
+    Target("gift price p99", 1488.0, 0.15, "GiftLive EDA"),
     Target("gift price mean", 82.7, 0.15, "GiftLive EDA"),
     Target("next-day return", 0.90, 0.02, "GiftLive EDA (.89-.91)", absolute=True),
     Target("clicks on familiar streamers", 0.469, 0.03, "KuaiLive-Agent", absolute=True),
@@ -58,6 +75,9 @@ class Row(NamedTuple):
 
     target: Target
     simulated: float
+    low: float
+    """Ends of the 95 % bootstrap interval over worlds."""
+    high: float
     passed: bool | None
 
 
@@ -102,6 +122,11 @@ def schedule_statistics(start: np.ndarray, count: np.ndarray, bin_seconds: int, 
     }
 
 
+def price_quantile(sent: np.ndarray, q: float) -> float:
+    """The lowest price that at least a share q of the gifts does not pass; NaN where none was sent."""
+    return float(PRICES[np.searchsorted(np.cumsum(sent), q * sent.sum())]) if sent.sum() else float("nan")
+
+
 def log_statistics(log: dict[str, np.ndarray]) -> dict[str, float]:
     """Figures per click, per viewer-minute, per gift and per session of a log ``{field: [T, N]}``."""
     alive = log["alive"]
@@ -113,12 +138,13 @@ def log_statistics(log: dict[str, np.ndarray]) -> dict[str, float]:
         "likes": log["reward/likes"][clicked].sum(),
         "gifts": gifts.sum(),
     }
-    given = gifts > 0
-    price = np.repeat(log["spent"][clicked][given] / gifts[given], gifts[given].astype(int))
-    price = price if len(price) else np.array([np.nan])
-    p50, p90, p95 = np.percentile(price, [50, 90, 95])
+    sent = log["gifts_by_price"][clicked].sum(axis=0, dtype=np.float64)
+    p50, p90, p95, p99 = (price_quantile(sent, q) for q in (0.50, 0.90, 0.95, 0.99))
     left = alive & log["left"]
+    by_hour = np.bincount(log["hour"][clicked], seconds, minlength=24)
     return {
+        "hour with most watching": float(np.argmax(by_hour)) + 0.5,
+        "hourly watch shares, L1 distance": float(np.abs(by_hour / by_hour.sum() - HOURLY_WATCH / HOURLY_WATCH.sum()).sum()),
         "watch per click, mean (s)": seconds.mean(),
         "watch per click, median (s)": np.median(seconds),
         "share of watches < 3 s": (seconds < 3).mean(),
@@ -128,7 +154,8 @@ def log_statistics(log: dict[str, np.ndarray]) -> dict[str, float]:
         "gift price p50": p50,
         "gift price p90": p90,
         "gift price p95": p95,
-        "gift price mean": price.mean(),
+        "gift price p99": p99,
+        "gift price mean": sent @ PRICES / max(sent.sum(), 1),
         "next-day return": (left & log["returned"]).sum() / left.sum(),
         "clicks on familiar streamers": log["familiar"][clicked].mean(),
         "click per impression, reference": clicks / alive.sum(),
@@ -140,11 +167,18 @@ def popularity_statistics(log_popularity: np.ndarray) -> dict[str, float]:
     return {"streamers with < 5 interactions": float((np.exp(log_popularity) < 5).mean())}
 
 
-def compare(figures: dict[str, float]) -> list[Row]:
-    """Each target next to its figure; ``passed`` is ``None`` where the target is for information only."""
+def compare(figures: dict[str, float], each: Sequence[dict[str, float]]) -> list[Row]:
+    """Each target next to its figure; ``passed`` is ``None`` where the target is for information only.
+
+    Args:
+        figures: of all worlds together.
+        each: of every world by itself.
+    """
     rows = []
     for target in TARGETS:
-        simulated = float(figures.get(target.name, np.nan))
+        simulated = float(figures[target.name])
         off = abs(simulated - target.value) / (1.0 if target.absolute else abs(target.value))
-        rows.append(Row(target, simulated, None if target.tolerance is None else bool(off <= target.tolerance)))
+        interval = bootstrap_mean(np.array([of[target.name] for of in each]))
+        passed = None if target.tolerance is None else bool(off <= target.tolerance)
+        rows.append(Row(target, simulated, interval.low, interval.high, passed))
     return rows

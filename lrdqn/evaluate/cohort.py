@@ -32,8 +32,9 @@ class Players(NamedTuple):
     """Several policies, one after the other along the axis P, as one."""
 
     total: int
-    decide: Callable[[tuple[PyTree, ...], PyTree, PyTree, PRNGKeyArray], tuple[Array, tuple[PyTree, ...]]]
-    """``decide(states, obs [P, N, ...], catalogue, key) -> actions [P, N], states``"""
+    decide: Callable[[tuple[PyTree, ...], View, PRNGKeyArray], tuple[Array, tuple[PyTree, ...]]]
+    """``decide(states, view, key) -> actions [P, N], states``; of the view, ``obs`` and the state in ``truth`` are
+    ``[P, N, ...]``, and only privileged policies are shown ``truth``."""
     remember: Callable[[tuple[PyTree, ...], TimeStep], tuple[PyTree, ...]]
     """``remember(states, timestep [P, N, ...]) -> states``"""
 
@@ -46,18 +47,17 @@ def make_players(groups: tuple[tuple[Policy, int], ...]) -> Players:
     def members(tree: PyTree, group: int) -> PyTree:
         return jax.tree.map(lambda x: x[first[group] : first[group] + counts[group]], tree)
 
-    def decide(
-        states: tuple[PyTree, ...], obs: PyTree, catalogue: PyTree, key: PRNGKeyArray
-    ) -> tuple[Array, tuple[PyTree, ...]]:
+    def decide(states: tuple[PyTree, ...], view: View, key: PRNGKeyArray) -> tuple[Array, tuple[PyTree, ...]]:
         chosen = []
         for g, ((policy, _), state) in enumerate(zip(groups, states, strict=True)):
-
-            def act(state: PyTree, obs: PyTree, key: PRNGKeyArray, policy: Policy = policy) -> tuple[Array, PyTree]:
-                return policy.act(state, View(obs, catalogue), key)
-
+            shown = View(members(view.obs, g), view.catalogue)
+            if policy.privileged:
+                env_state, world = view.truth
+                shown = shown._replace(truth=(members(env_state, g), world))
+            axes = View(0, None, (0, None) if policy.privileged else None)
             # by group, so that a baseline's luck does not depend on how many learners there are
             keys = jax.random.split(jax.random.fold_in(key, g), counts[g])
-            chosen.append(jax.vmap(act)(state, members(obs, g), keys))
+            chosen.append(jax.vmap(policy.act, in_axes=(0, axes, 0))(state, shown, keys))
         actions, states = zip(*chosen, strict=True)
         return jnp.concatenate(actions), states
 
@@ -122,7 +122,8 @@ def make_cohort(
         start = _Progress(jnp.int32(0), spread(env_state), spread(obs), states, jnp.ones(shape, bool), nothing_yet(shape))
 
         def body(p: _Progress) -> _Progress:
-            actions, states = players.decide(p.policies, p.obs, catalogue, jax.random.fold_in(act_key, p.step))
+            view = View(p.obs, catalogue, (p.env, world))
+            actions, states = players.decide(p.policies, view, jax.random.fold_in(act_key, p.step))
             step_key = jax.random.fold_in(env_key, p.step)
             env_state, t = jax.vmap(env.step, in_axes=(None, 0, 0, None))(step_key, p.env, actions, world)
             outcome, alive = added(p.outcome, p.alive, t)

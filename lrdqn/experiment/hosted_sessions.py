@@ -12,7 +12,7 @@ from jax.sharding import NamedSharding
 
 from lrdqn.evaluate.cohort import Outcome, added, make_players, nothing_yet
 from lrdqn.experiment.programs import with_sharding
-from lrdqn.types import Env, Host, Policy, PyTree, TimeStep
+from lrdqn.types import Env, Host, Policy, PyTree, TimeStep, View
 
 
 def session_seeds(keys: jax.Array, part: int, sessions: int) -> jax.Array:
@@ -92,7 +92,7 @@ class HostedEvaluator:
 
         def decide(states: tuple[PyTree, ...], obs: jax.Array, key: jax.Array, step: jax.Array) -> tuple[jax.Array, PyTree]:
             _, _, act_key = jax.random.split(key, 3)
-            return self.players.decide(states, obs, self.env.catalogue(()), jax.random.fold_in(act_key, step))
+            return self.players.decide(states, View(obs, self.env.catalogue(())), jax.random.fold_in(act_key, step))
 
         params, keys = with_sharding(params, self.sharding), with_sharding(keys, self.sharding)
         untrained = jax.eval_shape(jax.vmap(begin), keys)

@@ -77,6 +77,8 @@ class Experiment:
         self.learned = build.build_learned(self.network)
         self.judge = build.build_env(config.env, evaluate.sessions)
         self.baselines = build.build_baselines(self.judge, getattr(config.env, "idle", None))
+        if evaluate.references:
+            self.baselines |= build.build_references(config.env)
         self.hypers: Hypers = self.place(build.build_hypers(config, [x.point for x in self.learners]))
         self.shapes = self.make_shapes(worlds)
         self.memory = self.plan_memory()

@@ -13,10 +13,10 @@ from rich.text import Text
 from lrdqn.evaluate.summary import LEARNED, MYOPIC
 from lrdqn.io.joined import CONTENT, Entry, JoinedRow, return_of, seeds_of
 from lrdqn.io.table import (
-    COLUMNS,
     MISSING,
     Cell,
     cells_of,
+    columns_of,
     count_text,
     header,
     markdown_line,
@@ -38,7 +38,8 @@ def joined_table(rows: Sequence[JoinedRow], width: int = WIDTH) -> Table:
     """The table for a terminal of ``width`` columns; a metric that does not fit is left out, and the caption says so."""
     lines = _names(rows)
     columns, gap = _fitting(_columns(rows), min(NAME_WIDTH, max(len(line) for of in lines for line in of)), width)
-    hidden = [name.lower() for metric, name, _ in COLUMNS if metric in SPARED and metric not in [c[0] for c in columns]]
+    kept = [kind for kind, _, _ in columns]
+    hidden = [name.lower() for metric, name, _ in columns_of(row.metrics for row in rows) if metric not in kept]
     words = [joined_caption(rows) + (f"; not shown for width: {', '.join(hidden)}" if hidden else "")]
     words += [row.note if row.run == "." else f"{row.run}: {row.note}" for row in rows if row.note]
     table = plain_table("\n".join(words), gap)
@@ -116,9 +117,8 @@ def _names(rows: Sequence[JoinedRow]) -> list[list[str]]:
 def _columns(rows: Sequence[JoinedRow]) -> list[Column]:
     """Every column that some row has a figure for."""
     columns = []
-    for metric, name, unit in COLUMNS:
-        if metric == "return" or any(metric in row.metrics for row in rows):
-            columns.append((metric, (name, unit), _figures(rows, [row.metrics.get(metric) for row in rows])))
+    for metric, name, unit in columns_of(row.metrics for row in rows):
+        columns.append((metric, (name, unit), _figures(rows, [row.metrics.get(metric) for row in rows])))
     for name in (CONTENT, MYOPIC):
         entries = [row.differences.get(name) for row in rows]
         if any(entries):

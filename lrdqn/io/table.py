@@ -49,9 +49,21 @@ def table_rows(summary: Mapping[str, Any]) -> list[Row]:
     policies, differences = summary["policies"], summary["differences"]
     order = sorted(policies, key=lambda name: -_number(policies[name].get("return", {}).get("mean"), float("-inf")))
     spread = summary.get("seeds") != 1
-    columns = [cells_of([policies[name].get(metric) for name in order], spread) for metric, _, _ in COLUMNS]
+    columns = [
+        cells_of([policies[name].get(metric) for name in order], spread) for metric, _, _ in columns_of(policies.values())
+    ]
     versus = cells_of([differences.get(name, {}).get("return") for name in order], spread, signed=True)
     return [Row(name, tuple(column[i] for column in columns), versus[i]) for i, name in enumerate(order)]
+
+
+def columns_of(figures: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str, str], ...]:
+    """The columns for policies with these metrics: without what is 0 for all of them, as nobody watches or clicks in a game."""
+    each = list(figures)
+
+    def happens(metric: str) -> bool:
+        return any(of[metric]["mean"] != 0 for of in each if metric in of)
+
+    return tuple(column for column in COLUMNS if column[0] == "return" or happens(column[0]))
 
 
 def policy_table(summary: Mapping[str, Any]) -> Table:
@@ -61,10 +73,11 @@ def policy_table(summary: Mapping[str, Any]) -> Table:
         summary: as ``run_folder.read_summary`` gives it.
     """
     rows = table_rows(summary)
-    gap = 1 if _width(rows) > NARROW else 2
+    columns = columns_of(summary["policies"].values())
+    gap = 1 if _width(rows, columns) > NARROW else 2
     table = plain_table(caption(summary), gap)
     table.add_column("Policy", no_wrap=True)
-    for _, name, unit in COLUMNS:
+    for _, name, unit in columns:
         table.add_column(header(name, unit), justify="right")
     table.add_column(header(*DIFFERENCE), justify="right")
     for row in rows:
@@ -97,8 +110,9 @@ def reference(summary: Mapping[str, Any]) -> str:
 
 def policy_markdown(summary: Mapping[str, Any]) -> str:
     """The same rows as a Markdown table, with the caption below it."""
-    heads = ["Policy", *(f"{name} ({unit})" for _, name, unit in COLUMNS), " ".join(DIFFERENCE)]
-    lines = [markdown_line(heads), markdown_line(["---", *["---:"] * (len(COLUMNS) + 1)])]
+    columns = columns_of(summary["policies"].values())
+    heads = ["Policy", *(f"{name} ({unit})" for _, name, unit in columns), " ".join(DIFFERENCE)]
+    lines = [markdown_line(heads), markdown_line(["---", *["---:"] * (len(columns) + 1)])]
     for row in table_rows(summary):
         name = f"**{row.policy}**" if row.policy == reference(summary) else row.policy
         lines.append(markdown_line([name, *(one_line(cell) for cell in (*row.metrics, row.difference))]))
@@ -162,11 +176,11 @@ def cells_of(entries: list[Mapping[str, Any] | None], spread: bool, signed: bool
     return cells
 
 
-def _width(rows: list[Row]) -> int:
-    """Columns that the table takes with gaps of two."""
+def _width(rows: list[Row], columns: tuple[tuple[str, str, str], ...]) -> int:
+    """Characters that the table takes with gaps of two."""
     names = max(len(line) for row in rows for line in name_lines(row.policy))
     cells = [[*row.metrics, row.difference] for row in rows]
-    heads = [max(map(len, head)) for head in (*(column[1:] for column in COLUMNS), DIFFERENCE)]
+    heads = [max(map(len, head)) for head in (*(column[1:] for column in columns), DIFFERENCE)]
     widths = [max(head, *(len(cell.interval) for cell in column)) for head, *column in zip(heads, *cells, strict=True)]
     return names + sum(widths) + 2 * len(widths)
 

@@ -86,12 +86,13 @@ class _Scorer(nnx.Module):
 CROSSES = 5
 FEATURE_CENTRE = (0.67, 2.0, 0.0, 0.0)
 FEATURE_SCALE = (1.8, 2.0, 1.0, 1.0)
-"""Of log viewers, hours on air, followed, recency."""
+"""Of log viewers, hours on air, followed, recency; what comes behind them (``env.obs=full``) is taken as it is."""
 
 
-def standardised(features: Float[Array, "B C 4"]) -> Float[Array, "B C 4"]:
+def standardised(features: Float[Array, "B C F"]) -> Float[Array, "B C F"]:
     """The candidates' changing features with a centre near 0 and a spread near 1."""
-    centre, scale = jnp.asarray([[FEATURE_CENTRE]]), jnp.asarray([[FEATURE_SCALE]])
+    further = features.shape[-1] - len(FEATURE_CENTRE)
+    centre, scale = jnp.asarray([[FEATURE_CENTRE + further * (0.0,)]]), jnp.asarray([[FEATURE_SCALE + further * (1.0,)]])
     return (features.astype(jnp.float32) - centre) / scale
 
 

@@ -11,8 +11,16 @@ from envs.worlds import live_config, small_world
 from oracles import live as twin
 
 from lrdqn.envs.live import make_live
-from lrdqn.envs.live.choice import appeal, choose, highlight, loyalty_kernel
-from lrdqn.envs.live.engagement import PRICES, Engagement, engage, gift_price, poisson_quantile, watch_seconds
+from lrdqn.envs.live.choice import CHOICE_MODELS, appeal, choose, highlight, loyalty_kernel
+from lrdqn.envs.live.engagement import (
+    PRICE_SHARES,
+    PRICES,
+    Engagement,
+    engage,
+    gifts_by_price,
+    poisson_quantile,
+    watch_seconds,
+)
 from lrdqn.envs.live.reward import reward_parts, scalarise
 from lrdqn.envs.live.session import draw
 from lrdqn.envs.live.viewer import (
@@ -65,23 +73,28 @@ def test_utility_and_experience_equal_the_twin(scene: tuple) -> None:
             )
 
 
-def test_one_stream_is_clicked_with_the_logistic_probability(scene: tuple) -> None:
-    world = scene[0]
-    u = (jnp.arange(20_000) + 0.5) / 20_000
-    for v in (-2.0, 0.0, 1.5):
-        clicked, _ = choose(u, jnp.full((20_000, 1), v), jnp.ones((20_000, 1), bool), world)
-        assert float(clicked.mean()) == pytest.approx(twin.sigmoid(-0.375 + 0.8 * v), abs=1e-4)
+U = (np.arange(50_000) + 0.5) / 50_000
 
 
-def test_a_slate_is_chosen_by_multinomial_logit(scene: tuple) -> None:
-    world, n = scene[0], 50_000
-    u, values = (jnp.arange(n) + 0.5) / n, np.array([0.3, -1.0, 2.0])
-    clicked, place = choose(u, jnp.broadcast_to(jnp.asarray(values, jnp.float32), (n, 3)), jnp.ones((n, 3), bool), world)
-    e = np.exp(-0.375 + 0.8 * values)
-    share = np.bincount(np.asarray(place)[np.asarray(clicked)], minlength=3) / n
-    np.testing.assert_allclose(share, e / (1 + e.sum()), atol=1e-4)
-    hidden, _ = choose(u, jnp.zeros((n, 3)), jnp.zeros((n, 3), bool), world)
-    assert not bool(hidden.any())
+def shares(model: str, utility: np.ndarray, shown: np.ndarray, law) -> np.ndarray:
+    """How often each place is watched, by the very draws that the world makes of the model's probabilities."""
+    chances = CHOICE_MODELS[model](jnp.asarray(utility, jnp.float32)[None], jnp.asarray(shown)[None], law)
+    clicked, place = choose(jnp.asarray(U, jnp.float32), jnp.broadcast_to(chances, (len(U), len(utility))))
+    return np.bincount(np.asarray(place)[np.asarray(clicked)], minlength=len(utility)) / len(U)
+
+
+@pytest.mark.parametrize("model", list(CHOICE_MODELS))
+@pytest.mark.parametrize("utility", [[-2.0], [1.5], [0.3, -1.0, 2.0], [-9.0, -9.0, 0.2, 4.0]])
+def test_choices_equal_the_twin(scene: tuple, model: str, utility: list[float]) -> None:
+    law, values = scene[0].law, np.array(utility)
+    shown = np.ones(len(values), bool)
+    np.testing.assert_allclose(shares(model, values, shown, law), twin.choice(model, utility, [True] * len(utility)), atol=1e-4)
+    assert shares(model, values, ~shown, law).sum() == 0
+    if len(values) > 1:
+        shown[1] = False
+        got = shares(model, values, shown, law)
+        np.testing.assert_allclose(got, twin.choice(model, utility, shown.tolist()), atol=1e-4)
+        assert got[1] == 0
 
 
 def test_poisson_quantile_equals_scipys() -> None:
@@ -112,16 +125,31 @@ def test_watch_times_follow_the_published_mixture() -> None:
 
 
 def test_gift_prices_have_the_published_quantiles() -> None:
-    price = np.asarray(gift_price(jnp.asarray((np.arange(100_000) + 0.5) / 100_000, jnp.float32)))
-    assert set(np.unique(price)) <= set(PRICES)
+    u = jnp.asarray((np.arange(100_000) + 0.5) / 100_000, jnp.float32)
+    single = np.asarray(gifts_by_price(u, jnp.ones(100_000)))
+    assert (single.sum(axis=1) == 1).all()
+    price = single @ PRICES
     assert price.mean() == pytest.approx(77, rel=0.03)
     assert (price <= 10).mean() == pytest.approx(0.765, abs=0.01)
     assert list(np.percentile(price, [50, 90, 95, 99])) == [2, 99, 299, 1314]
 
 
-def _engagement(**changes: object) -> Engagement:
+@pytest.mark.parametrize("gifts", [0, 2, 7, 8, 1000])
+def test_many_gifts_of_a_watch_stand_on_all_rungs(gifts: int) -> None:
+    u = np.array([1e-7, 0.1, 0.5, 0.77, 1 - 1e-7], np.float32)
+    counts = np.asarray(gifts_by_price(jnp.asarray(u), jnp.full(5, float(gifts))))
+    assert (counts.sum(axis=1) == gifts).all()
+    assert (counts >= 0).all()
+    share = PRICE_SHARES / PRICE_SHARES.sum()
+    assert np.abs(counts - gifts * share).max() < 1.02
+    many = np.asarray(gifts_by_price(jnp.asarray((np.arange(4096) + 0.5) / 4096, jnp.float32), jnp.full(4096, float(gifts))))
+    np.testing.assert_allclose(many.mean(axis=0), gifts * share, atol=0.02)
+
+
+def _engagement(spent: float = 0.0, **changes: object) -> Engagement:
+    """``spent`` has to be a price of the ladder."""
     flag, zero = jnp.zeros(1, bool), jnp.zeros(1)
-    blank = Engagement(flag, flag, zero, flag, zero, zero, flag, zero, zero)
+    blank = Engagement(flag, flag, zero, flag, zero, zero, flag, zero, jnp.asarray(spent == PRICES, jnp.float32)[None])
     return blank._replace(**{k: jnp.asarray([v]) for k, v in changes.items()})
 
 
@@ -216,9 +244,9 @@ def test_highlights_are_three_in_ten_and_agree_across_sessions() -> None:
 
 def test_reward_is_the_weighted_sum_of_its_parts() -> None:
     weights = small_world(live_config()).weights
-    e = _engagement(clicked=True, stayed=True, seconds=7200.0, comments=2.0, likes=1.0, followed=True, gifts=1.0, spent=9.0)
+    e = _engagement(clicked=True, stayed=True, seconds=7200.0, comments=2.0, likes=1.0, followed=True, gifts=1.0, spent=10.0)
     parts = reward_parts(e, jnp.array([1.0]), weights)
-    assert float(scalarise(parts, weights)[0]) == pytest.approx(10 + 2 * 0.5 + 0.3 + 2.0 + np.log(10.0) + 5.0, abs=1e-4)
+    assert float(scalarise(parts, weights)[0]) == pytest.approx(10 + 2 * 0.5 + 0.3 + 2.0 + np.log(11.0) + 5.0, abs=1e-4)
     quick = reward_parts(_engagement(clicked=True, seconds=2.0), jnp.array([0.0]), weights)
     assert float(scalarise(quick, weights)[0]) == pytest.approx(2 / 60 - 0.1, abs=1e-6)
     over = reward_parts(_engagement(clicked=True, seconds=2.0, cut=True), jnp.array([0.0]), weights)

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from envs.worlds import live_config, small_world
 
+from lrdqn import build
+from lrdqn.config import ConfigError
 from lrdqn.envs.live import make_live
+from lrdqn.envs.live.candidates import Recall, draw_candidates
 from lrdqn.envs.live.schedule import NEVER, is_live, room_at, widen
 
 
@@ -59,10 +62,8 @@ def test_candidates_are_on_air_distinct_and_all_equally_likely() -> None:
     # Of the streams on air at one time, each is offered at the same rate: draw many times at the same second.
     frozen = jax.tree.map(lambda x: jnp.broadcast_to(x[:1], x.shape), state.session)
     frozen = frozen._replace(loyalty_strength=jnp.zeros_like(frozen.loyalty_strength))
-    from lrdqn.envs.live.candidates import draw_candidates
-
     u = jax.random.uniform(jax.random.key(4), (4096, 6))
-    drawn = draw_candidates(frozen, u, world, 0)
+    drawn = draw_candidates(frozen, u, world, Recall(0, 0, 0, 0, 6))
     counts = np.bincount(np.asarray(drawn.streamer)[np.asarray(drawn.mask)], minlength=300)
     begins, ends = np.asarray(world.schedule.start)[:300], np.asarray(world.schedule.end)[:300]
     on_air = ((begins <= time[0]) & (time[0] < ends)).any(axis=1)
@@ -70,6 +71,47 @@ def test_candidates_are_on_air_distinct_and_all_equally_likely() -> None:
     assert (counts[~on_air] == 0).all()
     expected = counts[on_air].mean()
     assert np.abs(counts[on_air] - expected).max() < 6 * np.sqrt(expected)
+
+
+def test_mixed_recall_offers_what_each_way_finds() -> None:
+    config = live_config(candidates=14, familiar=2, popular=3, fresh=2, similar=3)
+    [world] = [jax.tree.map(lambda x: jnp.asarray(x[0]), build.build_worlds(config, 0, 1))]
+    env = make_live(config, 512)
+    state, obs = jax.jit(env.reset)(jax.random.key(0), world)
+    room, mask, time = (np.asarray(x) for x in (state.candidates.room, obs.mask, state.session.time))
+    ids = np.asarray(obs.candidates)
+    begins, ends = (np.asarray(x)[:300].astype(np.int64) for x in (world.schedule.start, world.schedule.end))
+    popularity = np.asarray(world.streamers.popularity)
+    style, history = np.asarray(world.catalogue.style), np.asarray(obs.history)
+    weights = np.log1p(np.expm1(np.asarray(obs.history_watch, np.float64)))
+    nearness: dict[str, list[float]] = {"similar": [], "uniform": []}
+    for n in range(512):
+        offered = ids[n][mask[n]]
+        assert len(set(offered)) == len(offered)
+        live = ((begins <= time[n]) & (time[n] < ends)).any(axis=1)
+        assert live[offered].all()
+        known = set(ids[n, :2][mask[n, :2]])
+        # lists are made as a bin begins
+        listed = ((begins <= time[n] // 900 * 900) & (time[n] < ends)).any(axis=1)
+        best = np.flatnonzero(listed)[np.argsort(-popularity[:300][listed], kind="stable")][:3]
+        assert {int(i) for i in best} == {int(i) for i in ids[n, 2:5][mask[n, 2:5]]} | (known & set(best.tolist()))
+        newest = np.where((begins <= time[n] // 900 * 900) & (time[n] < ends), begins, -1).max(axis=1)
+        latest = np.sort(newest[listed])[::-1][:2]
+        shown = {int(i) for i in ids[n, 5:7][mask[n, 5:7]]} | known | set(best.tolist())
+        assert {int(i) for i in np.flatnonzero(listed & (newest > latest[-1]))} <= shown
+        profile = (style[history[n]] * weights[n][:, None]).sum(axis=0)
+        if np.linalg.norm(profile) > 0:
+            for name, places in (("similar", slice(7, 10)), ("uniform", slice(10, 14))):
+                of = ids[n, places][mask[n, places]]
+                nearness[name] += (style[of] @ profile / np.linalg.norm(profile)).tolist()
+    assert np.mean(nearness["similar"]) > np.mean(nearness["uniform"]) + 0.1
+    assert room.shape == (512, 14)
+
+
+@pytest.mark.parametrize("wrong", [{"popular": 8}, {"popular": 4, "fresh": 3}, {"similar": 9}])
+def test_more_places_than_there_are_is_refused_by_key(wrong: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=r"env\.(popular|similar|candidates)="):
+        live_config(candidates=8, familiar=2, **wrong)
 
 
 def test_no_room_is_dropped_and_the_rate_holds_to_the_last_day() -> None:

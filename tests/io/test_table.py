@@ -49,6 +49,17 @@ def test_rows_are_sorted_by_return_and_hold_the_figures():
     assert rows[0].difference.mean == "–"
 
 
+def test_what_happens_to_nobody_has_no_column():
+    game = copy.deepcopy(SUMMARY)
+    for of in game["policies"].values():
+        of["watch_minutes"] = of["clicks"] = entry(0.0, 0.0, 0.0)
+    heads = rendered(game, 80).splitlines()[0].split()
+    assert heads == ["Return", "Length", "learned"]
+    assert policy_markdown(game).splitlines()[0].count("|") == 5
+    game["policies"]["content"]["clicks"] = entry(0.1, 0.0, 0.2)
+    assert "Clicks" in rendered(game, 80)
+
+
 @pytest.mark.parametrize("width", [80, 100])
 def test_eighty_columns_show_every_figure_whole(width):
     text = rendered(SUMMARY, width)

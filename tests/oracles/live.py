@@ -43,3 +43,21 @@ def satisfaction(s: float, clicked: bool, stayed: bool, cut: bool, w: float, q: 
 
 def fatigue(f: float, weight: float, w: float, elapsed: float) -> float:
     return f * math.exp(-elapsed / 1800) + weight * 3 * (1 - math.exp(-w / 1800))
+
+
+def choice(model: str, utility: list[float], shown: list[bool]) -> list[float]:
+    """The chance of each place: enumerated, place by place."""
+    logit = [-0.375 + 0.8 * v for v in utility]
+    if model == "mnl":
+        mass = [math.exp(x) if s else 0.0 for x, s in zip(logit, shown, strict=True)]
+        return [m / (1 + sum(mass)) for m in mass]
+    if model == "proportional":
+        mass = [max(0.0, x + 3) if s else 0.0 for x, s in zip(logit, shown, strict=True)]
+        return [m / (3 + sum(mass)) for m in mass]
+    found, going_on = [], 1.0
+    for rank, (x, s) in enumerate(zip(logit, shown, strict=True)):
+        look = 1.0 if model == "bernoulli" else 0.85**rank
+        taken = min(1.0, look * 0.65 * math.exp(x)) if model == "cascade" else look * sigmoid(x)
+        found.append(going_on * taken if s else 0.0)
+        going_on -= found[-1]
+    return found

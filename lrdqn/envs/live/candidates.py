@@ -1,57 +1,95 @@
-"""Candidate generation: streams on air, drawn uniformly, with places kept for streamers the viewer knows."""
+"""Candidate generation: streams on air, found in several ways: known ones, popular, fresh and similar ones, any ones."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from lrdqn.config import LiveConfig
 from lrdqn.envs.live.population import HOURLY_WATCH
-from lrdqn.envs.live.schedule import is_live, room_at
+from lrdqn.envs.live.schedule import Schedule, is_live, room_at
 from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.world import LiveParams
+from lrdqn.ops.history import cosine, watch_weight, weighted_mean
 
 DAY = 86_400
+SIMILAR_DRAWN = 4
+"""Streams that are looked at for each place by similarity: a pass over all of them would cost O(streamers)."""
 
 
-def draw_candidates(state: Session, u: Float[Array, "N V"], params: LiveParams, familiar: int) -> Candidates:
-    """Offer ``familiar + V`` places at each session's own time.
+class Recall(NamedTuple):
+    """How many places of a request each way of finding streams fills, in this order (static)."""
 
-    Familiar places hold the known streamers on air that were visited last. The others hold one stream from each of V equal
-    strata of the streams in the current time bin (every stream is equally likely, none twice), masked where it is not on air
-    at this very second or already offered as familiar. Where nothing at all is on air, place 0 offers "show nothing" (streamer
-    ``S``), so that a policy always has one action.
+    familiar: int
+    popular: int
+    fresh: int
+    similar: int
+    uniform: int
+
+    @classmethod
+    def of(cls, config: LiveConfig) -> Recall:
+        """As configured; what is left of ``env.candidates`` is filled uniformly."""
+        named = (config.familiar, config.popular, config.fresh, config.similar)
+        return cls(*named, config.candidates - sum(named))
+
+    @property
+    def draws(self) -> int:
+        """Uniforms that one request takes."""
+        return self.uniform + SIMILAR_DRAWN * self.similar
+
+
+class Found(NamedTuple):
+    """Streams by one way of finding them, ``[N, places]``."""
+
+    streamer: Int[Array, "N F"]
+    room: Int[Array, "N F"]
+    mask: Bool[Array, "N F"]
+    """On air at this very second, and not a repetition within."""
+
+
+def draw_candidates(state: Session, u: Float[Array, "N V"], params: LiveParams, recall: Recall) -> Candidates:
+    """Offer streams at each session's own time, found in several ways.
+
+    - familiar: the known streamers on air that were visited last.
+    - popular: those of the present time bin with the largest popularity; fresh: those whose room started last.
+    - similar: of ``SIMILAR_DRAWN`` times as many uniform draws, those whose style is nearest to the mean style of the history.
+    - uniform: one stream from each of as many equal strata of the streams in the current time bin (every stream is equally
+      likely, none twice).
+
+    A place is masked where its stream is not on air at this very second or was found by an earlier way. Where nothing at all
+    is on air, place 0 offers "show nothing" (streamer ``S``), so that a policy always has one action.
 
     Args:
         state: sessions.
-        u: uniforms, one per place of the second kind.
+        u: uniforms, ``recall.draws`` per session.
         params: the world.
-        familiar: places of the first kind (static).
+        recall: places by way of finding (static).
 
     Returns:
-        Candidates with C = familiar + V. Cost is O(C log R), whatever the number of streamers.
+        Candidates with C the sum of ``recall``. Cost is O(C log R), whatever the number of streamers.
     """
     schedule, nothing = params.schedule, params.streamers.popularity.shape[0] - 1
-    time = state.time[:, None]
-    rooms = schedule.start.shape[-1]
-
-    at = jnp.clip(state.time // schedule.bin_seconds, 0, schedule.count.shape[0] - 1)
-    count = schedule.count[at][:, None]
-    strata = jnp.arange(u.shape[1], dtype=jnp.float32)[None]
-    place = jnp.minimum(((strata + u) * (count.astype(jnp.float32) / u.shape[1])).astype(jnp.int32), count - 1)
-    width = schedule.on_air.shape[1]
-    room = schedule.on_air.reshape(-1)[at[:, None] * width + jnp.maximum(place, 0)]
-    streamer = room // rooms
-    # Neighbouring strata share a list place when fewer streams are on air than places offered.
-    repeated = jnp.concatenate([jnp.zeros_like(place[:, :1], bool), place[:, 1:] == place[:, :-1]], axis=1)
-    mask = (count > 0) & is_live(schedule, room, time) & ~repeated
-
-    if familiar:
-        known, known_room, known_mask = _familiar(state, params, familiar)
-        offered = jnp.any((streamer[:, :, None] == known[:, None, :]) & known_mask[:, None, :], axis=2)
-        streamer = jnp.concatenate([known, streamer], axis=1)
-        room = jnp.concatenate([known_room, room], axis=1)
-        mask = jnp.concatenate([known_mask, mask & ~offered], axis=1)
+    found: list[Found] = []
+    if recall.familiar:
+        found.append(_familiar(state, params, recall.familiar))
+    if recall.popular:
+        found.append(_listed(schedule.popular, state, params, recall.popular))
+    if recall.fresh:
+        found.append(_listed(schedule.fresh, state, params, recall.fresh))
+    if recall.similar:
+        found.append(_similar(state, u[:, recall.uniform :], params, recall.similar))
+    if recall.uniform:
+        found.append(_uniform(state, u[:, : recall.uniform], params))
+    for i, later in enumerate(found):
+        for earlier in found[:i]:
+            same = later.streamer[:, :, None] == earlier.streamer[:, None, :]
+            offered = jnp.any(same & earlier.mask[:, None, :], axis=2)
+            found[i] = later = later._replace(mask=later.mask & ~offered)
+    streamer, room, mask = (jnp.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
 
     streamer = jnp.where(mask, streamer, nothing)
     empty = ~jnp.any(mask, axis=1)
@@ -61,9 +99,48 @@ def draw_candidates(state: Session, u: Float[Array, "N V"], params: LiveParams, 
     return Candidates(streamer, room, ends, features, mask)
 
 
-def _familiar(
-    state: Session, params: LiveParams, places: int
-) -> tuple[Int[Array, "N F"], Int[Array, "N F"], Bool[Array, "N F"]]:
+def _bin(state: Session, schedule: Schedule) -> Int[Array, "N"]:
+    """The time bin that each session is in."""
+    return jnp.clip(state.time // schedule.bin_seconds, 0, schedule.count.shape[0] - 1)
+
+
+def _uniform(state: Session, u: Float[Array, "N V"], params: LiveParams) -> Found:
+    """One stream from each of V equal strata of the streams in the current time bin."""
+    schedule, rooms = params.schedule, params.schedule.start.shape[-1]
+    at = _bin(state, schedule)
+    count = schedule.count[at][:, None]
+    strata = jnp.arange(u.shape[1], dtype=jnp.float32)[None]
+    place = jnp.minimum(((strata + u) * (count.astype(jnp.float32) / u.shape[1])).astype(jnp.int32), count - 1)
+    width = schedule.on_air.shape[1]
+    room = schedule.on_air.reshape(-1)[at[:, None] * width + jnp.maximum(place, 0)]
+    # Neighbouring strata share a list place when fewer streams are on air than places offered.
+    repeated = jnp.concatenate([jnp.zeros_like(place[:, :1], bool), place[:, 1:] == place[:, :-1]], axis=1)
+    return Found(room // rooms, room, (count > 0) & is_live(schedule, room, state.time[:, None]) & ~repeated)
+
+
+def _listed(table: Int[Array, "bins M"], state: Session, params: LiveParams, places: int) -> Found:
+    """The first ``places`` streams of the present bin's list that are on air now; -1 fills lists that are short."""
+    schedule = params.schedule
+    listed = table[_bin(state, schedule)]
+    room = jnp.maximum(listed, 0)
+    live = (listed >= 0) & is_live(schedule, room, state.time[:, None])
+    streamer = room // schedule.start.shape[-1]
+    again = jnp.any(jnp.tril(streamer[:, :, None] == streamer[:, None, :], -1) & live[:, None, :], axis=2)
+    live = live & ~again
+    _, first = jax.lax.top_k(jnp.where(live, -jnp.arange(live.shape[1]), -live.shape[1]), places)
+    return Found(*(jnp.take_along_axis(x, first, axis=1) for x in (streamer, room, live)))
+
+
+def _similar(state: Session, u: Float[Array, "N V"], params: LiveParams, places: int) -> Found:
+    """Of uniform draws, the ``places`` nearest to the viewer's history."""
+    drawn, style = _uniform(state, u, params), params.catalogue.style
+    profile = weighted_mean(style[state.history], watch_weight(state.history_watch.astype(jnp.float32)))
+    near = jnp.where(drawn.mask, cosine(profile[:, None, :], style[drawn.streamer]), -2.0)
+    _, best = jax.lax.top_k(near, places)
+    return Found(*(jnp.take_along_axis(x, best, axis=1) for x in drawn))
+
+
+def _familiar(state: Session, params: LiveParams, places: int) -> Found:
     """The ``places`` known streamers on air that were visited last, by counting instead of sorting (L is small).
 
     Ordered by what the platform can see: the order of places must not tell how strong a hidden loyalty is.
@@ -81,7 +158,7 @@ def _familiar(
     def pick(x: Array) -> Array:
         return jnp.sum(jnp.where(chosen, x[:, None, :], 0), axis=2, dtype=x.dtype)
 
-    return pick(state.loyalty), pick(room), jnp.any(chosen & live[:, None, :], axis=2)
+    return Found(pick(state.loyalty), pick(room), jnp.any(chosen & live[:, None, :], axis=2))
 
 
 def _features(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from lrdqn.config import UserLawConfig
 from lrdqn.envs.live.session import Session
 from lrdqn.envs.live.world import LiveParams, affinity, fresh_utility
 
@@ -79,27 +81,76 @@ def appeal(state: Session, streamer: Int[Array, "N K"], room: Int[Array, "N K"],
     return Appeal(utility, experience, taste, bright)
 
 
-def choose(
-    u: Float[Array, "N"], utility: Float[Array, "N K"], shown: Bool[Array, "N K"], params: LiveParams
-) -> tuple[Bool[Array, "N"], Int[Array, "N"]]:
-    """Multinomial logit over the slate and "nothing".
+ChoiceModel = Callable[[Float[Array, "*N K"], Bool[Array, "*N K"], UserLawConfig], Float[Array, "*N K"]]
+"""``model(utility, shown, law) -> P(the stream at each place is the one watched)``; what is left to 1 is "nothing"."""
 
-    ``P(i) = exp(bias + slope V_i) / (1 + sum_j exp(bias + slope V_j))``; for K = 1 this is ``sigmoid(bias + slope V)``. One
-    uniform per session, by inverting the cumulative sum.
+
+def logits(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
+    """``l = bias + slope V``, against 0 for "nothing"; a place that shows nothing stands at minus infinity."""
+    return jnp.where(shown, law.click_bias + law.click_slope * utility, -jnp.inf)
+
+
+def multinomial_logit(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
+    """``P(i) = exp(l_i) / (1 + sum_j exp(l_j))``; for K = 1 this is ``sigmoid(l)``. Source: SIMULATOR section 4, ``mnl``."""
+    ends = logits(utility, shown, law)
+    return jax.nn.softmax(jnp.concatenate([ends, jnp.zeros_like(ends[..., :1])], axis=-1), axis=-1)[..., :-1]
+
+
+def proportional(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
+    """``P(i) = v_i / (v_0 + sum_j v_j)`` with ``v = max(0, l - floor)``, and ``v_0 = -floor`` for "nothing".
+
+    Source: RecSim's multinomial proportional choice (Ie et al. 2019b, section 4), on the same logits as ``mnl``.
+    """
+    v = jnp.maximum(logits(utility, shown, law) - law.choice_floor, 0.0)
+    return v / (jnp.sum(v, axis=-1, keepdims=True) - law.choice_floor)
+
+
+def first_taken(taken: Float[Array, "*N K"]) -> Float[Array, "*N K"]:
+    """The first place that is taken, each with a chance of its own: ``P(i) = p_i prod_{j < i} (1 - p_j)``."""
+    passed = jnp.cumprod(1 - taken, axis=-1)
+    return taken * jnp.concatenate([jnp.ones_like(taken[..., :1]), passed[..., :-1]], axis=-1)
+
+
+def attention(like: Float[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
+    """``decay^rank``: how likely each place is looked at (position-based model; Richardson et al. 2007)."""
+    return law.position_decay ** jax.lax.broadcasted_iota(jnp.float32, like.shape, like.ndim - 1)
+
+
+def exponential_cascade(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
+    """Top down, each taken with ``min(1, attention scale exp(l))``. Source: RecSim's exponential cascade (Ie et al. 2019b)."""
+    appeal = jnp.exp(logits(utility, shown, law))
+    return first_taken(jnp.minimum(attention(utility, law) * law.cascade_scale * appeal, 1.0))
+
+
+def position_based(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
+    """Looked at with ``.85^rank``, then taken with ``sigmoid(l)``; the first one taken is watched."""
+    return first_taken(attention(utility, law) * jax.nn.sigmoid(logits(utility, shown, law)))
+
+
+def independent(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
+    """Each taken with ``sigmoid(l)``, whatever its place; the first one taken is watched. ``bernoulli`` in the config."""
+    return first_taken(jax.nn.sigmoid(logits(utility, shown, law)))
+
+
+CHOICE_MODELS: dict[str, ChoiceModel] = {
+    "mnl": multinomial_logit,
+    "proportional": proportional,
+    "cascade": exponential_cascade,
+    "pbm": position_based,
+    "bernoulli": independent,
+}
+"""By ``env.choice_model``."""
+
+
+def choose(u: Float[Array, "N"], chances: Float[Array, "N K"]) -> tuple[Bool[Array, "N"], Int[Array, "N"]]:
+    """One uniform per session, by inverting the cumulative sum of a choice model's probabilities.
 
     Args:
         u: uniforms in (0, 1).
-        utility: ``[N, K]``.
-        shown: which places hold a stream; the others cannot be clicked.
-        params: the world.
+        chances: of each place; what is left to 1 is "nothing".
 
     Returns:
         clicked ``[N]`` and the place ``[N]`` clicked (0 where none).
-
-    Source: SIMULATOR section 4 (``mnl``) and set J (constants).
     """
-    logits = jnp.where(shown, params.law.click_bias + params.law.click_slope * utility, -jnp.inf)
-    full = jnp.concatenate([logits, jnp.zeros_like(logits[:, :1])], axis=1)
-    edges = jnp.cumsum(jax.nn.softmax(full, axis=1)[:, :-1], axis=1)
-    below = u[:, None] < edges
+    below = u[:, None] < jnp.cumsum(chances, axis=1)
     return below[:, -1], jnp.argmax(below, axis=1)

@@ -24,7 +24,7 @@ POISSON_NORMAL = 10.0
 
 
 class Engagement(NamedTuple):
-    """Outcome of one impression, all ``[N]``; zeros where nothing was clicked."""
+    """Outcome of one impression, ``[N]``; zeros where nothing was clicked."""
 
     clicked: Bool[Array, "N"]
     stayed: Bool[Array, "N"]
@@ -35,7 +35,18 @@ class Engagement(NamedTuple):
     likes: Float[Array, "N"]
     followed: Bool[Array, "N"]
     gifts: Float[Array, "N"]
-    spent: Float[Array, "N"]
+    by_price: Float[Array, "N 14"]
+    """The gifts on each rung of ``PRICES``."""
+
+    @property
+    def spent(self) -> Float[Array, "N"]:
+        """Total price of the gifts."""
+        return jnp.sum(self.by_price * along_last(PRICES, self.by_price.ndim), axis=-1)
+
+
+def along_last(values: np.ndarray, axes: int) -> Float[Array, "... K"]:
+    """Constants as the last of so many axes."""
+    return jnp.asarray(values, jnp.float32).reshape((1,) * (axes - 1) + (-1,))
 
 
 def poisson_quantile(u: Float[Array, "..."], rate: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -81,11 +92,19 @@ def reaction_factor(utility: Float[Array, "N"], bright: Float[Array, "N"], law: 
     return jnp.exp(law.reaction_highlight * (bright - HIGHLIGHT_SHARE) + law.reaction_utility * utility) / law.reaction_norm
 
 
-def gift_price(u: Float[Array, "N"]) -> Float[Array, "N"]:
-    """u-quantile of the price ladder; one rung per watch."""
-    edges = jnp.asarray(np.cumsum(PRICE_SHARES / PRICE_SHARES.sum())[:-1], jnp.float32)
-    rung = jnp.sum(u[:, None] >= edges[None], axis=1)
-    return jnp.asarray(PRICES)[rung]
+def gifts_by_price(u: Float[Array, "..."], gifts: Float[Array, "..."]) -> Float[Array, "... 14"]:
+    """How many of a watch's gifts stand on each rung of the price ladder, from one uniform.
+
+    ``floor(n F_r + u) - floor(n F_{r-1} + u)`` with F the cumulated shares: systematic sampling, which puts ``n p_r`` gifts on
+    rung r on average and never more than one off; a single gift takes rung r with p_r. (One price for all gifts of a watch, the
+    first version, let a few wealthy viewers decide the quantiles of all prices.) Source: Madow and Madow 1944.
+    """
+    edges = np.cumsum(PRICE_SHARES / PRICE_SHARES.sum())
+    edges[-1] = 1.0
+    u, gifts = u[..., None], gifts[..., None]
+    passed = jnp.minimum(jnp.floor(gifts * along_last(edges, gifts.ndim) + u), gifts)
+    # u is below 1, so nothing is passed before the first rung
+    return passed - jnp.concatenate([jnp.zeros_like(passed[..., :1]), passed[..., :-1]], axis=-1)
 
 
 def engage(
@@ -126,7 +145,7 @@ def engage(
         likes=likes,
         followed=follow,
         gifts=gifts,
-        spent=gifts * gift_price(draws.price),
+        by_price=gifts_by_price(draws.price, gifts),
     )
 
 

@@ -11,10 +11,10 @@ from jax import Array
 from jaxtyping import Bool, Float, PRNGKeyArray
 
 from lrdqn.config import LiveConfig, discount_minutes
-from lrdqn.envs.live.candidates import draw_candidates
-from lrdqn.envs.live.choice import appeal, choose
+from lrdqn.envs.live.candidates import DAY, Recall, draw_candidates
+from lrdqn.envs.live.choice import CHOICE_MODELS, appeal, choose
 from lrdqn.envs.live.engagement import engage
-from lrdqn.envs.live.observation import observe
+from lrdqn.envs.live.observation import OBSERVE, blur
 from lrdqn.envs.live.reward import reward_parts, scalarise
 from lrdqn.envs.live.session import Arrival, Candidates, Session, draw, select
 from lrdqn.envs.live.viewer import arrive, come_back, leaves, live_through, return_probability
@@ -40,6 +40,9 @@ class Ending(NamedTuple):
     elapsed: Float[Array, "N"]
     """Discount units added to the step's own."""
 
+
+HAZE = 1
+"""What the step's key is folded with for a noisy observation; everything else is drawn from the key itself."""
 
 EndRule = Callable[[Session, Bool[Array, "N"], Bool[Array, "N"], Arrival, LiveParams], Ending]
 
@@ -71,30 +74,38 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     """Build the live world for ``sessions`` viewers that step together.
 
     One step is one recommendation request. The action is the place of a candidate, ``[N]`` (or a slate of places ``[N, K]``).
-    ``info`` holds, per session: every part of the reward (``reward/...``), ``clicked``, ``stayed``, ``stream_ended``, ``left``
-    (the app), ``returned``, ``seconds``, ``gifts``, ``spent``.
+    ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the day, ``clicked``, ``stayed``,
+    ``stream_ended``, ``left`` (the app), ``returned``, ``seconds``, ``gifts``, ``spent``, and ``gifts_by_price`` ``[N, 14]``.
 
     Args:
         config: the world's config; validated by ``freeze``.
         sessions: N.
     """
-    places, fresh = config.candidates, config.candidates - config.familiar
-    minutes = discount_minutes(config.discount_unit)
+    places, recall = config.candidates, Recall.of(config)
+    minutes, chances_of = discount_minutes(config.discount_unit), CHOICE_MODELS[config.choice_model]
     # Sessions start early enough for a whole episode to fit into the schedule.
     days = max(1, config.schedule.days - 2 - (config.max_sessions if config.episode == "user" else 0))
     rule = end_session if config.episode == "session" else end_user(config.return_elapsed, config.max_sessions)
 
-    def offer(session: Session, u: Float[Array, "N V"], params: LiveParams) -> LiveState:
-        return LiveState(session, draw_candidates(session, u, params, config.familiar))
+    see = OBSERVE[config.obs]
+
+    def offer(session: Session, u: Float[Array, "N V"], key: PRNGKeyArray, params: LiveParams) -> LiveState:
+        candidates = draw_candidates(session, u, params, recall)
+        if config.obs == "noisy":
+            candidates = blur(candidates, config.obs_noise, jax.random.fold_in(key, HAZE))
+        return LiveState(session, candidates)
+
+    def observe(state: LiveState, params: LiveParams) -> LiveObs:
+        return see(*state, params)
 
     def reset(key: PRNGKeyArray, params: LiveParams) -> tuple[LiveState, LiveObs]:
-        _, arrival, u = draw(key, sessions, fresh)
-        state = offer(arrive(arrival, params, days), u[:sessions], params)
-        return state, observe(*state)
+        _, arrival, u = draw(key, sessions, recall.draws)
+        state = offer(arrive(arrival, params, days), u[:sessions], key, params)
+        return state, observe(state, params)
 
     def step(key: PRNGKeyArray, state: LiveState, action: Array, params: LiveParams) -> tuple[LiveState, TimeStep]:
         before, offered = state
-        draws, arrival, u_offer = draw(key, sessions, fresh)
+        draws, arrival, u_offer = draw(key, sessions, recall.draws)
         slate = action.reshape(sessions, config.slate)
 
         def shown(x: Array) -> Array:
@@ -103,7 +114,8 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         streamers, rooms = shown(offered.streamer), shown(offered.room)
         nothing = params.streamers.popularity.shape[0] - 1
         look = appeal(before, streamers, rooms, params)
-        clicked, place = choose(draws.click, look.utility, shown(offered.mask) & (streamers != nothing), params)
+        there = shown(offered.mask) & (streamers != nothing)
+        clicked, place = choose(draws.click, chances_of(look.utility, there, params.law))
 
         def of_clicked(x: Array) -> Array:
             return jnp.take_along_axis(x, place[:, None], axis=1)[:, 0]
@@ -125,13 +137,14 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
 
         # What the session goes on to and what a new one would start with, offered candidates in one call.
         both = jax.tree.map(lambda x, y: jnp.concatenate([x, y]), ending.session, arrive(arrival, params, days))
-        both = offer(both, u_offer, params)
+        both = offer(both, u_offer, key, params)
         final, first = (jax.tree.map(lambda x, half=half: x[half], both) for half in (slice(sessions), slice(sessions, None)))
         following = select(terminated | truncated, first, final)
 
         parts = reward_parts(e, ending.comeback, params.weights)
         unit = jnp.ones_like(e.seconds) if minutes is None else jnp.maximum(e.seconds, 1.0) / (60 * minutes)
         info = {f"reward/{name}": value for name, value in parts._asdict().items()} | {
+            "hour": before.time % DAY // 3600,
             "clicked": e.clicked,
             "stayed": e.stayed,
             "stream_ended": e.cut,
@@ -140,13 +153,14 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
             "seconds": e.seconds,
             "gifts": e.gifts,
             "spent": e.spent,
+            "gifts_by_price": e.by_price,
         }
         timestep = TimeStep(
-            obs=observe(*following),
+            obs=observe(following, params),
             reward=scalarise(parts, params.weights),
             terminated=terminated,
             truncated=truncated,
-            final_obs=observe(*final),
+            final_obs=observe(final, params),
             elapsed=unit + ending.elapsed,
             info=info,
         )

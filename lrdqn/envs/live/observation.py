@@ -1,14 +1,26 @@
-"""What may be seen. The observation is built from an explicit list, so that hidden truth cannot leak (SIMULATOR rule 3)."""
+"""What may be seen. The observation is built from an explicit list, so that hidden truth cannot leak (SIMULATOR rule 3).
+
+``env.obs`` chooses a level: ``observable`` is what a platform has, ``noisy`` the same through a haze, ``full`` the truth too.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Float, PRNGKeyArray
 
 from lrdqn.envs.live.candidates import DAY
+from lrdqn.envs.live.choice import appeal
 from lrdqn.envs.live.session import Candidates, Session
+from lrdqn.envs.live.world import LiveParams
 from lrdqn.types import LiveObs
+
+Observe = Callable[[Session, Candidates, LiveParams], LiveObs]
+NOISE = (0.5, 1.0, 0.0, 0.1)
+"""Standard deviation of the haze on log viewers, hours on air, followed and recency, at ``env.obs_noise=1``."""
 
 
 def context(state: Session) -> Float[Array, "N 5"]:
@@ -25,8 +37,9 @@ def context(state: Session) -> Float[Array, "N 5"]:
     return jnp.stack(columns, axis=1).astype(jnp.float16)
 
 
-def observe(state: Session, candidates: Candidates) -> LiveObs:
+def observable(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
     """The observation of N sessions: 4 + 10 bytes of user and context, 5 bytes a watch, 11 bytes a candidate (S < 32,767)."""
+    del params
     return LiveObs(
         user=state.user,
         context=context(state),
@@ -37,3 +50,34 @@ def observe(state: Session, candidates: Candidates) -> LiveObs:
         features=candidates.features,
         mask=candidates.mask,
     )
+
+
+def full(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
+    """What is observable and, behind it, what is not.
+
+    In ``context``: patience, satisfaction, log minutes of free time. In ``features``, of each candidate: utility, experience,
+    affinity, highlight. For finding out how much of a learner's distance to a privileged policy is blindness.
+    """
+    seen = observable(state, candidates, params)
+    look = appeal(state, candidates.streamer, candidates.room, params)
+    hidden = jnp.stack([look.utility, look.experience, look.affinity, look.highlight], axis=2)
+    hidden = jnp.where((candidates.streamer != params.streamers.popularity.shape[0] - 1)[..., None], hidden, 0.0)
+    minutes = jnp.maximum(state.until - state.time, 0).astype(jnp.float32) / 60
+    mood = jnp.stack([state.patience, state.satisfaction, jnp.log1p(minutes)], axis=1)
+    return seen._replace(
+        context=jnp.concatenate([seen.context, mood.astype(jnp.float16)], axis=1),
+        features=jnp.concatenate([seen.features, hidden.astype(jnp.float16)], axis=2),
+    )
+
+
+OBSERVE: dict[str, Observe] = {"observable": observable, "noisy": observable, "full": full}
+"""By ``env.obs``; a noisy request is blurred where it is made (``blur``), for what is seen of it must not change afterwards."""
+
+
+def blur(candidates: Candidates, noise: float, key: PRNGKeyArray) -> Candidates:
+    """Candidates whose changing features are seen through a haze: ``x + noise NOISE N(0, 1)``."""
+    shape = candidates.features.shape
+    haze = noise * jnp.asarray([[NOISE]], jnp.float32) * jax.random.normal(key, shape)
+    there = jnp.any(candidates.features != 0, axis=2, keepdims=True)
+    blurred = candidates.features.astype(jnp.float32) + jnp.where(there, haze, 0.0)
+    return candidates._replace(features=blurred.astype(candidates.features.dtype))

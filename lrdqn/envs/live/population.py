@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ HOURLY_WATCH = np.array(
      .0506, .0438, .0419, .0402, .0384, .0424, .0546, .0734, .0865, .0800, .0734, .0543]
 )  # fmt: skip
 """Share of watch time by hour of the day, KuaiLive, China Standard Time (digitised; sums to 1 within .1 %)."""
+START_SPREAD = 2.0
+"""Hours by which a session's start is off the user's preferred hour (SIMULATOR section 6)."""
 ANSWERS = (5, 4, 3)
 """Sizes of the onboarding questions: age band, city tier, device."""
 PAST_PICKS, PAST_CHOICES = 24, 16
@@ -113,7 +116,7 @@ def sample_population(
         interest=interest.astype(np.float32),
         category_bias=(0.5 * rng.normal(size=(u, g))).astype(np.float32),
         wealth=(wealth / wealth.mean()).astype(np.float32),
-        active_hour=((rng.choice(24, size=u, p=HOURLY_WATCH / HOURLY_WATCH.sum()) + rng.random(u)) % 24).astype(np.float32),
+        active_hour=((rng.choice(24, size=u, p=preferred_hours()) + rng.random(u)) % 24).astype(np.float32),
         loyalty=np.zeros((u, config.loyalty_slots), np.int32),
         loyalty_strength=np.zeros((u, config.loyalty_slots), np.float32),
         loyalty_hours=np.zeros((u, config.loyalty_slots), np.float32),
@@ -124,6 +127,24 @@ def sample_population(
         utility_scale=np.float32(1),
     )
     return _live_a_past(freeze_utility(freeze_affinity(population), config.law, rng), config, rng)
+
+
+@cache
+def preferred_hours() -> Floats:
+    """Shares ``[24]`` of users by preferred hour, such that starts, a normal around it, follow ``HOURLY_WATCH``.
+
+    The spread of starts is taken out of the shares by expectation-maximisation (Richardson 1972; Lucy 1974), which keeps them
+    positive: ``g <- g K^T (h / K g)``, K the chance of a start in hour i with a preferred time in hour j.
+    """
+    fine = (np.arange(240) + 0.5) / 10
+    off = (fine[:, None] - fine[None, :] + 12) % 24 - 12
+    near = np.exp(-0.5 * (off / START_SPREAD) ** 2)
+    kernel = (near / near.sum(axis=0)).reshape(24, 10, 24, 10).sum(axis=1).mean(axis=2)
+    wanted = HOURLY_WATCH / HOURLY_WATCH.sum()
+    found = wanted.copy()
+    for _ in range(300):
+        found = found * (kernel.T @ (wanted / (kernel @ found)))
+    return found / found.sum()
 
 
 def sample_start_hour(config: LiveConfig, rng: np.random.Generator, n: int) -> Floats:

@@ -27,6 +27,8 @@ class Schedule(NamedTuple):
     end: Any  # [S+1, R]
     on_air: Any  # [bins, M] flat room indices s * R + r, arbitrary past the count
     count: Any  # [bins]
+    popular: Any  # [bins, P] the rooms on air of the most popular streamers, best first, -1 past the last
+    fresh: Any  # [bins, Q] the rooms on air that started last, newest first
     bin_seconds: Any
     end_of_world: Any
 
@@ -77,9 +79,65 @@ def sample_schedule(config: LiveConfig, room_rate: np.ndarray, start_hour: np.nd
     start[late], end[late] = NEVER, NEVER
 
     on_air, count = _bin_rooms(start[:n], end[:n], law.bin_minutes * 60, world, rng)
-    return Schedule(
-        start.astype(np.int32), end.astype(np.int32), on_air, count, np.int32(law.bin_minutes * 60), np.int32(world)
-    )
+    unlisted = np.zeros((len(count), 0), np.int32)
+    seconds = np.int32(law.bin_minutes * 60)
+    return Schedule(start.astype(np.int32), end.astype(np.int32), on_air, count, unlisted, unlisted, seconds, np.int32(world))
+
+
+def with_lists(schedule: Schedule, popularity: np.ndarray, popular: int, fresh: int) -> Schedule:
+    """Lists of the most popular and of the newest rooms of every time bin, for candidate generation.
+
+    A list is made as its bin begins: rooms that start within it have to wait for the next one.
+
+    Args:
+        schedule: rooms and the table of who is on air.
+        popularity: of streamers ``[S+1]``.
+        popular, fresh: places of a request that they fill. The lists are longer, for some of their rooms will have gone off
+            air; what they lack is filled with -1.
+    """
+    room, width = schedule.on_air, schedule.start.shape[1]
+    there = np.arange(room.shape[1])[None] < schedule.count[:, None]
+    begins = np.arange(len(room))[:, None] * int(schedule.bin_seconds)
+    there = there & (schedule.start.ravel()[room] <= begins)
+
+    def best(score: np.ndarray, places: int) -> np.ndarray:
+        length = 2 * places + 4 if places else 0
+        order = np.argsort(-np.where(there, score, -np.inf), axis=1, kind="stable")[:, :length]
+        listed = np.where(np.take_along_axis(there, order, axis=1), np.take_along_axis(room, order, axis=1), -1)
+        return np.pad(listed, ((0, 0), (0, length - listed.shape[1])), constant_values=-1).astype(np.int32)
+
+    newest = schedule.start.ravel()[room].astype(float)
+    return schedule._replace(popular=best(popularity[room // width], popular), fresh=best(newest, fresh))
+
+
+def drop_out(schedule: Schedule, share: float, rng: np.random.Generator) -> Schedule:
+    """An outage: that share of rooms (of those over an hour) goes off air once, for U[2, 20] minutes, and comes back.
+
+    What comes back is another room of the same streamer: whoever watched is cut off and has to be offered it again.
+
+    Source: SIMULATOR section 2 (outage shock).
+    """
+    width, seconds = schedule.start.shape[1], int(schedule.bin_seconds)
+    start, end = (x[:-1].astype(np.int64).ravel() for x in (schedule.start, schedule.end))
+    streamers = len(start) // width
+    room = np.flatnonzero(start < NEVER)
+    hit = room[(rng.random(len(room)) < share) & (end[room] - start[room] > 3600)]
+    # a quarter of an hour at least is left on either side
+    pause = rng.uniform(120, 1200, len(hit))
+    at = start[hit] + 900 + rng.random(len(hit)) * (end[hit] - start[hit] - 1800 - pause)
+    begins, ends = np.append(start[room], (at + pause).astype(np.int64)), end.copy()
+    ends[hit] = at.astype(np.int64)
+    ends = np.append(ends[room], end[hit])
+    owner = np.append(room, hit) // width
+    within = begins < schedule.end_of_world
+    owner, begins, ends = owner[within], begins[within], ends[within]
+    order = np.lexsort((begins, owner))
+    owner, begins, ends = owner[order], begins[order], ends[order]
+    rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    rooms = np.full((2, streamers + 1, int(rank.max(initial=0)) + 1), NEVER, np.int64)
+    rooms[0][owner, rank], rooms[1][owner, rank] = begins, ends
+    on_air, count = _bin_rooms(rooms[0][:-1], rooms[1][:-1], seconds, int(schedule.end_of_world), rng)
+    return schedule._replace(start=rooms[0].astype(np.int32), end=rooms[1].astype(np.int32), on_air=on_air, count=count)
 
 
 def _bin_rooms(
@@ -106,10 +164,17 @@ def widen(schedule: Schedule, rooms: int, columns: int) -> Schedule:
     had = schedule.start.shape[1]
     more = ((0, 0), (0, rooms - had))
     table = np.pad(schedule.on_air, ((0, 0), (0, columns - schedule.on_air.shape[1])))
+
+    def renumbered(room: np.ndarray) -> np.ndarray:
+        """Flat room indices s * R + r, for the new R."""
+        return np.where(room < 0, room, room // had * rooms + room % had)
+
     return schedule._replace(
         start=np.pad(schedule.start, more, constant_values=NEVER),
         end=np.pad(schedule.end, more, constant_values=NEVER),
-        on_air=table // had * rooms + table % had,  # flat room indices s * R + r, for the new R
+        on_air=renumbered(table),
+        popular=renumbered(schedule.popular),
+        fresh=renumbered(schedule.fresh),
     )
 
 

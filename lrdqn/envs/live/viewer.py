@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from lrdqn.config import UserLawConfig
 from lrdqn.envs.live.candidates import DAY
 from lrdqn.envs.live.engagement import Engagement, bounced
+from lrdqn.envs.live.population import START_SPREAD
 from lrdqn.envs.live.session import Arrival, Session
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.types import Reaction
@@ -127,7 +128,7 @@ def leaves(state: Session) -> Bool[Array, "N"]:
 
 def _start_hour(z: Float[Array, "N"], user: Int[Array, "N"], params: LiveParams) -> Float[Array, "N"]:
     """Hour of the day, ``Normal(preferred hour, 2 h)`` wrapped."""
-    return (params.users.active_hour[user] + 2.0 * z) % 24.0
+    return (params.users.active_hour[user] + START_SPREAD * z) % 24.0
 
 
 def open_session(state: Session, arrival: Arrival, time: Int[Array, "N"], law: UserLawConfig) -> Session:

@@ -17,7 +17,7 @@ from lrdqn.envs.live.population import standard_popularity
 from lrdqn.envs.live.schedule import Schedule, sample_schedule, widen
 from lrdqn.types import UNKNOWN, Catalogue, Population
 
-SIM_VERSION = "1"
+SIM_VERSION = "2"
 """Bumped with every change of behaviour of the live world."""
 
 

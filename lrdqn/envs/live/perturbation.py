@@ -1,0 +1,70 @@
+"""Named changes of a world that was drawn already: how a policy fares when the world is no longer what it learnt on.
+
+Constants that were frozen with the population stay, and a world without perturbation is the same to the bit whether or not it
+passes here; each change draws from a stream of its own, so that one does not move the luck of another.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lrdqn.config import PerturbConfig
+from lrdqn.envs.live.population import unit
+from lrdqn.envs.live.schedule import drop_out
+from lrdqn.envs.live.world import LiveParams
+from lrdqn.types import UNKNOWN
+
+
+def perturb(world: LiveParams, config: PerturbConfig, rng: np.random.Generator) -> LiveParams:
+    """Apply every change that is asked for to host arrays.
+
+    - ``taste_drift`` a: ``theta <- normalise((1 - a) theta + a xi)``, xi a random direction; histories tell of the old taste.
+    - ``hook_share``, ``hook_shift``: so many streamers, drawn uniformly, have a larger hook.
+    - ``popularity_shock`` s: ``log P <- log P + s N(0, 1)``.
+    - ``outage_share``: ``schedule.drop_out``.
+    - ``cold_users``: history, loyalties and follows of so many viewers are empty.
+    - ``cold_streamers``: so many streamers stand in the shared row of the identity table.
+
+    Source: SIMULATOR's list of robustness perturbations (section 2; PEERS section 1 names them).
+    """
+    taste, hook, popularity, outage, users, streamers = rng.spawn(6)
+    if config.taste_drift:
+        world = world._replace(users=world.users._replace(interest=turned(world.users.interest, config.taste_drift, taste)))
+    s = world.streamers
+    if config.hook_share:
+        baited = hook.random(len(s.hook) - 1) < config.hook_share
+        s = s._replace(hook=s.hook + np.float32(config.hook_shift) * np.append(baited, False).astype(np.float32))
+    if config.popularity_shock:
+        shock = np.append(popularity.normal(size=len(s.popularity) - 1), 0.0)
+        s = s._replace(popularity=(s.popularity + config.popularity_shock * shock).astype(np.float32))
+    world = world._replace(streamers=s)
+    if config.outage_share:
+        world = world._replace(schedule=drop_out(world.schedule, config.outage_share, outage))
+    if config.cold_users:
+        world = world._replace(users=forgotten(world.users, len(s.hook) - 1, config.cold_users, users))
+    if config.cold_streamers:
+        identity = world.catalogue.identity.copy()
+        identity[:-1][streamers.random(len(identity) - 1) < config.cold_streamers] = UNKNOWN
+        world = world._replace(catalogue=world.catalogue._replace(identity=identity))
+    return world
+
+
+def turned(interest: Any, share: float, rng: np.random.Generator) -> Any:
+    """Interests that have turned some way to a random direction."""
+    xi = unit(rng.normal(size=interest.shape))
+    return unit((1 - share) * interest + share * xi).astype(np.float32)
+
+
+def forgotten(users: Any, nobody: int, share: float, rng: np.random.Generator) -> Any:
+    """Users of whom some have no past."""
+    cold = (rng.random(len(users.interest)) < share)[:, None]
+
+    def empty(name: str, value: Any) -> Any:
+        x = getattr(users, name)
+        return np.where(cold, np.asarray(value, x.dtype), x)
+
+    past = {"history": nobody, "history_watch": 0, "history_reaction": 0, "loyalty": nobody, "loyalty_strength": 0,
+            "loyalty_hours": 0, "followed": False}  # fmt: skip
+    return users._replace(**{name: empty(name, value) for name, value in past.items()})
