@@ -1,6 +1,6 @@
 """Rejax's DQN on the live world: ``lrdqn.interop.live_gymnax_env`` in the five-value form that gymnax had before 1.0.
 
-    PYTHONPATH=. PEER/bin/python benchmarks/interop/rejax_on_live.py [--seeds 3] [--steps 50000]
+    PYTHONPATH=. PEER/bin/python benchmarks/interop/rejax_on_live.py [--seeds 3] [--steps 100000]
 
 PEER is what ``python benchmarks/speed/peers.py rejax`` builds. World and agent are one compiled program; rejax takes no action
 mask: places off air show nothing.
@@ -26,7 +26,7 @@ try:
 except ImportError:
     from benchmarks.interop.judged import WORLD, report
 
-SESSIONS, JUDGED = 16, 512
+SESSIONS, JUDGED = 16, 4096
 
 
 def mean_return(env: Any, params: Any, seed: int, act: Any) -> float:
@@ -35,7 +35,7 @@ def mean_return(env: Any, params: Any, seed: int, act: Any) -> float:
     def one(key: jax.Array) -> jax.Array:
         reset_key, run_key = jax.random.split(key)
         obs, state = env.reset(reset_key, params)
-        mask = jnp.ones(env.num_actions, bool)  # of the first request it is not told
+        mask = state.candidates.mask[0]  # gymnax's reset tells nothing else
 
         def step(carry: Any) -> Any:
             obs, mask, state, key, total, _ = carry
@@ -56,8 +56,8 @@ def play(seed: int, steps: int) -> tuple[float, float]:
     params = env.default_params
     algo = DQN.create(
         env=env, env_params=params, agent_kwargs={"activation": "relu"}, total_timesteps=steps, eval_freq=steps,
-        num_envs=SESSIONS, num_epochs=8, buffer_size=steps, fill_buffer=1024, batch_size=128, learning_rate=1e-3,
-        max_grad_norm=10.0, gamma=0.9, target_update_freq=1024, eps_start=1.0, eps_end=0.05, exploration_fraction=0.4,
+        num_envs=SESSIONS, num_epochs=1, buffer_size=steps, fill_buffer=2048, batch_size=256, learning_rate=1e-3,
+        max_grad_norm=10.0, gamma=0.3, target_update_freq=1024, eps_start=1.0, eps_end=0.05, exploration_fraction=0.6,
         skip_initial_evaluation=True,
     )  # fmt: skip
     state, _ = jax.jit(algo.train)(jax.random.PRNGKey(seed))
@@ -69,6 +69,6 @@ def play(seed: int, steps: int) -> tuple[float, float]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=50_000)
+    parser.add_argument("--steps", type=int, default=100_000)
     asked = parser.parse_args()
     report(f"rejax {version('rejax')} DQN", asked.seeds, asked.steps, play)
