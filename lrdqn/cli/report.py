@@ -1,13 +1,15 @@
-"""``lrdqn report run=PATH``: the table and the learning curve of a run, or all runs of a sweep in one table."""
+"""``lrdqn report run=PATH``: table and learning curve of a run, or all runs of a sweep in one table; ``world=``: pictures of a
+live world."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from lrdqn.cli.launch import launch
-from lrdqn.config import ReportRun
+from lrdqn.config import CalibrateRun, ConfigError, LiveConfig, ReportRun, TrainRun, freeze
 
 JOINED = "joined"
 """Name of the files that join the runs of a sweep."""
@@ -55,21 +57,59 @@ def is_run(folder: Path) -> bool:
     return (folder / RESOLVED).exists() or (folder / SUMMARY).exists()
 
 
+def draw(config: ReportRun) -> None:
+    """Pictures of a live world."""
+    from lrdqn.experiment.picturing import picture_world
+    from lrdqn.io.world_picture import draw_world, ready
+
+    folder = ready(Path(config.out).expanduser())
+    env, seed = world_of(str(config.world))
+    for path in draw_world(picture_world(env, seed, config.sessions), folder):
+        print(path)
+
+
+def world_of(named: str) -> tuple[LiveConfig, int]:
+    """The configuration of a world, and the seed that it is drawn from.
+
+    Raises:
+        InputError: there is no such run, or it played something else.
+    """
+    if named == "default":
+        root = dataclasses.asdict(CalibrateRun(env=dataclasses.asdict(LiveConfig())))
+        return freeze(CalibrateRun, root).env, 0
+    from lrdqn.io.run_folder import read_resolved
+
+    config = freeze(TrainRun, read_resolved(named))
+    if config.env.kind != "live":
+        raise ConfigError("world", named, f"this run played env={config.env.kind}; must be one on the live world")
+    return config.env, config.train.seed
+
+
 def task(config: ReportRun, composed: DictConfig) -> None:
     """One report."""
     del composed
-    folder = Path(config.run).expanduser()
+    if config.world is not None:
+        draw(config)
+        return
+    folder = Path(str(config.run)).expanduser()
     (show if is_run(folder) else show_joined)(folder)
 
 
 def preflight(config: ReportRun) -> None:
     """The folder must hold a finished run, or runs."""
+    if config.run is None and config.world is None:
+        raise ConfigError("run", "???", "is required (or world=PATH)")
+    if config.run is not None and config.world is not None:
+        raise ConfigError("world", config.world, "one report at a time; leave out run or world")
+    if config.world is not None:
+        world_of(config.world)
+        return
     from lrdqn.io.joined import find_runs
     from lrdqn.io.run_folder import read_summary
 
-    folder = Path(config.run).expanduser()
+    folder = Path(str(config.run)).expanduser()
     if is_run(folder) or not find_runs(folder):
-        read_summary(config.run)
+        read_summary(str(config.run))
 
 
 def main() -> None:

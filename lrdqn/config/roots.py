@@ -108,7 +108,10 @@ class CalibrateRun:
 class ReportRun:
     """Root of `lrdqn report`."""
 
-    run: str = said(MISSING, "run folder, or a folder of run folders")
+    run: str | None = said(None, "run folder, or a folder of run folders")
+    world: str | None = said(None, "draw a live world instead: a run folder takes its first seed's, `default` the default one")
+    out: str = said("world", "folder for the pictures of a world")
+    sessions: int = whole(4096, 1, "sessions that watch the world that is drawn")
 
 
 ENVS: dict[str, type[EnvConfig]] = {

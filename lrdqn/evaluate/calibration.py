@@ -18,6 +18,8 @@ from lrdqn.types import Env, Policy, PyTree, View
 
 LOGGED = (
     "clicked",
+    "stayed",
+    "stream_ended",
     "hour",
     "seconds",
     "reward/comments",
@@ -25,9 +27,11 @@ LOGGED = (
     "gifts",
     "gifts_by_price",
     "left",
+    "impatient",
     "returned",
-    "familiar",
 )
+FOLLOWED = 64
+"""Sessions of which the whole request is logged."""
 
 
 class Target(NamedTuple):
@@ -82,9 +86,10 @@ class Row(NamedTuple):
 
 
 def make_log(env: Env, policy: Policy) -> Callable[[PyTree, PyTree, PRNGKeyArray], dict[str, Array]]:
-    """Build ``log(policy_state, world, key) -> {field: [T, N]}``: one cohort of sessions, each logged to its end.
+    """Build ``log(policy_state, world, key) -> {field: [T, N, ...]}``: one cohort of sessions, each logged to its end.
 
-    ``alive`` marks impressions of sessions that had not ended before.
+    ``alive`` marks impressions of sessions that had not ended before; ``offered`` is the request, -1 where a place was empty,
+    of the first ``FOLLOWED`` sessions.
     """
 
     def log(policy_state: PyTree, world: PyTree, key: PRNGKeyArray) -> dict[str, Array]:
@@ -95,9 +100,19 @@ def make_log(env: Env, policy: Policy) -> Callable[[PyTree, PyTree, PRNGKeyArray
         def one(carry: Any, t: Array) -> tuple[Any, dict[str, Array]]:
             state, obs, policy_state, alive = carry
             action, policy_state = policy.act(policy_state, View(obs, catalogue), jax.random.fold_in(act_key, t))
-            recency = jnp.take_along_axis(obs.features[..., 3], action[:, None], axis=1)[:, 0]
+
+            def shown(x: Array) -> Array:
+                return jnp.take_along_axis(x, action[:, None], axis=1)[:, 0]
+
             state, step = env.step(jax.random.fold_in(env_key, t), state, action, world)
-            row = {"alive": alive, **{k: step.info[k] for k in LOGGED if k != "familiar"}, "familiar": recency > 0}
+            row = {k: step.info[k] for k in LOGGED} | {
+                "alive": alive,
+                "familiar": shown(obs.features[..., 3]) > 0,
+                "user": obs.user,
+                "streamer": shown(obs.candidates),
+                "place": action,
+                "offered": jnp.where(obs.mask, obs.candidates, -1)[:FOLLOWED],
+            }
             return (state, step.obs, policy_state, alive & ~(step.terminated | step.truncated)), row
 
         start = (state, obs, policy_state, jnp.ones(env.spec.sessions, bool))

@@ -75,7 +75,8 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
 
     One step is one recommendation request. The action is the place of a candidate, ``[N]`` (or a slate of places ``[N, K]``).
     ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the day, ``clicked``, ``stayed``,
-    ``stream_ended``, ``left`` (the app), ``returned``, ``seconds``, ``gifts``, ``spent``, and ``gifts_by_price`` ``[N, 14]``.
+    ``stream_ended``, ``left`` (the app), ``impatient`` (left for that reason), ``returned``, ``seconds``, ``gifts``, ``spent``,
+    and ``gifts_by_price`` ``[N, 14]``.
 
     Args:
         config: the world's config; validated by ``freeze``.
@@ -149,6 +150,7 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
             "stayed": e.stayed,
             "stream_ended": e.cut,
             "left": left,
+            "impatient": left & (after.patience <= 0),
             "returned": left & returned,
             "seconds": e.seconds,
             "gifts": e.gifts,
