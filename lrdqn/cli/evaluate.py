@@ -28,10 +28,10 @@ def train_config(config: EvaluateRun) -> TrainRun:
     values["runtime"] = dataclasses.asdict(config.runtime) | kept
     if config.population is not None:
         values["env"]["population"] = config.population
-    changes = dataclasses.asdict(config.env.perturb)
-    if changes != dataclasses.asdict(PerturbConfig()):
+    changes, none = (dataclasses.asdict(x) for x in (config.env.perturb, PerturbConfig()))
+    if changed := [name for name in changes if changes[name] != none[name]]:
         if values["env"]["kind"] != "live":
-            raise ConfigError("env.perturb", "...", f"the run played env={values['env']['kind']}; must be live")
+            raise ConfigError("env.perturb", ", ".join(changed), f"the run played env={values['env']['kind']}; must be live")
         values["env"]["perturb"] = changes
     return freeze(TrainRun, values)
 

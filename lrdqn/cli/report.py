@@ -77,8 +77,10 @@ def world_of(named: str) -> tuple[LiveConfig, int]:
     if named == "default":
         root = dataclasses.asdict(CalibrateRun(env=dataclasses.asdict(LiveConfig())))
         return freeze(CalibrateRun, root).env, 0
-    from lrdqn.io.run_folder import read_resolved
+    from lrdqn.io.run_folder import RESOLVED, read_resolved
 
+    if not (Path(named).expanduser() / RESOLVED).is_file():
+        raise ConfigError("world", named, f"no {RESOLVED} there; must be the folder of a run, or `default`")
     config = freeze(TrainRun, read_resolved(named))
     if config.env.kind != "live":
         raise ConfigError("world", named, f"this run played env={config.env.kind}; must be one on the live world")

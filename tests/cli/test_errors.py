@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from lrdqn.cli.evaluate import preflight as evaluate_preflight
-from lrdqn.cli.launch import check
+from lrdqn.cli.evaluate import train_config
+from lrdqn.cli.launch import CONF, check
 from lrdqn.cli.report import preflight as report_preflight
 from lrdqn.cli.train import continued, preflight
-from lrdqn.config import CalibrateRun, EvaluateRun, InputError, ReportRun, TrainRun, TuneRun, register_schemas
+from lrdqn.config import CalibrateRun, EvaluateRun, InputError, ReportRun, TrainRun, TuneRun, freeze, register_schemas
 
 BAD = {
     "agent.gama=.9": "agent.gama=.9: unknown key; did you mean agent.gamma?",
@@ -35,6 +38,10 @@ BAD = {
     "replay.batch_size=100000": "replay.batch_size=100000: must not exceed replay.capacity=16384",
     "env.candidates=5000": "env.candidates=5000: must not exceed the catalogue, env.streamers=1000",
     "env.familiar=16": "env.familiar=16: must be below env.candidates=16",
+    "env=probe evaluate.references=true": "evaluate.references=True: there are none for env=probe; must be false",
+    "env.popular=9 env.fresh=9": "env.candidates=16: familiar, popular, fresh and similar places are 21; must not exceed",
+    "env.choice_model=logit": "env.choice_model=logit: must be one of mnl, proportional, cascade, pbm, bernoulli",
+    "perturbation=quake": "perturbation=quake: must be one of clickbait, cold_wave, outage, popularity_shock, taste_drift",
     "env.slate=2": "env.slate=2: agent=dqn recommends one stream per request; must be 1",
     "env.discount_unit=hours:1": "env.discount_unit=hours:1: must be `decision` or `minutes:X` with X > 0",
     "env.population=/no/such": "env.population=/no/such: no such folder",
@@ -161,6 +168,15 @@ def test_resume_stands_for_the_arguments_of_the_run(tmp_path: Path) -> None:
         continued(["-m", *given])
     with pytest.raises(InputError, match="goes on in its own folder"):
         continued([*given, "hydra.run.dir=elsewhere"])
+
+
+def test_only_a_live_world_can_be_perturbed(tmp_path: Path) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        register_schemas()
+        OmegaConf.save(compose("train", overrides=["env=probe"]), tmp_path / "resolved.yaml")
+        asked = freeze(EvaluateRun, compose("evaluate", overrides=[f"run={tmp_path}", "perturbation=outage"]))
+    with pytest.raises(InputError, match=r"env.perturb=outage_share: the run played env=probe; must be live"):
+        train_config(asked)
 
 
 def test_other_commands_say_what_they_need(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_pictures_are_drawn_and_not_empty(data: WorldPicture, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "said"),
     [([], "run=???: is required (or world=PATH)"), (["run=a", "world=b"], "world=b: one report at a time"),
-     (["world=nowhere"], "nowhere")],
+     (["world=nowhere"], "world=nowhere: no resolved.yaml there")],
 )  # fmt: skip
 def test_what_cannot_be_reported_on_is_said(words: list[str], said: str) -> None:
     program = "from lrdqn.cli.report import main; main()"
