@@ -8,7 +8,7 @@ from jax import Array
 from jaxtyping import Bool, Float, PRNGKeyArray
 
 from lrdqn.baselines.scored import from_scores
-from lrdqn.ops.history import cosine, watch_weight, weighted_mean
+from lrdqn.ops.history import cosine, mean_style
 from lrdqn.types import EnvSpec, LiveObs, Policy, PyTree, View
 
 FAMILIAR = 0.9
@@ -58,7 +58,7 @@ def make_content() -> Policy:
     def score(view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
         del key
         obs, style = view.obs, view.catalogue.style
-        profile = weighted_mean(style[obs.history], watch_weight(obs.history_watch.astype(jnp.float32)))
+        profile = mean_style(style, obs.history, obs.history_watch)
         return cosine(profile[:, None, :], style[obs.candidates])
 
     return from_scores(score, offered)

@@ -40,7 +40,7 @@ class UserLawConfig:
     fatigue: float = said(0.8, "weight of the category's fatigue")
     click_bias: float = said(-0.375, "logit of a click at average utility")
     click_slope: float = said(0.8, "logit of a click per unit of utility")
-    position_decay: float = real(0.85, 0.0, 1.0, "attention lost from one place of a slate to the next (cascade, pbm)")
+    position_decay: float = real(0.85, 0.0, 1.0, "attention kept from one place of a slate to the next (cascade, pbm)")
     cascade_scale: float = real(0.65, 0.0, math.inf, "scale of the exponential cascade (design)", open_low=True)
     choice_floor: float = real(-3.0, -100.0, -0.01, "logit at which the proportional model gives no mass (design)")
     engage_bias: float = said(-2.495, "logit of staying at average utility")

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from lrdqn.ops.history import cosine, watch_weight, weighted_mean
+from lrdqn.ops.history import cosine, mean_style
 from lrdqn.types import Catalogue, LiveObs
 
 
@@ -25,7 +25,7 @@ def flatten(obs: LiveObs, catalogue: Catalogue) -> Float[Array, "N D"]:
         catalogue: of their world.
     """
     style = catalogue.style[obs.candidates]
-    taste = weighted_mean(catalogue.style[obs.history], watch_weight(obs.history_watch.astype(jnp.float32)))
+    taste = mean_style(catalogue.style, obs.history, obs.history_watch)
     places = jnp.concatenate(
         [
             obs.features.astype(jnp.float32),

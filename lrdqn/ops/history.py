@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 FULL_WATCH_SECONDS = 300.0
 
@@ -24,3 +24,8 @@ def cosine(x: Float[Array, "... d"], y: Float[Array, "... d"]) -> Float[Array, "
     """``x . y / (|x| |y|)``, 0 where either is 0."""
     norm = jnp.sqrt(jnp.sum(x * x, axis=-1) * jnp.sum(y * y, axis=-1))
     return jnp.sum(x * y, axis=-1) / jnp.maximum(norm, 1e-6)
+
+
+def mean_style(style: Float[Array, "S d"], history: Int[Array, "B H"], watch: Float[Array, "B H"]) -> Float[Array, "B d"]:
+    """The watch-weighted mean style of a history: what is seen of a viewer's taste. ``watch`` is ``log1p(seconds)``."""
+    return weighted_mean(style[history], watch_weight(watch.astype(jnp.float32)))

@@ -14,7 +14,7 @@ from lrdqn.envs.live.population import HOURLY_WATCH
 from lrdqn.envs.live.schedule import Schedule, is_live, room_at
 from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.world import LiveParams
-from lrdqn.ops.history import cosine, watch_weight, weighted_mean
+from lrdqn.ops.history import cosine, mean_style
 
 DAY = 86_400
 SIMILAR_DRAWN = 4
@@ -134,7 +134,7 @@ def _listed(table: Int[Array, "bins M"], state: Session, params: LiveParams, pla
 def _similar(state: Session, u: Float[Array, "N V"], params: LiveParams, places: int) -> Found:
     """Of uniform draws, the ``places`` nearest to the viewer's history."""
     drawn, style = _uniform(state, u, params), params.catalogue.style
-    profile = weighted_mean(style[state.history], watch_weight(state.history_watch.astype(jnp.float32)))
+    profile = mean_style(style, state.history, state.history_watch)
     near = jnp.where(drawn.mask, cosine(profile[:, None, :], style[drawn.streamer]), -2.0)
     _, best = jax.lax.top_k(near, places)
     return Found(*(jnp.take_along_axis(x, best, axis=1) for x in drawn))
