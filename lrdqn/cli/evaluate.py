@@ -46,11 +46,14 @@ def task(config: EvaluateRun, composed: DictConfig) -> float:
     from rich.console import Console
 
     from lrdqn.experiment import judge_saved
+    from lrdqn.io.group_table import group_table
     from lrdqn.io.table import policy_table, verdicts
 
     began, console = time.perf_counter(), Console()
     summary = judge_saved(run_config, Path(config.run), config.seed, known=config.population is None)
     console.print(policy_table(summary))
+    if groups := group_table(summary):
+        console.print(groups)
     for line in verdicts(summary):
         console.print(line, highlight=False, markup=False)
     console.print(f"{time.perf_counter() - began:.0f} s", highlight=False)

@@ -89,6 +89,16 @@ class EvaluateRun:
 
 
 @dataclass
+class WindowConfig:
+    """Three weeks of a synthetic platform at KuaiLive's proportions, for figures per user and per streamer."""
+
+    sessions: int = whole(20_000, 1, "sessions of each world's window")
+    streamers: int = whole(5000, 1, "streamers there")
+    users: int = whole(4500, 1, "users there; some 250 of them will have clicked, commented, liked and given")
+    days: int = whole(23, 3, "days of the schedule, the first and last without session starts", 365)
+
+
+@dataclass
 class CalibrateRun:
     """Root of `lrdqn calibrate`."""
 
@@ -99,6 +109,7 @@ class CalibrateRun:
     seed: int = whole(0, 0, "root of the randomness", 2**31 - 1)
     sessions: int = whole(4096, 1, "sessions simulated per world for the table")
     worlds: int = whole(4, 1, "worlds that the table pools")
+    window: WindowConfig = field(default_factory=WindowConfig)
     factors: int = whole(16, 2, "length of the fitted user and item vectors")
     check: bool = said(False, "exit 1 when a target is missed")
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)

@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from lrdqn.config import LiveConfig
-from lrdqn.envs.live.population import HOURLY_WATCH
+from lrdqn.envs.live.habits import HOURLY_WATCH
 from lrdqn.envs.live.schedule import Schedule, is_live, room_at
 from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.world import LiveParams

@@ -66,13 +66,13 @@ def appeal(state: Session, streamer: Int[Array, "N K"], room: Int[Array, "N K"],
     loyal = jnp.sum(jnp.where(same, pull[:, None, :], 0.0), axis=2)
     tired = jnp.einsum("ng,nkg->nk", state.fatigue, params.streamers.category[streamer])
     bright = highlight(room, state.time[:, None], params.salt)
+    taste = affinity(params, state.interest, streamer)
     utility = (
-        fresh_utility(params, state.user, streamer)
+        fresh_utility(params, taste, state.category_bias, streamer)
         + law.loyalty * loyal
         + law.highlight * (bright - HIGHLIGHT_SHARE)
         - law.fatigue * tired
     )
-    taste = affinity(params, state.user, streamer)
     experience = (
         law.experience_affinity * taste
         + law.experience_skill * params.streamers.skill[streamer]

@@ -13,9 +13,10 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from lrdqn.config import LiveConfig, discount_minutes
 from lrdqn.envs.live.candidates import DAY, Recall, draw_candidates
 from lrdqn.envs.live.choice import CHOICE_MODELS, appeal, choose
+from lrdqn.envs.live.drift import DRIFTS
 from lrdqn.envs.live.engagement import engage
 from lrdqn.envs.live.observation import OBSERVE, blur
-from lrdqn.envs.live.reward import reward_parts, scalarise
+from lrdqn.envs.live.reward import DELAYS, reward_parts, scalarise
 from lrdqn.envs.live.session import Arrival, Candidates, Session, draw, select
 from lrdqn.envs.live.viewer import arrive, come_back, leaves, live_through, return_probability
 from lrdqn.envs.live.world import LiveParams
@@ -74,9 +75,10 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     """Build the live world for ``sessions`` viewers that step together.
 
     One step is one recommendation request. The action is the place of a candidate, ``[N]`` (or a slate of places ``[N, K]``).
-    ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the day, ``clicked``, ``stayed``,
-    ``stream_ended``, ``left`` (the app), ``impatient`` (left for that reason), ``returned``, ``seconds``, ``gifts``, ``spent``,
-    and ``gifts_by_price`` ``[N, 14]``.
+    ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the day, ``cohort`` of the viewer (0
+    cold, 1 warm, 2 active), ``newcomers`` (share of what was shown), ``clicked``, ``stayed``, ``stream_ended``, ``left`` (the
+    app), ``impatient`` (left for that reason), ``returned``, ``seconds``, ``gifts``, ``spent``, and ``gifts_by_price`` ``[N,
+    14]``.
 
     Args:
         config: the world's config; validated by ``freeze``.
@@ -84,6 +86,7 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     """
     places, recall = config.candidates, Recall.of(config)
     minutes, chances_of = discount_minutes(config.discount_unit), CHOICE_MODELS[config.choice_model]
+    drift, delay = DRIFTS[config.drift], DELAYS[config.reward.delay]
     # Sessions start early enough for a whole episode to fit into the schedule.
     days = max(1, config.schedule.days - 2 - (config.max_sessions if config.episode == "user" else 0))
     rule = end_session if config.episode == "session" else end_user(config.return_elapsed, config.max_sessions)
@@ -126,26 +129,30 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         followed = jnp.any((before.loyalty == streamer[:, None]) & before.followed, axis=1)
         left_on_air = (of_clicked(shown(offered.ends)) - before.time).astype(jnp.float32)
         free = jnp.maximum(before.until - before.time, 0).astype(jnp.float32)
-        wealth = params.users.wealth[before.user]
-        e = engage(draws, clicked, utility, taste, bright, wealth, followed, left_on_air, free, params.law)
+        wealth, rank = params.users.wealth[before.user], params.users.wealth_rank[before.user]
+        e = engage(draws, clicked, utility, taste, bright, wealth, rank, followed, left_on_air, free, params.law)
 
-        after = live_through(before, streamer, e, experience, params)
+        after = drift(live_through(before, streamer, e, experience, params), streamer, e, draws.drift, params)
         left = leaves(after)
         returned = draws.comeback < return_probability(after.satisfaction, params.law)
         ending = rule(after, left, returned, arrival, params)
         over = (after.decisions >= config.horizon) | (ending.session.time >= params.schedule.end_of_world)
         terminated, truncated = ending.terminated, ending.truncated | over
+        earned = reward_parts(e, ending.comeback, params.weights)
+        parts, owed = delay(earned, before.owed, left | terminated | truncated)
 
         # What the session goes on to and what a new one would start with, offered candidates in one call.
-        both = jax.tree.map(lambda x, y: jnp.concatenate([x, y]), ending.session, arrive(arrival, params, days))
+        both = ending.session._replace(owed=owed)
+        both = jax.tree.map(lambda x, y: jnp.concatenate([x, y]), both, arrive(arrival, params, days))
         both = offer(both, u_offer, key, params)
         final, first = (jax.tree.map(lambda x, half=half: x[half], both) for half in (slice(sessions), slice(sessions, None)))
         following = select(terminated | truncated, first, final)
 
-        parts = reward_parts(e, ending.comeback, params.weights)
         unit = jnp.ones_like(e.seconds) if minutes is None else jnp.maximum(e.seconds, 1.0) / (60 * minutes)
         info = {f"reward/{name}": value for name, value in parts._asdict().items()} | {
             "hour": before.time % DAY // 3600,
+            "cohort": params.users.cohort[before.user],
+            "newcomers": jnp.sum(params.streamers.newcomer[streamers] & there, axis=1) / jnp.maximum(jnp.sum(there, axis=1), 1),
             "clicked": e.clicked,
             "stayed": e.stayed,
             "stream_ended": e.cut,
