@@ -117,9 +117,7 @@ def table(made: list[dict[str, Any]], left_out: Mapping[str, str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder for the run to train; a finished one is used again"
-    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the run to train; a finished one is used again")
     parser.add_argument("--run", type=Path, help="a run folder to judge instead of training one")
     parser.add_argument("--seeds", type=int, default=10, help="seeds to train, each with a world of its own (%(default)s)")
     parser.add_argument("words", nargs="*", help="further words of lrdqn train, such as content=multimodal")

@@ -16,10 +16,11 @@ from envs.worlds import live_config, small_world
 
 from lrdqn import build
 from lrdqn.baselines import make_content, make_random
-from lrdqn.config import ConfigError, ViewConfig, ViewsConfig
+from lrdqn.config import ConfigError, InputError, ViewConfig, ViewsConfig
 from lrdqn.envs.live import LiveParams, make_live, sample_population
 from lrdqn.envs.live.content import layout, mixing, multimodal
 from lrdqn.evaluate.cohort import make_cohort
+from lrdqn.experiment.setup import digest
 
 WIDTHS = {"text": (16, slice(0, 16), 16), "image": (16, slice(17, 33), 33), "audio": (8, slice(34, 42), 42)}
 """Width, columns and place of the gap's sign, of the default views, counted by hand."""
@@ -205,9 +206,18 @@ def test_embeddings_are_shown_as_unit_rows_and_gaps_as_zeros(tmp_path: Path) -> 
     assert obs.candidates.shape == (8, 8)
 
 
-def test_large_worlds_are_refused_with_their_views_counted() -> None:
-    from lrdqn.config import InputError
+def test_a_changed_embedding_file_is_another_world(tmp_path: Path) -> None:
+    """By the digest of its worlds a run that goes on knows that it is no longer the one it was."""
+    path, table = tmp_path / "e.npy", np.random.default_rng(0).normal(size=(50, 6))
+    env = live_config(streamers=50, users=20, content="embeddings", embeddings=str(path))
+    found = []
+    for change in (0.0, 0.0, 0.1):
+        np.save(path, table + change * np.eye(50, 6))
+        found.append(digest(build.build_worlds(env, 0, 1)))
+    assert found[0] == found[1] != found[2]
 
+
+def test_large_worlds_are_refused_with_their_views_counted() -> None:
     large = live_config(streamers=2_000_000, users=200, content="multimodal")
     with pytest.raises(InputError, match=r"env\.streamers=2000000: 1 worlds would take"):
         build.refuse_large_worlds(large, 1, 2**30)

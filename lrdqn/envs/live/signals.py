@@ -57,15 +57,13 @@ def recent_reactions(time: Int[Array, "N"], room: Int[Array, "N C"], params: Liv
     """
     xi, start = params.law.reaction_highlight, params.schedule.start.reshape(-1)[room]
     mean = HIGHLIGHT_SHARE * jnp.exp(xi * (1 - HIGHLIGHT_SHARE)) + (1 - HIGHLIGHT_SHARE) * jnp.exp(-xi * HIGHLIGHT_SHARE)
-    counted, awaited = jnp.zeros(room.shape, jnp.float32), jnp.zeros(room.shape, jnp.float32)
-    for back in range(1, COUNTED_MINUTES + 1):
-        minute = (time // 60 - back)[:, None] + jnp.zeros_like(room)
-        expected = jnp.where(minute * 60 >= start, expected_reactions(room, minute, params), 0.0)
-        lively = jnp.exp(xi * (highlight(room, minute * 60, params.salt) - HIGHLIGHT_SHARE)) / mean
-        luck = chance(room, minute, params.salt, REACTION_STREAM)
-        counted += poisson_quantile(luck, expected * lively)
-        awaited += expected
-    return jnp.log((counted + 0.5) / (awaited + 0.5))
+    back = jnp.arange(1, COUNTED_MINUTES + 1)
+    minute = (time // 60)[:, None, None] - back[None, None] + jnp.zeros_like(room)[:, :, None]
+    there = room[:, :, None] + jnp.zeros_like(minute)
+    expected = jnp.where(minute * 60 >= start[:, :, None], expected_reactions(there, minute, params), 0.0)
+    lively = jnp.exp(xi * (highlight(there, minute * 60, params.salt) - HIGHLIGHT_SHARE)) / mean
+    counted = poisson_quantile(chance(there, minute, params.salt, REACTION_STREAM), expected * lively)
+    return jnp.log((jnp.sum(counted, axis=2) + 0.5) / (jnp.sum(expected, axis=2) + 0.5))
 
 
 def audio_cue(time: Int[Array, "N"], room: Int[Array, "N C"], params: LiveParams) -> Float[Array, "N C"]:
