@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from lrdqn.cli.calibrate import preflight as calibrate_preflight
 from lrdqn.cli.evaluate import preflight as evaluate_preflight
 from lrdqn.cli.evaluate import train_config
 from lrdqn.cli.launch import CONF, check
@@ -124,6 +126,15 @@ def test_good_input_passes() -> None:
     check("train", TrainRun, ["env=gymnax", "env.name=CartPole-v1"], preflight)
     check("train", TrainRun, ["env=gymnax", "env.name=FrozenLake-misc", "network=table", "agent=q_learning"], preflight)
     check("train", TrainRun, ["-m", "experiment=cartpole,catch"], preflight)
+
+
+def test_embeddings_are_checked_before_anything_is_compiled(tmp_path: Path) -> None:
+    words = ["content=embeddings", f"env.embeddings={tmp_path}/e.npy", "env.streamers=60"]
+    np.save(tmp_path / "e.npy", np.ones((60, 4)))
+    check("train", TrainRun, words, preflight)
+    check("calibrate", CalibrateRun, words, calibrate_preflight)
+    with pytest.raises(InputError, match=r"env\.embeddings=.*e\.npy: has 60 rows for 70 streamers"):
+        check("train", TrainRun, [*words[:2], "env.streamers=70"], preflight)
 
 
 def test_games_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
