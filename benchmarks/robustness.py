@@ -4,7 +4,8 @@
 
 Trains ``lrdqn train`` (or takes the run folder given) and judges all of its policies under every ``conf/perturbation/*.yaml``,
 on the session starts of the run's own table: seed by seed the same viewers at the same hours with the same luck, so a change
-is a paired difference. What a run has nothing of, as views where ``env.content=exact``, is left out and named below the table.
+is a paired difference (but ``outage`` draws the order of who is on air anew, so there other streams are offered by chance).
+What a run has nothing of, as views where ``env.content=exact``, is left out and named below the table.
 """
 
 from __future__ import annotations
