@@ -226,7 +226,7 @@ class LiveObs(NamedTuple):
     candidates: Int[Array, "N C"]
     """Streamers on air; ``S`` stands for "show nothing"."""
     features: Float[Array, "N C F"]
-    """Log viewers, hours on air, followed, recency of the last visit."""
+    """Log viewers, hours on air, followed, recency of the last visit; behind them what ``env.live_signals`` adds."""
     mask: Bool[Array, "N C"]
 
 
@@ -236,6 +236,7 @@ class Catalogue(NamedTuple):
     identity: Int[Array, "S+1"]
     """Row of the identity table; ``UNKNOWN`` for streamers that the policy has never met."""
     style: Float[Array, "S+1 d"]
+    """What is shown of the streamer's content (``env.content``)."""
     category: Float[Array, "S+1 G"]
     tags: Float[Array, "S+1 T"]
     profile: Float[Array, "U P"]

@@ -27,6 +27,10 @@ def train_config(config: EvaluateRun) -> TrainRun:
     kept = {name: values["runtime"][name] for name in ("prng", "precision")}  # the run's own table needs them
     values["runtime"] = dataclasses.asdict(config.runtime) | kept
     if config.population is not None:
+        if file := values["env"].get("embeddings"):
+            raise ConfigError(
+                "population", config.population, f"env.embeddings={file} shows the run's own streamers; leave it out"
+            )
         values["env"]["population"] = config.population
     changes, none = (dataclasses.asdict(x) for x in (config.env.perturb, PerturbConfig()))
     if changed := [name for name in changes if changes[name] != none[name]]:

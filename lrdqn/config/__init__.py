@@ -29,6 +29,8 @@ from lrdqn.config.world import (
     RewardConfig,
     ScheduleConfig,
     UserLawConfig,
+    ViewConfig,
+    ViewsConfig,
 )
 
 __all__ = [
@@ -60,6 +62,8 @@ __all__ = [
     "TrainRun",
     "TuneRun",
     "UserLawConfig",
+    "ViewConfig",
+    "ViewsConfig",
     "axes_of",
     "discount_minutes",
     "freeze",

@@ -116,6 +116,25 @@ class PerturbConfig:
     outage_share: float = real(0.0, 0.0, 1.0, "share of rooms that drop out once, for 2 to 20 minutes")
     cold_users: float = real(0.0, 0.0, 1.0, "share of viewers of whom nothing is known: no history, no loyalties")
     cold_streamers: float = real(0.0, 0.0, 1.0, "share of streamers that no policy has met")
+    missing_views: float = real(0.0, 0.0, 1.0, "share of the views of streamers that go missing (content=multimodal)")
+
+
+@dataclass
+class ViewConfig:
+    """One view of a streamer's content."""
+
+    width: int = whole(16, 0, "numbers of this view; 0 leaves it out", 4096)
+    noise: float = real(1.0, 0.0, 100.0, "standard deviation of its noise over that of its signal (design)")
+    missing: float = real(0.0, 0.0, 1.0, "share of streamers without it (design)")
+
+
+@dataclass
+class ViewsConfig:
+    """What is seen of a streamer's content where ``env.content=multimodal`` (SIMULATOR section 3)."""
+
+    text: ViewConfig = field(default_factory=lambda: ViewConfig(16, 0.5, 0.1))
+    image: ViewConfig = field(default_factory=lambda: ViewConfig(16, 1.0, 0.1))
+    audio: ViewConfig = field(default_factory=lambda: ViewConfig(8, 1.0, 0.3))
 
 
 @dataclass
@@ -166,6 +185,13 @@ class LiveConfig(EnvConfig):
         "observable", ("observable", "noisy", "full"), "what is seen: as a platform does, blurred, or the truth too"
     )
     obs_noise: float = real(1.0, 0.0, 100.0, "strength of the blur (obs=noisy)")
+    live_signals: bool = said(False, "show signs of highlights: recent reactions, and the sound of the room half a minute ago")
+    content: str = choice(
+        "exact", ("exact", "multimodal", "embeddings"), "what is shown of a streamer's content: its style, views of it, a file"
+    )
+    content_views: ViewsConfig = field(default_factory=ViewsConfig)
+    embeddings: str | None = said(None, "file .npy or .npz of a row per streamer (content=embeddings)")
+    embedding_ids: str | None = said(None, "file .npy of each streamer's row there, -1 for none; null: in order")
     history: int = whole(20, 1, "watches remembered in the observation")
     loyalty_slots: int = whole(8, 1, "streamers a user can be loyal to")
     law: UserLawConfig = field(default_factory=UserLawConfig)

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from lrdqn.cli.calibrate import preflight as calibrate_preflight
 from lrdqn.cli.evaluate import preflight as evaluate_preflight
 from lrdqn.cli.evaluate import train_config
 from lrdqn.cli.launch import CONF, check
@@ -41,7 +43,13 @@ BAD = {
     "env=probe evaluate.references=true": "evaluate.references=True: there are none for env=probe; must be false",
     "env.popular=9 env.fresh=9": "env.candidates=16: familiar, popular, fresh and similar places are 21; must not exceed",
     "env.choice_model=logit": "env.choice_model=logit: must be one of mnl, proportional, cascade, pbm, bernoulli",
-    "perturbation=quake": "perturbation=quake: must be one of clickbait, cold_wave, outage, popularity_shock, taste_drift",
+    "perturbation=quake": "perturbation=quake: must be one of clickbait, cold_wave, missing_views, outage, popularity_shock",
+    "content=video": "content=video: must be one of embeddings, exact, multimodal",
+    "content=embeddings": "env.embeddings=null: env.content=embeddings needs a file, env.embeddings=PATH.npy",
+    "content=embeddings env.embeddings=/no/such.npy": "env.embeddings=/no/such.npy: no such file; must be a .npy or .npz file",
+    "env.embeddings=x.npy": "env.embeddings=x.npy: env.content=exact reads no file; use content=embeddings",
+    "perturbation=missing_views": "env.perturb.missing_views=0.5: env.content=exact has no views; use content=multimodal",
+    "env.content_views.text.missing=2": "env.content_views.text.missing=2.0: must lie in [0, 1]",
     "env.slate=2": "env.slate=2: agent=dqn recommends one stream per request; must be 1",
     "env.discount_unit=hours:1": "env.discount_unit=hours:1: must be `decision` or `minutes:X` with X > 0",
     "env.population=/no/such": "env.population=/no/such: no such folder",
@@ -120,6 +128,15 @@ def test_good_input_passes() -> None:
     check("train", TrainRun, ["-m", "experiment=cartpole,catch"], preflight)
 
 
+def test_embeddings_are_checked_before_anything_is_compiled(tmp_path: Path) -> None:
+    words = ["content=embeddings", f"env.embeddings={tmp_path}/e.npy", "env.streamers=60"]
+    np.save(tmp_path / "e.npy", np.ones((60, 4)))
+    check("train", TrainRun, words, preflight)
+    check("calibrate", CalibrateRun, words, calibrate_preflight)
+    with pytest.raises(InputError, match=r"env\.embeddings=.*e\.npy: has 60 rows for 70 streamers"):
+        check("train", TrainRun, [*words[:2], "env.streamers=70"], preflight)
+
+
 def test_games_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"env=gymnax: needs gymnax; pip install 'lrdqn\[games\]'"):
@@ -176,6 +193,16 @@ def test_only_a_live_world_can_be_perturbed(tmp_path: Path) -> None:
         OmegaConf.save(compose("train", overrides=["env=probe"]), tmp_path / "resolved.yaml")
         asked = freeze(EvaluateRun, compose("evaluate", overrides=[f"run={tmp_path}", "perturbation=outage"]))
     with pytest.raises(InputError, match=r"env.perturb=outage_share: the run played env=probe; must be live"):
+        train_config(asked)
+
+
+def test_embeddings_are_those_of_the_runs_own_streamers(tmp_path: Path) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        register_schemas()
+        words = ["content=embeddings", "env.embeddings=e.npy"]
+        OmegaConf.save(compose("train", overrides=words), tmp_path / "resolved.yaml")
+        asked = freeze(EvaluateRun, compose("evaluate", overrides=[f"run={tmp_path}", "population=other"]))
+    with pytest.raises(InputError, match=r"population=other: env\.embeddings=e\.npy shows the run's own streamers"):
         train_config(asked)
 
 

@@ -18,6 +18,7 @@ from lrdqn.envs.live.engagement import engage
 from lrdqn.envs.live.observation import OBSERVE, blur
 from lrdqn.envs.live.reward import DELAYS, reward_parts, scalarise
 from lrdqn.envs.live.session import Arrival, Candidates, Session, draw, select
+from lrdqn.envs.live.signals import SIGNALS
 from lrdqn.envs.live.viewer import arrive, come_back, leaves, live_through, return_probability
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.types import Catalogue, Env, EnvSpec, LiveObs, TimeStep
@@ -91,10 +92,10 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     days = max(1, config.schedule.days - 2 - (config.max_sessions if config.episode == "user" else 0))
     rule = end_session if config.episode == "session" else end_user(config.return_elapsed, config.max_sessions)
 
-    see = OBSERVE[config.obs]
+    see, signals = OBSERVE[config.obs], SIGNALS if config.live_signals else ()
 
     def offer(session: Session, u: Float[Array, "N V"], key: PRNGKeyArray, params: LiveParams) -> LiveState:
-        candidates = draw_candidates(session, u, params, recall)
+        candidates = draw_candidates(session, u, params, recall, signals)
         if config.obs == "noisy":
             candidates = blur(candidates, config.obs_noise, jax.random.fold_in(key, HAZE))
         return LiveState(session, candidates)

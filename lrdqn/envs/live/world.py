@@ -96,7 +96,9 @@ def id_dtype(streamers: int) -> type[np.signedinteger[Any]]:
     return np.int16 if streamers < np.iinfo(np.int16).max else np.int32
 
 
-def make_world(config: LiveConfig, population: Population, rng: np.random.Generator, known: bool = True) -> LiveParams:
+def make_world(
+    config: LiveConfig, population: Population, rng: np.random.Generator, known: bool = True, shown: Any = None
+) -> LiveParams:
     """Draw a schedule for ``population`` and lay everything out as host arrays, padded with the empty streamer.
 
     Args:
@@ -104,6 +106,7 @@ def make_world(config: LiveConfig, population: Population, rng: np.random.Genera
         population: users and streamers.
         rng: source of the schedule and of the highlights.
         known: whether policies have met these streamers; ``False`` maps all of them to the shared identity row.
+        shown: what policies are shown of the streamers' content ``[S, D]`` (``content.CONTENT``); ``None`` shows the style.
     """
     ids = id_dtype(len(population.style))
 
@@ -145,7 +148,7 @@ def make_world(config: LiveConfig, population: Population, rng: np.random.Genera
         ),
         catalogue=Catalogue(
             identity=scalar(np.append(identity, streamers + 1), np.int32),
-            style=pad(population.style),
+            style=pad(population.style if shown is None else shown),
             category=pad(population.category),
             tags=pad(population.tags),
             profile=population.profile,
