@@ -11,10 +11,11 @@ import numpy as np
 from rich.console import Console
 
 from lrdqn.config import CalibrateRun
-from lrdqn.envs.live.population import complete, freeze_utility, sample_population
+from lrdqn.envs.live.population import complete, draw_past, freeze_utility, sample_population
 from lrdqn.io.population import save_population
 
 if TYPE_CHECKING:
+    from lrdqn.data.watched_population import Directions
     from lrdqn.types import Population
 
 
@@ -65,9 +66,29 @@ def fit_kuailive(config: CalibrateRun) -> None:
     population = drawn_around(fit.fields, config, rng)
     card = watched_card(fit, found, population)
     save_population(Path(str(config.out)), population, card | {"law": law, "figures": figures})
-    told = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in found.recall.items() if value is not None)
-    console.print(f"held-out recall@20: {told} ({found.held_out_users} users); style from {found.origin}", highlight=False)
+    say_recall(console, found)
     say_where(console, config, law)
+
+
+def fit_kuairand(config: CalibrateRun) -> None:
+    """Read a KuaiRand folder, print its rates beside the published ones, write a population of what it tells."""
+    from lrdqn.data import kuairand, kuairand_fit
+    from lrdqn.data.watched_population import watched_card
+    from lrdqn.evaluate.kuairand_figures import kuairand_rows
+    from lrdqn.io.log_table import log_table
+
+    console = Console()
+    log = kuairand.read_kuairand(Path(str(config.path)))
+    seen = "no log, rates only" if log.log is None else f"{len(log.log.user):,} impressions"
+    console.print(f"read {len(log.user_id):,} users and {len(log.video_id):,} videos, {seen}", highlight=False)
+    console.print(log_table(kuairand_rows(log), "these files against what was published of KuaiRand-Pure"))
+    rng = np.random.default_rng(config.seed)
+    fit, found = kuairand_fit.fit_kuairand(log, config, rng)
+    population = drawn_around(fit.fields, config, rng)
+    save_population(Path(str(config.out)), population, watched_card(fit, found, population))
+    if found is not None:
+        say_recall(console, found)
+    say_where(console, config, {})
 
 
 def drawn_around(fields: Mapping[str, np.ndarray], config: CalibrateRun, rng: np.random.Generator) -> Population:
@@ -83,7 +104,13 @@ def drawn_around(fields: Mapping[str, np.ndarray], config: CalibrateRun, rng: np
     if "hook" in fields or "profile" in fields:
         own: dict[str, Any] = {name: fields[name] for name in ("hook", "profile") if name in fields}
         population = freeze_utility(population._replace(**own), config.env.law, rng)
-    return population
+    return population if "history" in fields else draw_past(population, config.env, rng)
+
+
+def say_recall(console: Console, found: Directions) -> None:
+    """How well the vectors predict whom users will like next, beside their rivals."""
+    told = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in found.recall.items() if value is not None)
+    console.print(f"held-out recall@20: {told} ({found.held_out_users} users); style from {found.origin}", highlight=False)
 
 
 def say_where(console: Console, config: CalibrateRun, law: Mapping[str, float]) -> None:
@@ -100,4 +127,8 @@ def say_where(console: Console, config: CalibrateRun, law: Mapping[str, float]) 
     console.print(f"population folder: {out}\ntrain on it: {command}", highlight=False, soft_wrap=True)
 
 
-FITS: dict[str, Callable[[CalibrateRun], None]] = {"movielens": fit_movielens, "kuailive": fit_kuailive}
+FITS: dict[str, Callable[[CalibrateRun], None]] = {
+    "movielens": fit_movielens,
+    "kuailive": fit_kuailive,
+    "kuairand": fit_kuairand,
+}

@@ -121,8 +121,9 @@ def _numbers(file: Path, name: str, column: Column, chunks: Any) -> np.ndarray:
             raise InputError(f"{file}:{at + 2}: {name} is empty; {allowed}")
         chunks = chunks.fill_null(int(column.empty) if column.kind == "int" else column.empty)
     values = chunks.to_numpy()
-    if values.size and not (column.low <= values.min() and values.max() <= column.high):
-        at = int(np.flatnonzero(~((values >= column.low) & (values <= column.high)))[0])
+    outside = (values < column.low) | (values > column.high)  # not so of NaN, which stands for an empty one
+    if outside.any():
+        at = int(np.flatnonzero(outside)[0])
         raise InputError(f"{file}:{at + 2}: {name}={values[at]}: {allowed}")
     return values
 

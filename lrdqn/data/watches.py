@@ -11,7 +11,7 @@ from lrdqn.config import UserLawConfig
 from lrdqn.data.ratings import HIGHEST, LOWEST, RatingLog, place_in_group
 
 LONG = 60.0
-"""Seconds from which a watch counts as liked; a comment, like, gift or follow makes any watch one."""
+"""Seconds from which a watch of a live stream counts as liked."""
 FULL = 600.0
 """Seconds of a watch that counts in full for loyalty (SIMULATOR section 6)."""
 LONGEST_HOURS = 14 * 24.0
@@ -34,11 +34,13 @@ class WatchLog(NamedTuple):
     """Bits of ``lrdqn.types.Reaction``."""
     n_users: int
     n_items: int
+    long: float = LONG
+    """Seconds from which a watch counts as liked; with a reaction any does."""
 
     @property
     def liked(self) -> Bool[np.ndarray, "n"]:
-        """Watches of a minute or more, and those with a reaction."""
-        return (self.seconds >= LONG) | (self.reaction > 0)
+        """Long watches, and those with a reaction."""
+        return (self.seconds >= self.long) | (self.reaction > 0)
 
 
 def sorted_log(log: WatchLog) -> WatchLog:
@@ -109,7 +111,7 @@ def first_meetings(log: WatchLog) -> RatingLog:
 
 
 def past(log: WatchLog, history: int) -> dict[str, np.ndarray]:
-    """``history``, ``history_watch``, ``history_reaction`` (each ``[U, H]``) of the H = ``history`` newest watches of a user."""
+    """The H = ``history`` newest watches of a user: ``history``, ``history_watch``, ``history_reaction``, each ``[U, H]``."""
     user, item, seconds, reaction = (x[::-1] for x in (log.user, log.item, log.seconds, log.reaction))
     place = place_in_group(user)
     keep = place < history

@@ -54,9 +54,9 @@ def make_mini(
 ) -> Mini:  # fmt: skip
     """Draw the log.
 
-    Popularity is Zipf with exponent 1.1; a streamer's rooms start at a preferred hour with chance .6, else anywhere; lengths are
-    lognormal with median 2 h and log-sd .9, cut at the second midnight; clicks per user are lognormal with log-sd 1.2, half of
-    them within the user's topic, a third on the streamer clicked before; watches are .87 LogNormal(4.04 s, 1.0) + .13
+    Popularity is Zipf with exponent 1.1; a streamer's rooms start at a preferred hour with chance .6, else anywhere; lengths
+    are lognormal with median 2 h and log-sd .9, cut at the second midnight; clicks per user are lognormal with log-sd 1.2, half
+    of them within the user's topic, a third on the streamer clicked before; watches are .87 LogNormal(4.04 s, 1.0) + .13
     LogNormal(216 s, 1.43); reactions are the likelier the longer the watch, at the published rates per click; impressions
     without a click are of any room.
     """

@@ -250,3 +250,8 @@ def _live_a_past(population: Population, config: LiveConfig, rng: np.random.Gene
         loyalty_hours=np.maximum(hours, 1.0).astype(np.float32),
         followed=(g > 0) & (rng.random(g.shape) < 0.25 * strength),
     )
+
+
+def draw_past(population: Population, config: LiveConfig, rng: np.random.Generator) -> Population:
+    """The population with a past drawn anew, as a synthetic one has it: for logs that do not say who watched whom."""
+    return _live_a_past(population, config, rng)
