@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data.kuailive_mini import make_mini
+from data.kuairand_mini import make_mini as make_rand
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
@@ -156,6 +158,32 @@ def test_a_population_fitted_to_movielens_is_trained_on(tmp_path: Path, shared_d
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
     lrdqn(tmp_path, "train", "env.population=pop", *SMALL, code=2)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_population_and_constants_fitted_to_kuailive_are_trained_on(tmp_path: Path) -> None:
+    """The command that is printed is the one that is run."""
+    make_mini(users=40, streamers=80, rooms=300).write(tmp_path / "log dir")
+    printed = lrdqn(tmp_path, "calibrate", "source=kuailive", "path=log dir", "out=pop", "streamers=60", "factors=8")
+    assert "held-out recall@20" in printed
+    assert "lrdqn train env.population=pop $(cat pop.overrides)" in printed
+    overrides = (tmp_path / "pop.overrides").read_text().split()
+    card = json.loads((tmp_path / "pop/card.json").read_text())
+    assert overrides == [f"{key}={value}" for key, value in card["law"].items()]
+    assert all(override in printed for override in overrides)
+    assert (card["streamers"], card["users"]) == (60, 40)
+    small = [o for o in SMALL if not o.startswith("env.")]
+    lrdqn(tmp_path, "train", "env.population=pop", *overrides, "hydra.run.dir=run", *small, "debug=fast")
+    resolved = (tmp_path / "run/resolved.yaml").read_text()
+    assert f"dwell_median: {card['law']['env.law.dwell_median']}" in resolved
+
+
+def test_a_population_fitted_to_kuairand_is_trained_on(tmp_path: Path) -> None:
+    make_rand(impressions=3000).write(tmp_path / "log")
+    printed = lrdqn(tmp_path, "calibrate", "source=kuairand", "path=log", "out=pop", "factors=8")
+    assert "Beta a" in printed
+    small = [o for o in SMALL if not o.startswith("env.")]
+    lrdqn(tmp_path, "train", "env.population=pop", "hydra.run.dir=run", *small, "debug=fast")
+    assert "source=kuairand" not in printed.rsplit("train on it", 1)[1]
 
 
 def test_the_world_is_compared_with_real_figures(tmp_path: Path) -> None:

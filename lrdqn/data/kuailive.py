@@ -80,7 +80,8 @@ class KuaiLive(NamedTuple):
     operation_tag: Text
     first_live: Int[np.ndarray, "m"]
     """Day of a streamer's first room, in days since 1970 (China)."""
-    negatives: Events | None
+    negatives: int | None
+    """Impressions without a click."""
     embeddings: Path | None
 
 
@@ -118,7 +119,7 @@ def read_kuailive(path: Path) -> KuaiLive:
         streamer_id=streamers["streamer_id"],
         operation_tag=streamers["live_operation_tag"],
         first_live=_days(_file(path, "streamer"), "first_live_timestamp", streamers["first_live_timestamp"]),
-        negatives=_events(path, "negative") if _file(path, "negative").is_file() else None,
+        negatives=len(_read(path, "negative", {"user_id": ID})["user_id"]) if _file(path, "negative").is_file() else None,
         embeddings=next((file for file in titles if file.is_file()), None),
     )
     if not log.clicks.size:

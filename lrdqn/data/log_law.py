@@ -166,7 +166,7 @@ def fitted_law(log: KuaiLive) -> dict[str, float]:
         "env.schedule.habit": habit,
     }
     if log.negatives is not None:
-        clicked = log.clicks.size / (log.clicks.size + log.negatives.size)
+        clicked = log.clicks.size / (log.clicks.size + log.negatives)
         found["env.law.click_bias"] = law.click_bias + logit(clicked) - logit(CLICKED_SHARE)
     return {key: float(f"{value:.4g}") for key, value in found.items()}
 

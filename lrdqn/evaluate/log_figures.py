@@ -82,7 +82,7 @@ def _of_watches(log: KuaiLive) -> dict[str, float]:
         **{f"{k} per viewer-minute": n / minutes for k, n in counts.items()},
     }
     if log.negatives is not None:
-        figures["click per impression"] = clicks.size / (clicks.size + log.negatives.size)
+        figures["click per impression"] = clicks.size / (clicks.size + log.negatives)
     return figures
 
 

@@ -186,8 +186,13 @@ def test_other_commands_say_what_they_need(tmp_path: Path) -> None:
         check("evaluate", EvaluateRun, [f"run={tmp_path}/none"], evaluate_preflight)
     with pytest.raises(InputError, match="env=garnet: chooses a network too, and lrdqn calibrate has none"):
         check("calibrate", CalibrateRun, ["env=garnet"], lambda config: None)
-    with pytest.raises(InputError, match="path=null: source=movielens needs the folder"):
-        check("calibrate", CalibrateRun, ["source=movielens"], lambda config: None)
+    for source in ("movielens", "kuailive", "kuairand"):
+        with pytest.raises(InputError, match=f"path=null: source={source} needs the folder"):
+            check("calibrate", CalibrateRun, [f"source={source}"], lambda config: None)
+    with pytest.raises(InputError, match=r"source=kwai: must be one of world, movielens, kuailive, kuairand"):
+        check("calibrate", CalibrateRun, ["source=kwai"], lambda config: None)
+    with pytest.raises(InputError, match=r"users=1: must"):
+        check("calibrate", CalibrateRun, ["users=1"], lambda config: None)
     with pytest.raises(InputError, match="out=null"):
         check("calibrate", CalibrateRun, ["source=movielens", f"path={tmp_path}"], lambda config: None)
 
@@ -208,6 +213,8 @@ def lrdqn(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("report", "run=nowhere"),
         ("train", "-m", "agent=x,y"),
         ("train", "env=gymnax", "env.name=typo"),
+        ("calibrate", "source=kuailive", "path=.", "out=pop"),
+        ("calibrate", "source=kuairand", "path=.", "out=pop"),
     ],
 )
 def test_the_shell_sees_one_line_and_exit_code_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
