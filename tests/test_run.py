@@ -14,6 +14,9 @@ import pytest
 from data.kuailive_mini import make_mini
 from data.kuairand_mini import make_mini as make_rand
 
+from lrdqn import build
+from lrdqn.config import LiveConfig
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["train.seeds=2", "train.sessions=32", "train.env_steps=1024", "train.update_period=32", "train.warmup_steps=256",
@@ -171,19 +174,19 @@ def test_a_population_and_constants_fitted_to_kuailive_are_trained_on(tmp_path: 
     assert overrides == [f"{key}={value}" for key, value in card["law"].items()]
     assert all(override in printed for override in overrides)
     assert (card["streamers"], card["users"]) == (60, 40)
-    small = [o for o in SMALL if not o.startswith("env.")]
-    lrdqn(tmp_path, "train", "env.population=pop", *overrides, "hydra.run.dir=run", *small, "debug=fast")
+    once = ["debug=fast", "train.seeds=1", "train.myopic=false", "env.horizon=20"]
+    lrdqn(tmp_path, "train", "env.population=pop", *overrides, "hydra.run.dir=run", *once)
     resolved = (tmp_path / "run/resolved.yaml").read_text()
     assert f"dwell_median: {card['law']['env.law.dwell_median']}" in resolved
 
 
-def test_a_population_fitted_to_kuairand_is_trained_on(tmp_path: Path) -> None:
+def test_a_population_fitted_to_kuairand_is_a_world(tmp_path: Path) -> None:
     make_rand(impressions=3000).write(tmp_path / "log")
     printed = lrdqn(tmp_path, "calibrate", "source=kuairand", "path=log", "out=pop", "factors=8")
     assert "Beta a" in printed
-    small = [o for o in SMALL if not o.startswith("env.")]
-    lrdqn(tmp_path, "train", "env.population=pop", "hydra.run.dir=run", *small, "debug=fast")
-    assert "source=kuairand" not in printed.rsplit("train on it", 1)[1]
+    assert printed.endswith("train on it: lrdqn train env.population=pop\n")
+    world = build.build_worlds(LiveConfig(population=str(tmp_path / "pop")), 0, 1)
+    assert world.streamers.style.shape == (1, 91, 8)
 
 
 def test_the_world_is_compared_with_real_figures(tmp_path: Path) -> None:
