@@ -51,11 +51,12 @@ class Mini(NamedTuple):
 
 def make_mini(
     users: int = 200, streamers: int = 2000, rooms: int = 6000, seed: int = 0, median_clicks: float = 60.0, negatives: int = 5,
+    midnights: int = 2,
 ) -> Mini:  # fmt: skip
     """Draw the log.
 
     Popularity is Zipf with exponent 1.1; a streamer's rooms start at a preferred hour with chance .6, else anywhere; lengths
-    are lognormal with median 2 h and log-sd .9, cut at the second midnight; clicks per user are lognormal with log-sd 1.2, half
+    are lognormal with median 2 h and log-sd .9, cut at a midnight; clicks per user are lognormal with log-sd 1.2, half
     of them within the user's topic, a third on the streamer clicked before; watches are .87 LogNormal(4.04 s, 1.0) + .13
     LogNormal(216 s, 1.43); reactions are the likelier the longer the watch, at the published rates per click; impressions
     without a click are of any room.
@@ -73,7 +74,7 @@ def make_mini(
     hour = np.where(rng.random(rooms) < 0.6, (usual[owner] + rng.normal(0, 1, rooms)) % 24, _hours(rng, rooms))
     begin = START + rng.integers(DAYS, size=rooms) * DAY + (hour * 3_600_000).astype(np.int64)
     end = begin + np.maximum(np.exp(np.log(2) + 0.9 * rng.normal(size=rooms)) * 3_600_000, 60_000).astype(np.int64)
-    midnight = (begin + SHIFT) // DAY * DAY + 2 * DAY - SHIFT
+    midnight = (begin + SHIFT) // DAY * DAY + midnights * DAY - SHIFT
     end = np.minimum(end, midnight)
     live_id = rng.permutation(rooms) + 1
     title = np.where(rng.random(rooms) < 0.2, 0, 1 + owner % 500 * len(CATEGORIES) + topic[owner])

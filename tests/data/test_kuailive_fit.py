@@ -135,9 +135,14 @@ def test_titles_are_chosen_where_they_predict_better(log: KuaiLive, tmp_path: Pa
     """Titles that say which streamers a user watches beat factors; titles of noise do not."""
     rng = np.random.default_rng(5)
     size = int(log.rooms.title.max()) + 1
-    np.save(tmp_path / "noise.npy", rng.normal(size=(size, 12)).astype(np.float32))
+    np.save(tmp_path / "noise.npy", rng.normal(size=(size, 40)).astype(np.float32))
     _, found = fit_kuailive(log._replace(embeddings=tmp_path / "noise.npy"), config_of(), 2.68, rng)
     assert found.origin == "factors of co-watching"
+    # in 40 directions of noise a user's own late favourites would be found if they were let in
+    _, found = fit_kuailive(log._replace(embeddings=tmp_path / "noise.npy"), config_of("factors=40"), 2.68, rng)
+    noise = found.recall["titles_as_unit_vectors"]
+    assert noise is not None
+    assert noise < 0.3
     # each streamer has a title of their own, and it says who watches them
     ids, column = np.unique(log.rooms.streamer, return_inverse=True)
     told = np.zeros((len(ids) + 1, 80), np.float32)

@@ -118,7 +118,10 @@ def test_a_population_of_the_rates(mini: Mini, tmp_path: Path) -> None:
     assert np.all(np.diff(population.category_bias[order, 0]) >= 0)
     assert np.all(population.category_bias == population.category_bias[:, :1])
     assert population.category_bias.std() == pytest.approx(0.5, rel=1e-4)
-    assert np.any(population.history < len(population.hook)), "a past was lived through"
+    assert population.affinity_mean == pytest.approx(np.mean(population.interest @ population.style.T), abs=1e-5)
+    user, place = np.nonzero(population.history < len(population.hook))
+    near = np.sum(population.interest[user] * population.style[population.history[user, place]], axis=1)
+    assert near.mean() > population.affinity_mean + 0.5 * population.affinity_scale, "the past was lived in this population"
     # videos of one author and one tag stand at one place
     author, tag = np.array(mini.videos["author_id"]), np.array(mini.videos["tag"])
     kept = np.flatnonzero(mini.rates["item_rate"].any(axis=1))

@@ -57,7 +57,7 @@ def test_habits_and_hours_of_starts(habit: float, amplitude: float, peak: float)
     got = start_habits(owner, start)
     assert got[0] == pytest.approx(amplitude, abs=0.05)
     assert got[1] == pytest.approx(peak, abs=0.4)
-    assert got[2] == pytest.approx(habit, abs=0.05)
+    assert got[2] == pytest.approx(habit, abs=0.02)
 
 
 def test_one_room_each_leaves_the_habit_alone() -> None:
@@ -67,7 +67,7 @@ def test_one_room_each_leaves_the_habit_alone() -> None:
 
 
 def test_the_law_of_a_whole_log_is_the_generators(tmp_path: Path) -> None:
-    mini = make_mini(median_clicks=200.0, streamers=1000, seed=4)
+    mini = make_mini(median_clicks=200.0, streamers=1000, seed=4, midnights=1)
     log = read_kuailive(mini.write(tmp_path, titles="none"))
     law = fitted_law(log)
     click = mini.files["click"]

@@ -23,7 +23,7 @@ from lrdqn.data.watches import (
 MIDNIGHT = 100 * DAY - CHINA
 
 
-def random_log(n: int = 400, users: int = 7, items: int = 9) -> WatchLog:
+def random_log(n: int = 400, users: int = 7, items: int = 25) -> WatchLog:
     rng = np.random.default_rng(3)
     seconds = np.exp(rng.normal(3, 2, n)).astype(np.float32)
     reaction = np.where(rng.random(n) < 0.1, rng.integers(1, 8, n), 0).astype(np.int32)
@@ -76,7 +76,8 @@ def test_loyalties_are_the_law_run_over_the_log() -> None:
     now = np.full(log.n_users, MIDNIGHT + 22 * DAY)
     followed = np.zeros(len(log.user), bool)
     followed[::50] = True
-    got = loyalties(log, 4, now, followed)
+    slots, full, bounced = 18, [], []
+    got = loyalties(log, slots, now, followed)
     for user in range(log.n_users):
         known = {}
         for i in np.flatnonzero(log.user == user):
@@ -86,13 +87,17 @@ def test_loyalties_are_the_law_run_over_the_log() -> None:
             liked = log.seconds[i] >= 60 or log.reaction[i] > 0
             known[int(log.item[i])] = (strength, log.time[i], met or liked, follows or followed[i])
         met = {k: v for k, v in known.items() if v[2]}
-        best = sorted(met, key=lambda k: -met[k][0] * np.exp(-(now[user] - met[k][1]) / (7 * DAY)))[:4]
-        assert got["loyalty"][user].tolist() == best + [log.n_items] * (4 - len(best))
+        best = sorted(met, key=lambda k: -met[k][0] * np.exp(-(now[user] - met[k][1]) / (7 * DAY)))[:slots]
+        assert got["loyalty"][user].tolist() == best + [log.n_items] * (slots - len(best))
         np.testing.assert_allclose(got["loyalty_strength"][user, : len(best)], [met[k][0] for k in best], rtol=1e-6)
         hours = [np.clip((now[user] - met[k][1]) / 3600, 1, 336) for k in best]
         np.testing.assert_allclose(got["loyalty_hours"][user, : len(best)], hours, rtol=1e-6)
         assert got["followed"][user, : len(best)].tolist() == [bool(met[k][3]) for k in best]
         assert np.all(got["loyalty_strength"][user, len(best) :] == 0)
+        full.append(len(best) == slots)
+        bounced.append(len(met) < len(known))
+    assert set(full) == {True, False}, "or nothing was left out"
+    assert any(bounced), "or all were liked"
 
 
 def test_the_next_session_starts_at_the_active_hour_an_hour_later_at_least() -> None:

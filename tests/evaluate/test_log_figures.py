@@ -58,6 +58,15 @@ def test_rooms_on_air(log: KuaiLive) -> None:
     assert got["rooms per streamer-day"] == pytest.approx(400 / 100 / 21)
     live = [int(np.sum((log.rooms.start <= t) & (t < log.rooms.end))) for t in range(START + DAY, START + 21 * DAY, 900_000)]
     assert got["live set p90 / p10"] == pytest.approx(np.percentile(live, 90) / max(np.percentile(live, 10), 1))
+    late = np.repeat(np.flatnonzero(log.rooms.start >= START + DAY), 20)
+    shift = np.random.default_rng(0).integers(0, DAY, len(late))
+    later = log.rooms._replace(**{k: v[late] for k, v in log.rooms._asdict().items() if isinstance(v, np.ndarray)})
+    later = later._replace(start=later.start + shift, end=later.end + shift)
+    live = [int(np.sum((later.start <= t) & (t < later.end))) for t in range(START + DAY, START + 21 * DAY, 900_000)]
+    whole = [int(np.sum((later.start <= t) & (t < later.end))) for t in range(START, START + 21 * DAY, 900_000)]
+    spread, with_first = (np.percentile(x, 90) / max(np.percentile(x, 10), 1) for x in (live, whole))
+    assert kuailive_figures(log._replace(rooms=later))["live set p90 / p10"] == pytest.approx(spread)
+    assert spread != with_first, "or the first day would not tell"
     assert got["hour with most room starts"] == pytest.approx(20, abs=2.5)
 
 
