@@ -47,7 +47,7 @@ def fit_kuailive(config: CalibrateRun) -> None:
     """Read a KuaiLive folder, print its figures beside the published ones, write a population and the settings it suggests."""
     from lrdqn.data import kuailive, kuailive_fit, log_law
     from lrdqn.data.watched_population import watched_card
-    from lrdqn.evaluate.log_figures import compare_log, kuailive_figures, lognormal_sd
+    from lrdqn.evaluate.log_figures import compare_log, hourly_watch, kuailive_figures, lognormal_sd
     from lrdqn.io.log_table import log_table
 
     console = Console()
@@ -65,7 +65,9 @@ def fit_kuailive(config: CalibrateRun) -> None:
     fit, found = kuailive_fit.fit_kuailive(log, config, log_sd, rng)
     population = drawn_around(fit.fields, config, rng)
     card = watched_card(fit, found, population)
-    save_population(Path(str(config.out)), population, card | {"law": law, "figures": figures})
+    hours = [round(float(share), 4) for share in hourly_watch(log)]
+    card |= {"law": law, "figures": figures, "hourly_watch_shares": hours}
+    save_population(Path(str(config.out)), population, card)
     say_recall(console, found)
     say_where(console, config, law)
 

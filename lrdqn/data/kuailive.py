@@ -28,6 +28,9 @@ REACTIONS = ("comment", "like", "gift")
 PROFILE = ("age", "gender", "device_price", "follow_num", "accu_watch_live_cnt")
 """Columns of user.csv that become what is shown of a user."""
 
+NO_DATE = ("", "0", "-124", "unknown", "nan", "null")
+"""What may stand for a date that is not known (-124 is Kuaishou's "none" in its other logs)."""
+
 
 class Events(NamedTuple):
     """Rows of an event file, in its order. ``time`` in ms since 1970 (UTC); ids as in the files."""
@@ -174,11 +177,11 @@ def _rooms(path: Path) -> Rooms:
 
 
 def _days(file: Path, name: str, text: Text) -> Int[np.ndarray, "m"]:
-    """``YYYY-MM-DD`` as days since 1970. What stands behind the date is passed over; an empty one is day 0."""
+    """``YYYY-MM-DD`` as days since 1970. What stands behind the date is passed over; an unknown one is day 0."""
     days = np.zeros(len(text.names) + 1, np.int64)
     for index, date in enumerate(text.names):
         try:
-            days[index] = np.datetime64(date[:10] or "1970-01-01", "D").astype(np.int64)
+            days[index] = 0 if date.lower() in NO_DATE else np.datetime64(date[:10], "D").astype(np.int64)
         except ValueError:
             at = int(np.flatnonzero(text.code == index)[0])
             raise InputError(f"{file}:{at + 2}: {name}={date!r}: must be a date, YYYY-MM-DD") from None
@@ -193,10 +196,11 @@ def read_embeddings(file: Path, rows: Int[np.ndarray, "k"]) -> np.ndarray:
     """
     try:
         loaded = np.load(file, mmap_mode="r" if file.suffix == ".npy" else None, allow_pickle=False)
-        table = loaded if file.suffix == ".npy" else next((loaded[key] for key in loaded.files if loaded[key].ndim == 2), None)
+        arrays = [loaded] if isinstance(loaded, np.ndarray) else (loaded[key] for key in loaded.files)
+        table = next((array for array in arrays if array.ndim == 2), None)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise InputError(f"{file}: cannot be read ({str(error).splitlines()[0]}); must be a NumPy file") from error
-    if table is None or table.ndim != 2 or table.dtype.kind != "f":
+    if table is None or table.dtype.kind != "f":
         raise InputError(f"{file}: must hold a matrix of numbers, one row per live_name_id")
     if len(rows) and rows.max() >= len(table):
         raise InputError(f"{file}: has {len(table)} rows, but room.csv has live_name_id={rows.max()}; must have a row for each")

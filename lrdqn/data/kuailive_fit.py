@@ -102,9 +102,7 @@ def fit_kuailive(log: KuaiLive, config: CalibrateRun, log_sd: float, rng: np.ran
     category = shares(owner[own], code, len(kept), len(names))
     fields, how = watched_fields(watches, category, found, config.env.history, config.env.loyalty_slots, None)
     begins = (rooms.start[own] + SHIFT_MS) % DAY_MS / 3_600_000
-    fields["start_hour"] = (
-        mean_hour(owner[own], begins, len(kept)).astype(np.float32) if len(own) else np.zeros(len(kept), np.float32)
-    )
+    fields["start_hour"] = mean_hour(owner[own], begins, len(kept)).astype(np.float32)
     fields["room_rate"] = np.clip(np.bincount(owner[own], minlength=len(kept)), 1, 24 * days).astype(np.float32) / days
     spent, minutes = spending(log, people)
     fields["wealth"] = wealth_of(spent, minutes, log_sd, rng)
@@ -134,9 +132,8 @@ def fit_kuailive(log: KuaiLive, config: CalibrateRun, log_sd: float, rng: np.ran
         "profile": list(answers),
         "rows_of_rooms_merged": log.rooms.rows - log.rooms.size,
     }
-    return Fit(
-        watches, fields, how, facts, clicks / clicks.mean(), interactions.astype(np.int32), debuts(log, kept, start)
-    ), found
+    activity, debut = ((clicks / clicks.mean()).astype(np.float32), debuts(log, kept, start).astype(np.float32))
+    return Fit(watches, fields, how, facts, activity, interactions.astype(np.int32), debut), found
 
 
 def spending(log: KuaiLive, people: Int[np.ndarray, "U"]) -> tuple[Float[np.ndarray, "U"], Float[np.ndarray, "U"]]:

@@ -61,9 +61,9 @@ def fit_kuairand(log: KuaiRand, config: CalibrateRun, rng: np.random.Generator) 
             "categories": list(names),
             **facts,
         },
-        clicks / clicks.mean(),
+        (clicks / clicks.mean()).astype(np.float32),
         (clicks + reactions).astype(np.int32),
-        np.zeros(len(videos)),
+        np.zeros(len(videos), np.float32),
     ), found
 
 
@@ -141,7 +141,7 @@ def _from_rates(log: KuaiRand, config: CalibrateRun, rng: np.random.Generator) -
         **facts,
     }
     return Fit(empty, {k: np.asarray(v, np.float32) for k, v in (fields | more).items()}, how | told, facts,
-               np.ones(len(users)), np.zeros(len(users), np.int32), np.zeros(len(videos)))  # fmt: skip
+               np.ones(len(users), np.float32), np.zeros(len(users), np.int32), np.zeros(len(videos), np.float32))  # fmt: skip
 
 
 def _some(rows: Int[np.ndarray, "n"], most: int, rng: np.random.Generator) -> Int[np.ndarray, "m"]:

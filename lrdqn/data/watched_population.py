@@ -179,6 +179,7 @@ def frequent(text: Text, most: int) -> tuple[np.ndarray, tuple[str, ...]]:
     for name, n in zip(names, np.bincount(text.code, minlength=len(names)), strict=True):
         count[name] = count.get(name, 0) + int(n)
     ranked = sorted(count, key=lambda name: (-count[name], name))
+    ranked = [name for name in ranked if count[name]] or ranked
     kept = ranked if len(ranked) <= most else [*ranked[: most - 1], "other"]
     place = {name: index for index, name in enumerate(kept)}
     return np.array([place.get(name, len(kept) - 1) for name in names], np.int64)[text.code], tuple(kept)

@@ -7,7 +7,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from lrdqn.data.kuailive import DAY_MS, SHIFT_MS, KuaiLive
 from lrdqn.data.kuailive_fit import window_of
@@ -63,20 +63,26 @@ def kuailive_figures(log: KuaiLive) -> dict[str, float]:
     )
 
 
+def hourly_watch(log: KuaiLive) -> Float[np.ndarray, "24"]:
+    """Share of watch time by the hour (China) of the click."""
+    assert log.clicks.amount is not None
+    by_hour = np.bincount((log.clicks.time + SHIFT_MS) % DAY_MS // 3_600_000, log.clicks.amount, minlength=24)
+    return by_hour / max(by_hour.sum(), 1e-9)
+
+
 def _of_watches(log: KuaiLive) -> dict[str, float]:
     clicks = log.clicks
     assert clicks.amount is not None
     seconds = clicks.amount / 1000
     minutes = max(seconds.sum() / 60, 1e-9)
     counts = {"comments": log.comments.size, "likes": log.likes.size, "gifts": log.gifts.size}
-    by_hour = np.bincount((clicks.time + SHIFT_MS) % DAY_MS // 3_600_000, seconds, minlength=24)
-    shares = by_hour / max(by_hour.sum(), 1e-9)
+    shares = hourly_watch(log)
     figures = {
         "watch per click, mean (s)": float(seconds.mean()),
         "watch per click, median (s)": float(np.median(seconds)),
         "share of watches < 3 s": float((seconds < 3).mean()),
         "share of watches > 600 s": float((seconds > 600).mean()),
-        "hour with most watching": float(np.argmax(by_hour)) + 0.5,
+        "hour with most watching": float(np.argmax(shares)) + 0.5,
         "hourly watch shares, L1 distance": float(np.abs(shares - HOURLY_WATCH / HOURLY_WATCH.sum()).sum()),
         **{f"{k} per click": n / clicks.size for k, n in counts.items()},
         **{f"{k} per viewer-minute": n / minutes for k, n in counts.items()},

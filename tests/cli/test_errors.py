@@ -234,7 +234,9 @@ def test_a_folder_that_holds_a_run_is_refused_untouched(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("train", "--help"), ("train", "--cfg", "job"), ("evaluate", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("train", "--help"), ("train", "--cfg", "job"), ("evaluate", "--help"), ("calibrate", "--help")]
+)
 def test_help_comes_without_jax(arguments: tuple[str, ...], tmp_path: Path) -> None:
     code = (
         "import sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'\n"
@@ -252,4 +254,5 @@ def test_help_comes_without_jax(arguments: tuple[str, ...], tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr
     assert "lrdqn" in done.stdout or "agent:" in done.stdout
+    assert ("kuailive, kuairand" in done.stdout) == ("calibrate" in arguments)
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,13 +21,27 @@ def mini() -> Mini:
 
 
 def test_the_miniature_has_the_published_columns(mini: Mini, shared_dir: Path) -> None:
-    import json
-
     files = json.loads((shared_dir / "data/kuailive_stats/kuailive_schema.json").read_text())["KuaiLive"]["files"]
     ours = {"user": USER, "streamer": STREAMER, "room": ROOM, "comment": EVENT, "like": EVENT, "negative": EVENT,
             "click": [*EVENT, "watch_live_time"], "gift": [*EVENT, "gift_price"]}  # fmt: skip
     for name, columns in ours.items():
         assert [column for column, _ in files[f"{name}.csv"]] == columns == list(mini.files[name])
+
+
+def test_the_published_example_rows_are_read(shared_dir: Path, tmp_path: Path) -> None:
+    schema = json.loads((shared_dir / "data/kuailive_stats/kuailive_schema.json").read_text())["KuaiLive"]
+    for name, row in schema["examples"].items():
+        header = ",".join(column for column, _ in schema["files"][name])
+        (tmp_path / name).write_text(f"{header}\n{','.join(map(str, row))}\n")
+    log = read_kuailive(tmp_path)
+    assert [int(column[0]) for column in log.clicks if column is not None] == [8505, 9342705, 392199, 1746374400022, 2852]
+    assert [int(column[0]) for column in log.gifts if column is not None] == [11504, 6086847, 114419, 1746374441260, 2]
+    assert (log.rooms.end[0] + SHIFT) % DAY == 0
+    assert log.rooms.category_names == ("shop",)
+    assert log.operation_tag.names == ("Relationship",)
+    assert np.datetime64(int(log.first_live[0]), "D") == np.datetime64("2018-02-04")
+    assert [text.names for text in log.user_text.values()] == [("18-23",), ("M",), ("0",), ("10-100",), ("0-50000",)]
+    assert log.negatives == 1
 
 
 @pytest.mark.parametrize(("author", "titles"), [(False, "npy"), (True, "npz"), (False, "none")])
@@ -108,6 +123,14 @@ def test_what_is_wrong_is_named(mini: Mini, tmp_path: Path, change: Callable[[Pa
     with pytest.raises(InputError, match=re.escape(message)) as caught:
         read_kuailive(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("unknown", ["", "-124", "UNKNOWN", "1970-01-01 08:00:00"])
+def test_a_streamer_of_unknown_age_is_an_old_one(mini: Mini, tmp_path: Path, unknown: str) -> None:
+    edit("streamer.csv", r"20\d\d-\d\d-\d\d", unknown)(mini.write(tmp_path))
+    days = read_kuailive(tmp_path).first_live
+    assert days[0] == 0
+    assert days[1:].min() > 17_000
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

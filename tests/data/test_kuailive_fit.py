@@ -81,7 +81,7 @@ def test_fields_against_the_files(fitted: tuple[Fit, Directions], mini: Mini) ->
     expected = 0.670 + 1.792 * (expected - expected.mean()) / expected.std()
     np.testing.assert_allclose(fit.fields["log_popularity"], expected, rtol=1e-4)
     of_user = np.array([np.sum(on & (click["user_id"] == u)) for u in users])
-    np.testing.assert_allclose(fit.activity, of_user / of_user.mean())
+    np.testing.assert_allclose(fit.activity, of_user / of_user.mean(), rtol=1e-6)
     extra = [np.sum(mini.files[k]["user_id"][:, None] == users[None], axis=0) for k in PER_CLICK]
     assert fit.interactions.tolist() == (of_user + sum(extra)).tolist()
 
@@ -100,7 +100,7 @@ def test_fields_against_the_files(fitted: tuple[Fit, Directions], mini: Mini) ->
     day = np.array(mini.files["streamer"]["first_live_timestamp"])
     new = streamers[day[np.searchsorted(mini.files["streamer"]["streamer_id"], streamers)] == "2025-05-10"]
     debut = {s: (min(start[live] for live in owner if owner[live] == s) - START) / 3.6e6 for s in new}
-    np.testing.assert_allclose(fit.debut, [debut.get(s, 0.0) for s in streamers], atol=1e-6)
+    np.testing.assert_allclose(fit.debut, [debut.get(s, 0.0) for s in streamers], rtol=1e-6)
     assert 0 < len(new) < len(streamers)
 
 

@@ -180,6 +180,19 @@ def test_the_published_fits_come_out_of_the_real_tables(shared_dir: Path) -> Non
     assert card["videos"] == 7583
 
 
+def test_real_rows_of_the_log_join_the_real_tables(shared_dir: Path, tmp_path: Path) -> None:
+    for file in [
+        *shared_dir.glob("data/kuairand_pure_features/*.csv"),
+        *shared_dir.glob("data/kuairand_1k_random_sample/*.csv"),
+    ]:
+        (tmp_path / file.name).symlink_to(file)
+    log = read_kuairand(tmp_path)
+    assert log.log is not None
+    assert (len(log.log.user), log.log.random.sum()) == (70, 70)
+    assert log.user_count is not None
+    assert dict(zip(log.user_id[log.user_count > 0], log.user_count[log.user_count > 0], strict=True)) == {1: 22, 2: 48}
+
+
 def edit(name: str, old: str, new: str) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         text = (folder / name).read_text()

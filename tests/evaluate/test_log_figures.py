@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.kuailive_mini import DAY, SHIFT, START, make_mini
+from data.kuailive_mini import DAY, HOURLY, SHIFT, START, make_mini
 
 from lrdqn.data.kuailive import KuaiLive, read_kuailive
 from lrdqn.evaluate.concentration import gini
-from lrdqn.evaluate.log_figures import LOG_TARGETS, compare_log, kuailive_figures, lognormal_sd, next_day_return
+from lrdqn.evaluate.log_figures import LOG_TARGETS, compare_log, hourly_watch, kuailive_figures, lognormal_sd, next_day_return
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,13 @@ def test_figures_against_loops(log: KuaiLive) -> None:
     assert got["likes per viewer-minute"] == pytest.approx(log.likes.size / (seconds.sum() / 60))
     assert got["click per impression"] == pytest.approx(1 / 6)
     assert got["gift price mean"] == np.mean(log.gifts.amount)
+
+    by_hour = np.zeros(24)
+    for time, w in zip(click.time, seconds, strict=True):
+        by_hour[(time - START) // 3_600_000 % 24] += w
+    np.testing.assert_allclose(hourly_watch(log), by_hour / by_hour.sum())
+    expected = np.abs(by_hour / by_hour.sum() - HOURLY / HOURLY.sum()).sum()
+    assert got["hourly watch shares, L1 distance"] == pytest.approx(expected)
 
     known, familiar, watched = set(), 0, {}
     for user, streamer, w in zip(click.user, click.streamer, seconds, strict=True):
