@@ -135,7 +135,8 @@ def fitted_law(log: KuaiLive) -> dict[str, float]:
 
     Reaction rates are counts per viewer-minute. ``engage_bias`` moves by the difference of logits between the log's share of
     engaged watches and that of the defaults; ``click_bias``, where impressions without a click are there, by that between the
-    log's clicks per impression and the reference policy's. Both are first guesses: what a policy shows shifts them.
+    log's clicks per impression and the reference policy's. Both are first guesses: what a policy shows shifts them, and if the
+    file of impressions is a sample, the bias comes out too high.
     """
     law, assumed = UserLawConfig(), log.clicks.amount
     assert assumed is not None
