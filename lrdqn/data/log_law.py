@@ -138,9 +138,9 @@ def fitted_law(log: KuaiLive) -> dict[str, float]:
     log's clicks per impression and the reference policy's. Both are first guesses: what a policy shows shifts them, and if the
     file of impressions is a sample, the bias comes out too high.
     """
-    law, assumed = UserLawConfig(), log.clicks.amount
-    assert assumed is not None
-    seconds = assumed / 1000
+    law, watched = UserLawConfig(), log.clicks.amount
+    assert watched is not None
+    seconds = watched / 1000
     minutes = max(float(seconds.sum()) / 60, 1e-9)
     mix = watch_mixture(seconds)
     rooms = log.rooms
