@@ -102,7 +102,11 @@ class WindowConfig:
 class CalibrateRun:
     """Root of `lrdqn calibrate`."""
 
-    source: str = choice("world", ("world", "movielens"), "`world` compares the world with its targets; a log's name reads it")
+    source: str = choice(
+        "world",
+        ("world", "movielens", "kuailive", "kuairand"),
+        "`world` compares the world with its targets; a log's name reads it",
+    )
     path: str | None = said(None, "folder of the log")
     out: str | None = said(None, "population folder to write")
     env: Any = MISSING
@@ -111,6 +115,8 @@ class CalibrateRun:
     worlds: int = whole(4, 1, "worlds that the table pools")
     window: WindowConfig = field(default_factory=WindowConfig)
     factors: int = whole(16, 2, "length of the fitted user and item vectors")
+    streamers: int = whole(5000, 2, "streamers kept of kuailive or kuairand, those clicked most")
+    users: int = whole(5000, 2, "users kept of kuailive or kuairand, those who click most on them")
     check: bool = said(False, "exit 1 when a target is missed")
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 

@@ -213,8 +213,13 @@ def test_other_commands_say_what_they_need(tmp_path: Path) -> None:
         check("evaluate", EvaluateRun, [f"run={tmp_path}/none"], evaluate_preflight)
     with pytest.raises(InputError, match="env=garnet: chooses a network too, and lrdqn calibrate has none"):
         check("calibrate", CalibrateRun, ["env=garnet"], lambda config: None)
-    with pytest.raises(InputError, match="path=null: source=movielens needs the folder"):
-        check("calibrate", CalibrateRun, ["source=movielens"], lambda config: None)
+    for source in ("movielens", "kuailive", "kuairand"):
+        with pytest.raises(InputError, match=f"path=null: source={source} needs the folder"):
+            check("calibrate", CalibrateRun, [f"source={source}"], lambda config: None)
+    with pytest.raises(InputError, match=r"source=kwai: must be one of world, movielens, kuailive, kuairand"):
+        check("calibrate", CalibrateRun, ["source=kwai"], lambda config: None)
+    with pytest.raises(InputError, match=r"users=1: must"):
+        check("calibrate", CalibrateRun, ["users=1"], lambda config: None)
     with pytest.raises(InputError, match="out=null"):
         check("calibrate", CalibrateRun, ["source=movielens", f"path={tmp_path}"], lambda config: None)
 
@@ -235,6 +240,8 @@ def lrdqn(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("report", "run=nowhere"),
         ("train", "-m", "agent=x,y"),
         ("train", "env=gymnax", "env.name=typo"),
+        ("calibrate", "source=kuailive", "path=.", "out=pop"),
+        ("calibrate", "source=kuairand", "path=.", "out=pop"),
     ],
 )
 def test_the_shell_sees_one_line_and_exit_code_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
@@ -254,7 +261,9 @@ def test_a_folder_that_holds_a_run_is_refused_untouched(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("train", "--help"), ("train", "--cfg", "job"), ("evaluate", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("train", "--help"), ("train", "--cfg", "job"), ("evaluate", "--help"), ("calibrate", "--help")]
+)
 def test_help_comes_without_jax(arguments: tuple[str, ...], tmp_path: Path) -> None:
     code = (
         "import sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'\n"
@@ -272,4 +281,5 @@ def test_help_comes_without_jax(arguments: tuple[str, ...], tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr
     assert "lrdqn" in done.stdout or "agent:" in done.stdout
+    assert ("kuailive, kuairand" in done.stdout) == ("calibrate" in arguments)
     assert list(tmp_path.iterdir()) == []

@@ -135,9 +135,14 @@ def draw_answers(interest: Floats, rng: np.random.Generator) -> Floats:
 
 
 def complete(population: Population, law: UserLawConfig, rng: np.random.Generator) -> Population:
-    """A population fitted from a log, with what no log holds drawn to match it: hook by popularity, answers by interest."""
+    """A population fitted from a log, with what no log holds drawn to match it: hook by popularity, answers by interest.
+
+    Wealth is brought to mean 1 over the sessions that the users have.
+    """
     population = population._replace(
-        hook=draw_hook(standard_popularity(population.log_popularity), rng), profile=draw_answers(population.interest, rng)
+        wealth=(population.wealth / np.average(population.wealth, weights=population.activity)).astype(np.float32),
+        hook=draw_hook(standard_popularity(population.log_popularity), rng),
+        profile=draw_answers(population.interest, rng),
     )
     return freeze_utility(population, law, rng)
 
