@@ -86,9 +86,8 @@ def rated_population(log: RatingLog, factors: Factors, defaults: Population, his
         "affinity_scale": np.float32(scale),
     }
     real = {name: np.asarray(value, np.float32) for name, value in real.items()}
-    real["interactions"] = np.bincount(log.user, minlength=log.n_users).astype(np.int32)
-    real.update(past(log, history), **loyalties(log, defaults.loyalty.shape[1]))
-    return defaults._replace(**real)
+    count = np.bincount(log.user, minlength=log.n_users).astype(np.int32)
+    return defaults._replace(**real, interactions=count, **past(log, history), **loyalties(log, defaults.loyalty.shape[1]))
 
 
 def population_card(log: RatingLog, factors: Factors, population: Population) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from lrdqn.data.kuailive import DAY_MS, SHIFT_MS, KuaiLive
 from lrdqn.data.kuailive_fit import window_of
 from lrdqn.data.watches import index_in
-from lrdqn.envs.live.population import HOURLY_WATCH
+from lrdqn.envs.live.habits import HOURLY_WATCH
 from lrdqn.evaluate.calibration import TARGETS, Target
 from lrdqn.evaluate.concentration import gini
 

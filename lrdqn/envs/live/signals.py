@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 
 from lrdqn.envs.live.choice import HIGHLIGHT_SHARE, highlight, mixed
 from lrdqn.envs.live.engagement import poisson_quantile
-from lrdqn.envs.live.population import HOURLY_WATCH
+from lrdqn.envs.live.habits import HOURLY_WATCH
 from lrdqn.envs.live.world import LiveParams
 
 Signal = Callable[[Int[Array, "N"], Int[Array, "N C"], LiveParams], Float[Array, "N C"]]
