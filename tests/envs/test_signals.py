@@ -13,8 +13,8 @@ from envs.worlds import live_config, small_world
 
 from lrdqn.envs.live import make_live
 from lrdqn.envs.live.choice import highlight
+from lrdqn.envs.live.habits import HOURLY_WATCH
 from lrdqn.envs.live.observation import NOISE
-from lrdqn.envs.live.population import HOURLY_WATCH
 from lrdqn.envs.live.schedule import is_live, room_at
 from lrdqn.envs.live.signals import AUDIO_DELAY, AUDIO_NOISE, audio_cue, chance, expected_reactions, recent_reactions
 

@@ -15,7 +15,7 @@ from lrdqn.envs.live.candidates import DAY, Recall, draw_candidates
 from lrdqn.envs.live.choice import CHOICE_MODELS, appeal, choose
 from lrdqn.envs.live.drift import DRIFTS
 from lrdqn.envs.live.engagement import engage
-from lrdqn.envs.live.observation import OBSERVE, blur
+from lrdqn.envs.live.observation import NOISE, OBSERVE, blur
 from lrdqn.envs.live.reward import DELAYS, reward_parts, scalarise
 from lrdqn.envs.live.session import Arrival, Candidates, Session, draw, select
 from lrdqn.envs.live.signals import SIGNALS
@@ -31,6 +31,13 @@ class LiveState(NamedTuple):
     candidates: Candidates
 
 
+class Luck(NamedTuple):
+    """What a request takes of chance."""
+
+    u: Float[Array, "N V"]
+    haze: Float[Array, "N C F"] | None
+
+
 class Ending(NamedTuple):
     """What leaving the app leads to (DESIGN P24)."""
 
@@ -43,6 +50,8 @@ class Ending(NamedTuple):
     """Discount units added to the step's own."""
 
 
+RENEWED = 8
+"""One session in so many begins anew at a time: two or three times as many as end at a step, so that once is mostly enough."""
 HAZE = 1
 """What the step's key is folded with for a noisy observation; everything else is drawn from the key itself."""
 
@@ -92,20 +101,44 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     days = max(1, config.schedule.days - 2 - (config.max_sessions if config.episode == "user" else 0))
     rule = end_session if config.episode == "session" else end_user(config.return_elapsed, config.max_sessions)
 
+    batch = max(1, sessions // RENEWED)
     see, signals = OBSERVE[config.obs], SIGNALS if config.live_signals else ()
 
-    def offer(session: Session, u: Float[Array, "N V"], key: PRNGKeyArray, params: LiveParams) -> LiveState:
-        candidates = draw_candidates(session, u, params, recall, signals)
+    def luck(u: Float[Array, "2N V"], key: PRNGKeyArray) -> tuple[Luck, Luck]:
+        """What requests take of chance: those of the sessions as they are, and those of new ones in their place."""
+        haze = None
         if config.obs == "noisy":
-            candidates = blur(candidates, config.obs_noise, jax.random.fold_in(key, HAZE))
+            width = len(NOISE) - len(SIGNALS) + len(signals)
+            haze = jax.random.normal(jax.random.fold_in(key, HAZE), (2 * sessions, places, width))
+        both = Luck(u, haze)
+        return jax.tree.map(lambda x: x[:sessions], both), jax.tree.map(lambda x: x[sessions:], both)
+
+    def offer(session: Session, luck: Luck, params: LiveParams) -> LiveState:
+        candidates = draw_candidates(session, luck.u, params, recall, signals)
+        if luck.haze is not None:
+            candidates = blur(candidates, config.obs_noise, luck.haze)
         return LiveState(session, candidates)
+
+    def renew(state: LiveState, ended: Bool[Array, "N"], arrival: Arrival, luck: Luck, params: LiveParams) -> LiveState:
+        """Sessions that have ended begin anew. A few do at each step, so they are made ``batch`` at a time, not N at once."""
+        total = jnp.sum(ended)
+        places_of = jnp.nonzero(ended, size=sessions + batch, fill_value=sessions)[0]
+
+        def some(carry: tuple[Array, LiveState]) -> tuple[Array, LiveState]:
+            done, state = carry
+            rows = jax.lax.dynamic_slice_in_dim(places_of, done, batch)
+            own_arrival, own_luck = jax.tree.map(lambda x: x[jnp.minimum(rows, sessions - 1)], (arrival, luck))
+            fresh = offer(arrive(own_arrival, params, days), own_luck, params)
+            return done + batch, jax.tree.map(lambda x, y: x.at[rows].set(y, mode="drop"), state, fresh)
+
+        return jax.lax.while_loop(lambda carry: carry[0] < total, some, (jnp.zeros_like(total), state))[1]
 
     def observe(state: LiveState, params: LiveParams) -> LiveObs:
         return see(*state, params)
 
     def reset(key: PRNGKeyArray, params: LiveParams) -> tuple[LiveState, LiveObs]:
         _, arrival, u = draw(key, sessions, recall.draws)
-        state = offer(arrive(arrival, params, days), u[:sessions], key, params)
+        state = offer(arrive(arrival, params, days), luck(u, key)[0], params)
         return state, observe(state, params)
 
     def step(key: PRNGKeyArray, state: LiveState, action: Array, params: LiveParams) -> tuple[LiveState, TimeStep]:
@@ -142,12 +175,9 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         earned = reward_parts(e, ending.comeback, params.weights)
         parts, owed = delay(earned, before.owed, left | terminated | truncated)
 
-        # What the session goes on to and what a new one would start with, offered candidates in one call.
-        both = ending.session._replace(owed=owed)
-        both = jax.tree.map(lambda x, y: jnp.concatenate([x, y]), both, arrive(arrival, params, days))
-        both = offer(both, u_offer, key, params)
-        final, first = (jax.tree.map(lambda x, half=half: x[half], both) for half in (slice(sessions), slice(sessions, None)))
-        following = select(terminated | truncated, first, final)
+        going_on, anew = luck(u_offer, key)
+        final = offer(ending.session._replace(owed=owed), going_on, params)
+        following = renew(final, terminated | truncated, arrival, anew, params)
 
         unit = jnp.ones_like(e.seconds) if minutes is None else jnp.maximum(e.seconds, 1.0) / (60 * minutes)
         info = {f"reward/{name}": value for name, value in parts._asdict().items()} | {
