@@ -12,7 +12,7 @@ from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
 UNITS = {"return": "reward per session", "watch_minutes": "minutes per session", "session_length": "decisions per session",
-         "clicks": "clicks per session"}  # fmt: skip
+         "clicks": "clicks per session", "new_streamers": "share of impressions"}  # fmt: skip
 
 
 def commit() -> str:
@@ -35,12 +35,18 @@ def summary_rows(name: str, summary: dict[str, Any], command: str, seconds: floa
     rows: list[dict[str, Any]] = []
     for policy, metrics in summary["policies"].items():
         for metric, entry in metrics.items():
-            rows.append(_row(f"{name}/{policy}", metric, entry, UNITS[metric], common))
+            rows.append(_row(f"{name}/{policy}", metric, entry, unit_of(metric), common))
     for policy, metrics in summary["differences"].items():
         rows.append(_row(f"{name}/learned - {policy}", "return", metrics["return"], UNITS["return"], common))
     for metric, unit in (("steps_per_second", "env steps/s, all learners"), ("compile_seconds", "s"), ("peak_bytes", "bytes")):
         rows.append({"name": name, "metric": metric, "value": summary[metric], "n": 1, "unit": unit, **common})
     return rows
+
+
+def unit_of(metric: str) -> str:
+    """``return/cold`` is in the unit of ``return``, over viewers of that group."""
+    base, _, group = metric.partition("/")
+    return f"{UNITS[base]}, {group} viewers" if group else UNITS[base]
 
 
 def _row(name: str, metric: str, entry: dict[str, Any], unit: str, common: dict[str, Any]) -> dict[str, Any]:
