@@ -13,7 +13,7 @@ from lrdqn.config import RecsimConfig
 from lrdqn.envs.recsim.evolution import RENEWAL_RATE, renewal_values, topic_quality
 from lrdqn.envs.recsim.task import Task
 from lrdqn.ops.masking import masked
-from lrdqn.ops.slates import OPTIMISERS, best
+from lrdqn.ops.slates import OPTIMISERS, best, random_slate
 from lrdqn.types import EnvSpec, Policy, PyTree, TimeStep, View
 
 Score = Callable[[PyTree, View, PRNGKeyArray], Float[Array, "B A"]]
@@ -50,8 +50,14 @@ def with_slates(
 
 
 def make_random_slate(spec: EnvSpec) -> Policy:
-    """Uniform over the slates of what is on offer."""
-    return from_ranking(lambda state, view, key: jax.random.uniform(key, view.obs.mask.shape), spec.slate)
+    """Uniform over the slates of what is on offer; its scores are random too, and not those of the slate."""
+
+    def act(state: PyTree, view: View, key: PRNGKeyArray) -> tuple[Array, PyTree]:
+        mask = view.obs.mask
+        places = random_slate(jax.random.uniform(key, (mask.shape[0], spec.slate)), mask)
+        return places[:, 0] if spec.slate == 1 else places, state
+
+    return from_ranking(lambda state, view, key: jax.random.uniform(key, view.obs.mask.shape), spec.slate)._replace(act=act)
 
 
 def make_myopic(task: Task, slate: int, optimiser: str) -> Policy:

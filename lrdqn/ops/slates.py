@@ -42,6 +42,21 @@ def best(scores: Float[Array, "B C"], mask: Bool[Array, "B C"], k: int) -> Int[A
     return jax.lax.top_k(masked(scores, mask), k)[1].astype(jnp.int32)
 
 
+def random_slate(u: Float[Array, "B k"], mask: Bool[Array, "B C"]) -> Int[Array, "B k"]:
+    """Uniform over the ordered slates of what is on offer, from one uniform in [0, 1) per place.
+
+    Each place takes the ``floor(u n)``-th of the n candidates that are left; a place is found by counting those before it.
+    """
+    places, before, found = jnp.arange(mask.shape[1])[None], jnp.cumsum(mask, axis=1, dtype=jnp.int32), []
+    for j in range(u.shape[1]):
+        left = before[:, -1:]
+        rank = jnp.minimum((u[:, j : j + 1] * left.astype(jnp.float32)).astype(jnp.int32), left - 1)
+        place = jnp.sum((before <= rank).astype(jnp.int32), axis=1, keepdims=True)
+        before = before - (places >= place).astype(jnp.int32)
+        found.append(place)
+    return jnp.concatenate(found, axis=1)
+
+
 def top_k(
     weights: Float[Array, "B C"],
     values: Float[Array, "B C"],

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.stats
 from oracles.recsim import best_slate, slate_worth
 
-from lrdqn.ops.slates import OPTIMISERS, best, exact, greedy, slate_value, top_k
+from lrdqn.ops.slates import OPTIMISERS, best, exact, greedy, random_slate, slate_value, top_k
 
 V, Q = [1.0, 0.8, 0.3, 1.9, 0.1, 1.2], [2.0, 5.0, 9.0, 1.5, 10.0, 3.0]
 
@@ -93,6 +94,20 @@ def test_nothing_is_worth_something() -> None:
         high = optimiser(v, q, mask, batch(1.0), batch(10.0), 2)
         assert set(np.asarray(low[0]).tolist()) == {0, 2}
         assert set(np.asarray(high[0]).tolist()) == {1, 3}
+
+
+def test_random_slates_are_uniform_over_the_ordered_ones() -> None:
+    """Four of six on offer, slates of three: 24 ordered ones, each as likely; the ends of the uniforms stay on offer."""
+    mask, n = jnp.array([True, False, True, True, False, True]), 120_000
+    u = jax.random.uniform(jax.random.key(0), (n, 3))
+    slates = np.asarray(jax.jit(random_slate)(u, jnp.tile(mask, (n, 1))))
+    codes, counts = np.unique(slates @ np.array([36, 6, 1]), return_counts=True)
+    assert len(codes) == 24
+    assert set(slates.ravel().tolist()) == {0, 2, 3, 5}
+    assert all(len(set(row)) == 3 for row in slates[:100].tolist())
+    assert scipy.stats.chisquare(counts).pvalue > 1e-3
+    ends = jnp.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
+    np.testing.assert_array_equal(random_slate(ends, jnp.tile(mask, (2, 1))), [[0, 2, 3], [5, 3, 2]])
 
 
 def test_best_leaves_out_what_is_not_on_offer() -> None:

@@ -42,6 +42,39 @@ def moved(interest: np.ndarray, document: np.ndarray, u: float) -> np.ndarray:
     return new
 
 
+def feature_sessions(sessions: int, no_click: float, seed: int) -> np.ndarray:
+    """Return, steps and clicks ``[sessions, 3]`` of slates of 3 under the sampler of random features and ``mnl``."""
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(sessions):
+        interest, budget, watched, steps, clicks = rng.uniform(-1, 1, 20), 30.0, 0.0, 0, 0
+        while budget > 0:
+            slate = rng.uniform(-1, 1, (3, 20))
+            place = rng.choice(4, p=chances("mnl", (slate @ interest).tolist(), no_click, 0, 0, 0))
+            steps += 1
+            if place == 3:
+                budget -= 1.0
+                continue
+            watch = min(budget, rng.normal(4.3, 1.0))
+            interest = moved(interest, slate[place], rng.random())
+            budget, watched, clicks = budget - watch, watched + watch, clicks + 1
+        found.append((watched, steps, clicks))
+    return np.array(found)
+
+
+def explored_clicks(sessions: int, best: bool, seed: int) -> np.ndarray:
+    """Clicks to be expected of one slate ``[sessions]``, 3 of 10 by chance or by expected affinity plus quality."""
+    rng, found = np.random.default_rng(seed), []
+    means = np.array([[0.1, 0.7], [0.7, 0.1]])
+    typical = 0.3 * np.exp(means[0] + 0.005) + 0.7 * np.exp(means[1] + 0.005)
+    for _ in range(sessions):
+        affinity = rng.lognormal(means[int(rng.random() >= 0.3)], 0.1)
+        topic = (rng.random(10) >= 0.2).astype(int)
+        quality = rng.lognormal(np.array([0.8, 0.2])[topic], 0.1)
+        slate = np.argsort(-(typical[topic] + quality))[:3] if best else np.arange(3)
+        found.append(1 - chances("mnl", (affinity[topic] + quality)[slate].tolist(), 5.0, 0, 0, 0)[-1])
+    return np.array(found)
+
+
 def satisfied_return(clickbait: float, sensitivity: float, sessions: int, seed: int) -> np.ndarray:
     """Returns of 60 steps of long-term satisfaction under one clickbait."""
     rng, total = np.random.default_rng(seed), np.zeros(sessions)
