@@ -268,7 +268,8 @@ def build_baselines(env: Env, idle: int | None = None) -> dict[str, Policy]:
         env: what they play.
         idle: action of one that always takes it; ``None`` where there is none.
     """
-    found = {"random": (baselines.make_random_slate if env.spec.slate > 1 else baselines.make_random)(env.spec)}
+    slates = env.spec.slate > 1 or env.spec.observation == "documents"
+    found = {"random": (baselines.make_random_slate if slates else baselines.make_random)(env.spec)}
     if env.spec.observation == "candidates":
         found |= {"popularity": baselines.make_popularity(), "content": baselines.make_content()}
     if idle is not None:

@@ -246,7 +246,8 @@ class Catalogue(NamedTuple):
 class DocumentObs(NamedTuple):
     """Observation of N users of the reference slate benchmark (``env=recsim``), the response to the last slate included.
 
-    A document is ``concat(Topics.content[topic], features)``; where RecSim hides the user, U is 0.
+    A document is ``concat(Topics.content[topic], features)``; where RecSim hides the user, U is 0. What a stored slate led to
+    stands in the ``next_obs`` of its transition.
     """
 
     user: Float[Array, "N U"]

@@ -18,6 +18,8 @@ from worker import serve
 
 ABSENT = ("dopamine", "dopamine.discrete_domains", "dopamine.discrete_domains.gym_lib", "tensorflow", "tensorflow.compat",
           "tensorflow.compat.v1", "recsim.simulator.runner_lib")  # fmt: skip
+TOPIC_QUALITY = np.concatenate([np.linspace(-3, 0, 14), np.linspace(0, 3, 6)])
+"""Mean quality by topic, as RecSim's sampler of documents has it."""
 Slate = Callable[[dict[str, Any]], Any]
 
 
@@ -88,7 +90,7 @@ def policy_of(options: dict[str, Any], seed: int) -> Slate:
         typical = share @ np.exp(affinity + 0.1**2 / 2)
         return lambda obs: ranked(np.array([typical[d["cluster_id"]] + d["quality"] for d in documents(obs)]), slate)
     if name == "static_ranking":
-        return lambda obs: ranked(np.argmax(documents(obs), axis=1), slate)
+        return lambda obs: ranked(TOPIC_QUALITY[np.argmax(documents(obs), axis=1)], slate)
     return lambda obs: ranked(np.array(documents(obs)) @ obs["user"], slate)
 
 

@@ -20,6 +20,7 @@ from lrdqn.envs.recsim.draws import cut, halves, normal, one_of, uniform, words_
 from lrdqn.envs.recsim.evolution import sampler_of, shifted, spent, topic_quality
 from lrdqn.envs.recsim.satisfaction import engaged, exposed, satisfaction
 from lrdqn.envs.recsim.task import Documents
+from lrdqn.types import View
 
 INTEREST = [0.5, -0.25, 0.9, -1.0, 0.0]
 GOLDEN = {
@@ -104,6 +105,24 @@ def test_satisfaction_moves_as_its_equations() -> None:
     np.testing.assert_allclose(exposed(exposure, clickbait, noise, law), [1.05 + 0.5 + 0.02, -1.4 - 0.6 - 0.055], rtol=1e-5)
     by_hand = np.exp(np.array([4.25, 4.8]) * sat + np.array([0.625, 0.9]) * np.array([0.4, -1.1]))
     np.testing.assert_allclose(engaged(exposure, clickbait, noise, law), by_hand, rtol=1e-5)
+
+
+def test_users_and_documents_of_interest_exploration_are_drawn_as_specified() -> None:
+    """Three in ten like the second topic; two in ten documents are of the first, better made one; logs are normal."""
+    n = 50_000
+    task = make_recsim_task(recsim_config(task="interest_exploration"), n)
+    draws = jax.jit(task.draw)(jax.random.key(0))
+    affinity = np.log(np.asarray(task.begin(draws).affinity))
+    second = affinity[:, 1] > affinity[:, 0]
+    assert second.mean() == pytest.approx(0.3, abs=0.01)
+    for group, means in ((second, (0.1, 0.7)), (~second, (0.7, 0.1))):
+        np.testing.assert_allclose(affinity[group].mean(0), means, atol=0.005)
+        np.testing.assert_allclose(affinity[group].std(0), 0.1, atol=0.003)
+    documents = task.offer(draws)
+    topic, quality = np.asarray(documents.topic), np.log(np.asarray(documents.features)[..., 0])
+    assert (topic == 0).mean() == pytest.approx(0.2, abs=0.004)
+    for of, mean in ((0, 0.8), (1, 0.2)):
+        np.testing.assert_allclose([quality[topic == of].mean(), quality[topic == of].std()], [mean, 0.1], atol=0.003)
 
 
 def test_numbers_of_a_step_are_uniform_normal_and_never_at_the_ends() -> None:
@@ -209,6 +228,33 @@ def test_policies_share_their_luck() -> None:
     np.testing.assert_array_equal(a.obs.topic, b.obs.topic)
     assert not np.array_equal(a.obs.topic, obs.topic)
     np.testing.assert_allclose(a.obs.quality[:, 0], b.obs.quality[:, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("slate", [1, 3])
+@pytest.mark.parametrize("task", ["interest_evolution", "interest_exploration", "long_term_satisfaction"])
+def test_policies_give_slates_that_the_environment_takes(task: str, slate: int) -> None:
+    config = recsim_config(task=task, slate=slate)
+    env = build.build_env(config, 4)
+    state, obs = jax.eval_shape(env.reset, jax.random.key(0), ())
+    assert "random" in build.build_baselines(env)
+    for policy in build.build_slates(config).values():
+        own = jax.eval_shape(policy.init, jax.random.key(0))
+        action, _ = jax.eval_shape(policy.act, own, View(obs, env.catalogue(())), jax.random.key(0))
+        assert (action.shape, action.dtype) == ((4,) if slate == 1 else (4, slate), jnp.int32)
+        assert jax.eval_shape(policy.scores, own, View(obs, ()), jax.random.key(0)).shape == (4, 10)
+        jax.eval_shape(env.step, jax.random.key(0), state, action, ())
+
+
+def test_myopic_and_static_slates_are_the_best_by_their_own_measure() -> None:
+    config, n = recsim_config(), 50
+    env, known = build.build_env(config, n), build.build_slates(config)
+    _, obs = jax.jit(env.reset)(jax.random.key(8), ())
+    interest = np.take_along_axis(np.asarray(obs.user), np.asarray(obs.topic), 1)
+    quality = topic_quality(20)[np.asarray(obs.topic)]
+    for name, measure in (("myopic_topk", interest), ("myopic_greedy", interest), ("static_ranking", quality)):
+        slate, _ = known[name].act((), View(obs, ()), jax.random.key(0))
+        got = np.take_along_axis(measure, np.asarray(slate), 1)
+        np.testing.assert_allclose(np.sort(got), np.sort(measure)[:, -3:], atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ Source: RECSIM section 1; Ie et al. 2019 (RecSim, arXiv 1909.04847), interest ev
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -158,23 +157,3 @@ def make_evolution(config: RecsimConfig, sessions: int) -> Task:
     return Task(
         draw, begin, offer, respond, lambda user: user.interest, Topics(jnp.asarray(content, jnp.float32)), weights, 60.0
     )
-
-
-RENEWAL_RATE = 1.396
-"""Reward that a minute of budget is worth under the best of the policies that ``make_renewal`` describes."""
-
-
-def renewal_values(config: RecsimConfig, rate: float) -> tuple[np.ndarray, float]:
-    """By topic ``[T]``, and of nothing: reward plus ``rate`` times the budget that a choice leaves behind.
-
-    ``l + rate l (gain mu - 1)`` against ``-rate penalty``.
-    """
-    s = sampler_of(config)
-    mean = topic_quality(config.evolution.topics)
-    return s.length * (1 + rate * (s.budget_gain * mean - 1)), -rate * s.step_penalty
-
-
-def slowest(config: RecsimConfig) -> int:
-    """Steps of a session in which nothing is ever clicked."""
-    s = sampler_of(config)
-    return math.ceil(s.budget / s.step_penalty) if s.step_penalty > 0 else config.horizon
