@@ -56,10 +56,9 @@ def test_interest_evolution_with_multinomial_logit() -> None:
 
 
 def test_interest_evolution_with_a_cascade() -> None:
-    """Attention .65: scale .30 gives a random return of 158.9, RecSim's default of .05 one of 92."""
-    for scale, returns in ((0.3, 158.9), (0.05, 92.0)):
-        config = recsim_config(choice_model="cascade_exp", evolution={"score_scaling": scale})
-        near(played(config, 512, ("random",))["random"].returns, returns, 0.25)
+    """Attention .65, scale .30: the published null rate, where RecSim's default scale of .05 would give a return of 92."""
+    config = recsim_config(choice_model="cascade_exp", evolution={"score_scaling": 0.3})
+    near(played(config, 1024, ("random",))["random"].returns, 158.9, 0.25)
 
 
 def test_random_features_as_an_independent_simulation() -> None:
