@@ -35,12 +35,14 @@ from lrdqn.envs.garnet import make_garnet, make_garnet_world
 from lrdqn.envs.gymnasium import make_gymnasium
 from lrdqn.envs.gymnax import make_gymnax
 from lrdqn.envs.live import make_live, make_world, sample_population
+from lrdqn.envs.live.content import CONTENT
 from lrdqn.envs.live.perturbation import perturb
 from lrdqn.envs.live.population import resize
 from lrdqn.envs.live.schedule import with_lists
 from lrdqn.envs.live.world import stack_worlds
 from lrdqn.envs.probes import make_probe
 from lrdqn.envs.recsim import make_recsim, make_recsim_task
+from lrdqn.io.embeddings import load_embeddings
 from lrdqn.io.population import load_population
 from lrdqn.networks import make_cnn, make_mlp, make_scorer, make_table
 from lrdqn.networks.scorer import Shapes
@@ -53,7 +55,7 @@ from lrdqn.types import Agent, Env, EnvSpec, Hypers, Network, Policy, Population
 
 T = TypeVar("T")
 
-POPULATION_STREAM, SCHEDULE_STREAM, PERTURBATION_STREAM = 0, 1, 2
+POPULATION_STREAM, SCHEDULE_STREAM, PERTURBATION_STREAM, CONTENT_STREAM = 0, 1, 2, 3
 """Names of the random streams of a world, so that a schedule does not depend on how its population was drawn."""
 
 
@@ -99,6 +101,11 @@ def build_population(config: LiveConfig, seed: int, index: int) -> Population:
     return resize(load_population(Path(config.population)), config.history, config.loyalty_slots)
 
 
+def build_content(config: LiveConfig, population: Population, seed: int, index: int, table: Any) -> Any:
+    """What policies are shown of seed ``index``'s streamers ``[S, D]``; ``table`` holds the rows of ``env.embeddings``."""
+    return CONTENT[config.content](population, config, world_stream(config, seed, index, CONTENT_STREAM), table)
+
+
 def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -> PyTree:
     """Environment parameters with a leading axis ``[seeds]``, on the host; ``()`` where an environment has none.
 
@@ -119,14 +126,24 @@ def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -
     live = cast(LiveConfig, config)
     shared = live.population is not None or live.world_seed is not None
     population = build_population(live, seed, 0) if shared else None
+    table = read_embeddings(live, live.streamers if population is None else len(population.style))
     worlds = []
     for i in range(seeds):
         of_seed = population or build_population(live, seed, i)
-        world = make_world(live, of_seed, world_stream(live, seed, i, SCHEDULE_STREAM), known)
-        world = perturb(world, live.perturb, world_stream(live, seed, i, PERTURBATION_STREAM))
+        shown = build_content(live, of_seed, seed, i, table)
+        world = make_world(live, of_seed, world_stream(live, seed, i, SCHEDULE_STREAM), known, shown)
+        world = perturb(world, live.perturb, world_stream(live, seed, i, PERTURBATION_STREAM), live.content_views)
         lists = with_lists(world.schedule, np.asarray(world.streamers.popularity), live.popular, live.fresh)
         worlds.append(world._replace(schedule=lists))
     return stack_worlds(worlds)
+
+
+def read_embeddings(config: LiveConfig, streamers: int) -> Any:
+    """The rows ``[S, D]`` of ``env.embeddings``; nothing where content comes from elsewhere."""
+    if config.embeddings is None:
+        return None
+    ids = None if config.embedding_ids is None else Path(config.embedding_ids)
+    return load_embeddings(Path(config.embeddings), ids, streamers)
 
 
 def plugin_worlds(config: EnvConfig, seed: int, seeds: int) -> PyTree:
@@ -159,9 +176,13 @@ def refuse_large_worlds(config: EnvConfig, seeds: int, free: int | None) -> None
     if live.population is not None or max(live.streamers, live.users) <= 100 * small:
         return
 
+    table = read_embeddings(live, live.streamers)
+
     def size(streamers: int, users: int) -> int:
         mini = dataclasses.replace(live, streamers=streamers, users=users)
-        world = make_world(mini, build_population(mini, 0, 0), world_stream(mini, 0, 0, SCHEDULE_STREAM))
+        drawn = build_population(mini, 0, 0)
+        shown = build_content(mini, drawn, 0, 0, None if table is None else table[:streamers])
+        world = make_world(mini, drawn, world_stream(mini, 0, 0, SCHEDULE_STREAM), shown=shown)
         return sum(np.asarray(x).nbytes for x in jax.tree.leaves(world))
 
     base = size(small, small)

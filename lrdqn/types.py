@@ -227,7 +227,7 @@ class LiveObs(NamedTuple):
     candidates: Int[Array, "N C"]
     """Streamers on air; ``S`` stands for "show nothing"."""
     features: Float[Array, "N C F"]
-    """Log viewers, hours on air, followed, recency of the last visit."""
+    """Log viewers, hours on air, followed, recency of the last visit; behind them what ``env.live_signals`` adds."""
     mask: Bool[Array, "N C"]
 
 
@@ -237,6 +237,7 @@ class Catalogue(NamedTuple):
     identity: Int[Array, "S+1"]
     """Row of the identity table; ``UNKNOWN`` for streamers that the policy has never met."""
     style: Float[Array, "S+1 d"]
+    """What is shown of the streamer's content (``env.content``)."""
     category: Float[Array, "S+1 G"]
     tags: Float[Array, "S+1 T"]
     profile: Float[Array, "U P"]
@@ -284,15 +285,19 @@ class Population(NamedTuple):
     hook: Any  # [S] N(0, 1): draws clicks, leaves people less content
     room_rate: Any  # [S] rooms a day
     start_hour: Any  # [S] habitual start, hour of the day
+    debut: Any  # [S] hours after the world began at which a newcomer first goes on air, 0 for those who were there before
+    phase: Any  # [G] hours by which a category's rooms start later than others
     # what is shown of a user
     profile: Any  # [U, P] static answers, one-hot groups
     history: Any  # [U, H] streamer ids, newest first, S for none
     history_watch: Any  # [U, H] seconds
     history_reaction: Any  # [U, H] bit set
+    interactions: Any  # [U] int32, watches before the first session
     # what is hidden of a user
     interest: Any  # [U, d] unit vectors
     category_bias: Any  # [U, G]
-    wealth: Any  # [U] mean 1
+    wealth: Any  # [U] mean 1 over sessions
+    activity: Any  # [U] mean 1: how many sessions a user has
     active_hour: Any  # [U] preferred hour of the day
     loyalty: Any  # [U, L] streamer ids, S for none
     loyalty_strength: Any  # [U, L] in [0, 1]

@@ -56,12 +56,12 @@ def test_imports_point_one_way_and_files_are_short(path: Path) -> None:
 
 def test_variants_are_a_few_lines() -> None:
     for path in CONF.rglob("*.yaml"):
-        if path.parent.name in ("agent", "network", "replay", "env"):
+        if path.parent.name in ("agent", "network", "replay", "env", "content"):
             assert len(path.read_text().splitlines()) <= 10, path
 
 
 GROUPS = {name: sorted(p.stem for p in (CONF / name).glob("*.yaml")) 
-          for name in ("agent", "replay", "env", "experiment", "reward", "perturbation")}  # fmt: skip
+          for name in ("agent", "replay", "env", "experiment", "content", "reward", "perturbation")}  # fmt: skip
 SMALL = {"live": ["env.streamers=50", "env.users=20"]}
 
 
@@ -140,21 +140,24 @@ def test_every_experiment_builds_and_says_what_it_reproduces(experiment: str) ->
         assert f"# {word}" in head, word
 
 
+NEEDS = {"missing_views": ["content=multimodal"], "embeddings": ["env.embeddings=table.npy"]}
+"""What a named setting cannot be without."""
 LIVE_ROOTS = {"train": TrainRun, "tune": TuneRun, "calibrate": CalibrateRun, "evaluate": EvaluateRun}
 
 
 @pytest.mark.parametrize("command", list(LIVE_ROOTS))
-@pytest.mark.parametrize("group", ["reward", "perturbation"])
+@pytest.mark.parametrize("group", ["content", "reward", "perturbation"])
 def test_named_settings_of_the_live_world_compose_for_every_command_that_has_them(command: str, group: str) -> None:
     register_schemas()
-    if (command, group) == ("evaluate", "reward"):
-        pytest.skip("a policy is judged by the reward that it learnt from")
+    if command == "evaluate" and group != "perturbation":
+        pytest.skip("a policy is judged by the reward and the content that it learnt from")
     more = ["run=somewhere"] if command == "evaluate" else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
         plain = freeze(LIVE_ROOTS[command], compose(command, overrides=more)).env
         for name in GROUPS[group]:
-            env = freeze(LIVE_ROOTS[command], compose(command, overrides=[f"{group}={name}", *more])).env
-            assert (env == plain) == (name == "balanced")
+            needed = NEEDS.get(name, []) if command != "evaluate" else []
+            env = freeze(LIVE_ROOTS[command], compose(command, overrides=[f"{group}={name}", *needed, *more])).env
+            assert (env == plain) == (name in ("balanced", "exact"))
 
 
 @pytest.mark.parametrize(

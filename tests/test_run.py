@@ -11,6 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data.kuailive_mini import make_mini
+from data.kuairand_mini import make_mini as make_rand
+
+from lrdqn import build
+from lrdqn.config import LiveConfig
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
@@ -156,6 +161,32 @@ def test_a_population_fitted_to_movielens_is_trained_on(tmp_path: Path, shared_d
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
     lrdqn(tmp_path, "train", "env.population=pop", *SMALL, code=2)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_population_and_constants_fitted_to_kuailive_are_trained_on(tmp_path: Path) -> None:
+    """The command that is printed is the one that is run."""
+    make_mini(users=40, streamers=80, rooms=300).write(tmp_path / "log dir")
+    printed = lrdqn(tmp_path, "calibrate", "source=kuailive", "path=log dir", "out=pop", "streamers=60", "factors=8")
+    assert "held-out recall@20" in printed
+    assert "lrdqn train env.population=pop $(cat pop.overrides)" in printed
+    overrides = (tmp_path / "pop.overrides").read_text().split()
+    card = json.loads((tmp_path / "pop/card.json").read_text())
+    assert overrides == [f"{key}={value}" for key, value in card["law"].items()]
+    assert all(override in printed for override in overrides)
+    assert (card["streamers"], card["users"]) == (60, 40)
+    once = ["debug=fast", "train.seeds=1", "train.myopic=false", "env.horizon=20"]
+    lrdqn(tmp_path, "train", "env.population=pop", *overrides, "hydra.run.dir=run", *once)
+    resolved = (tmp_path / "run/resolved.yaml").read_text()
+    assert f"dwell_median: {card['law']['env.law.dwell_median']}" in resolved
+
+
+def test_a_population_fitted_to_kuairand_is_a_world(tmp_path: Path) -> None:
+    make_rand(impressions=3000).write(tmp_path / "log")
+    printed = lrdqn(tmp_path, "calibrate", "source=kuairand", "path=log", "out=pop", "factors=8")
+    assert "Beta a" in printed
+    assert printed.endswith("train on it: lrdqn train env.population=pop\n")
+    world = build.build_worlds(LiveConfig(population=str(tmp_path / "pop")), 0, 1)
+    assert world.streamers.style.shape == (1, 91, 8)
 
 
 def test_the_world_is_compared_with_real_figures(tmp_path: Path) -> None:

@@ -10,35 +10,6 @@ from lrdqn.cli.launch import launch
 from lrdqn.config import CalibrateRun, ConfigError
 
 
-def fit_log(config: CalibrateRun) -> None:
-    """Read a log, fit it, write the population folder and say what is in it."""
-    import numpy as np
-    from rich.console import Console
-
-    from lrdqn.data.factors import fit_factors
-    from lrdqn.data.movielens import read_movielens
-    from lrdqn.data.rated_population import population_card, rated_population
-    from lrdqn.envs.live.population import complete, sample_population
-    from lrdqn.io.population import save_population
-
-    console, out = Console(), Path(str(config.out))
-    log = read_movielens(Path(str(config.path)))
-    console.print(f"read {len(log.rating):,} ratings of {log.n_items:,} items by {log.n_users:,} users", highlight=False)
-    factors = fit_factors(log, config.factors, config.seed)
-    rng = np.random.default_rng(config.seed)
-    sizes = {"streamers": log.n_items, "users": log.n_users, "style": config.factors, "categories": len(log.category_names)}
-    defaults = sample_population(config.env, rng, **sizes)
-    population = complete(rated_population(log, factors, defaults, config.env.history, config.env.tags), config.env.law, rng)
-    card = population_card(log, factors, population)
-    save_population(out, population, card)
-    console.print(
-        f"held-out recall@20: factors {factors.recall:.3f}, as unit vectors {factors.cosine_recall:.3f}, "
-        f"popularity {factors.popularity_recall:.3f} ({factors.held_out_users} users)",
-        highlight=False,
-    )
-    console.print(f"population folder: {out}\ntrain on it: lrdqn train env.population={out}", highlight=False, soft_wrap=True)
-
-
 def compare_world(config: CalibrateRun) -> bool:
     """Print simulated against target; whether every target is met."""
     from rich.console import Console
@@ -58,7 +29,9 @@ def task(config: CalibrateRun, composed: DictConfig) -> None:
 
     prepare(config.runtime)
     if config.source != "world":
-        fit_log(config)
+        from lrdqn.cli.fitting import FITS
+
+        FITS[config.source](config)
     elif not compare_world(config) and config.check:
         raise SystemExit(1)
 

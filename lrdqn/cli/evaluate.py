@@ -27,6 +27,10 @@ def train_config(config: EvaluateRun) -> TrainRun:
     kept = {name: values["runtime"][name] for name in ("prng", "precision")}  # the run's own table needs them
     values["runtime"] = dataclasses.asdict(config.runtime) | kept
     if config.population is not None:
+        if file := values["env"].get("embeddings"):
+            raise ConfigError(
+                "population", config.population, f"env.embeddings={file} shows the run's own streamers; leave it out"
+            )
         values["env"]["population"] = config.population
     changes, none = (dataclasses.asdict(x) for x in (config.env.perturb, PerturbConfig()))
     if changed := [name for name in changes if changes[name] != none[name]]:
@@ -46,11 +50,14 @@ def task(config: EvaluateRun, composed: DictConfig) -> float:
     from rich.console import Console
 
     from lrdqn.experiment import judge_saved
+    from lrdqn.io.group_table import group_table
     from lrdqn.io.table import policy_table, verdicts
 
     began, console = time.perf_counter(), Console()
     summary = judge_saved(run_config, Path(config.run), config.seed, known=config.population is None)
     console.print(policy_table(summary))
+    if groups := group_table(summary):
+        console.print(groups)
     for line in verdicts(summary):
         console.print(line, highlight=False, markup=False)
     console.print(f"{time.perf_counter() - began:.0f} s", highlight=False)

@@ -18,16 +18,23 @@ BARE_NAN, QUOTES = re.compile(r"(?<![\w'])nan(?![\w'])"), "'\""
 
 
 def check_env(env: LiveConfig) -> None:
-    """A population folder must be whole, and large enough for the candidates; games need their package. Needs no jax."""
+    """A population folder must be whole and large enough for the candidates, and embeddings be those of its streamers; games
+    need their package. Needs no jax."""
     if env.kind == "gymnax":
         check_installed()
-    if env.kind != "live" or env.population is None:
+    if env.kind != "live":
         return
-    from lrdqn.io.population import check_population
+    streamers = env.streamers
+    if env.population is not None:
+        from lrdqn.io.population import check_population
 
-    streamers = check_population(Path(env.population))["streamers"]
-    if env.candidates > streamers:
-        raise ConfigError("env.candidates", env.candidates, f"must not exceed the catalogue, {streamers} streamers")
+        streamers = check_population(Path(env.population))["streamers"]
+        if env.candidates > streamers:
+            raise ConfigError("env.candidates", env.candidates, f"must not exceed the catalogue, {streamers} streamers")
+    if env.embeddings is not None:
+        from lrdqn.io.embeddings import load_embeddings
+
+        load_embeddings(Path(env.embeddings), None if env.embedding_ids is None else Path(env.embedding_ids), streamers)
 
 
 def preflight(config: TrainRun) -> None:

@@ -30,6 +30,8 @@ from lrdqn.config.world import (
     RewardConfig,
     ScheduleConfig,
     UserLawConfig,
+    ViewConfig,
+    ViewsConfig,
 )
 
 __all__ = [
@@ -65,6 +67,8 @@ __all__ = [
     "TrainRun",
     "TuneRun",
     "UserLawConfig",
+    "ViewConfig",
+    "ViewsConfig",
     "axes_of",
     "discount_minutes",
     "freeze",

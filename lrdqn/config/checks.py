@@ -158,6 +158,24 @@ def check_live(env: LiveConfig) -> None:
             "env.schedule.days", env.schedule.days, f"must be at least env.max_sessions + 3 = {env.max_sessions + 3}"
         )
     discount_minutes(env.discount_unit)
+    check_content(env)
+
+
+def check_content(env: LiveConfig) -> None:
+    """Embeddings and the file that they are read from go together, and views can go missing only where there are some."""
+    if env.content == "embeddings" and env.embeddings is None:
+        raise ConfigError("env.embeddings", "null", "env.content=embeddings needs a file, env.embeddings=PATH.npy")
+    for key in ("embeddings", "embedding_ids"):
+        if env.content != "embeddings" and getattr(env, key) is not None:
+            raise ConfigError(
+                f"env.{key}", getattr(env, key), f"env.content={env.content} reads no file; use content=embeddings"
+            )
+    views = env.content_views
+    if env.content == "multimodal" and not (views.text.width or views.image.width or views.audio.width):
+        raise ConfigError("env.content_views.text.width", 0, "no view is left; at least one must have a width above 0")
+    gone = env.perturb.missing_views
+    if gone and env.content != "multimodal":
+        raise ConfigError("env.perturb.missing_views", gone, f"env.content={env.content} has no views; use content=multimodal")
 
 
 def check_calibrate(config: CalibrateRun) -> None:

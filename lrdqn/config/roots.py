@@ -90,17 +90,34 @@ class EvaluateRun:
 
 
 @dataclass
+class WindowConfig:
+    """Three weeks of a synthetic platform at KuaiLive's proportions, for figures per user and per streamer."""
+
+    sessions: int = whole(20_000, 1, "sessions of each world's window")
+    streamers: int = whole(5000, 1, "streamers there")
+    users: int = whole(4500, 1, "users there; some 250 of them will have clicked, commented, liked and given")
+    days: int = whole(23, 3, "days of the schedule, the first and last without session starts", 365)
+
+
+@dataclass
 class CalibrateRun:
     """Root of `lrdqn calibrate`."""
 
-    source: str = choice("world", ("world", "movielens"), "`world` compares the world with its targets; a log's name reads it")
+    source: str = choice(
+        "world",
+        ("world", "movielens", "kuailive", "kuairand"),
+        "`world` compares the world with its targets; a log's name reads it",
+    )
     path: str | None = said(None, "folder of the log")
     out: str | None = said(None, "population folder to write")
     env: Any = MISSING
     seed: int = whole(0, 0, "root of the randomness", 2**31 - 1)
     sessions: int = whole(4096, 1, "sessions simulated per world for the table")
     worlds: int = whole(4, 1, "worlds that the table pools")
+    window: WindowConfig = field(default_factory=WindowConfig)
     factors: int = whole(16, 2, "length of the fitted user and item vectors")
+    streamers: int = whole(5000, 2, "streamers kept of kuailive or kuairand, those clicked most")
+    users: int = whole(5000, 2, "users kept of kuailive or kuairand, those who click most on them")
     check: bool = said(False, "exit 1 when a target is missed")
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 

@@ -25,6 +25,9 @@ class RewardConfig:
     bounce: float = said(-0.1, "per watch under three seconds")
     no_click: float = said(0.0, "per impression without a click")
     comeback: float = said(5.0, "per return on the next day, paid at the end of the session (episode=session)")
+    delay: str = choice(
+        "none", ("none", "tick", "end"), "when follows and gifts are paid: at once, with the next decision, as the session ends"
+    )
 
 
 @dataclass
@@ -43,7 +46,7 @@ class UserLawConfig:
     position_decay: float = real(0.85, 0.0, 1.0, "attention kept from one place of a slate to the next (cascade, pbm)")
     cascade_scale: float = real(0.65, 0.0, math.inf, "scale of the exponential cascade (design)", open_low=True)
     choice_floor: float = real(-3.0, -100.0, -0.01, "logit at which the proportional model gives no mass (design)")
-    engage_bias: float = said(-2.495, "logit of staying at average utility")
+    engage_bias: float = said(-2.64, "logit of staying at average utility")
     engage_slope: float = said(0.8, "logit of staying per unit of utility")
     bounce_median: float = real(4.04, 0.0, math.inf, "seconds, median of a bounce (KuaiLive fit)", open_low=True)
     bounce_sigma: float = real(1.0, 0.0, math.inf, "log-sd of a bounce")
@@ -54,8 +57,9 @@ class UserLawConfig:
     gift_rate: float = real(0.0108, 0.0, math.inf, "gifts per viewer-minute (KuaiLive)")
     reaction_utility: float = said(0.5, "log-rate of reactions per unit of utility")
     reaction_highlight: float = said(0.7, "log-rate of reactions per unit of (highlight - .3)")
-    reaction_norm: float = real(2.5, 0.0, math.inf, "mean of the two factors above over viewer-minutes", open_low=True)
+    reaction_norm: float = real(2.6, 0.0, math.inf, "mean of the two factors above over viewer-minutes", open_low=True)
     follow_bias: float = said(-4.0, "logit of a follow after a minute")
+    price_tilt: float = said(0.1, "logit of a gift's price, per rung of the ladder, of the wealthiest viewer (GiftLive)")
     experience_affinity: float = said(0.2, "experience per unit of standardised affinity (design)")
     experience_skill: float = said(0.4, "experience per unit of skill (design)")
     experience_hook: float = said(-0.8, "experience per unit of hook (design)")
@@ -75,6 +79,9 @@ class UserLawConfig:
     fatigue_minutes: float = real(30.0, 0.0, math.inf, "time constant of category fatigue", open_low=True)
     loyalty_gain: float = real(0.3, 0.0, 1.0, "share of the way to full loyalty won by a ten-minute watch")
     loyalty_days: float = real(7.0, 0.0, math.inf, "time constant of loyalty", open_low=True)
+    interest_rate: float = real(
+        0.05, 0.0, 1.0, "share of the way to a stream's style that a ten-minute watch moves an interest (drift=smooth; design)"
+    )
 
 
 @dataclass
@@ -91,7 +98,10 @@ class ScheduleConfig:
     gap_sigma: float = real(0.7, 0.0, 3.0, "log-sd of the pause")
     amplitude: float = real(1.0, 0.0, 1.0, "swing of the starts over the day")
     peak_hour: float = real(19.0, 0.0, 24.0, "hour at which most rooms start")
+    phase_hours: float = real(1.5, 0.0, 12.0, "sd of a category's own shift of that hour (design)")
     habit: float = real(0.6, 0.0, 1.0, "share of a streamer's rooms that start around a preferred hour")
+    empty_hazard: float = real(0.2, 0.0, 60.0, "chance per hour that a host gives up a room that nobody is in (design)")
+    empty_viewers: float = real(1.0, 0.0, math.inf, "viewers at which that chance has fallen to 1 / e", open_low=True)
     bin_minutes: int = whole(15, 1, "grid of the table of who is on air; liveness itself is exact", 240)
 
 
@@ -106,6 +116,25 @@ class PerturbConfig:
     outage_share: float = real(0.0, 0.0, 1.0, "share of rooms that drop out once, for 2 to 20 minutes")
     cold_users: float = real(0.0, 0.0, 1.0, "share of viewers of whom nothing is known: no history, no loyalties")
     cold_streamers: float = real(0.0, 0.0, 1.0, "share of streamers that no policy has met")
+    missing_views: float = real(0.0, 0.0, 1.0, "share of the views of streamers that go missing (content=multimodal)")
+
+
+@dataclass
+class ViewConfig:
+    """One view of a streamer's content."""
+
+    width: int = whole(16, 0, "numbers of this view; 0 leaves it out", 4096)
+    noise: float = real(1.0, 0.0, 100.0, "standard deviation of its noise over that of its signal (design)")
+    missing: float = real(0.0, 0.0, 1.0, "share of streamers without it (design)")
+
+
+@dataclass
+class ViewsConfig:
+    """What is seen of a streamer's content where ``env.content=multimodal`` (SIMULATOR section 3)."""
+
+    text: ViewConfig = field(default_factory=lambda: ViewConfig(16, 0.5, 0.1))
+    image: ViewConfig = field(default_factory=lambda: ViewConfig(16, 1.0, 0.1))
+    audio: ViewConfig = field(default_factory=lambda: ViewConfig(8, 1.0, 0.3))
 
 
 @dataclass
@@ -134,6 +163,12 @@ class LiveConfig(EnvConfig):
     style: int = whole(16, 2, "length of interest and style vectors of a synthetic population")
     categories: int = whole(12, 1, "categories of a synthetic population")
     tags: int = whole(16, 1, "tags of a synthetic population")
+    new_streamers: float = real(
+        0.03, 0.0, 1.0, "new streamers a day, as a share of those there at first; no policy has met them (synthetic population)"
+    )
+    new_users: float = real(
+        0.15, 0.0, 1.0, "share of users who have just joined, fewer than ten watches behind them (synthetic; design)"
+    )
     candidates: int = whole(16, 1, "streams offered to the policy at each request")
     familiar: int = whole(3, 0, "of these, places kept for streamers that the user knows and that are on air")
     popular: int = whole(0, 0, "places kept for the most popular streams on air")
@@ -143,10 +178,20 @@ class LiveConfig(EnvConfig):
     choice_model: str = choice(
         "mnl", ("mnl", "proportional", "cascade", "pbm", "bernoulli"), "how a viewer chooses from the slate, or nothing"
     )
+    drift: str = choice(
+        "smooth", ("none", "smooth", "recsim"), "how interests move: not at all, towards styles watched, or as in RecSim"
+    )
     obs: str = choice(
         "observable", ("observable", "noisy", "full"), "what is seen: as a platform does, blurred, or the truth too"
     )
     obs_noise: float = real(1.0, 0.0, 100.0, "strength of the blur (obs=noisy)")
+    live_signals: bool = said(False, "show signs of highlights: recent reactions, and the sound of the room half a minute ago")
+    content: str = choice(
+        "exact", ("exact", "multimodal", "embeddings"), "what is shown of a streamer's content: its style, views of it, a file"
+    )
+    content_views: ViewsConfig = field(default_factory=ViewsConfig)
+    embeddings: str | None = said(None, "file .npy or .npz of a row per streamer (content=embeddings)")
+    embedding_ids: str | None = said(None, "file .npy of each streamer's row there, -1 for none; null: in order")
     history: int = whole(20, 1, "watches remembered in the observation")
     loyalty_slots: int = whole(8, 1, "streamers a user can be loyal to")
     law: UserLawConfig = field(default_factory=UserLawConfig)

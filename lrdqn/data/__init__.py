@@ -1,4 +1,4 @@
-"""Real input: readers of rating logs, the fit of user and item vectors, and the population made from both.
+"""Real input: readers of logs of ratings and watches, the fit of user and item vectors, and the population made from both.
 
 Nothing here imports jax at import time, so that a bad file is answered before anything heavy is loaded.
 """

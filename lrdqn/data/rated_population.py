@@ -31,6 +31,7 @@ REAL = {
     "history": "movies rated last, newest first",
     "history_watch": "seconds from stars: 4 at most 2.5, 216 at 4, 903 at 5, log-linear between",
     "history_reaction": "a like for 4 stars or more",
+    "interactions": "ratings",
     "interest": "user vectors of the fit, length 1",
     "category_bias": "mean rating of a genre beyond what user and movie predict, shrunk with 5 ratings, scaled to sd .5",
     "loyalty": "movies of 4 stars or more, best first, then newest",
@@ -85,8 +86,8 @@ def rated_population(log: RatingLog, factors: Factors, defaults: Population, his
         "affinity_scale": np.float32(scale),
     }
     real = {name: np.asarray(value, np.float32) for name, value in real.items()}
-    real.update(past(log, history), **loyalties(log, defaults.loyalty.shape[1]))
-    return defaults._replace(**real)
+    count = np.bincount(log.user, minlength=log.n_users).astype(np.int32)
+    return defaults._replace(**real, interactions=count, **past(log, history), **loyalties(log, defaults.loyalty.shape[1]))
 
 
 def population_card(log: RatingLog, factors: Factors, population: Population) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import PRNGKeyArray
 
-from lrdqn.envs.live.engagement import PRICES
-from lrdqn.envs.live.population import HOURLY_WATCH
+from lrdqn.envs.live.habits import HOURLY_WATCH
+from lrdqn.envs.live.prices import PRICES
 from lrdqn.evaluate.statistics import bootstrap_mean
 from lrdqn.types import Env, Policy, PyTree, View
 
@@ -67,11 +67,18 @@ TARGETS = (
     Target("gift price mean", 82.7, 0.15, "GiftLive EDA"),
     Target("next-day return", 0.90, 0.02, "GiftLive EDA (.89-.91)", absolute=True),
     Target("clicks on familiar streamers", 0.469, 0.03, "KuaiLive-Agent", absolute=True),
-    Target("streamers with < 5 interactions", 0.70, 0.03, "KuaiLive paper, by the popularity law", absolute=True),
+    Target("streamers with < 5 interactions", 0.70, 0.03, "KuaiLive paper", absolute=True),
+    Target("streamers with > 40 interactions", 0.046, 0.03, "KuaiLive paper", absolute=True),
+    Target("watch time of a user, log-sd", 1.22, 0.10, "GiftLive EDA (of quantiles)"),
+    Target("Gini of gifts, users", 0.942, 0.02, "GiftLive EDA", absolute=True),
+    Target("Gini of gifts, streamers", 0.930, 0.02, "GiftLive EDA", absolute=True),
+    Target("top streamer's share of a user, p50", 0.356, 0.05, "GiftLive EDA", absolute=True),
+    Target("top streamer's share of a user, p90", 0.812, 0.05, "GiftLive EDA", absolute=True),
+    Target("clicks on streamers unseen before", 0.0684, 0.03, "KuaiLive-Agent", absolute=True),
     Target("click per impression, random", 0.18, None, "KuaiRand random log"),
     Target("click per impression, reference", 0.45, None, "KuaiRand standard log"),
 )
-"""Targets of SIMULATOR section 8 that this version of the world covers."""
+"""Targets of SIMULATOR section 8."""
 
 
 class Row(NamedTuple):
@@ -109,6 +116,7 @@ def make_log(env: Env, policy: Policy) -> Callable[[PyTree, PyTree, PRNGKeyArray
                 "alive": alive,
                 "familiar": shown(obs.features[..., 3]) > 0,
                 "user": obs.user,
+                "time": state.session.time,
                 "streamer": shown(obs.candidates),
                 "place": action,
                 "offered": jnp.where(obs.mask, obs.candidates, -1)[:FOLLOWED],
@@ -121,8 +129,19 @@ def make_log(env: Env, policy: Policy) -> Callable[[PyTree, PyTree, PRNGKeyArray
     return log
 
 
-def schedule_statistics(start: np.ndarray, count: np.ndarray, bin_seconds: int, days: int, streamers: int) -> dict[str, float]:
-    """Rooms per streamer-day, spread of rooms on air over the hours, hour with most starts; first day left out."""
+def schedule_statistics(
+    start: np.ndarray, count: np.ndarray, bin_seconds: int, days: int, debut: np.ndarray
+) -> dict[str, float]:
+    """Rooms per streamer-day, spread of rooms on air over the hours, hour with most starts; first day left out.
+
+    Args:
+        start: of every room, in seconds ``[S+1, R]``.
+        count: rooms on air in each time bin.
+        bin_seconds: length of a bin.
+        days: of the schedule.
+        debut: hours after the world's beginning from which each streamer counts ``[S]``.
+    """
+    streamers = len(debut)
     begins = start[:streamers].ravel()
     begins = begins[(begins >= 86_400) & (begins < days * 86_400)]
     bins_per_day = 86_400 // bin_seconds
@@ -131,7 +150,7 @@ def schedule_statistics(start: np.ndarray, count: np.ndarray, bin_seconds: int, 
     hours = np.bincount((begins % 86_400) // 3600, minlength=24)
     smooth = hours + np.roll(hours, 1) + np.roll(hours, -1)
     return {
-        "rooms per streamer-day": len(begins) / streamers / (days - 1),
+        "rooms per streamer-day": len(begins) / np.sum(days - np.maximum(debut / 24, 1.0)),
         "live set p90 / p10": high / max(low, 1),
         "hour with most room starts": float(np.argmax(smooth)) + 0.5,
     }
@@ -175,11 +194,6 @@ def log_statistics(log: dict[str, np.ndarray]) -> dict[str, float]:
         "clicks on familiar streamers": log["familiar"][clicked].mean(),
         "click per impression, reference": clicks / alive.sum(),
     }
-
-
-def popularity_statistics(log_popularity: np.ndarray) -> dict[str, float]:
-    """Share of streamers whose expected interactions in the window are below 5."""
-    return {"streamers with < 5 interactions": float((np.exp(log_popularity) < 5).mean())}
 
 
 def compare(figures: dict[str, float], each: Sequence[dict[str, float]]) -> list[Row]:

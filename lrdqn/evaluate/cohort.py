@@ -6,14 +6,16 @@ are one more axis of the same environment step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
-from jaxtyping import Bool, Float, PRNGKeyArray
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
+from lrdqn.evaluate.summary import GROUPS
 from lrdqn.types import Env, Policy, PyTree, TimeStep, View
 
 
@@ -28,6 +30,10 @@ class Outcome(NamedTuple):
     """Of what was clicked, where the world tells it."""
     censored: Bool[Array, "P N"]
     """Cut by the horizon instead of ending by itself."""
+    newcomers: Float[Array, "P N"]
+    """Impressions of streamers who were new."""
+    group: Int[Array, "P N"]
+    """Place in ``GROUPS`` by what lies behind the viewer, -1 where the environment does not tell."""
 
 
 class Players(NamedTuple):
@@ -73,7 +79,7 @@ def make_players(groups: tuple[tuple[Policy, int], ...]) -> Players:
 def nothing_yet(shape: tuple[int, ...]) -> Outcome:
     """The outcome before the first step."""
     zero = jnp.zeros(shape)
-    return Outcome(zero, zero, zero, zero, zero, jnp.zeros(shape, bool))
+    return Outcome(zero, zero, zero, zero, zero, jnp.zeros(shape, bool), zero, jnp.full(shape, -1, jnp.int32))
 
 
 def added(outcome: Outcome, alive: Any, t: TimeStep) -> tuple[Outcome, Any]:
@@ -86,6 +92,9 @@ def added(outcome: Outcome, alive: Any, t: TimeStep) -> tuple[Outcome, Any]:
         clicks=outcome.clicks + live * t.info.get("clicked", 0.0),
         quality=outcome.quality + live * t.info.get("quality", 0.0),
         censored=outcome.censored | (alive & t.truncated & ~t.terminated),
+        newcomers=outcome.newcomers + live * t.info.get("newcomers", 0.0),
+        # the first step tells it, and it stays
+        group=outcome.group + (outcome.group < 0) * (t.info.get("cohort", -1) + 1),
     )
     return total, alive & ~(t.terminated | t.truncated)
 
@@ -152,5 +161,22 @@ METRICS: dict[str, str] = {
 
 
 def per_seed(outcome: Any) -> dict[str, Any]:
-    """Mean over the cohort, keeping leading axes: ``{metric: [..., P]}`` for an ``Outcome`` of host arrays ``[..., P, N]``."""
-    return {name: getattr(outcome, field).mean(-1) for name, field in METRICS.items()}
+    """Mean over the cohort, keeping leading axes: ``{metric: [..., P]}`` for an ``Outcome`` of host arrays ``[..., P, N]``.
+
+    Where viewers are told apart, each metric also by group of viewers, ``return/cold`` and so on (NaN where a seed's cohort has
+    none of them), and the share of impressions that went to new streamers, ``new_streamers``.
+    """
+    figures = {name: getattr(outcome, field).mean(-1) for name, field in METRICS.items()}
+    if (outcome.group < 0).any():
+        return figures
+    figures["new_streamers"] = outcome.newcomers.sum(-1) / np.maximum(outcome.length.sum(-1), 1)
+    for number, name in enumerate(GROUPS):
+        among = outcome.group == number
+        share = among / np.where(among.any(-1), among.sum(-1), np.nan)[..., None]
+        figures |= {f"{m}/{name}": (getattr(outcome, field) * share).sum(-1) for m, field in METRICS.items() if m != "censored"}
+    return figures
+
+
+def joined(outcomes: Sequence[Any]) -> Any:
+    """Cohorts side by side as one, host arrays ``[..., P, N]``."""
+    return jax.tree.map(lambda *x: np.concatenate(x, axis=-1), *outcomes)

@@ -19,6 +19,9 @@ MYOPIC = "myopic"
 CENSORED = "censored"
 """Metric that qualifies the others instead of being a result; the summary tells it apart, as ``censored_share``."""
 
+GROUPS = ("cold", "warm", "active")
+"""Viewers with 0 to 9, 10 to 49 and 50 or more interactions behind them (SIMULATOR section 7)."""
+
 Block = dict[str, dict[str, dict[str, Any]]]
 """``{policy: {metric: {"mean", "ci_low", "ci_high", "per_seed"}}}``."""
 

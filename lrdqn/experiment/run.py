@@ -106,7 +106,9 @@ def run_in(where: Path, config: TrainRun, files: Files, say: Callable[[str], Non
         stack.callback(experiment.close)
         experiment.refuse_too_large()
         if position and position.meta["worlds"] != experiment.world_digest:
-            raise InputError(f"resume: {folder} was trained in other worlds; its population or the simulator has changed since")
+            raise InputError(
+                f"resume: {folder} was trained in other worlds; its population, embeddings or the simulator has changed"
+            )
         logger = NULL
         if writes():
             clear_for(folder, position)

@@ -14,7 +14,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from lrdqn import build
 from lrdqn.config import TrainRun
 from lrdqn.envs.live import SIM_VERSION
-from lrdqn.evaluate.cohort import METRICS, Outcome, per_seed
+from lrdqn.evaluate.cohort import METRICS, Outcome, joined, per_seed
 from lrdqn.evaluate.summary import CENSORED, LEARNED, MYOPIC, summarise
 from lrdqn.experiment.debugging import checked, plan_for
 from lrdqn.experiment.devices import fetch, seed_keys, seed_sharding
@@ -194,11 +194,10 @@ class Experiment:
     def evaluate_table(self, program: Any, params: PyTree, seed: int) -> Table:
         """Every policy's per-seed figures over all cohorts."""
         rounds = [
-            per_seed(fetch(program(params, self.worlds, self.keys(TABLE_STREAM + i, seed))))
-            for i in range(self.config.evaluate.cohorts)
+            fetch(program(params, self.worlds, self.keys(TABLE_STREAM + i, seed))) for i in range(self.config.evaluate.cohorts)
         ]
-        figures = {metric: np.mean([r[metric] for r in rounds], axis=0) for metric in METRICS}
-        table = {name: {metric: figures[metric][:, i] for metric in METRICS} for i, name in enumerate(self.names)}
+        figures = per_seed(joined(rounds))
+        table = {name: {metric: x[:, i] for metric, x in figures.items()} for i, name in enumerate(self.names)}
         if self.config.train.myopic and LEARNED in table:
             table.setdefault(MYOPIC, table[LEARNED])  # with gamma = 0 the learner is its own twin
         return table

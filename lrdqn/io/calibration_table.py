@@ -15,7 +15,7 @@ def calibration_table(rows: Sequence[Row], sessions: int, worlds: int) -> Table:
     """A line per target; ``-`` marks figures that are shown for information only. Brackets are intervals over worlds."""
     table = Table(
         title="the world against published figures",
-        caption=f"{sessions:,} sessions in {worlds} worlds under the reference policy, softmax(2 cos + .5 L + 0.9 familiar)",
+        caption=f"{sessions:,} sessions in {worlds} worlds under the reference policy, softmax(cos + 1.45 L + 1.5 familiar)",
     )
     table.add_column("statistic")
     for name in ("simulated", "over worlds", "target", "tolerance"):

@@ -22,7 +22,7 @@ from lrdqn.io.population_arrays import problem
 if TYPE_CHECKING:
     from lrdqn.types import Population
 
-FORMAT = 1
+FORMAT = 2
 ARRAYS, CARD = "population.safetensors", "card.json"
 REBUILD = "rebuild it with `lrdqn calibrate`"
 

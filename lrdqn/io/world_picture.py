@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lrdqn.config import InputError
-from lrdqn.envs.live.engagement import PRICE_SHARES, PRICES
-from lrdqn.envs.live.population import HOURLY_WATCH
+from lrdqn.envs.live.habits import HOURLY_WATCH
+from lrdqn.envs.live.prices import PRICE_SHARES, PRICES
 from lrdqn.evaluate.concentration import gini, lorenz
 from lrdqn.io.atomic import write_bytes
 

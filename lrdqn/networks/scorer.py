@@ -86,7 +86,7 @@ class _Scorer(nnx.Module):
 CROSSES = 5
 FEATURE_CENTRE = (0.67, 2.0, 0.0, 0.0)
 FEATURE_SCALE = (1.8, 2.0, 1.0, 1.0)
-"""Of log viewers, hours on air, followed, recency; what comes behind them (``env.obs=full``) is taken as it is."""
+"""Of log viewers, hours on air, followed, recency; what is behind them (signs of highlights, the truth) is taken as it is."""
 
 
 def standardised(features: Float[Array, "B C F"]) -> Float[Array, "B C F"]:

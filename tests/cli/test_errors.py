@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from lrdqn.cli.calibrate import preflight as calibrate_preflight
 from lrdqn.cli.evaluate import preflight as evaluate_preflight
 from lrdqn.cli.evaluate import train_config
 from lrdqn.cli.launch import CONF, check
@@ -41,7 +43,13 @@ BAD = {
     "env=probe evaluate.references=true": "evaluate.references=True: there are none for env=probe; must be false",
     "env.popular=9 env.fresh=9": "env.candidates=16: familiar, popular, fresh and similar places are 21; must not exceed",
     "env.choice_model=logit": "env.choice_model=logit: must be one of mnl, proportional, cascade, pbm, bernoulli",
-    "perturbation=quake": "perturbation=quake: must be one of clickbait, cold_wave, outage, popularity_shock, taste_drift",
+    "perturbation=quake": "perturbation=quake: must be one of clickbait, cold_wave, missing_views, outage, popularity_shock",
+    "content=video": "content=video: must be one of embeddings, exact, multimodal",
+    "content=embeddings": "env.embeddings=null: env.content=embeddings needs a file, env.embeddings=PATH.npy",
+    "content=embeddings env.embeddings=/no/such.npy": "env.embeddings=/no/such.npy: no such file; must be a .npy or .npz file",
+    "env.embeddings=x.npy": "env.embeddings=x.npy: env.content=exact reads no file; use content=embeddings",
+    "perturbation=missing_views": "env.perturb.missing_views=0.5: env.content=exact has no views; use content=multimodal",
+    "env.content_views.text.missing=2": "env.content_views.text.missing=2.0: must lie in [0, 1]",
     "env.slate=2": "env.slate=2: agent=dqn recommends one stream per request; must be 1",
     "env=recsim env.slate=11": "env.slate=11: must not exceed env.candidates=10",
     "env=recsim env.task=bandit": "env.task=bandit: must be one of interest_evolution, interest_exploration, long_term",
@@ -126,6 +134,15 @@ def test_good_input_passes() -> None:
     check("train", TrainRun, ["-m", "experiment=cartpole,catch"], preflight)
 
 
+def test_embeddings_are_checked_before_anything_is_compiled(tmp_path: Path) -> None:
+    words = ["content=embeddings", f"env.embeddings={tmp_path}/e.npy", "env.streamers=60"]
+    np.save(tmp_path / "e.npy", np.ones((60, 4)))
+    check("train", TrainRun, words, preflight)
+    check("calibrate", CalibrateRun, words, calibrate_preflight)
+    with pytest.raises(InputError, match=r"env\.embeddings=.*e\.npy: has 60 rows for 70 streamers"):
+        check("train", TrainRun, [*words[:2], "env.streamers=70"], preflight)
+
+
 def test_games_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"env=gymnax: needs gymnax; pip install 'lrdqn\[games\]'"):
@@ -185,6 +202,16 @@ def test_only_a_live_world_can_be_perturbed(tmp_path: Path) -> None:
         train_config(asked)
 
 
+def test_embeddings_are_those_of_the_runs_own_streamers(tmp_path: Path) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        register_schemas()
+        words = ["content=embeddings", "env.embeddings=e.npy"]
+        OmegaConf.save(compose("train", overrides=words), tmp_path / "resolved.yaml")
+        asked = freeze(EvaluateRun, compose("evaluate", overrides=[f"run={tmp_path}", "population=other"]))
+    with pytest.raises(InputError, match=r"population=other: env\.embeddings=e\.npy shows the run's own streamers"):
+        train_config(asked)
+
+
 def test_other_commands_say_what_they_need(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"run=.*is required"):
         check("report", ReportRun, [], report_preflight)
@@ -192,8 +219,13 @@ def test_other_commands_say_what_they_need(tmp_path: Path) -> None:
         check("evaluate", EvaluateRun, [f"run={tmp_path}/none"], evaluate_preflight)
     with pytest.raises(InputError, match="env=garnet: chooses a network too, and lrdqn calibrate has none"):
         check("calibrate", CalibrateRun, ["env=garnet"], lambda config: None)
-    with pytest.raises(InputError, match="path=null: source=movielens needs the folder"):
-        check("calibrate", CalibrateRun, ["source=movielens"], lambda config: None)
+    for source in ("movielens", "kuailive", "kuairand"):
+        with pytest.raises(InputError, match=f"path=null: source={source} needs the folder"):
+            check("calibrate", CalibrateRun, [f"source={source}"], lambda config: None)
+    with pytest.raises(InputError, match=r"source=kwai: must be one of world, movielens, kuailive, kuairand"):
+        check("calibrate", CalibrateRun, ["source=kwai"], lambda config: None)
+    with pytest.raises(InputError, match=r"users=1: must"):
+        check("calibrate", CalibrateRun, ["users=1"], lambda config: None)
     with pytest.raises(InputError, match="out=null"):
         check("calibrate", CalibrateRun, ["source=movielens", f"path={tmp_path}"], lambda config: None)
 
@@ -214,6 +246,8 @@ def lrdqn(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("report", "run=nowhere"),
         ("train", "-m", "agent=x,y"),
         ("train", "env=gymnax", "env.name=typo"),
+        ("calibrate", "source=kuailive", "path=.", "out=pop"),
+        ("calibrate", "source=kuairand", "path=.", "out=pop"),
     ],
 )
 def test_the_shell_sees_one_line_and_exit_code_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
@@ -233,7 +267,9 @@ def test_a_folder_that_holds_a_run_is_refused_untouched(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("train", "--help"), ("train", "--cfg", "job"), ("evaluate", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("train", "--help"), ("train", "--cfg", "job"), ("evaluate", "--help"), ("calibrate", "--help")]
+)
 def test_help_comes_without_jax(arguments: tuple[str, ...], tmp_path: Path) -> None:
     code = (
         "import sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'\n"
@@ -251,4 +287,5 @@ def test_help_comes_without_jax(arguments: tuple[str, ...], tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr
     assert "lrdqn" in done.stdout or "agent:" in done.stdout
+    assert ("kuailive, kuairand" in done.stdout) == ("calibrate" in arguments)
     assert list(tmp_path.iterdir()) == []

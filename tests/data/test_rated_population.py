@@ -11,7 +11,7 @@ import pytest
 
 from lrdqn.data import Factors, RatingLog, fit_factors, population_card, rated_population
 from lrdqn.data.rated_population import POPULARITY_MEAN, POPULARITY_SD, REAL, affinity_moments, normal_scores, top_tags
-from lrdqn.envs.live.population import POPULARITY_MU, POPULARITY_SIGMA
+from lrdqn.envs.live.pairs import POPULARITY_MU, POPULARITY_SIGMA
 from lrdqn.io.population_arrays import problem
 from lrdqn.types import Population
 

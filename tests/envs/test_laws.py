@@ -12,15 +12,8 @@ from oracles import live as twin
 
 from lrdqn.envs.live import make_live
 from lrdqn.envs.live.choice import CHOICE_MODELS, appeal, highlight, loyalty_kernel
-from lrdqn.envs.live.engagement import (
-    PRICE_SHARES,
-    PRICES,
-    Engagement,
-    engage,
-    gifts_by_price,
-    poisson_quantile,
-    watch_seconds,
-)
+from lrdqn.envs.live.engagement import Engagement, engage, poisson_quantile, watch_seconds
+from lrdqn.envs.live.prices import PRICES
 from lrdqn.envs.live.reward import reward_parts, scalarise
 from lrdqn.envs.live.session import draw
 from lrdqn.envs.live.viewer import (
@@ -125,28 +118,6 @@ def test_watch_times_follow_the_published_mixture() -> None:
     assert (w > 600).mean() == pytest.approx(0.031, abs=0.001)
 
 
-def test_gift_prices_have_the_published_quantiles() -> None:
-    u = jnp.asarray((np.arange(100_000) + 0.5) / 100_000, jnp.float32)
-    single = np.asarray(gifts_by_price(u, jnp.ones(100_000)))
-    assert (single.sum(axis=1) == 1).all()
-    price = single @ PRICES
-    assert price.mean() == pytest.approx(77, rel=0.03)
-    assert (price <= 10).mean() == pytest.approx(0.765, abs=0.01)
-    assert list(np.percentile(price, [50, 90, 95, 99])) == [2, 99, 299, 1314]
-
-
-@pytest.mark.parametrize("gifts", [0, 2, 7, 8, 1000])
-def test_many_gifts_of_a_watch_stand_on_all_rungs(gifts: int) -> None:
-    u = np.array([1e-7, 0.1, 0.5, 0.77, 1 - 1e-7], np.float32)
-    counts = np.asarray(gifts_by_price(jnp.asarray(u), jnp.full(5, float(gifts))))
-    assert (counts.sum(axis=1) == gifts).all()
-    assert (counts >= 0).all()
-    share = PRICE_SHARES / PRICE_SHARES.sum()
-    assert np.abs(counts - gifts * share).max() < 1.02
-    many = np.asarray(gifts_by_price(jnp.asarray((np.arange(4096) + 0.5) / 4096, jnp.float32), jnp.full(4096, float(gifts))))
-    np.testing.assert_allclose(many.mean(axis=0), gifts * share, atol=0.02)
-
-
 def _engagement(spent: float = 0.0, **changes: object) -> Engagement:
     """``spent`` has to be a price of the ladder."""
     flag, zero = jnp.zeros(1, bool), jnp.zeros(1)
@@ -228,8 +199,9 @@ def test_a_watch_is_cut_by_the_room_and_by_the_viewers_time() -> None:
     draws = draws._replace(stay=jnp.zeros(3), watch=jnp.zeros(3))  # stays, and would watch the median, 216 s
     left, free = jnp.array([50.0, 500.0, 500.0]), jnp.array([500.0, 80.0, 500.0])
     e = engage(
-        draws, jnp.ones(3, bool), jnp.zeros(3), jnp.zeros(3), jnp.zeros(3), jnp.ones(3), jnp.zeros(3, bool), left, free, law
-    )
+        draws, jnp.ones(3, bool), jnp.zeros(3), jnp.zeros(3), jnp.zeros(3), jnp.ones(3), jnp.ones(3), jnp.zeros(3, bool), left,
+        free, law,
+    )  # fmt: skip
     np.testing.assert_allclose(e.seconds, [50, 80, 216], rtol=1e-4)
     np.testing.assert_array_equal(e.cut, [True, False, False])
 

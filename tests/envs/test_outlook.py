@@ -9,8 +9,8 @@ import pytest
 from envs.worlds import live_config, small_world
 
 from lrdqn.envs.live import make_live
-from lrdqn.envs.live.engagement import PRICES, gifts_by_price
-from lrdqn.envs.live.outlook import Outlook, make_outlook, mean_gift_value
+from lrdqn.envs.live.outlook import GIFT_RATES, RANKS, Outlook, interpolate, make_outlook, mean_gift_value
+from lrdqn.envs.live.prices import PRICES, gifts_by_price, price_shares
 
 SESSIONS, TIMES = 32, 6_000
 
@@ -76,12 +76,23 @@ def test_the_other_means_are_those_of_many_steps() -> None:
 
 def test_the_mean_of_the_log_of_gifts() -> None:
     rng = np.random.default_rng(0)
-    for rate in (0.01, 0.7, 30.0):
+    for rate, rank in ((0.01, 1.0), (0.7, 0.2), (30.0, 0.9)):
+        share = np.asarray(price_shares(jnp.float32(rank), 0.3))
         gifts, u = rng.poisson(rate, 400_000), rng.random(400_000)
-        counts = gifts_by_price(jnp.asarray(u, jnp.float32), jnp.asarray(gifts, jnp.float32))
+        shares = jnp.broadcast_to(jnp.asarray(share), (len(u), len(share)))
+        counts = gifts_by_price(jnp.asarray(u, jnp.float32), jnp.asarray(gifts, jnp.float32), shares)
         drawn = np.log1p(np.asarray(counts) @ PRICES.astype(float))
-        [got] = mean_gift_value(np.array([rate]))
+        [got] = mean_gift_value(np.array([rate]), share)
         assert got == pytest.approx(drawn.mean(), abs=4 * drawn.std() / np.sqrt(len(drawn)))
+
+
+def test_between_knots_the_table_is_linear_in_rank_and_log_rate() -> None:
+    table = RANKS[:, None] * 3 + np.log(GIFT_RATES)[None] * 2 + RANKS[:, None] * np.log(GIFT_RATES)[None]
+    rank, rate = np.array([0.0, 0.31, 0.999, 1.0, 0.5]), np.array([1e-6, 0.003, 77.0, 1e4, 1e-9])
+    got = interpolate(jnp.asarray(table, jnp.float32), jnp.asarray(rank, jnp.float32), jnp.asarray(rate, jnp.float32))
+    inside = np.maximum(rate, GIFT_RATES[0])
+    want = (rank * 3 + np.log(inside) * 2 + rank * np.log(inside)) * np.minimum(rate / GIFT_RATES[0], 1.0)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-3)
 
 
 def test_nothing_to_offer_means_nothing_but_time() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lrdqn.config import CalibrateRun, LiveConfig, freeze
-from lrdqn.envs.live.engagement import PRICE_SHARES, PRICES
-from lrdqn.envs.live.population import HOURLY_WATCH, preferred_hours
+from lrdqn.envs.live.habits import HOURLY_WATCH, preferred_hours
+from lrdqn.envs.live.prices import PRICE_SHARES, PRICES
 from lrdqn.evaluate.calibration import TARGETS, Row, price_quantile
 from lrdqn.experiment.measuring import measure_world
 

@@ -10,9 +10,10 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from lrdqn.config import LiveConfig
-from lrdqn.envs.live.population import HOURLY_WATCH
+from lrdqn.envs.live.habits import HOURLY_WATCH
 from lrdqn.envs.live.schedule import Schedule, is_live, room_at
 from lrdqn.envs.live.session import Candidates, Session
+from lrdqn.envs.live.signals import Signal
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.ops.history import cosine, mean_style
 
@@ -51,12 +52,14 @@ class Found(NamedTuple):
     """On air at this very second, and not a repetition within."""
 
 
-def draw_candidates(state: Session, u: Float[Array, "N V"], params: LiveParams, recall: Recall) -> Candidates:
+def draw_candidates(
+    state: Session, u: Float[Array, "N V"], params: LiveParams, recall: Recall, signals: tuple[Signal, ...] = ()
+) -> Candidates:
     """Offer streams at each session's own time, found in several ways.
 
     - familiar: the known streamers on air that were visited last.
     - popular: those of the present time bin with the largest popularity; fresh: those whose room started last.
-    - similar: of ``SIMILAR_DRAWN`` times as many uniform draws, those whose style is nearest to the mean style of the history.
+    - similar: of ``SIMILAR_DRAWN`` times as many uniform draws, those whose shown style is nearest to that of the history.
     - uniform: one stream from each of as many equal strata of the streams in the current time bin (every stream is equally
       likely, none twice).
 
@@ -68,6 +71,7 @@ def draw_candidates(state: Session, u: Float[Array, "N V"], params: LiveParams, 
         u: uniforms, ``recall.draws`` per session.
         params: the world.
         recall: places by way of finding (static).
+        signals: further features of rooms on air (static).
 
     Returns:
         Candidates with C the sum of ``recall``. Cost is O(C log R), whatever the number of streamers.
@@ -95,6 +99,10 @@ def draw_candidates(state: Session, u: Float[Array, "N V"], params: LiveParams, 
     empty = ~jnp.any(mask, axis=1)
     ends = jnp.where(mask, schedule.end.reshape(-1)[room], 0)
     features = _features(state, streamer, room, params)
+    if signals:
+        further = jnp.stack([signal(state.time, room, params) for signal in signals], axis=2)
+        further = jnp.where((streamer != nothing)[:, :, None], further, 0.0)
+        features = jnp.concatenate([features, further.astype(features.dtype)], axis=2)
     mask = mask.at[:, 0].set(mask[:, 0] | empty)
     return Candidates(streamer, room, ends, features, mask)
 

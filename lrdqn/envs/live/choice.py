@@ -33,17 +33,18 @@ def highlight(room: Int[Array, "..."], time: Int[Array, "..."], salt: Int[Array,
     """1 where the room's current two-minute bin is a highlight: an integer hash of (room, bin) below .30.
 
     Closed form, so that sessions on clocks of their own agree on it. Source: SIMULATOR section 3 and correction 6; the 30 % and
-    the two minutes are KuaiLive-M3's. The mixing constants are MurmurHash3's finaliser (Appleby, public domain).
+    the two minutes are KuaiLive-M3's.
     """
-    x = (
-        room.astype(jnp.uint32) * jnp.uint32(0x9E3779B1)
-        + (time // HIGHLIGHT_SECONDS).astype(jnp.uint32)
-        + salt.astype(jnp.uint32)
-    )
+    x = mixed(room, time // HIGHLIGHT_SECONDS, salt.astype(jnp.uint32))
+    return (x < jnp.uint32(int(HIGHLIGHT_SHARE * 2**32))).astype(jnp.float32)
+
+
+def mixed(room: Int[Array, "..."], at: Int[Array, "..."], salt: Array) -> Array:
+    """A hash of (room, at) to 32 bits; the mixing constants are MurmurHash3's finaliser (Appleby, public domain)."""
+    x = room.astype(jnp.uint32) * jnp.uint32(0x9E3779B1) + at.astype(jnp.uint32) + salt
     for multiplier, shift in ((0x85EBCA6B, 16), (0xC2B2AE35, 13)):
         x = (x ^ (x >> jnp.uint32(shift))) * jnp.uint32(multiplier)
-    x = x ^ (x >> jnp.uint32(16))
-    return (x < jnp.uint32(int(HIGHLIGHT_SHARE * 2**32))).astype(jnp.float32)
+    return x ^ (x >> jnp.uint32(16))
 
 
 def loyalty_kernel(seconds: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -67,13 +68,13 @@ def appeal(state: Session, streamer: Int[Array, "N K"], room: Int[Array, "N K"],
     loyal = jnp.sum(jnp.where(same, pull[:, None, :], 0.0), axis=2)
     tired = jnp.einsum("ng,nkg->nk", state.fatigue, params.streamers.category[streamer])
     bright = highlight(room, state.time[:, None], params.salt)
+    taste = affinity(params, state.interest, streamer)
     utility = (
-        fresh_utility(params, state.user, streamer)
+        fresh_utility(params, taste, state.category_bias, streamer)
         + law.loyalty * loyal
         + law.highlight * (bright - HIGHLIGHT_SHARE)
         - law.fatigue * tired
     )
-    taste = affinity(params, state.user, streamer)
     experience = (
         law.experience_affinity * taste
         + law.experience_skill * params.streamers.skill[streamer]

@@ -6,18 +6,15 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.scipy.special import ndtri
 from jaxtyping import Bool, Float
 
 from lrdqn.config import UserLawConfig
 from lrdqn.envs.live.choice import HIGHLIGHT_SHARE
+from lrdqn.envs.live.prices import PRICES, along_last, gifts_by_price, price_shares
 from lrdqn.envs.live.session import Draws
 
-PRICES = np.array([1, 2, 3, 5, 10, 20, 52, 99, 188, 299, 520, 1314, 3000, 10000], np.float32)
-PRICE_SHARES = np.array([.439, .108, .044, .062, .109, .070, .045, .035, .028, .020, .017, .011, .006, .0015])  # fmt: skip
-"""Price ladder of gifts and how often each rung is sent; fits KuaiLive's quantiles (SIMULATOR section 5). Normalised in use."""
 BOUNCE_SECONDS = 3.0
 POISSON_TERMS = 24
 POISSON_NORMAL = 10.0
@@ -42,11 +39,6 @@ class Engagement(NamedTuple):
     def spent(self) -> Float[Array, "N"]:
         """Total price of the gifts."""
         return jnp.sum(self.by_price * along_last(PRICES, self.by_price.ndim), axis=-1)
-
-
-def along_last(values: np.ndarray, axes: int) -> Float[Array, "... K"]:
-    """Constants as the last of so many axes."""
-    return jnp.asarray(values, jnp.float32).reshape((1,) * (axes - 1) + (-1,))
 
 
 def poisson_quantile(u: Float[Array, "..."], rate: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -83,7 +75,7 @@ def watch_seconds(z: Float[Array, "N"], stayed: Bool[Array, "N"], law: UserLawCo
 
 
 def stay_probability(utility: Float[Array, "N"], law: UserLawConfig) -> Float[Array, "N"]:
-    """``sigmoid(-2.495 + .8 V)``. Source: SIMULATOR section 0, set J."""
+    """``sigmoid(-2.64 + .8 V)``. Source: SIMULATOR section 0, set J (-2.495 there; fitted)."""
     return jax.nn.sigmoid(law.engage_bias + law.engage_slope * utility)
 
 
@@ -92,25 +84,10 @@ def reaction_factor(utility: Float[Array, "N"], bright: Float[Array, "N"], law: 
     return jnp.exp(law.reaction_highlight * (bright - HIGHLIGHT_SHARE) + law.reaction_utility * utility) / law.reaction_norm
 
 
-def gifts_by_price(u: Float[Array, "..."], gifts: Float[Array, "..."]) -> Float[Array, "... 14"]:
-    """How many of a watch's gifts stand on each rung of the price ladder, from one uniform.
-
-    ``floor(n F_r + u) - floor(n F_{r-1} + u)`` with F the cumulated shares: systematic sampling, which puts ``n p_r`` gifts on
-    rung r on average and never more than one off; a single gift takes rung r with p_r. (One price for all gifts of a watch, the
-    first version, let a few wealthy viewers decide the quantiles of all prices.) Source: Madow and Madow 1944.
-    """
-    edges = np.cumsum(PRICE_SHARES / PRICE_SHARES.sum())
-    edges[-1] = 1.0
-    u, gifts = u[..., None], gifts[..., None]
-    passed = jnp.minimum(jnp.floor(gifts * along_last(edges, gifts.ndim) + u), gifts)
-    # u is below 1, so nothing is passed before the first rung
-    return passed - jnp.concatenate([jnp.zeros_like(passed[..., :1]), passed[..., :-1]], axis=-1)
-
-
 def engage(
     draws: Draws, clicked: Bool[Array, "N"], utility: Float[Array, "N"], taste: Float[Array, "N"], bright: Float[Array, "N"],
-    wealth: Float[Array, "N"], already_followed: Bool[Array, "N"], left: Float[Array, "N"], free: Float[Array, "N"],
-    law: UserLawConfig,
+    wealth: Float[Array, "N"], rank: Float[Array, "N"], already_followed: Bool[Array, "N"], left: Float[Array, "N"],
+    free: Float[Array, "N"], law: UserLawConfig,
 ) -> Engagement:  # fmt: skip
     """Play out one click.
 
@@ -118,7 +95,7 @@ def engage(
         draws: this step's random numbers.
         clicked: whether there was a click.
         utility, taste, bright: of the clicked stream.
-        wealth: of the viewer, mean 1.
+        wealth, rank: of the viewer, mean 1, and the place among all by it.
         already_followed: a follow fires once per pair.
         left: seconds until the room goes off air.
         free: seconds until the viewer has to go.
@@ -145,7 +122,7 @@ def engage(
         likes=likes,
         followed=follow,
         gifts=gifts,
-        by_price=gifts_by_price(draws.price, gifts),
+        by_price=gifts_by_price(draws.price, gifts, price_shares(rank, law.price_tilt)),
     )
 
 

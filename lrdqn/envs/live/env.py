@@ -13,10 +13,12 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from lrdqn.config import LiveConfig, discount_minutes
 from lrdqn.envs.live.candidates import DAY, Recall, draw_candidates
 from lrdqn.envs.live.choice import CHOICE_MODELS, appeal
+from lrdqn.envs.live.drift import DRIFTS
 from lrdqn.envs.live.engagement import engage
-from lrdqn.envs.live.observation import OBSERVE, blur
-from lrdqn.envs.live.reward import reward_parts, scalarise
+from lrdqn.envs.live.observation import NOISE, OBSERVE, blur
+from lrdqn.envs.live.reward import DELAYS, reward_parts, scalarise
 from lrdqn.envs.live.session import Arrival, Candidates, Session, draw, select
+from lrdqn.envs.live.signals import SIGNALS
 from lrdqn.envs.live.viewer import arrive, come_back, leaves, live_through, return_probability
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.ops.choice import choose
@@ -28,6 +30,13 @@ class LiveState(NamedTuple):
 
     session: Session
     candidates: Candidates
+
+
+class Luck(NamedTuple):
+    """What a request takes of chance."""
+
+    u: Float[Array, "N V"]
+    haze: Float[Array, "N C F"] | None
 
 
 class Ending(NamedTuple):
@@ -42,6 +51,8 @@ class Ending(NamedTuple):
     """Discount units added to the step's own."""
 
 
+RENEWED = 8
+"""One session in so many begins anew at a time: two or three times as many as end at a step, so that once is mostly enough."""
 HAZE = 1
 """What the step's key is folded with for a noisy observation; everything else is drawn from the key itself."""
 
@@ -75,9 +86,10 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     """Build the live world for ``sessions`` viewers that step together.
 
     One step is one recommendation request. The action is the place of a candidate, ``[N]`` (or a slate of places ``[N, K]``).
-    ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the day, ``clicked``, ``stayed``,
-    ``stream_ended``, ``left`` (the app), ``impatient`` (left for that reason), ``returned``, ``seconds``, ``gifts``, ``spent``,
-    and ``gifts_by_price`` ``[N, 14]``.
+    ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the day, ``cohort`` of the viewer (0
+    cold, 1 warm, 2 active), ``newcomers`` (share of what was shown), ``clicked``, ``stayed``, ``stream_ended``, ``left`` (the
+    app), ``impatient`` (left for that reason), ``returned``, ``seconds``, ``gifts``, ``spent``, and ``gifts_by_price`` ``[N,
+    14]``.
 
     Args:
         config: the world's config; validated by ``freeze``.
@@ -85,24 +97,49 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     """
     places, recall = config.candidates, Recall.of(config)
     minutes, chances_of = discount_minutes(config.discount_unit), CHOICE_MODELS[config.choice_model]
+    drift, delay = DRIFTS[config.drift], DELAYS[config.reward.delay]
     # Sessions start early enough for a whole episode to fit into the schedule.
     days = max(1, config.schedule.days - 2 - (config.max_sessions if config.episode == "user" else 0))
     rule = end_session if config.episode == "session" else end_user(config.return_elapsed, config.max_sessions)
 
-    see = OBSERVE[config.obs]
+    batch = max(1, sessions // RENEWED)
+    see, signals = OBSERVE[config.obs], SIGNALS if config.live_signals else ()
 
-    def offer(session: Session, u: Float[Array, "N V"], key: PRNGKeyArray, params: LiveParams) -> LiveState:
-        candidates = draw_candidates(session, u, params, recall)
+    def luck(u: Float[Array, "2N V"], key: PRNGKeyArray) -> tuple[Luck, Luck]:
+        """What requests take of chance: those of the sessions as they are, and those of new ones in their place."""
+        haze = None
         if config.obs == "noisy":
-            candidates = blur(candidates, config.obs_noise, jax.random.fold_in(key, HAZE))
+            width = len(NOISE) - len(SIGNALS) + len(signals)
+            haze = jax.random.normal(jax.random.fold_in(key, HAZE), (2 * sessions, places, width))
+        both = Luck(u, haze)
+        return jax.tree.map(lambda x: x[:sessions], both), jax.tree.map(lambda x: x[sessions:], both)
+
+    def offer(session: Session, luck: Luck, params: LiveParams) -> LiveState:
+        candidates = draw_candidates(session, luck.u, params, recall, signals)
+        if luck.haze is not None:
+            candidates = blur(candidates, config.obs_noise, luck.haze)
         return LiveState(session, candidates)
+
+    def renew(state: LiveState, ended: Bool[Array, "N"], arrival: Arrival, luck: Luck, params: LiveParams) -> LiveState:
+        """Sessions that have ended begin anew. A few do at each step, so they are made ``batch`` at a time, not N at once."""
+        total = jnp.sum(ended)
+        places_of = jnp.nonzero(ended, size=sessions + batch, fill_value=sessions)[0]
+
+        def some(carry: tuple[Array, LiveState]) -> tuple[Array, LiveState]:
+            done, state = carry
+            rows = jax.lax.dynamic_slice_in_dim(places_of, done, batch)
+            own_arrival, own_luck = jax.tree.map(lambda x: x[jnp.minimum(rows, sessions - 1)], (arrival, luck))
+            fresh = offer(arrive(own_arrival, params, days), own_luck, params)
+            return done + batch, jax.tree.map(lambda x, y: x.at[rows].set(y, mode="drop"), state, fresh)
+
+        return jax.lax.while_loop(lambda carry: carry[0] < total, some, (jnp.zeros_like(total), state))[1]
 
     def observe(state: LiveState, params: LiveParams) -> LiveObs:
         return see(*state, params)
 
     def reset(key: PRNGKeyArray, params: LiveParams) -> tuple[LiveState, LiveObs]:
         _, arrival, u = draw(key, sessions, recall.draws)
-        state = offer(arrive(arrival, params, days), u[:sessions], key, params)
+        state = offer(arrive(arrival, params, days), luck(u, key)[0], params)
         return state, observe(state, params)
 
     def step(key: PRNGKeyArray, state: LiveState, action: Array, params: LiveParams) -> tuple[LiveState, TimeStep]:
@@ -127,26 +164,27 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         followed = jnp.any((before.loyalty == streamer[:, None]) & before.followed, axis=1)
         left_on_air = (of_clicked(shown(offered.ends)) - before.time).astype(jnp.float32)
         free = jnp.maximum(before.until - before.time, 0).astype(jnp.float32)
-        wealth = params.users.wealth[before.user]
-        e = engage(draws, clicked, utility, taste, bright, wealth, followed, left_on_air, free, params.law)
+        wealth, rank = params.users.wealth[before.user], params.users.wealth_rank[before.user]
+        e = engage(draws, clicked, utility, taste, bright, wealth, rank, followed, left_on_air, free, params.law)
 
-        after = live_through(before, streamer, e, experience, params)
+        after = drift(live_through(before, streamer, e, experience, params), streamer, e, draws.drift, params)
         left = leaves(after)
         returned = draws.comeback < return_probability(after.satisfaction, params.law)
         ending = rule(after, left, returned, arrival, params)
         over = (after.decisions >= config.horizon) | (ending.session.time >= params.schedule.end_of_world)
         terminated, truncated = ending.terminated, ending.truncated | over
+        earned = reward_parts(e, ending.comeback, params.weights)
+        parts, owed = delay(earned, before.owed, left | terminated | truncated)
 
-        # What the session goes on to and what a new one would start with, offered candidates in one call.
-        both = jax.tree.map(lambda x, y: jnp.concatenate([x, y]), ending.session, arrive(arrival, params, days))
-        both = offer(both, u_offer, key, params)
-        final, first = (jax.tree.map(lambda x, half=half: x[half], both) for half in (slice(sessions), slice(sessions, None)))
-        following = select(terminated | truncated, first, final)
+        going_on, anew = luck(u_offer, key)
+        final = offer(ending.session._replace(owed=owed), going_on, params)
+        following = renew(final, terminated | truncated, arrival, anew, params)
 
-        parts = reward_parts(e, ending.comeback, params.weights)
         unit = jnp.ones_like(e.seconds) if minutes is None else jnp.maximum(e.seconds, 1.0) / (60 * minutes)
         info = {f"reward/{name}": value for name, value in parts._asdict().items()} | {
             "hour": before.time % DAY // 3600,
+            "cohort": params.users.cohort[before.user],
+            "newcomers": jnp.sum(params.streamers.newcomer[streamers] & there, axis=1) / jnp.maximum(jnp.sum(there, axis=1), 1),
             "clicked": e.clicked,
             "stayed": e.stayed,
             "stream_ended": e.cut,

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float
 
 from lrdqn.envs.live.candidates import DAY
 from lrdqn.envs.live.choice import appeal
 from lrdqn.envs.live.session import Candidates, Session
+from lrdqn.envs.live.signals import SIGNAL_HAZE
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.types import LiveObs
 
 Observe = Callable[[Session, Candidates, LiveParams], LiveObs]
-NOISE = (0.5, 1.0, 0.0, 0.1)
-"""Standard deviation of the haze on log viewers, hours on air, followed and recency, at ``env.obs_noise=1``."""
+NOISE = (0.5, 1.0, 0.0, 0.1, *SIGNAL_HAZE)
+"""Standard deviation of the haze on log viewers, hours on air, followed, recency, and signals where there are some, at
+``env.obs_noise=1``."""
 
 
 def context(state: Session) -> Float[Array, "N 5"]:
@@ -74,10 +75,9 @@ OBSERVE: dict[str, Observe] = {"observable": observable, "noisy": observable, "f
 """By ``env.obs``; a noisy request is blurred where it is made (``blur``), for what is seen of it must not change afterwards."""
 
 
-def blur(candidates: Candidates, noise: float, key: PRNGKeyArray) -> Candidates:
-    """Candidates whose changing features are seen through a haze: ``x + noise NOISE N(0, 1)``."""
-    shape = candidates.features.shape
-    haze = noise * jnp.asarray([[NOISE]], jnp.float32) * jax.random.normal(key, shape)
+def blur(candidates: Candidates, noise: float, haze: Float[Array, "N C F"]) -> Candidates:
+    """Candidates whose changing features are seen through a haze: ``x + noise NOISE haze``, haze standard normal."""
+    scale = noise * jnp.asarray([[NOISE[: haze.shape[2]]]], jnp.float32)
     there = jnp.any(candidates.features != 0, axis=2, keepdims=True)
-    blurred = candidates.features.astype(jnp.float32) + jnp.where(there, haze, 0.0)
+    blurred = candidates.features.astype(jnp.float32) + jnp.where(there, scale * haze, 0.0)
     return candidates._replace(features=blurred.astype(candidates.features.dtype))

@@ -20,15 +20,13 @@ from jaxtyping import Float
 from lrdqn.config import LiveConfig
 from lrdqn.envs.live.choice import CHOICE_MODELS, appeal
 from lrdqn.envs.live.engagement import (
-    PRICE_SHARES,
-    PRICES,
     Engagement,
-    gifts_by_price,
     reaction_factor,
     stay_probability,
     watch_seconds,
 )
 from lrdqn.envs.live.env import LiveState
+from lrdqn.envs.live.prices import PRICES, gifts_by_price, price_shares
 from lrdqn.envs.live.reward import reward_parts, scalarise
 from lrdqn.envs.live.viewer import DAY, leaves, next_patience, next_satisfaction, return_probability
 from lrdqn.envs.live.world import LiveParams
@@ -37,6 +35,8 @@ NODES = 16
 """Quantiles of either part of the watch."""
 GIFT_RATES = np.geomspace(1e-6, 1e4, 201)
 """Mean gifts of a watch at which the mean of their reward is tabled; between them it is interpolated in the log."""
+RANKS = np.linspace(0.0, 1.0, 9)
+"""Wealth ranks at which it is tabled; linear between them, for prices change smoothly with the rank."""
 MANY, DRAWS = 300, 128
 
 
@@ -44,7 +44,7 @@ class Outlook(NamedTuple):
     """Means over one impression of each candidate, all ``[N, C]``; zeros where "nothing" would be shown."""
 
     reward: Float[Array, "N C"]
-    """The next reward, a return at the end of the session included (``episode=session``)."""
+    """What the impression earns, whenever it is paid; a return at the end of the session included (``episode=session``)."""
     patience: Float[Array, "N C"]
     """Patience won or lost, below the cap."""
     satisfaction: Float[Array, "N C"]
@@ -57,21 +57,42 @@ class Outlook(NamedTuple):
     """Minutes watched."""
 
 
-def mean_gift_value(rate: np.ndarray) -> np.ndarray:
+def mean_gift_value(rate: np.ndarray, share: np.ndarray) -> np.ndarray:
     """``E log1p(total price)`` of n ~ Poisson(rate) gifts ``[M]``: sums over n (up to where 1e-9 is left) and draws of prices.
 
     Above ``MANY`` gifts the total is as good as its mean, ``n`` times the mean price.
+
+    Args:
+        rate: mean numbers of gifts.
+        share: of the rungs of the price ladder.
     """
     most = int(rate.max() + 10 * np.sqrt(rate.max()) + 30)
     n = np.arange(1, most + 1)
-    share = PRICE_SHARES / PRICE_SHARES.sum()
     value = np.log1p(n * (share @ PRICES))
     few, u = n[:MANY].astype(np.float32), (np.arange(DRAWS, dtype=np.float32) + 0.5) / DRAWS
-    counts = np.asarray(gifts_by_price(jnp.asarray(u)[None], jnp.asarray(few)[:, None]))
+    counts = np.asarray(gifts_by_price(jnp.asarray(u)[None], jnp.asarray(few)[:, None], jnp.asarray(share)[None, None]))
     value[:MANY] = np.log1p(counts @ PRICES.astype(np.float64)).mean(axis=1)
     log_factorial = np.cumsum(np.log(n))
     # one rate at a time: all at once would take gigabytes
     return np.array([np.exp(n * np.log(r) - r - log_factorial) @ value for r in rate])
+
+
+def interpolate(table: Float[Array, "R M"], rank: Float[Array, "..."], rate: Float[Array, "..."]) -> Float[Array, "..."]:
+    """``table`` over ``RANKS`` and ``GIFT_RATES`` at points between: linear in the rank and in the log of the rate.
+
+    Below the first rate the mean is proportional to it.
+    """
+
+    def place(x: Array, knots: int) -> tuple[Array, Array]:
+        low = jnp.clip(jnp.floor(x).astype(jnp.int32), 0, knots - 2)
+        return low, jnp.clip(x - low, 0.0, 1.0)
+
+    first, step = np.log(GIFT_RATES[0]), np.log(GIFT_RATES[1] / GIFT_RATES[0])
+    row, down = place(rank * (len(RANKS) - 1), len(RANKS))
+    column, right = place((jnp.log(jnp.maximum(rate, 1e-30)) - first) / step, len(GIFT_RATES))
+    upper = (1 - right) * table[row, column] + right * table[row, column + 1]
+    lower = (1 - right) * table[row + 1, column] + right * table[row + 1, column + 1]
+    return ((1 - down) * upper + down * lower) * jnp.minimum(rate / GIFT_RATES[0], 1.0)
 
 
 def make_outlook(config: LiveConfig) -> Callable[[LiveState, LiveParams], Outlook]:
@@ -86,8 +107,8 @@ def make_outlook(config: LiveConfig) -> Callable[[LiveState, LiveParams], Outloo
     Source: DESIGN's privileged references (SIMULATOR's header).
     """
     rewarded, chances_of = config.episode == "session", CHOICE_MODELS[config.choice_model]
-    log_rates = np.log(GIFT_RATES)
-    values = mean_gift_value(GIFT_RATES)
+    by_rank = np.asarray(price_shares(jnp.asarray(RANKS, jnp.float32), jnp.float32(config.law.price_tilt)))
+    values = np.stack([mean_gift_value(GIFT_RATES, share) for share in by_rank]).astype(np.float32)
 
     def outlook(state: LiveState, params: LiveParams) -> Outlook:
         viewer, offered = state
@@ -115,8 +136,8 @@ def make_outlook(config: LiveConfig) -> Callable[[LiveState, LiveParams], Outloo
         lively = seconds / 60 * reaction_factor(look.utility, look.highlight, law)[..., None]
         wealth = params.users.wealth[viewer.user][:, None, None]
         gifts = law.gift_rate * lively * wealth
-        # below the first rate the mean is proportional to it
-        gift_value = jnp.interp(jnp.log(jnp.maximum(gifts, 1e-30)), log_rates, values) * jnp.minimum(gifts / GIFT_RATES[0], 1.0)
+        rank = params.users.wealth_rank[viewer.user][:, None, None]
+        gift_value = interpolate(jnp.asarray(values), jnp.broadcast_to(rank, gifts.shape), gifts)
         same = offered.streamer[:, :, None] == viewer.loyalty[:, None, :]
         followed = jnp.any(same & viewer.followed[:, None, :], axis=2)[..., None]
         follows = jnp.where((seconds > 60) & ~followed, jax.nn.sigmoid(law.follow_bias + look.affinity)[..., None], 0.0)

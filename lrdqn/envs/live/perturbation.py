@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from lrdqn.config import PerturbConfig
+from lrdqn.config import PerturbConfig, ViewsConfig
+from lrdqn.envs.live.content import without_views
 from lrdqn.envs.live.population import unit
 from lrdqn.envs.live.schedule import drop_out
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.types import UNKNOWN
 
 
-def perturb(world: LiveParams, config: PerturbConfig, rng: np.random.Generator) -> LiveParams:
-    """Apply every change that is asked for to host arrays.
+def perturb(world: LiveParams, config: PerturbConfig, rng: np.random.Generator, views: ViewsConfig | None = None) -> LiveParams:
+    """Apply every change that is asked for to host arrays; ``views`` says where the views of a row of the catalogue stand.
 
     - ``taste_drift`` a: ``theta <- normalise((1 - a) theta + a xi)``, xi a random direction; histories tell of the old taste.
     - ``hook_share``, ``hook_shift``: so many streamers, drawn uniformly, have a larger hook.
@@ -26,10 +27,11 @@ def perturb(world: LiveParams, config: PerturbConfig, rng: np.random.Generator) 
     - ``outage_share``: ``schedule.drop_out``.
     - ``cold_users``: history, loyalties and follows of so many viewers are empty.
     - ``cold_streamers``: so many streamers stand in the shared row of the identity table.
+    - ``missing_views``: so many views of streamers, drawn one by one, are no longer shown.
 
     Source: SIMULATOR's list of robustness perturbations (section 2; PEERS section 1 names them).
     """
-    taste, hook, popularity, outage, users, streamers = rng.spawn(6)
+    taste, hook, popularity, outage, users, streamers, gaps = rng.spawn(7)
     if config.taste_drift:
         world = world._replace(users=world.users._replace(interest=turned(world.users.interest, config.taste_drift, taste)))
     s = world.streamers
@@ -48,6 +50,9 @@ def perturb(world: LiveParams, config: PerturbConfig, rng: np.random.Generator) 
         identity = world.catalogue.identity.copy()
         identity[:-1][streamers.random(len(identity) - 1) < config.cold_streamers] = UNKNOWN
         world = world._replace(catalogue=world.catalogue._replace(identity=identity))
+    if config.missing_views and views is not None:
+        shown = without_views(world.catalogue.style, views, config.missing_views, gaps)
+        world = world._replace(catalogue=world.catalogue._replace(style=shown))
     return world
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from lrdqn.config import RewardConfig
 from lrdqn.envs.live.engagement import BOUNCE_SECONDS, Engagement
@@ -54,3 +55,39 @@ def scalarise(parts: RewardParts, weights: RewardConfig) -> Float[Array, "N"]:
         + weights.no_click * parts.no_clicks
         + weights.comeback * parts.comebacks
     )
+
+
+Owed = Float[Array, "N 2"]
+"""Follows and value of gifts that are still to be paid."""
+Delay = Callable[[RewardParts, Owed, Bool[Array, "N"]], tuple[RewardParts, Owed]]
+"""``delay(parts, owed, over) -> parts paid now, owed``; ``over`` marks the end of a session, when everything is paid."""
+
+
+def _paid(parts: RewardParts, paid: Owed) -> RewardParts:
+    return parts._replace(follows=paid[:, 0], gift_value=paid[:, 1])
+
+
+def _earned(parts: RewardParts) -> Owed:
+    return jnp.stack([parts.follows, parts.gift_value], axis=1)
+
+
+def at_once(parts: RewardParts, owed: Owed, over: Bool[Array, "N"]) -> tuple[RewardParts, Owed]:
+    """``reward.delay=none``."""
+    del over
+    return parts, owed
+
+
+def with_the_next(parts: RewardParts, owed: Owed, over: Bool[Array, "N"]) -> tuple[RewardParts, Owed]:
+    """``reward.delay=tick``: a decision pays for the follows and gifts of the one before; the last one for its own too."""
+    earned, over = _earned(parts), over[:, None]
+    return _paid(parts, owed + jnp.where(over, earned, 0.0)), jnp.where(over, 0.0, earned)
+
+
+def as_it_ends(parts: RewardParts, owed: Owed, over: Bool[Array, "N"]) -> tuple[RewardParts, Owed]:
+    """``reward.delay=end``: the session's last decision pays for all of its follows and gifts."""
+    total, over = owed + _earned(parts), over[:, None]
+    return _paid(parts, jnp.where(over, total, 0.0)), jnp.where(over, 0.0, total)
+
+
+DELAYS: dict[str, Delay] = {"none": at_once, "tick": with_the_next, "end": as_it_ends}
+"""By ``env.reward.delay``: delayed labels (SIMULATOR section 5). What is earned is paid within its session, whichever."""

@@ -15,6 +15,7 @@ from jaxtyping import Int
 
 from lrdqn.config import LiveConfig
 from lrdqn.envs.live.population import sample_start_hour
+from lrdqn.types import Population
 
 NEVER = np.iinfo(np.int32).max
 """Start of a room that does not exist, in seconds."""
@@ -33,33 +34,39 @@ class Schedule(NamedTuple):
     end_of_world: Any
 
 
-def sample_schedule(config: LiveConfig, room_rate: np.ndarray, start_hour: np.ndarray, rng: np.random.Generator) -> Schedule:
-    """Draw rooms: Poisson numbers, starts by hour of day and habit, lognormal lengths, pauses.
+def sample_schedule(config: LiveConfig, population: Population, rng: np.random.Generator) -> Schedule:
+    """Draw rooms: Poisson numbers, starts by hour of day, category and habit, lognormal lengths, pauses, early ends.
 
     Intended starts are ``habit`` of the time within an hour or so of the streamer's preferred hour, else from the density of
-    ``sample_start_hour``. A start that falls into the previous room or its pause is delayed, not dropped, so the rate holds.
+    ``sample_start_hour``. A start that falls into the previous room or its pause is delayed, not dropped, so the rate holds; a
+    newcomer has no room before the debut. A host whose room is empty gives up with hazard ``h_0 exp(-N / N_0)``, N being the
+    viewers that the streamer has on average (the decision clock has no others), so ``length = min(D, Exp(hazard))``.
 
     Args:
         config: the world's config.
-        room_rate: ``[S]`` mean rooms a day.
-        start_hour: ``[S]`` habitual hour.
+        population: whose streamers open the rooms.
         rng: source of randomness.
 
     Source: SIMULATOR section 2 and correction 8; KuaiLive (rooms per streamer-day, hours), KuaiLive-Agent (lengths).
     """
     law, day = config.schedule, 86_400.0
-    n = len(room_rate)
-    wanted = rng.poisson(np.outer(room_rate, np.ones(law.days)))  # rooms of streamer s on day j
+    n = len(population.room_rate)
+    wanted = rng.poisson(np.outer(population.room_rate, np.ones(law.days)))  # rooms of streamer s on day j
     owner = np.repeat(np.tile(np.arange(n)[:, None], (1, law.days)).ravel(), wanted.ravel())
     on_day = np.repeat(np.tile(np.arange(law.days), n), wanted.ravel())
     total = len(owner)
     habitual = rng.random(total) < law.habit
-    hour = np.where(habitual, start_hour[owner] + rng.normal(0, 1, total), sample_start_hour(config, rng, total))
+    phase = (population.category @ population.phase)[owner]
+    hour = np.where(habitual, population.start_hour[owner] + rng.normal(0, 1, total), sample_start_hour(config, rng, phase))
     intended = np.maximum(on_day * day + hour * 3600.0, 0.0)
-    order = np.lexsort((intended, owner))
+    there = np.flatnonzero(intended >= 3600.0 * population.debut[owner])
+    order = there[np.lexsort((intended[there], owner[there]))]
+    total = len(order)
     owner, intended = owner[order], intended[order]
     mu = np.log(law.room_hours * 3600) - law.room_sigma**2 / 2
     length = np.clip(np.exp(mu + law.room_sigma * rng.normal(size=total)), 60.0, day)
+    alone = law.empty_hazard / 3600 * np.exp(-np.exp(population.log_popularity[owner]) / law.empty_viewers)
+    length = np.maximum(np.minimum(length, rng.exponential(size=total) / np.maximum(alone, 1e-12)), 60.0)
     gap = law.gap_hours * 3600 * np.exp(law.gap_sigma * rng.normal(size=total))
 
     first = np.searchsorted(owner, np.arange(n))

@@ -33,6 +33,8 @@ class Session(NamedTuple):
     started: Int[Array, "N"]
     until: Int[Array, "N"]
     """When the viewer's free time ends."""
+    interest: Float[Array, "N d"]
+    category_bias: Float[Array, "N G"]
     patience: Float[Array, "N"]
     patience_cap: Float[Array, "N"]
     satisfaction: Float[Array, "N"]
@@ -47,6 +49,8 @@ class Session(NamedTuple):
     history_reaction: Int[Array, "N H"]
     misses: Int[Array, "N"]
     """Impressions of this session that were not clicked or bounced."""
+    owed: Float[Array, "N 2"]
+    """Follows and value of gifts that have not been paid yet (``reward.delay``)."""
     decisions: Int[Array, "N"]
     """Of the episode."""
     session: Int[Array, "N"]
@@ -63,6 +67,7 @@ class Draws(NamedTuple):
     follow: Float[Array, "N"]
     price: Float[Array, "N"]
     comeback: Float[Array, "N"]
+    drift: Float[Array, "N"]
     watch: Float[Array, "N"]
     """Standard normal; the others are uniform."""
 
@@ -83,11 +88,11 @@ def draw(key: PRNGKeyArray, sessions: int, candidates: int) -> tuple[Draws, Arri
     Uniforms lie in [1e-7, 1 - 1e-7], so that their normal quantiles are finite. Normals are quantiles of uniforms: the same
     number means the same luck whatever the law's parameters.
     """
-    u = jnp.clip(jax.random.uniform(key, (14 + 2 * candidates, sessions)), 1e-7, 1 - 1e-7)
+    u = jnp.clip(jax.random.uniform(key, (15 + 2 * candidates, sessions)), 1e-7, 1 - 1e-7)
     watch, hour, patience, minutes = ndtri(u[:4])
-    click, stay, follow, price, comeback, user, day = u[4:11]
-    draws = Draws(click, stay, u[11:14], follow, price, comeback, watch)
-    return draws, Arrival(user, day, hour, patience, minutes), u[14:].reshape(candidates, 2 * sessions).T
+    click, stay, follow, price, comeback, drift, user, day = u[4:12]
+    draws = Draws(click, stay, u[12:15], follow, price, comeback, drift, watch)
+    return draws, Arrival(user, day, hour, patience, minutes), u[15:].reshape(candidates, 2 * sessions).T
 
 
 def select(flag: Bool[Array, "N"], if_true: T, if_false: T) -> T:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from lrdqn.config import UserLawConfig
 from lrdqn.envs.live.candidates import DAY
 from lrdqn.envs.live.engagement import Engagement, bounced
-from lrdqn.envs.live.population import START_SPREAD
+from lrdqn.envs.live.habits import START_SPREAD
 from lrdqn.envs.live.session import Arrival, Session
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.types import Reaction
@@ -146,10 +146,13 @@ def open_session(state: Session, arrival: Arrival, time: Int[Array, "N"], law: U
 
 
 def arrive(arrival: Arrival, params: LiveParams, days: int) -> Session:
-    """Sessions of users drawn uniformly, on one of the first ``days`` days after the world's first, with the user's past."""
+    """Sessions of users drawn by their activity, on one of the first ``days`` days after the world's first.
+
+    They begin with the user's past: sessions of one user, too, know nothing of each other (``episode=user`` follows one on).
+    """
     users = params.users
     n, total = arrival.user.shape[0], users.loyalty.shape[0]
-    user = jnp.minimum((arrival.user * total).astype(jnp.int32), total - 1)
+    user = jnp.minimum(jnp.searchsorted(users.reach, arrival.user).astype(jnp.int32), total - 1)
     day = 1 + jnp.minimum((arrival.day * days).astype(jnp.int32), days - 1)
     time = day * DAY + (3600 * _start_hour(arrival.hour, user, params)).astype(jnp.int32)
     zero, none = jnp.zeros(n, jnp.int32), jnp.zeros(n, jnp.float32)
@@ -158,6 +161,8 @@ def arrive(arrival: Arrival, params: LiveParams, days: int) -> Session:
         time=time,
         started=time,
         until=time,
+        interest=users.interest[user],
+        category_bias=users.category_bias[user],
         patience=none,
         patience_cap=none,
         satisfaction=jnp.full((n,), params.law.return_mean, jnp.float32),
@@ -170,6 +175,7 @@ def arrive(arrival: Arrival, params: LiveParams, days: int) -> Session:
         history_watch=users.history_watch[user],
         history_reaction=users.history_reaction[user],
         misses=zero,
+        owed=jnp.zeros((n, 2), jnp.float32),
         decisions=zero,
         session=zero,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import typing
 from collections import namedtuple
 from typing import Any, NamedTuple
 
@@ -10,23 +10,33 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from lrdqn.config import LiveConfig, RewardConfig, UserLawConfig
-from lrdqn.envs.live.population import standard_popularity
+from lrdqn.envs.live.habits import COLD_INTERACTIONS
+from lrdqn.envs.live.pairs import standard_popularity
 from lrdqn.envs.live.schedule import Schedule, sample_schedule, widen
 from lrdqn.types import UNKNOWN, Catalogue, Population
 
-SIM_VERSION = "2"
+SIM_VERSION = "3"
 """Bumped with every change of behaviour of the live world."""
 
 
 def _leaves_of(schema: type) -> Any:
-    """A named tuple with a schema's field names: one scalar leaf per constant, so that any of them can be a vmapped axis."""
-    return namedtuple(schema.__name__.removesuffix("Config"), [f.name for f in dataclasses.fields(schema)])
+    """A named tuple of a schema's numbers: one scalar leaf per constant, so that any of them can be a vmapped axis."""
+    numbers = [name for name, kind in typing.get_type_hints(schema).items() if kind is float]
+    return namedtuple(schema.__name__.removesuffix("Config"), numbers)
+
+
+def _numbers(leaves: Any, config: Any) -> Any:
+    return leaves(*(np.float32(getattr(config, name)) for name in leaves._fields))
 
 
 Law, RewardWeights = _leaves_of(UserLawConfig), _leaves_of(RewardConfig)
+
+
+COHORTS = (COLD_INTERACTIONS, 50)
+"""Interactions from which a user belongs to the next cohort: cold, warm, active (SIMULATOR section 7)."""
 
 
 class Streamers(NamedTuple):
@@ -38,6 +48,8 @@ class Streamers(NamedTuple):
     """Log popularity."""
     skill: Float[Array, "S+1"]
     hook: Float[Array, "S+1"]
+    newcomer: Bool[Array, "S+1"]
+    """Makes a debut while the world lasts."""
 
 
 class Users(NamedTuple):
@@ -46,7 +58,13 @@ class Users(NamedTuple):
     interest: Float[Array, "U d"]
     category_bias: Float[Array, "U G"]
     wealth: Float[Array, "U"]
+    wealth_rank: Float[Array, "U"]
+    """In (0, 1), 1 for the wealthiest."""
     active_hour: Float[Array, "U"]
+    reach: Float[Array, "U"]
+    """Share of all sessions that this user and those before have."""
+    cohort: Int[Array, "U"]
+    """Place in ``COHORTS`` by the interactions behind the user."""
     history: Int[Array, "U H"]
     history_watch: Float[Array, "U H"]
     history_reaction: Int[Array, "U H"]
@@ -78,7 +96,9 @@ def id_dtype(streamers: int) -> type[np.signedinteger[Any]]:
     return np.int16 if streamers < np.iinfo(np.int16).max else np.int32
 
 
-def make_world(config: LiveConfig, population: Population, rng: np.random.Generator, known: bool = True) -> LiveParams:
+def make_world(
+    config: LiveConfig, population: Population, rng: np.random.Generator, known: bool = True, shown: Any = None
+) -> LiveParams:
     """Draw a schedule for ``population`` and lay everything out as host arrays, padded with the empty streamer.
 
     Args:
@@ -86,6 +106,7 @@ def make_world(config: LiveConfig, population: Population, rng: np.random.Genera
         population: users and streamers.
         rng: source of the schedule and of the highlights.
         known: whether policies have met these streamers; ``False`` maps all of them to the shared identity row.
+        shown: what policies are shown of the streamers' content ``[S, D]`` (``content.CONTENT``); ``None`` shows the style.
     """
     ids = id_dtype(len(population.style))
 
@@ -97,8 +118,9 @@ def make_world(config: LiveConfig, population: Population, rng: np.random.Genera
 
     streamers = len(population.style)
     identity = np.arange(1, streamers + 1, dtype=np.int32) if known else np.full(streamers, UNKNOWN, np.int32)
-    law = Law(*(np.float32(getattr(config.law, f.name)) for f in dataclasses.fields(UserLawConfig)))
-    weights = RewardWeights(*(np.float32(getattr(config.reward, f.name)) for f in dataclasses.fields(RewardConfig)))
+    # a newcomer has no row of its own in any table learnt before the debut
+    identity = np.where(population.debut > 0, UNKNOWN, identity)
+    shares = np.cumsum(population.activity, dtype=np.float64)
     return LiveParams(
         streamers=Streamers(
             style=pad(population.style),
@@ -106,12 +128,16 @@ def make_world(config: LiveConfig, population: Population, rng: np.random.Genera
             popularity=pad(population.log_popularity),
             skill=pad(population.skill),
             hook=pad(population.hook),
+            newcomer=pad(population.debut > 0),
         ),
         users=Users(
             interest=population.interest,
             category_bias=population.category_bias,
             wealth=population.wealth,
+            wealth_rank=rank_shares(population.wealth),
             active_hour=population.active_hour,
+            reach=(shares / shares[-1]).astype(np.float32),
+            cohort=np.searchsorted(COHORTS, population.interactions, side="right").astype(np.int8),
             history=population.history.astype(ids),
             history_watch=np.log1p(population.history_watch).astype(np.float16),
             history_reaction=population.history_reaction.astype(np.uint8),
@@ -122,14 +148,14 @@ def make_world(config: LiveConfig, population: Population, rng: np.random.Genera
         ),
         catalogue=Catalogue(
             identity=scalar(np.append(identity, streamers + 1), np.int32),
-            style=pad(population.style),
+            style=pad(population.style if shown is None else shown),
             category=pad(population.category),
             tags=pad(population.tags),
             profile=population.profile,
         ),
-        schedule=sample_schedule(config, population.room_rate, population.start_hour, rng),
-        law=law,
-        weights=weights,
+        schedule=sample_schedule(config, population, rng),
+        law=_numbers(Law, config.law),
+        weights=_numbers(RewardWeights, config.reward),
         affinity_mean=scalar(population.affinity_mean),
         affinity_scale=scalar(population.affinity_scale),
         utility_mean=scalar(population.utility_mean),
@@ -145,24 +171,39 @@ def stack_worlds(worlds: list[LiveParams]) -> LiveParams:
     return jax.tree.map(lambda *x: np.stack(x), *wide)
 
 
-def affinity(params: LiveParams, user: Int[Array, "N"], streamer: Int[Array, "N K"]) -> Float[Array, "N K"]:
+def rank_shares(x: Any) -> Any:
+    """Place of each value among all ``[n]``, in (0, 1)."""
+    place = np.empty(len(x), np.float32)
+    place[np.argsort(x, kind="stable")] = (np.arange(len(x)) + 0.5) / len(x)
+    return place
+
+
+def affinity(params: LiveParams, interest: Float[Array, "N d"], streamer: Int[Array, "N K"]) -> Float[Array, "N K"]:
     """Standardised affinity ``(theta_u . e_s - mean) / scale``; with random unit vectors of length 16, ``4 theta . e``."""
-    dot = jnp.einsum("nd,nkd->nk", params.users.interest[user], params.streamers.style[streamer])
+    dot = jnp.einsum("nd,nkd->nk", interest, params.streamers.style[streamer])
     return (dot - params.affinity_mean) / params.affinity_scale
 
 
-def fresh_utility(params: LiveParams, user: Int[Array, "N"], streamer: Int[Array, "N K"]) -> Float[Array, "N K"]:
+def fresh_utility(
+    params: LiveParams, taste: Float[Array, "N K"], category_bias: Float[Array, "N G"], streamer: Int[Array, "N K"]
+) -> Float[Array, "N K"]:
     """Standardised utility of a stream to a user who meets it for the first time, without highlight or fatigue.
 
     ``(1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V`` with affinity a, category bias b, standardised log popularity L, skill
     k, hook h; the constants ``m_V, s_V`` are frozen with the population.
 
+    Args:
+        params: the world.
+        taste: ``affinity``.
+        category_bias: of the viewers.
+        streamer: shown to them.
+
     Source: SIMULATOR section 0, set J.
     """
     law, s = params.law, params.streamers
-    bias = jnp.einsum("ng,nkg->nk", params.users.category_bias[user], s.category[streamer])
+    bias = jnp.einsum("ng,nkg->nk", category_bias, s.category[streamer])
     raw = (
-        law.affinity * affinity(params, user, streamer)
+        law.affinity * taste
         + bias
         + law.popularity * standard_popularity(s.popularity[streamer])
         + law.skill * s.skill[streamer]

@@ -1,0 +1,137 @@
+"""Logs read, fitted and written as population folders, one function per ``source=`` of ``lrdqn calibrate``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+
+from lrdqn.config import CalibrateRun
+from lrdqn.envs.live.past import live_a_past
+from lrdqn.envs.live.population import complete, freeze_utility, sample_population
+from lrdqn.io.population import save_population
+
+if TYPE_CHECKING:
+    from lrdqn.data.watched_population import Directions
+    from lrdqn.types import Population
+
+
+def fit_movielens(config: CalibrateRun) -> None:
+    """Read a MovieLens folder, fit it, write the population folder and say what is in it."""
+    from lrdqn.data.factors import fit_factors
+    from lrdqn.data.movielens import read_movielens
+    from lrdqn.data.rated_population import population_card, rated_population
+
+    console, out = Console(), Path(str(config.out))
+    log = read_movielens(Path(str(config.path)))
+    console.print(f"read {len(log.rating):,} ratings of {log.n_items:,} items by {log.n_users:,} users", highlight=False)
+    factors = fit_factors(log, config.factors, config.seed)
+    rng = np.random.default_rng(config.seed)
+    sizes = {"streamers": log.n_items, "users": log.n_users, "style": config.factors, "categories": len(log.category_names)}
+    defaults = sample_population(config.env, rng, **sizes)
+    population = complete(rated_population(log, factors, defaults, config.env.history, config.env.tags), config.env.law, rng)
+    card = population_card(log, factors, population)
+    save_population(out, population, card)
+    console.print(
+        f"held-out recall@20: factors {factors.recall:.3f}, as unit vectors {factors.cosine_recall:.3f}, "
+        f"popularity {factors.popularity_recall:.3f} ({factors.held_out_users} users)",
+        highlight=False,
+    )
+    console.print(f"population folder: {out}\ntrain on it: lrdqn train env.population={out}", highlight=False, soft_wrap=True)
+
+
+def fit_kuailive(config: CalibrateRun) -> None:
+    """Read a KuaiLive folder, print its figures beside the published ones, write a population and the settings it suggests."""
+    from lrdqn.data import kuailive, kuailive_fit, log_law
+    from lrdqn.data.watched_population import watched_card
+    from lrdqn.evaluate.log_figures import compare_log, hourly_watch, kuailive_figures, lognormal_sd
+    from lrdqn.io.log_table import log_table
+
+    console = Console()
+    log = kuailive.read_kuailive(Path(str(config.path)))
+    console.print(
+        f"read {log.clicks.size:,} clicks, {log.comments.size:,} comments, {log.likes.size:,} likes, {log.gifts.size:,} gifts "
+        f"and {log.rooms.size:,} rooms",
+        highlight=False,
+    )
+    figures = kuailive_figures(log)
+    console.print(log_table(compare_log(figures), "this log against the figures published of KuaiLive"))
+    law = log_law.fitted_law(log)
+    rng = np.random.default_rng(config.seed)
+    log_sd = lognormal_sd(figures.get("Gini of gifts, users", 0.942))
+    fit, found = kuailive_fit.fit_kuailive(log, config, log_sd, rng)
+    population = drawn_around(fit.fields, config, rng)
+    card = watched_card(fit, found, population)
+    hours = [round(float(share), 4) for share in hourly_watch(log)]
+    card |= {"law": law, "figures": figures, "hourly_watch_shares": hours}
+    save_population(Path(str(config.out)), population, card)
+    say_recall(console, found)
+    say_where(console, config, law)
+
+
+def fit_kuairand(config: CalibrateRun) -> None:
+    """Read a KuaiRand folder, print its rates beside the published ones, write a population of what it tells."""
+    from lrdqn.data import kuairand, kuairand_fit
+    from lrdqn.data.watched_population import watched_card
+    from lrdqn.evaluate.kuairand_figures import kuairand_rows
+    from lrdqn.io.log_table import log_table
+
+    console = Console()
+    log = kuairand.read_kuairand(Path(str(config.path)))
+    seen = "no log, rates only" if log.log is None else f"{len(log.log.user):,} impressions"
+    console.print(f"read {len(log.user_id):,} users and {len(log.video_id):,} videos, {seen}", highlight=False)
+    console.print(log_table(kuairand_rows(log), "these files against what was published of KuaiRand-Pure"))
+    rng = np.random.default_rng(config.seed)
+    fit, found = kuairand_fit.fit_kuairand(log, config, rng)
+    population = drawn_around(fit.fields, config, rng)
+    save_population(Path(str(config.out)), population, watched_card(fit, found, population))
+    if found is not None:
+        say_recall(console, found)
+    say_where(console, config, {})
+
+
+def drawn_around(fields: Mapping[str, np.ndarray], config: CalibrateRun, rng: np.random.Generator) -> Population:
+    """A population of the fitted fields; what no log holds is drawn, to match them where it hangs on them."""
+    sizes = {
+        "streamers": len(fields["category"]),
+        "users": len(fields["interest"]),
+        "style": fields["style"].shape[1],
+        "categories": fields["category"].shape[1],
+    }
+    drawn = sample_population(config.env, rng, **sizes)
+    population = complete(drawn._replace(**fields), config.env.law, rng)
+    if "hook" in fields or "profile" in fields:
+        own: dict[str, Any] = {name: fields[name] for name in ("hook", "profile") if name in fields}
+        population = freeze_utility(population._replace(**own), config.env.law, rng)
+    return population if "history" in fields else live_a_past(population, config.env, rng)
+
+
+def say_recall(console: Console, found: Directions) -> None:
+    """How well the vectors predict whom users will like next, beside their rivals."""
+    told = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in found.recall.items() if value is not None)
+    console.print(f"held-out recall@20: {told} ({found.held_out_users} users); style from {found.origin}", highlight=False)
+
+
+def say_where(console: Console, config: CalibrateRun, law: Mapping[str, float]) -> None:
+    """Write the suggested settings beside the population folder; print them and how to train."""
+    from lrdqn.io.atomic import write_text
+
+    out = Path(str(config.out))
+    command = f"lrdqn train env.population={shlex.quote(str(out))}"
+    if law:
+        beside = out.with_name(f"{out.name}.overrides")
+        write_text(beside, "".join(f"{key}={value}\n" for key, value in law.items()))
+        console.print("the world's constants in this log:", *(f"  {k}={v}" for k, v in law.items()), sep="\n", highlight=False)
+        command += f" $(cat {shlex.quote(str(beside))})"
+    console.print(f"population folder: {out}\ntrain on it: {command}", highlight=False, soft_wrap=True)
+
+
+FITS: dict[str, Callable[[CalibrateRun], None]] = {
+    "movielens": fit_movielens,
+    "kuailive": fit_kuailive,
+    "kuairand": fit_kuairand,
+}
