@@ -24,6 +24,7 @@ from lrdqn.config import (
     LiveConfig,
     NetworkConfig,
     ProbeConfig,
+    RecsimConfig,
     TrainRun,
     iteration_steps,
     plugins,
@@ -40,6 +41,7 @@ from lrdqn.envs.live.population import resize
 from lrdqn.envs.live.schedule import with_lists
 from lrdqn.envs.live.world import stack_worlds
 from lrdqn.envs.probes import make_probe
+from lrdqn.envs.recsim import make_recsim, make_recsim_task
 from lrdqn.io.embeddings import load_embeddings
 from lrdqn.io.population import load_population
 from lrdqn.networks import make_cnn, make_mlp, make_scorer, make_table
@@ -69,6 +71,8 @@ def build_env(config: EnvConfig, sessions: int) -> Env:
         return make_gymnasium(cast(GymnasiumConfig, config), sessions)
     if config.kind == "probe":
         return make_probe(cast(ProbeConfig, config), sessions)
+    if config.kind == "recsim":
+        return make_recsim(cast(RecsimConfig, config), sessions)
     return of_kind(Env, plugins.load("env", config.kind).make(config, sessions), f"env={config.kind}")
 
 
@@ -115,7 +119,7 @@ def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -
         garnet = cast(GarnetConfig, config)
         streams = (world_stream(garnet, seed, i, POPULATION_STREAM) for i in range(seeds))
         return stacked([make_garnet_world(garnet, stream) for stream in streams])
-    if config.kind in ("probe", "gymnax", "gymnasium"):
+    if config.kind in ("probe", "gymnax", "gymnasium", "recsim"):
         return ()
     if config.kind != "live":
         return plugin_worlds(config, seed, seeds)
@@ -285,7 +289,8 @@ def build_baselines(env: Env, idle: int | None = None) -> dict[str, Policy]:
         env: what they play.
         idle: action of one that always takes it; ``None`` where there is none.
     """
-    found = {"random": baselines.make_random(env.spec)}
+    slates = env.spec.slate > 1 or env.spec.observation == "documents"
+    found = {"random": (baselines.make_random_slate if slates else baselines.make_random)(env.spec)}
     if env.spec.observation == "candidates":
         found |= {"popularity": baselines.make_popularity(), "content": baselines.make_content()}
     if idle is not None:
@@ -305,6 +310,19 @@ def build_references(config: LiveConfig) -> dict[str, Policy]:
         "oracle_myopic": baselines.make_index(config),
         "oracle_planner": baselines.make_index(config, baselines.PLANNER_WEIGHTS),
     }
+
+
+def build_slates(config: RecsimConfig) -> dict[str, Policy]:
+    """What is known to play ``env=recsim`` without learning, by the name it has in every table."""
+    task = make_recsim_task(config, 1)
+    found = {"random": baselines.make_random_slate(make_recsim(config, 1).spec)}
+    if config.task == "long_term_satisfaction":
+        return found | {f"clickbait_{c:g}": baselines.make_clickbait(config.slate, c) for c in (0.0, 0.5, 1.0)}
+    found |= {f"myopic_{name}": baselines.make_myopic(task, config.slate, name) for name in ("topk", "greedy")}
+    if config.task == "interest_evolution" and config.sampler == "utility":
+        found |= {"static_ranking": baselines.make_topic_ranking(config)}
+        found |= {f"renewal_{name}": baselines.make_renewal(config, task, name) for name in ("topk", "greedy", "exact")}
+    return found
 
 
 def build_learned(network: Network) -> Policy:

@@ -96,11 +96,12 @@ class EnvSpec(NamedTuple):
     slate: int
     observation: str
     """``vector`` (a flat array, fixed action set), ``one_hot`` (a vector that names one of finitely many states), ``image`` (an
-    array of rows, columns and channels) or ``candidates`` (a ``LiveObs``, changing action set)."""
+    array of rows, columns and channels), ``candidates`` (a ``LiveObs``, changing action set) or ``documents`` (a
+    ``DocumentObs``, likewise)."""
     horizon: int
     obs_shape: tuple[int, ...]
     """Of one session's observation: ``(D,)`` for ``vector`` and ``one_hot``, ``(rows, columns, channels)`` of ``image``, ``()``
-    for ``candidates``."""
+    for ``candidates`` and ``documents``."""
 
     @property
     def obs_size(self) -> int:
@@ -241,6 +242,34 @@ class Catalogue(NamedTuple):
     tags: Float[Array, "S+1 T"]
     profile: Float[Array, "U P"]
     """Static observed user profile."""
+
+
+class DocumentObs(NamedTuple):
+    """Observation of N users of the reference slate benchmark (``env=recsim``), the response to the last slate included.
+
+    A document is ``concat(Topics.content[topic], features)``; where RecSim hides the user, U is 0. What a stored slate led to
+    stands in the ``next_obs`` of its transition.
+    """
+
+    user: Float[Array, "N U"]
+    """Interests in topics."""
+    topic: Int[Array, "N C"]
+    """int8, a row of ``Topics``."""
+    features: Float[Array, "N C F"]
+    """What differs within a topic; F may be 0."""
+    mask: Bool[Array, "N C"]
+    place: Int[Array, "N"]
+    """int8, place of the last slate that was clicked; K where none was, and at the start."""
+    watch: Float[Array, "N"]
+    """Time given to the document there."""
+    quality: Float[Array, "N K"]
+    """Of all that the last slate showed, clicked or not; 0 at the start."""
+
+
+class Topics(NamedTuple):
+    """Static content of documents by topic, gathered inside the network."""
+
+    content: Float[Array, "T F"]
 
 
 class Population(NamedTuple):

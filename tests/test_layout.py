@@ -69,6 +69,8 @@ def refusal(agent: str, replay: str, env: str) -> str | None:
     """The key that is named where the three cannot be combined, with the network that the environment chooses."""
     if env == "garnet" and agent in ("dueling", "noisy", "c51", "qr_dqn", "rainbow", "pqn"):
         return "network."
+    if env == "recsim":
+        return "env=recsim"
     if env != "garnet" and agent in TABULAR:
         return "agent="
     return "replay=" if (agent == "pqn") != (replay == "queue") else None

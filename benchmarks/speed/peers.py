@@ -2,8 +2,8 @@
 
     python benchmarks/speed/peers.py [NAME ...]
 
-Names: flashbax, cpprb, rejax, sb3 (all of them by default). An environment that already has what is wanted is left as it is;
-one that was built for other versions, or not to its end, is built again. ``LRDQN_PEERS`` says where they are kept.
+Names: flashbax, cpprb, rejax, sb3, recsim (all of them by default). An environment that already has what is wanted is left as
+it is; one that was built for other versions, or not to its end, is built again. ``LRDQN_PEERS`` says where they are kept.
 """
 
 from __future__ import annotations
@@ -48,12 +48,18 @@ PLANS: dict[str, tuple[Install, ...]] = {
         Install(("stable-baselines3==2.9.2", "gymnasium==1.4.0", "highway-env==1.12.1")),
         Install(LRDQN_TOO),
     ),
+    # RecSim's requirements are for its agents (TensorFlow, Dopamine); its environments do with these.
+    "recsim": (
+        Install(("recsim==0.2.4",), ("--no-deps",)),
+        Install(("numpy==1.26.4", "gym==0.26.2", "gin-config==0.5.0", "absl-py", "scipy==1.15.3", "six")),
+    ),
 }
 SHOWN = {
     "flashbax": ("flashbax", "jax", "jaxlib", "numpy"),
     "cpprb": ("cpprb", "numpy"),
     "rejax": ("rejax", "gymnax", "jax", "jaxlib"),
     "sb3": ("stable-baselines3", "torch", "gymnasium", "highway-env"),
+    "recsim": ("recsim", "gym", "numpy"),
 }
 
 Call = Callable[[list[str]], subprocess.CompletedProcess[str]]

@@ -7,6 +7,7 @@ from lrdqn.config.grid import KEYS as GRID_KEYS
 from lrdqn.config.grid import GridConfig, axes_of, points_of, value_at
 from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
 from lrdqn.config.logger import LoggerConfig
+from lrdqn.config.recsim import EvolutionConfig, ExplorationConfig, RecsimConfig, SatisfactionConfig
 from lrdqn.config.roots import (
     CalibrateRun,
     EvaluateConfig,
@@ -43,6 +44,8 @@ __all__ = [
     "EnvConfig",
     "EvaluateConfig",
     "EvaluateRun",
+    "EvolutionConfig",
+    "ExplorationConfig",
     "GarnetConfig",
     "GridConfig",
     "GymnasiumConfig",
@@ -53,10 +56,12 @@ __all__ = [
     "NetworkConfig",
     "PerturbConfig",
     "ProbeConfig",
+    "RecsimConfig",
     "ReplayConfig",
     "ReportRun",
     "RewardConfig",
     "RuntimeConfig",
+    "SatisfactionConfig",
     "ScheduleConfig",
     "TrainConfig",
     "TrainRun",

@@ -16,6 +16,7 @@ from lrdqn.config import plugins
 from lrdqn.config.checks import check_calibrate, check_live, check_train, check_tune
 from lrdqn.config.fields import ConfigError
 from lrdqn.config.learner import AGENTS, AgentConfig
+from lrdqn.config.recsim import check_recsim
 from lrdqn.config.roots import ENVS, CalibrateRun, TrainRun, TuneRun
 
 T = TypeVar("T")
@@ -118,6 +119,8 @@ def freeze(schema: type[T], config: Any) -> T:
     """
     values = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
     frozen = cast(Any, _freeze(schema, cast("dict[str, Any]", values), ""))
+    if issubclass(schema, TrainRun | CalibrateRun) and frozen.env.kind == "recsim":
+        check_recsim(frozen.env)
     if issubclass(schema, TrainRun):
         check_train(frozen)
     if issubclass(schema, TuneRun):

@@ -28,6 +28,7 @@ WHY = {
     "probe": "has a fixed set of actions, no candidates to score, and states that are not numbered",
     "garnet": "has numbered states and a fixed set of actions",
     "gymnasium": "has a fixed set of actions and no candidates to score",
+    "recsim": "shows documents, which no network reads yet; build.build_slates has policies that play it without learning",
 }
 """What an environment shows, and why that asks for some networks only."""
 
@@ -39,6 +40,8 @@ def check_pairs(config: Any) -> None:
     """Raise ``ConfigError`` for the first pair of parts that cannot work together."""
     if config.env.kind == "gymnax":
         check_game(config.env)
+    if config.env.kind == "recsim":
+        raise ConfigError("env", "recsim", WHY["recsim"])
     check_network(config)
     check_agent(config)
     check_target(config)

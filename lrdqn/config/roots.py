@@ -12,6 +12,7 @@ from lrdqn.config.fields import choice, said, whole
 from lrdqn.config.grid import GridConfig
 from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
 from lrdqn.config.logger import LoggerConfig
+from lrdqn.config.recsim import RecsimConfig
 from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig, TuneConfig
 from lrdqn.config.world import EnvConfig, GarnetConfig, GymnasiumConfig, GymnaxConfig, LiveConfig, PerturbConfig, ProbeConfig
 
@@ -137,6 +138,7 @@ ENVS: dict[str, type[EnvConfig]] = {
     "garnet": GarnetConfig,
     "gymnax": GymnaxConfig,
     "gymnasium": GymnasiumConfig,
+    "recsim": RecsimConfig,
 }
 ROOTS: dict[str, type] = {
     "train": TrainRun,

@@ -26,6 +26,8 @@ class Outcome(NamedTuple):
     watch_minutes: Float[Array, "P N"]
     length: Float[Array, "P N"]
     clicks: Float[Array, "P N"]
+    quality: Float[Array, "P N"]
+    """Of what was clicked, where the world tells it."""
     censored: Bool[Array, "P N"]
     """Cut by the horizon instead of ending by itself."""
     newcomers: Float[Array, "P N"]
@@ -77,7 +79,7 @@ def make_players(groups: tuple[tuple[Policy, int], ...]) -> Players:
 def nothing_yet(shape: tuple[int, ...]) -> Outcome:
     """The outcome before the first step."""
     zero = jnp.zeros(shape)
-    return Outcome(zero, zero, zero, zero, jnp.zeros(shape, bool), zero, jnp.full(shape, -1, jnp.int32))
+    return Outcome(zero, zero, zero, zero, zero, jnp.zeros(shape, bool), zero, jnp.full(shape, -1, jnp.int32))
 
 
 def added(outcome: Outcome, alive: Any, t: TimeStep) -> tuple[Outcome, Any]:
@@ -88,6 +90,7 @@ def added(outcome: Outcome, alive: Any, t: TimeStep) -> tuple[Outcome, Any]:
         watch_minutes=outcome.watch_minutes + live * t.info.get("seconds", 0.0) / 60,
         length=outcome.length + live,
         clicks=outcome.clicks + live * t.info.get("clicked", 0.0),
+        quality=outcome.quality + live * t.info.get("quality", 0.0),
         censored=outcome.censored | (alive & t.truncated & ~t.terminated),
         newcomers=outcome.newcomers + live * t.info.get("newcomers", 0.0),
         # the first step tells it, and it stays

@@ -14,6 +14,7 @@ from lrdqn.config import AgentConfig, TrainConfig
 from lrdqn.ops.ahead import scan_ahead
 from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.ops.schedules import falling, linear
+from lrdqn.ops.slates import random_slate
 from lrdqn.train.horizon import Horizon
 from lrdqn.train.plan import Plan
 from lrdqn.train.rollout import finite_or_zero, play_round
@@ -231,10 +232,12 @@ def clock_at(plan: Plan, chunk: int) -> Clock:
 
 
 def random_action(env: Env, obs: PyTree, key: PRNGKeyArray) -> Array:
-    """Uniform over the actions on offer: epsilon-greedy at epsilon 1, whatever the values."""
+    """Uniform over the actions on offer: epsilon-greedy at epsilon 1, whatever the values; or over the slates of them."""
+    if env.spec.slate > 1:
+        return random_slate(jax.random.uniform(key, (env.spec.sessions, env.spec.slate)), obs.mask)
     u = jax.random.uniform(key, (env.spec.sessions,))
     shape = (env.spec.sessions, env.spec.actions)
-    mask = obs.mask if env.spec.observation == "candidates" else jnp.ones(shape, bool)
+    mask = obs.mask if env.spec.observation in ("candidates", "documents") else jnp.ones(shape, bool)
     return jax.vmap(epsilon_greedy, in_axes=(0, 0, 0, None))(u, jnp.zeros(shape), mask, jnp.float32(1.0))
 
 

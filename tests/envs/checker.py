@@ -22,10 +22,13 @@ def check_env(env: Env, params: Any, steps: int = 60) -> dict[str, int]:
     act = jax.jit(lambda obs, key: random_action(env, obs, key))
     for i in range(steps):
         action = act(obs, jax.random.fold_in(jax.random.key(1), i))
-        assert action.shape == (env.spec.sessions,)
-        if env.spec.observation == "candidates":
+        slate = env.spec.slate
+        assert action.shape == ((env.spec.sessions,) if slate == 1 else (env.spec.sessions, slate))
+        if env.spec.observation in ("candidates", "documents"):
             assert bool(jnp.all(jnp.any(obs.mask, axis=1))), "every session must have one action"
-            assert bool(jnp.all(jnp.take_along_axis(obs.mask, action[:, None], axis=1)))
+            places = action.reshape(env.spec.sessions, slate)
+            assert bool(jnp.all(jnp.take_along_axis(obs.mask, places, axis=1)))
+            assert all(len(set(row)) == slate for row in np.asarray(places).tolist()), "no place twice on a slate"
         key = jax.random.fold_in(jax.random.key(2), i)
         again = step(key, state, action, params)
         state, t = step(key, state, action, params)
@@ -44,6 +47,6 @@ def check_env(env: Env, params: Any, steps: int = 60) -> dict[str, int]:
         obs = t.obs
     other = reset(jax.random.key(5), params)[1]
     first = reset(jax.random.key(0), params)[1]
-    if env.spec.observation == "candidates":
+    if env.spec.observation in ("candidates", "documents"):
         assert any(bool(jnp.any(a != b)) for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(other), strict=True))
     return seen

@@ -11,7 +11,7 @@ from envs.worlds import live_config, small_world
 from oracles import live as twin
 
 from lrdqn.envs.live import make_live
-from lrdqn.envs.live.choice import CHOICE_MODELS, appeal, choose, highlight, loyalty_kernel
+from lrdqn.envs.live.choice import CHOICE_MODELS, appeal, highlight, loyalty_kernel
 from lrdqn.envs.live.engagement import Engagement, engage, poisson_quantile, watch_seconds
 from lrdqn.envs.live.prices import PRICES
 from lrdqn.envs.live.reward import reward_parts, scalarise
@@ -24,6 +24,7 @@ from lrdqn.envs.live.viewer import (
     next_satisfaction,
     return_probability,
 )
+from lrdqn.ops.choice import choose
 
 N = 64
 

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from lrdqn.config import UserLawConfig
 from lrdqn.envs.live.session import Session
 from lrdqn.envs.live.world import LiveParams, affinity, fresh_utility
+from lrdqn.ops.choice import first_taken
 
 HIGHLIGHT_SHARE = 0.3
 HIGHLIGHT_SECONDS = 120
@@ -106,12 +107,6 @@ def proportional(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law:
     return v / (jnp.sum(v, axis=-1, keepdims=True) - law.choice_floor)
 
 
-def first_taken(taken: Float[Array, "*N K"]) -> Float[Array, "*N K"]:
-    """The first place that is taken, each with a chance of its own: ``P(i) = p_i prod_{j < i} (1 - p_j)``."""
-    passed = jnp.cumprod(1 - taken, axis=-1)
-    return taken * jnp.concatenate([jnp.ones_like(taken[..., :1]), passed[..., :-1]], axis=-1)
-
-
 def attention(like: Float[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
     """``decay^rank``: how likely each place is looked at (position-based model; Richardson et al. 2007)."""
     return law.position_decay ** jax.lax.broadcasted_iota(jnp.float32, like.shape, like.ndim - 1)
@@ -141,17 +136,3 @@ CHOICE_MODELS: dict[str, ChoiceModel] = {
     "bernoulli": independent,
 }
 """By ``env.choice_model``."""
-
-
-def choose(u: Float[Array, "N"], chances: Float[Array, "N K"]) -> tuple[Bool[Array, "N"], Int[Array, "N"]]:
-    """One uniform per session, by inverting the cumulative sum of a choice model's probabilities.
-
-    Args:
-        u: uniforms in (0, 1).
-        chances: of each place; what is left to 1 is "nothing".
-
-    Returns:
-        clicked ``[N]`` and the place ``[N]`` clicked (0 where none).
-    """
-    below = u[:, None] < jnp.cumsum(chances, axis=1)
-    return below[:, -1], jnp.argmax(below, axis=1)

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 
 from lrdqn.config import LiveConfig, discount_minutes
 from lrdqn.envs.live.candidates import DAY, Recall, draw_candidates
-from lrdqn.envs.live.choice import CHOICE_MODELS, appeal, choose
+from lrdqn.envs.live.choice import CHOICE_MODELS, appeal
 from lrdqn.envs.live.drift import DRIFTS
 from lrdqn.envs.live.engagement import engage
 from lrdqn.envs.live.observation import NOISE, OBSERVE, blur
@@ -21,6 +21,7 @@ from lrdqn.envs.live.session import Arrival, Candidates, Session, draw, select
 from lrdqn.envs.live.signals import SIGNALS
 from lrdqn.envs.live.viewer import arrive, come_back, leaves, live_through, return_probability
 from lrdqn.envs.live.world import LiveParams
+from lrdqn.ops.choice import choose
 from lrdqn.types import Catalogue, Env, EnvSpec, LiveObs, TimeStep
 
 

@@ -1,0 +1,106 @@
+"""The reference slate benchmark as a batch of users: one loop around three tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Int, PRNGKeyArray
+
+from lrdqn.config.recsim import RecsimConfig
+from lrdqn.envs.recsim.evolution import make_evolution
+from lrdqn.envs.recsim.exploration import make_exploration
+from lrdqn.envs.recsim.satisfaction import make_satisfaction
+from lrdqn.envs.recsim.task import Documents, Response, Task, at
+from lrdqn.types import DocumentObs, Env, EnvSpec, PyTree, TimeStep, Topics
+
+TASKS: dict[str, Callable[[RecsimConfig, int], Task]] = {
+    "interest_evolution": make_evolution,
+    "interest_exploration": make_exploration,
+    "long_term_satisfaction": make_satisfaction,
+}
+"""By ``env.task``."""
+
+
+class RecsimState(NamedTuple):
+    """N users, what they are offered, and how they answered last."""
+
+    user: PyTree
+    documents: Documents
+    response: Response
+    steps: Int[Array, "N"]
+
+
+def make_recsim_task(config: RecsimConfig, sessions: int) -> Task:
+    """The laws of ``env.task`` alone, whose ``weights`` say how users choose."""
+    return TASKS[config.task](config, sessions)
+
+
+def make_recsim(config: RecsimConfig, sessions: int) -> Env:
+    """Build ``env.task``, of which ``params`` is ``()``. The action is a slate of places ``[N, K]``, best first.
+
+    ``[N]`` will do where K is 1. Documents are drawn anew at each step, and since they do not depend on the user, a session
+    that ended is shown those that would have followed. ``info`` holds per user: ``clicked``, ``place`` (K where none),
+    ``quality`` of what was clicked (0 where none), ``watch``, ``steps`` of the session so far, and ``seconds`` where watch is a
+    time.
+
+    Args:
+        config: validated by ``freeze``.
+        sessions: N.
+
+    Source: Ie et al. 2019 (RecSim, arXiv 1909.04847); RECSIM sections 1 to 3.
+    """
+    task = make_recsim_task(config, sessions)
+    unanswered = Response(jnp.full(sessions, config.slate, jnp.int8), jnp.zeros(sessions), jnp.zeros((sessions, config.slate)))
+
+    def observe(state: RecsimState) -> DocumentObs:
+        mask = jnp.ones((sessions, config.candidates), bool)
+        return DocumentObs(task.see(state.user), *state.documents, mask, *state.response)
+
+    def first(draws: PyTree) -> RecsimState:
+        return RecsimState(task.begin(draws), task.offer(draws), unanswered, jnp.zeros(sessions, jnp.int32))
+
+    def reset(key: PRNGKeyArray, params: PyTree) -> tuple[RecsimState, DocumentObs]:
+        del params
+        state = first(task.draw(key))
+        return state, observe(state)
+
+    def step(key: PRNGKeyArray, state: RecsimState, action: Array, params: PyTree) -> tuple[RecsimState, TimeStep]:
+        del params
+        draws, slate = task.draw(key), action.reshape(sessions, config.slate)
+        topic, features = state.documents
+        shown = Documents(jnp.take_along_axis(topic, slate, axis=1), jnp.take_along_axis(features, slate[:, :, None], axis=1))
+        answer = task.respond(state.user, shown, draws)
+        fresh = first(draws)
+        after = RecsimState(answer.user, fresh.documents, answer.response, state.steps + 1)
+        truncated = after.steps >= config.horizon
+        done = answer.terminated | truncated
+
+        def chosen(new: Array, old: Array) -> Array:
+            return jnp.where(done.reshape(done.shape + (1,) * (old.ndim - 1)), new, old)
+
+        following = jax.tree.map(chosen, fresh, after)
+        place, watch, quality = answer.response
+        clicked = place < config.slate
+        info = {
+            "clicked": clicked,
+            "place": place,
+            "quality": jnp.where(clicked, at(jnp.where(clicked, place, 0), quality), 0.0),
+            "watch": watch,
+            "steps": after.steps,
+        }
+        info |= {"seconds": task.minute * watch} if task.minute else {}
+        timestep = TimeStep(
+            observe(following), answer.reward, answer.terminated, truncated, observe(after), jnp.ones(sessions), info
+        )
+        return following, timestep
+
+    def catalogue(params: PyTree) -> Topics:
+        del params
+        return task.topics
+
+    spec = EnvSpec(f"recsim/{config.task}", sessions, config.candidates, config.slate, "documents", config.horizon, ())
+    return Env(spec, reset, step, catalogue)

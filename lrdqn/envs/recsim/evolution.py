@@ -1,0 +1,159 @@
+"""Interest evolution: what is watched moves interests and uses up time, and good documents give some of it back.
+
+Source: RECSIM section 1; Ie et al. 2019 (RecSim, arXiv 1909.04847), interest evolution.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, PRNGKeyArray
+
+from lrdqn.config.recsim import RecsimConfig
+from lrdqn.envs.recsim.choice import CHOICES, Choice, Constants
+from lrdqn.envs.recsim.draws import cut, halves, normal, one_of, uniform, words_for
+from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, at, clicked_place
+from lrdqn.types import DocumentObs, Topics
+
+QUALITY_RANGE, QUALITY_SIGMA = 3.0, 0.1
+TRASHY_SHARE = 0.7
+INTEREST_STEP = 0.3
+"""Largest share of the way to a document that one watch moves an interest."""
+LENGTH_SIGMA, LONGEST = 1.0, 100.0
+
+
+class Evolving(NamedTuple):
+    """N users."""
+
+    interest: Float[Array, "N T"]
+    budget: Float[Array, "N"]
+    """Minutes left; hidden."""
+
+
+class Draws(NamedTuple):
+    """Random numbers of a step: the choice, which way an interest moves, qualities, a length, a new user, documents."""
+
+    click: Float[Array, "N"]
+    up: Float[Array, "N"]
+    quality: Float[Array, "N K"]
+    """Standard normal."""
+    length: Float[Array, "N"]
+    """Standard normal."""
+    interest: Float[Array, "N T"]
+    documents: Float[Array, "N D"]
+
+
+class Sampler(NamedTuple):
+    """Constants that differ by sampler; each can be set by its key of the config."""
+
+    budget: float
+    step_penalty: float
+    budget_gain: float
+    length: float
+    attention: float
+
+
+SAMPLERS = {
+    "utility": Sampler(200.0, 0.5, 0.9 / 3.4, 4.0, 0.65),
+    "features": Sampler(30.0, 1.0, 0.0, 4.3, 0.9),
+}
+
+
+def sampler_of(config: RecsimConfig) -> Sampler:
+    """The sampler's constants, with what the config sets."""
+    own = SAMPLERS[config.sampler]
+    given = {name: getattr(config.evolution, name) for name in own._fields}
+    return own._replace(**{name: value for name, value in given.items() if value is not None})
+
+
+def choice_of(config: RecsimConfig) -> Choice:
+    """The choice model of interest evolution."""
+    e = config.evolution
+    name = "proportional" if config.choice_model == "auto" else config.choice_model
+    return CHOICES[name](Constants(e.no_click, e.floor, sampler_of(config).attention, e.score_scaling))
+
+
+def topic_quality(topics: int) -> np.ndarray:
+    """Mean quality by topic ``[T]``: seven tenths of them evenly over [-3, 0], the others over [0, 3]."""
+    trashy = round(TRASHY_SHARE * topics)
+    low, high = np.linspace(-QUALITY_RANGE, 0, trashy), np.linspace(0, QUALITY_RANGE, topics - trashy)
+    return np.concatenate([low, high]).astype(np.float32)
+
+
+def shifted(interest: Float[Array, "N T"], document: Float[Array, "N T"], u: Float[Array, "N"]) -> Float[Array, "N T"]:
+    """Interests after a watch: ``I +- .3 (1 - |I|) d (d - I)`` within [-1, 1], up with probability ``d . (I + 1) / 2``.
+
+    ``u`` in (0, 1) decides which. Source: RECSIM section 1, step 2, in its general form.
+    """
+    step = INTEREST_STEP * (1 - jnp.abs(interest)) * document * (document - interest)
+    up = u < jnp.sum(document * (interest + 1) / 2, axis=1)
+    return jnp.clip(interest + jnp.where(up[:, None], step, -step), -1.0, 1.0)
+
+
+def spent(
+    budget: Float[Array, "N"], clicked: Bool[Array, "N"], watch: Float[Array, "N"], quality: Float[Array, "N"], s: Sampler
+) -> Float[Array, "N"]:
+    """Minutes left: ``B - w + gain w q`` after a watch, ``B - penalty`` without. Source: RECSIM section 1, steps 2 and 3."""
+    return budget + jnp.where(clicked, watch * (s.budget_gain * quality - 1), -s.step_penalty)
+
+
+def make_evolution(config: RecsimConfig, sessions: int) -> Task:
+    """Build it. Reward is the watch time of the click, in minutes; a session terminates when the budget is used up.
+
+    With ``sampler=features`` documents are ``U[-1, 1]^T``, their lengths ``N(4.3, 1)`` and their quality is 1. Quality and
+    length are hidden before a response, and documents are drawn anew at each step, so they are drawn for what is shown only.
+
+    Args:
+        config: validated by ``freeze``.
+        sessions: N.
+    """
+    topics, places, slate, sampler = config.evolution.topics, config.candidates, config.slate, sampler_of(config)
+    choice, plain = choice_of(config), config.sampler == "utility"
+    mean_quality = topic_quality(topics)
+    numbers = places if plain else places * topics
+    widths = (2 + (slate if plain else 1), words_for(topics), words_for(numbers))
+
+    def draw(key: PRNGKeyArray) -> Draws:
+        own, user, documents = cut(key, sessions, widths)
+        luck, noise = uniform(own[:, :2]), normal(own[:, 2:])
+        return Draws(luck[:, 0], luck[:, 1], noise, noise[:, 0], halves(user, topics), halves(documents, numbers))
+
+    def begin(draws: Draws) -> Evolving:
+        return Evolving(2 * draws.interest - 1, jnp.full(sessions, sampler.budget))
+
+    def offer(draws: Draws) -> Documents:
+        if plain:
+            return Documents(one_of(draws.documents, topics), jnp.zeros((sessions, places, 0)))
+        features = (2 * draws.documents - 1).reshape(sessions, places, topics)
+        return Documents(jnp.zeros((sessions, places), jnp.int8), features)
+
+    def scores(interest: Float[Array, "N T"], documents: Documents) -> Float[Array, "N C"]:
+        if plain:
+            return jnp.take_along_axis(interest, documents.topic, axis=1)
+        return jnp.einsum("nt,nct->nc", interest, documents.features)
+
+    def respond(user: Evolving, shown: Documents, draws: Draws) -> Answer:
+        clicked, place, told = clicked_place(draws.click, choice.chances(scores(user.interest, shown)))
+        if plain:
+            watched = (jnp.arange(topics)[None] == at(place, shown.topic)[:, None]).astype(jnp.float32)
+            quality = jnp.asarray(mean_quality)[shown.topic] + QUALITY_SIGMA * draws.quality
+            length = jnp.full(sessions, sampler.length)
+        else:
+            watched, quality = at(place, shown.features), jnp.ones((sessions, slate))
+            length = jnp.minimum(sampler.length + LENGTH_SIGMA * draws.length, LONGEST)
+        watch = jnp.where(clicked, jnp.minimum(user.budget, length), 0.0)
+        interest = jnp.where(clicked[:, None], shifted(user.interest, watched, draws.up), user.interest)
+        budget = spent(user.budget, clicked, watch, at(place, quality), sampler)
+        return Answer(Evolving(interest, budget), Response(told, watch, quality), watch, budget <= 0)
+
+    def weights(obs: DocumentObs) -> tuple[Float[Array, "N C"], Float[Array, "N"]]:
+        v = choice.weights(scores(obs.user, Documents(obs.topic, obs.features)))
+        return v, jnp.full(v.shape[0], choice.nothing)
+
+    content = np.eye(topics) if plain else np.zeros((1, 0))
+    return Task(
+        draw, begin, offer, respond, lambda user: user.interest, Topics(jnp.asarray(content, jnp.float32)), weights, 60.0
+    )

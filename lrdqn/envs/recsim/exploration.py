@@ -1,0 +1,92 @@
+"""Interest exploration: what kind a user is never shows but in clicks, and the well-made topic is the wrong one for most.
+
+Source: RECSIM section 2; Ie et al. 2019 (RecSim, arXiv 1909.04847), interest exploration.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float, PRNGKeyArray
+
+from lrdqn.config.recsim import RecsimConfig
+from lrdqn.envs.recsim.choice import CHOICES, Constants
+from lrdqn.envs.recsim.draws import cut, halves, normal, uniform, words_for
+from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, clicked_place
+from lrdqn.types import DocumentObs, Topics
+
+TOPICS = 2
+AFFINITY_MEAN = np.array([[0.1, 0.7], [0.7, 0.1]], np.float32)
+"""Log-affinity of each kind of user to each topic."""
+QUALITY_MEAN = np.array([0.8, 0.2], np.float32)
+"""Log-quality by topic."""
+
+
+class Exploring(NamedTuple):
+    """N users, who do not change."""
+
+    affinity: Float[Array, "N 2"]
+
+
+class Draws(NamedTuple):
+    """Random numbers of a step: the choice, a new user's kind and affinities, topics and qualities on offer."""
+
+    click: Float[Array, "N"]
+    kind: Float[Array, "N"]
+    affinity: Float[Array, "N 2"]
+    """Standard normal."""
+    topic: Float[Array, "N C"]
+    quality: Float[Array, "N C"]
+    """Standard normal."""
+
+
+def expected_affinity(config: RecsimConfig) -> np.ndarray:
+    """``E[affinity]`` to each topic ``[2]`` over users of whom nothing is known."""
+    share = np.array([config.exploration.first_kind, 1 - config.exploration.first_kind])
+    return (share @ np.exp(AFFINITY_MEAN + config.exploration.affinity_sigma**2 / 2)).astype(np.float32)
+
+
+def make_exploration(config: RecsimConfig, sessions: int) -> Task:
+    """Build it. A document's score is affinity to its topic plus its quality, which is seen; reward 1 per click; no end.
+
+    ``weights`` takes the affinity that is to be expected of anybody, for the user's own is hidden.
+
+    Args:
+        config: validated by ``freeze``.
+        sessions: N.
+    """
+    law, places = config.exploration, config.candidates
+    choice, typical = CHOICES["mnl"](Constants(law.no_click)), expected_affinity(config)
+
+    def draw(key: PRNGKeyArray) -> Draws:
+        own, normals, topics = cut(key, sessions, (2, TOPICS + places, words_for(places)))
+        luck, noise = uniform(own), normal(normals)
+        return Draws(luck[:, 0], luck[:, 1], noise[:, :TOPICS], halves(topics, places), noise[:, TOPICS:])
+
+    def begin(draws: Draws) -> Exploring:
+        mean = jnp.asarray(AFFINITY_MEAN)[(draws.kind >= law.first_kind).astype(jnp.int32)]
+        return Exploring(jnp.exp(mean + law.affinity_sigma * draws.affinity))
+
+    def offer(draws: Draws) -> Documents:
+        topic = (draws.topic >= law.first_topic).astype(jnp.int8)
+        quality = jnp.exp(jnp.asarray(QUALITY_MEAN)[topic] + law.quality_sigma * draws.quality)
+        return Documents(topic, quality[..., None])
+
+    def respond(user: Exploring, shown: Documents, draws: Draws) -> Answer:
+        quality = shown.features[..., 0]
+        scores = jnp.take_along_axis(user.affinity, shown.topic, axis=1) + quality
+        clicked, _, told = clicked_place(draws.click, choice.chances(scores))
+        response = Response(told, jnp.zeros(sessions), quality)
+        return Answer(user, response, clicked.astype(jnp.float32), jnp.zeros(sessions, bool))
+
+    def weights(obs: DocumentObs) -> tuple[Float[Array, "N C"], Float[Array, "N"]]:
+        v = choice.weights(jnp.asarray(typical)[obs.topic] + obs.features[..., 0])
+        return v, jnp.full(v.shape[0], choice.nothing)
+
+    def see(user: Exploring) -> Float[Array, "N 0"]:
+        return jnp.zeros((user.affinity.shape[0], 0))
+
+    return Task(draw, begin, offer, respond, see, Topics(jnp.eye(TOPICS)), weights, 0.0)

@@ -1,0 +1,72 @@
+"""What the three environments of the benchmark have in common: documents, the response to a slate, and the parts of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
+
+from lrdqn.ops.choice import choose
+from lrdqn.types import DocumentObs, PyTree, Topics
+
+
+class Documents(NamedTuple):
+    """What is seen of documents: those on offer ``[N, m]`` or those on a slate ``[N, K]``."""
+
+    topic: Int[Array, "N C"]
+    features: Float[Array, "N C F"]
+
+
+class Response(NamedTuple):
+    """What is seen of a user's response to a slate."""
+
+    place: Int[Array, "N"]
+    """int8; K where nothing was clicked."""
+    watch: Float[Array, "N"]
+    quality: Float[Array, "N K"]
+
+
+class Answer(NamedTuple):
+    """What a slate leads to."""
+
+    user: PyTree
+    response: Response
+    reward: Float[Array, "N"]
+    terminated: Bool[Array, "N"]
+
+
+class Task(NamedTuple):
+    """One environment, as pure functions of N users. ``draws`` are all random numbers of one step, named."""
+
+    draw: Callable[[PRNGKeyArray], Any]
+    """``draw(key) -> draws``"""
+    begin: Callable[[Any], PyTree]
+    """``begin(draws) -> user``: a new user."""
+    offer: Callable[[Any], Documents]
+    """``offer(draws) -> documents [N, m]``; they do not depend on the user."""
+    respond: Callable[[PyTree, Documents, Any], Answer]
+    """``respond(user, shown [N, K], draws)``"""
+    see: Callable[[PyTree], Float[Array, "N U"]]
+    """``see(user)``: what is shown of a user."""
+    topics: Topics
+    weights: Callable[[DocumentObs], tuple[Float[Array, "N C"], Float[Array, "N"]]]
+    """``weights(obs) -> v [N, m], v_0 [N]``: the choice model's weights of what is on offer and of "nothing", so far as the
+    observation tells."""
+    minute: float
+    """Seconds of a unit of watch; 0 where it is no time."""
+
+
+def clicked_place(
+    u: Float[Array, "N"], chances: Float[Array, "N K"]
+) -> tuple[Bool[Array, "N"], Int[Array, "N"], Int[Array, "N"]]:
+    """Draw the choice: whether there is a click, its place (0 where none) and the place as responses tell it (K where none)."""
+    clicked, place = choose(u, chances)
+    return clicked, place, jnp.where(clicked, place, chances.shape[1]).astype(jnp.int8)
+
+
+def at(place: Int[Array, "N"], x: Array) -> Array:
+    """``x [N, K, ...]`` at one place of each slate."""
+    return jnp.take_along_axis(x, place.reshape(place.shape + (1,) * (x.ndim - 1)), axis=1)[:, 0]

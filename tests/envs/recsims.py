@@ -1,0 +1,31 @@
+"""Configs of the reference slate benchmark, and whole sessions of its policies."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from lrdqn import build
+from lrdqn.config import CalibrateRun, RecsimConfig, freeze
+from lrdqn.evaluate.cohort import Outcome, make_cohort
+
+
+def recsim_config(**changes: Any) -> Any:
+    """Frozen; a dict changes the keys of a group."""
+    values = dataclasses.asdict(RecsimConfig())
+    for key, value in changes.items():
+        values[key] = values[key] | value if isinstance(value, dict) else value
+    return freeze(CalibrateRun, dataclasses.asdict(CalibrateRun(env=values))).env
+
+
+def played(config: Any, sessions: int, policies: tuple[str, ...], seed: int = 0) -> dict[str, Outcome]:
+    """Every policy's sessions, each from its start to its end, on common random numbers."""
+    known = build.build_slates(config)
+    groups = tuple((known[name], 1) for name in policies)
+    play = jax.jit(make_cohort(build.build_env(config, sessions), groups))
+    states = tuple(jax.tree.map(lambda x: x[None], policy.init(jax.random.key(0))) for policy, _ in groups)
+    found = jax.tree.map(np.asarray, play(states, (), jax.random.key(seed)))
+    return {name: jax.tree.map(lambda x, i=i: x[i], found) for i, name in enumerate(policies)}
