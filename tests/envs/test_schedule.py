@@ -115,7 +115,7 @@ def test_more_places_than_there_are_is_refused_by_key(wrong: dict[str, int]) -> 
 
 
 def test_no_room_is_dropped_and_the_rate_holds_to_the_last_day() -> None:
-    config = live_config(schedule={"days": 28})
+    config = live_config(new_streamers=0.0, schedule={"days": 28})
     start = np.asarray(small_world(config).schedule.start, np.int64)[:300]
     per_day = np.bincount((start[start < NEVER] // 86_400), minlength=28) / 300
     assert per_day[14:].mean() == pytest.approx(per_day[3:14].mean(), rel=0.06)

@@ -98,7 +98,7 @@ def test_views_and_other_memory_orders_are_written_as_they_read(tmp_path: Path) 
 
 def test_the_card(folder: Path) -> None:
     digest = hashlib.sha256((folder / ARRAYS).read_bytes()).hexdigest()
-    assert check_population(folder) == read_card(folder) == {"format": 1, "sha256": digest, "source": "test", "users": 3}
+    assert check_population(folder) == read_card(folder) == {"format": 2, "sha256": digest, "source": "test", "users": 3}
     assert sorted(child.name for child in folder.iterdir()) == [CARD, ARRAYS]
     assert [child.name for child in folder.parent.iterdir()] == ["pop"]
 
@@ -190,7 +190,7 @@ CARDS = [
     (lambda card: {k: v for k, v in card.items() if k != "sha256"}, "card.json has no format and sha256; rebuild"),
     (lambda card: {k: v for k, v in card.items() if k != "format"}, "card.json has no format and sha256; rebuild"),
     (lambda card: card | {"sha256": 5}, "card.json has no format and sha256; rebuild"),
-    (lambda card: card | {"format": 2}, "card.json has format 2; must be 1; rebuild"),
+    (lambda card: card | {"format": 1}, "card.json has format 1; must be 2; rebuild"),
 ]
 
 
