@@ -18,6 +18,7 @@ from lrdqn.config.roots import (
     register_schemas,
 )
 from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig
+from lrdqn.config.ticking import TickConfig
 from lrdqn.config.world import (
     EnvConfig,
     GarnetConfig,
@@ -56,6 +57,7 @@ __all__ = [
     "RewardConfig",
     "RuntimeConfig",
     "ScheduleConfig",
+    "TickConfig",
     "TrainConfig",
     "TrainRun",
     "TuneRun",

@@ -158,6 +158,8 @@ def check_live(env: LiveConfig) -> None:
             "env.schedule.days", env.schedule.days, f"must be at least env.max_sessions + 3 = {env.max_sessions + 3}"
         )
     discount_minutes(env.discount_unit)
+    if env.clock == "tick" and env.episode != "session":
+        raise ConfigError("env.episode", env.episode, "env.clock=tick gives a place to the next viewer; must be session")
 
 
 def check_calibrate(config: CalibrateRun) -> None:

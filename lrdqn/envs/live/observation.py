@@ -13,14 +13,15 @@ from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
 from lrdqn.envs.live.candidates import DAY
-from lrdqn.envs.live.choice import appeal
+from lrdqn.envs.live.choice import Appeal, appeal
 from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.types import LiveObs
 
 Observe = Callable[[Session, Candidates, LiveParams], LiveObs]
-NOISE = (0.5, 1.0, 0.0, 0.1)
-"""Standard deviation of the haze on log viewers, hours on air, followed and recency, at ``env.obs_noise=1``."""
+NOISE = (0.5, 1.0, 0.0, 0.1, 0.5, 0.5, 0.5)
+"""Standard deviation of the haze on log viewers, hours on air, followed and recency, and in the tick clock on the log rates of
+comments, likes and gifts, at ``env.obs_noise=1``."""
 
 
 def context(state: Session) -> Float[Array, "N 5"]:
@@ -58,16 +59,23 @@ def full(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
     In ``context``: patience, satisfaction, log minutes of free time. In ``features``, of each candidate: utility, experience,
     affinity, highlight. For finding out how much of a learner's distance to a privileged policy is blindness.
     """
-    seen = observable(state, candidates, params)
     look = appeal(state, candidates.streamer, candidates.room, params)
+    return with_mood(state, revealed(candidates, look, params), params)
+
+
+def revealed(candidates: Candidates, look: Appeal, params: LiveParams) -> Candidates:
+    """Candidates with the truth about them behind their features; zeros where there is nothing."""
     hidden = jnp.stack([look.utility, look.experience, look.affinity, look.highlight], axis=2)
     hidden = jnp.where((candidates.streamer != params.streamers.popularity.shape[0] - 1)[..., None], hidden, 0.0)
+    return candidates._replace(features=jnp.concatenate([candidates.features, hidden.astype(jnp.float16)], axis=2))
+
+
+def with_mood(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
+    """What is observable, and the truth about the viewer behind the context."""
+    seen = observable(state, candidates, params)
     minutes = jnp.maximum(state.until - state.time, 0).astype(jnp.float32) / 60
     mood = jnp.stack([state.patience, state.satisfaction, jnp.log1p(minutes)], axis=1)
-    return seen._replace(
-        context=jnp.concatenate([seen.context, mood.astype(jnp.float16)], axis=1),
-        features=jnp.concatenate([seen.features, hidden.astype(jnp.float16)], axis=2),
-    )
+    return seen._replace(context=jnp.concatenate([seen.context, mood.astype(jnp.float16)], axis=1))
 
 
 OBSERVE: dict[str, Observe] = {"observable": observable, "noisy": observable, "full": full}
@@ -77,7 +85,7 @@ OBSERVE: dict[str, Observe] = {"observable": observable, "noisy": observable, "f
 def blur(candidates: Candidates, noise: float, key: PRNGKeyArray) -> Candidates:
     """Candidates whose changing features are seen through a haze: ``x + noise NOISE N(0, 1)``."""
     shape = candidates.features.shape
-    haze = noise * jnp.asarray([[NOISE]], jnp.float32) * jax.random.normal(key, shape)
+    haze = noise * jnp.asarray([[NOISE[: shape[-1]]]], jnp.float32) * jax.random.normal(key, shape)
     there = jnp.any(candidates.features != 0, axis=2, keepdims=True)
     blurred = candidates.features.astype(jnp.float32) + jnp.where(there, haze, 0.0)
     return candidates._replace(features=blurred.astype(candidates.features.dtype))
