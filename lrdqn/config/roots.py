@@ -105,13 +105,22 @@ class CalibrateRun:
 
 
 @dataclass
+class ReportedEnvConfig:
+    """What a report may change about a live world."""
+
+    clock: str = choice("own", ("own", "decision", "tick"), "the world's own; `tick` prints how its streamers fare")
+
+
+@dataclass
 class ReportRun:
     """Root of `lrdqn report`."""
 
     run: str | None = said(None, "run folder, or a folder of run folders")
     world: str | None = said(None, "draw a live world instead: a run folder takes its first seed's, `default` the default one")
     out: str = said("world", "folder for the pictures of a world")
-    sessions: int = whole(4096, 1, "sessions that watch the world that is drawn")
+    env: ReportedEnvConfig = field(default_factory=ReportedEnvConfig)
+    sessions: int = whole(4096, 1, "sessions that watch the world")
+    ticks: int = whole(2880, 1, "ticks that they watch it (env.clock=tick)")
 
 
 ENVS: dict[str, type[EnvConfig]] = {
