@@ -112,7 +112,8 @@ def main() -> None:
         low, mid, high = np.quantile(cost, [0.25, 0.5, 0.75])
         name = f"clock={clock} sessions={sessions} streamers={streamers}"
         figures = {"value": float(mid), "q25": float(low), "q75": float(high), "n": len(cost)}
-        made.append({"name": name, "metric": "cost", "unit": "CPU microseconds a session-step, one thread", **figures, **common})
+        unit = "CPU microseconds a session-step, one thread"
+        made.append({"name": name, "metric": "cost", "unit": unit, **figures, **common})
         per = float(np.median(share))
         size = points[clock, sessions, streamers].state_bytes
         lines.append(

@@ -17,9 +17,9 @@ NEW_SECONDS = 86_400
 def streamer_report(state: TickState, world: LiveParams) -> dict[str, float]:
     """Shares and Gini coefficients over the streamers, from what simulated sessions have done since the world began.
 
-    ``audience_gini`` of seconds watched and ``exposure_gini`` of impressions (NaN where there are none); ``newcomers``, the share
-    of streamers who opened their first room less than a day ago, and ``newcomers_exposure``, their share of all impressions;
-    ``without_viewers``, the share that no session has watched; ``churned``, the share that has stopped for good.
+    ``audience_gini`` of seconds watched and ``exposure_gini`` of impressions (NaN where there are none); ``newcomers``, the
+    share of streamers who opened their first room less than a day ago, and ``newcomers_exposure``, their share of all
+    impressions; ``without_viewers``, the share that no session has watched; ``churned``, the share that has stopped for good.
 
     Args:
         state: of one world, on the host or a device.

@@ -17,7 +17,7 @@ CHUNK = 120
 
 
 def play_ticks(config: LiveConfig, seed: int, sessions: int, ticks: int) -> dict[str, dict[str, float]]:
-    """By policy: session-ticks, decisions, hours watched and ``streamer_report`` after so many ticks of seed ``seed``'s first world.
+    """By policy: session-ticks, decisions, hours watched and ``streamer_report`` after so many ticks of one world.
 
     Args:
         config: with ``clock=tick``.

@@ -1,7 +1,7 @@
 """Whole decisions out of steps that may be parts of one (semi-Markov environments, ``TimeStep.pending``).
 
-Replay writes a fixed number of transitions per iteration, and how many decisions come to their end in one is up to chance. Where
-none does, a complete one of the same iteration is written once more.
+Replay writes a fixed number of transitions per iteration, and how many decisions come to their end in one is up to chance.
+Where none does, a complete one of the same iteration is written once more.
 """
 
 from __future__ import annotations

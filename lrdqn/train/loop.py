@@ -240,7 +240,7 @@ def clock_at(plan: Plan, chunk: int) -> Clock:
 
 
 def no_decision(env: Env, obs: PyTree, hypers: Hypers) -> Transition:
-    """What stands for the last whole decision before there is one: the first session's, in which nothing is won and all ends."""
+    """What stands for the last whole decision before there is one: the first session's; nothing is won, and all ends."""
     first = jax.tree.map(lambda x: x[0], obs)
     return example_transition(env, obs, hypers)._replace(obs=first, next_obs=first)
 

@@ -16,13 +16,14 @@ from lrdqn.envs.live.session import Draws
 from lrdqn.envs.live.tick.arrivals import arrival_chance, starting_instant, who_comes
 from lrdqn.envs.live.tick.audience import closes, crowding, next_bright, next_content
 from lrdqn.envs.live.tick.decision import segment
+from lrdqn.envs.live.tick.env import make_tick_live
 from lrdqn.envs.live.tick.line import first_in_line, put_back, taken
 from lrdqn.envs.live.tick.state import Watch
 from lrdqn.envs.live.tick.watch import TickDraws, budget_of, leave, pace, play_tick
-from lrdqn.envs.live.tick.env import make_tick_live
 
 CONFIG = live_config(clock="tick")
 LAW, TICK = CONFIG.law, 30
+in_a_tick = jax.jit(lambda budget, watched, stayed, rate: leave(budget, watched, stayed, rate, float(TICK), LAW))
 
 
 def test_content_drifts_as_specified_and_nobody_has_none() -> None:
@@ -72,7 +73,7 @@ def test_a_viewer_leaves_with_the_specified_chance_at_the_specified_second(staye
         chance = oracle.leave_chance(watched, TICK, rate, median, sigma)
         n = len(u)
         given = (jnp.asarray(-np.log1p(-u), jnp.float32), jnp.full(n, watched), jnp.full(n, stayed), jnp.full(n, rate))
-        wished, budget = leave(*given, float(TICK), LAW)
+        wished, budget = in_a_tick(*given)
         np.testing.assert_array_equal(np.isfinite(wished), u < chance)
         for i in np.flatnonzero(u < chance):
             want = oracle.leaving_second(u[i], watched, TICK, rate, median, sigma)
@@ -85,13 +86,17 @@ def test_without_effects_a_watch_is_the_decision_clocks_to_the_second() -> None:
     """The same numbers drawn: how long, and whether the room's end cut it; the rest of the way is ``engage``."""
     world, n = small_world(CONFIG), 400
     rng = np.random.default_rng(1)
-    state, _ = make_tick_live(CONFIG, n).reset(jax.random.key(0), world)
+    state, _ = jax.jit(make_tick_live(CONFIG, n).reset)(jax.random.key(0), world)
     z = jnp.asarray(normal_quantile(rng.uniform(0.001, 0.999, n)), jnp.float32)
     stayed = jnp.asarray(rng.random(n) < 0.5)
     left, free = (jnp.asarray(rng.integers(1, 3000, n), jnp.int32) for _ in range(2))
     session = state.session._replace(until=state.session.time + free)
     watch = state.watch._replace(
-        clicked=jnp.ones(n, bool), stayed=stayed, ends=session.time + left, budget=budget_of(z), streamer=jnp.zeros(n, jnp.int32)
+        clicked=jnp.ones(n, bool),
+        stayed=stayed,
+        ends=session.time + left,
+        budget=budget_of(z),
+        streamer=jnp.zeros(n, jnp.int32),
     )
 
     def one(carry: tuple, k: jax.Array) -> tuple:
@@ -105,8 +110,8 @@ def test_without_effects_a_watch_is_the_decision_clocks_to_the_second() -> None:
     assert not bool(watching.any())
     half, zero = jnp.full(n, 0.5), jnp.zeros(n)
     draws = Draws(half * 0, jnp.where(stayed, 0.0, 1.0), jnp.full((3, n), 0.5), half, half, half, z)
-    want = engage(draws, jnp.ones(n, bool), zero, zero, zero, zero, jnp.zeros(n, bool), left.astype(jnp.float32),
-                  free.astype(jnp.float32), world.law)  # fmt: skip
+    no, caps = jnp.zeros(n, bool), (left.astype(jnp.float32), free.astype(jnp.float32))
+    want = jax.jit(engage)(draws, ~no, zero, zero, zero, zero, no, *caps, world.law)
     np.testing.assert_allclose(watch.seconds, want.seconds, rtol=2e-3, atol=1e-3)
     np.testing.assert_allclose(seconds.sum(axis=0), watch.seconds, rtol=1e-4, atol=1e-3)
     np.testing.assert_array_equal(watch.cut, want.cut)
@@ -214,7 +219,7 @@ def test_a_world_begins_at_an_hour_when_people_watch() -> None:
 
 def test_a_blank_watch_has_the_shapes_of_a_real_one() -> None:
     world, env = small_world(CONFIG), make_tick_live(CONFIG, 4)
-    state, _ = env.reset(jax.random.key(0), world)
+    state, _ = jax.eval_shape(env.reset, jax.random.key(0), world)
     after, _ = jax.eval_shape(env.step, jax.random.key(0), state, jnp.zeros(4, jnp.int32), world)
     for name in Watch._fields:
         a, b = getattr(state.watch, name), getattr(after.watch, name)

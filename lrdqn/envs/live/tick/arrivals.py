@@ -45,7 +45,7 @@ def who_comes(u: Float[Array, "B 9"], time: Int[Array, ""], params: LiveParams) 
 
 
 def starting_instant(u: Float[Array, "2"], days: int, seconds: int) -> Int[Array, ""]:
-    """A day, uniform among the first ``days`` after the world's first, and an hour by its share of watching, on a whole tick."""
+    """A day, uniform among the first ``days`` after the world's first, and an hour by its share of watching; a whole tick."""
     day = 1 + jnp.minimum((u[0] * days).astype(jnp.int32), days - 1)
     upto = jnp.asarray(HOURLY_WATCH.cumsum() / HOURLY_WATCH.sum(), jnp.float32)
     hour = jnp.minimum(jnp.sum(u[1] > upto), 23)

@@ -1,4 +1,4 @@
-"""What the streamers share with all sessions: content, highlights, viewers, crowding, closing early, giving up (SIMULATOR 2-4)."""
+"""What sessions share: content, highlights, viewers, crowding, rooms that close, streamers who give up (SIMULATOR 2 to 4)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def closes(on_air: Bool[Array, "S"], viewers: Float[Array, "S"], u: Float[Array,
 
 
 def crowding(viewers: Float[Array, "..."], config: TickConfig) -> Float[Array, "..."]:
-    """``beta_3 log1p(N) - beta_4 max(0, N - cap) / cap``: what the room's fullness does to its utility (SIMULATOR section 4)."""
+    """``beta_3 log1p(N) - beta_4 max(0, N - cap) / cap``: what fullness does to a room's utility (SIMULATOR section 4)."""
     crowd = jnp.maximum(viewers - config.capacity, 0.0) / config.capacity
     return config.viewers * jnp.log1p(viewers) - config.crowding * crowd
 
@@ -121,8 +121,8 @@ def next_audience(
 ) -> Audience:  # fmt: skip
     """The streamers at the end of a tick, ``time``.
 
-    A room is over when the streamer is off air or in another one. One that no session watched adds to ``empty_rooms``, any other
-    sets it to 0; from ``churn_rooms`` on the streamer stops for good with ``churn_rate``.
+    A room is over when the streamer is off air or in another one. One that no session watched adds to ``empty_rooms``, any
+    other sets it to 0; from ``churn_rooms`` on the streamer stops for good with ``churn_rate``.
     """
     ended = jnp.where(closing, old.room, old.ended)
     room, on_air = opened(params, old.gone, ended, time)

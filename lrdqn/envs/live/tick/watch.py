@@ -1,7 +1,7 @@
 """A watch tick by tick: how likely it ends, when exactly, and what happens meanwhile (SIMULATOR section 4, tick mode).
 
-The decision clock draws a watch's length at the click. Here it comes out of a leaving rate that highlights and content move. With
-their weights at zero both are the same law, and, with the same number drawn, the same length.
+The decision clock draws a watch's length at the click. Here it comes out of a leaving rate that highlights and content move.
+With their weights at zero both are the same law, and, with the same number drawn, the same length.
 """
 
 from __future__ import annotations
@@ -140,6 +140,6 @@ def play_tick(
 
 
 def drift_of(content: Float[Array, "S+1 d"], user: Int[Array, "N"], streamer: Int[Array, "N"], params: LiveParams) -> Array:
-    """``(theta_u . z_s - theta_u . e_s) / scale`` ``[N]``: how much nearer than usual the content is to the viewer's interest."""
+    """``(theta_u . z_s - theta_u . e_s) / scale`` ``[N]``: how much nearer to the viewer's interest content is than usual."""
     off = content - params.streamers.style
     return jnp.sum(params.users.interest[user] * off[streamer], axis=1) / params.affinity_scale
