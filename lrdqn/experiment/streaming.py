@@ -12,6 +12,7 @@ from lrdqn.config import LiveConfig
 from lrdqn.evaluate.streamers import streamer_report
 from lrdqn.types import Env, Policy, PyTree, View
 
+SUMMED = ("ticks", "decisions", "seconds")
 CHUNK = 120
 """Ticks per call of the compiled program; sums over longer times are kept on the host."""
 
@@ -43,13 +44,13 @@ def play(env: Env, policy: Policy, world: PyTree, seed: int, chunks: int) -> dic
             (state, obs, memory), (act_key, step_key) = carry, jax.random.split(key)
             action, memory = policy.act(memory, View(obs, catalogue), act_key)
             state, t = env.step(step_key, state, action, world)
-            return (state, t.obs, policy.observe(memory, t)), {k: t.info[k].sum() for k in ("ticks", "decisions", "seconds")}
+            return (state, t.obs, policy.observe(memory, t)), {name: t.info[name].sum() for name in SUMMED}
 
         carry, sums = jax.lax.scan(one, carry, jax.random.split(key, CHUNK))
         return carry, jax.tree.map(jnp.sum, sums)
 
     carry: Any = (state, obs, policy.init(jax.random.fold_in(key, 1)))
-    totals = dict.fromkeys(("ticks", "decisions", "seconds"), 0.0)
+    totals: dict[str, float] = dict.fromkeys(SUMMED, 0.0)
     for i in range(chunks):
         carry, sums = chunk(carry, jax.random.fold_in(key, 2 + i))
         totals = {name: totals[name] + float(sums[name]) for name in totals}

@@ -15,7 +15,7 @@ from lrdqn.envs.live.engagement import PRICES
 from lrdqn.envs.live.reward import RewardParts
 from lrdqn.envs.live.schedule import is_live
 from lrdqn.envs.live.tick import Slot, make_tick_live
-from lrdqn.envs.live.tick.audience import AudienceDraws, Tally, next_audience, opened
+from lrdqn.envs.live.tick.audience import AudienceDraws, Tally, empty_audience, next_audience, opened
 from lrdqn.evaluate.streamers import streamer_report
 from lrdqn.train.loop import random_action
 
@@ -137,14 +137,14 @@ def test_rooms_close_and_their_viewers_are_cut(walk: list) -> None:
     assert sum(t.info["stream_ended"].sum() for _, _, t in walk) > 5
 
 
-def test_a_streamer_whom_nobody_watches_gives_up(world: Any, walk: list) -> None:
-    state = jax.tree.map(jnp.asarray, walk[0][0])
-    n, a = CONFIG.streamers + 1, state.audience
+def test_a_streamer_whom_nobody_watches_gives_up(world: Any) -> None:
+    n, now = CONFIG.streamers + 1, jnp.int32(3 * 86_400 + 20 * 3600)
+    a = empty_audience(world, jnp.zeros(n), now, CONFIG.tick)
     a = a._replace(met=jnp.arange(n) % 3 == 0, empty_rooms=jnp.arange(n) % 2)
     zero = jnp.zeros(n)
     tick = live_config(clock="tick", tick={"churn_rooms": 2, "churn_rate": 0.5}).tick
     draws = AudienceDraws(zero, jnp.where(jnp.arange(n) % 5 == 0, 0.9, 0.1), zero, jnp.zeros((n, 16)))
-    after = next_audience(a, Tally(*[zero] * 6), a.on_air, draws, state.now + 30, world, tick)
+    after = next_audience(a, Tally(*[zero] * 6), a.on_air, draws, now + 30, world, tick)
     met, first, kept = (np.arange(n) % k for k in (3, 2, 5))
     on_air = np.asarray(a.on_air)
     np.testing.assert_array_equal(after.empty_rooms, np.where(on_air, np.where(met == 0, 0, first + 1), first))
@@ -152,9 +152,9 @@ def test_a_streamer_whom_nobody_watches_gives_up(world: Any, walk: list) -> None
     np.testing.assert_array_equal(after.gone, gone)
     assert gone.sum() > 5
     assert not np.asarray(after.on_air)[on_air].any()
-    later = next_audience(after, Tally(*[zero] * 6), zero > 0, draws, state.now + 86_400, world, tick)
+    later = next_audience(after, Tally(*[zero] * 6), zero > 0, draws, now + 86_400, world, tick)
     assert not np.asarray(later.on_air)[gone].any()
-    assert np.asarray(opened(world, zero > 0, after.ended, state.now + 86_400)[1])[gone].any(), "they would have come"
+    assert np.asarray(opened(world, zero > 0, after.ended, now + 86_400)[1])[gone].any(), "they would have come"
 
 
 def test_no_more_are_served_than_there_is_room_for_and_nobody_is_forgotten(walk: list) -> None:

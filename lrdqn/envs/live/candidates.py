@@ -186,6 +186,7 @@ def _features(
     the tick clock they are counted, and log comments, likes and gifts of the last minutes follow.
     Recency is ``exp(-hours since the last visit / 24)``, 0 for a streamer that the viewer is not known to watch.
     """
+    recent = None
     if present is None:
         hour = (state.time % DAY) // 3600
         crowd = jnp.log(jnp.asarray(24 * HOURLY_WATCH, jnp.float32))[hour]
@@ -193,7 +194,7 @@ def _features(
     else:
         seen = jnp.concatenate([jnp.log(jnp.maximum(present.viewers, 1e-3))[:, None], jnp.log1p(present.recent)], axis=1)
         told = seen[streamer]
-        viewers = told[..., 0]
+        viewers, recent = told[..., 0], told[..., 1:]
     on_air = (state.time[:, None] - params.schedule.start.reshape(-1)[room]).astype(jnp.float32) / 3600
     same = (streamer[:, :, None] == state.loyalty[:, None, :]) & (state.loyalty_strength > 0)[:, None, :]
     hours = (state.time[:, None] - state.loyalty_seen).astype(jnp.float32) / 3600
@@ -201,6 +202,6 @@ def _features(
     followed = jnp.any(same & state.followed[:, None, :], axis=2)
     there = streamer != params.streamers.popularity.shape[0] - 1
     features = jnp.stack([viewers, jnp.clip(on_air, 0.0, 24.0), followed.astype(jnp.float32), recency], axis=2)
-    if present is not None:
-        features = jnp.concatenate([features, told[..., 1:]], axis=2)
+    if recent is not None:
+        features = jnp.concatenate([features, recent], axis=2)
     return jnp.where(there[:, :, None], features, 0.0).astype(jnp.float16)
