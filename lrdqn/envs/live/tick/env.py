@@ -48,7 +48,7 @@ def draw_served(key: PRNGKeyArray, rows: int, candidates: int) -> Served:
     """All of them from one call."""
     u = uniforms(key, (5 + CALLED + candidates, rows))
     unused = jnp.zeros(rows, jnp.float32)
-    arrival = Arrival(unused, unused, unused, ndtri(u[2]), ndtri(u[3]))
+    arrival = Arrival(unused, unused, unused, *ndtri(u[2:4]))
     return Served((u[0], u[1]), u[4 : 5 + CALLED].T, arrival, u[5 + CALLED :].T)
 
 
