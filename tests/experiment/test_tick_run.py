@@ -18,7 +18,8 @@ TICKING: dict[str, Any] = {
     "env": {"kind": "live", "clock": "tick", "streamers": 60, "users": 40, "candidates": 4, "familiar": 1, "history": 4,
             "tick": {"session_ticks": 60}},
     "network": {"name": "scorer", "hidden": [8], "embedding": 2},
-    "train": {"seeds": 2, "sessions": 8, "env_steps": 512, "myopic": False},
+    "replay": {"name": "uniform"},
+    "train": {"seeds": 1, "sessions": 8, "env_steps": 512, "myopic": False},
     "agent": {"target_period": 64},
     "evaluate": {"sessions": 4},
 }  # fmt: skip
