@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from experiment.runs import config
+from rich.console import Console
 
-from lrdqn.config import ConfigError
+from lrdqn import build
+from lrdqn.baselines import make_random
+from lrdqn.cli.report import world_of
+from lrdqn.config import ConfigError, ReportRun, freeze
+from lrdqn.config.roots import ReportedEnvConfig
 from lrdqn.experiment import TRAIN_STREAM, Experiment
+from lrdqn.experiment.streaming import CHUNK, play
 from lrdqn.io.checkpoint import load_state, save_checkpoint
+from lrdqn.io.streamer_table import ROWS, streamer_table
 
 TICKING: dict[str, Any] = {
     "env": {"kind": "live", "clock": "tick", "streamers": 60, "users": 40, "candidates": 4, "familiar": 1, "history": 4,
@@ -67,3 +77,29 @@ def test_what_does_not_go_with_ticks_is_refused_in_one_line(changes: dict[str, A
     values = {key: TICKING.get(key, {}) | changes.get(key, {}) for key in TICKING | changes}
     with pytest.raises(ConfigError, match=words):
         config(**values)
+
+
+@pytest.mark.slow
+def test_how_streamers_fare_is_played_and_printed() -> None:
+    env = config(**TICKING).env
+    world = jax.tree.map(lambda x: jnp.asarray(x[0]), build.build_worlds(env, 0, 1))
+    made = build.build_env(env, 8)
+    found = play(made, make_random(made.spec), world, 0, 2)
+    assert 0 < found["decisions"] < found["ticks"] <= 8 * 2 * CHUNK
+    assert found["watch_hours"] > 0
+    assert found["churned"] == 0
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(streamer_table({"random": found, "other": found | {"exposure_gini": float("nan")}}))
+    lines = console.export_text().splitlines()
+    assert len(lines) == 1 + len(ROWS) == 1 + len(found)
+    assert lines[0].split()[-2:] == ["random", "other"]
+    assert lines[2].split() == ["decisions", *[f"{found['decisions']:,.0f}"] * 2]
+    assert any(line.split()[-1] == "nan" for line in lines)
+
+
+def test_a_report_is_of_the_worlds_own_clock_or_of_the_one_asked_for() -> None:
+    for clock, want in (("own", "decision"), ("tick", "tick")):
+        asked = freeze(ReportRun, dataclasses.asdict(ReportRun(world="default", env=ReportedEnvConfig(clock))))
+        assert world_of(asked)[0].clock == want
+    with pytest.raises(ConfigError, match=r"env\.clock=tock: must be one of own, decision, tick"):
+        freeze(ReportRun, dataclasses.asdict(ReportRun(world="default", env=ReportedEnvConfig("tock"))))
