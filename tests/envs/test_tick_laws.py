@@ -10,12 +10,13 @@ from envs.worlds import live_config, small_world
 from oracles import tick as oracle
 from scipy.special import ndtri as normal_quantile
 
+from lrdqn.envs.live.choice import appeal, highlight
 from lrdqn.envs.live.engagement import engage, watch_seconds
 from lrdqn.envs.live.population import HOURLY_WATCH
 from lrdqn.envs.live.session import Draws
 from lrdqn.envs.live.tick.arrivals import arrival_chance, starting_instant, who_comes
 from lrdqn.envs.live.tick.audience import closes, crowding, next_bright, next_content
-from lrdqn.envs.live.tick.decision import segment
+from lrdqn.envs.live.tick.decision import look_at, segment
 from lrdqn.envs.live.tick.env import make_tick_live
 from lrdqn.envs.live.tick.line import first_in_line, put_back, taken
 from lrdqn.envs.live.tick.state import Watch
@@ -143,6 +144,25 @@ def test_highlights_hold_viewers_as_the_prototype_found() -> None:
     assert -0.05 < float(seconds.mean() / plain.mean()) - 1 < -0.01
     rates = np.asarray(rates)[2:40]
     assert 0.58 < (rates[:, 0] / rates[:, 1]).mean() < 0.66
+
+
+def test_appeal_is_the_decision_clocks_with_the_moments_content_light_and_crowd() -> None:
+    world, n = small_world(CONFIG), 32
+    state, _ = jax.jit(make_tick_live(CONFIG, n).reset)(jax.random.key(0), world)
+    session, offered = state.session, state.candidates
+    lit = jnp.asarray(highlight(offered.room, session.time[:, None], world.salt))
+    of_room = jnp.zeros(CONFIG.streamers + 1).at[offered.streamer].set(lit)  # one room a streamer at one time
+    look = jax.jit(lambda audience: look_at(session, offered.streamer, audience, world, CONFIG.tick))
+    still = state.audience._replace(content=world.streamers.style, bright=of_room, viewers=jnp.zeros_like(of_room))
+    there = np.asarray(offered.mask & (offered.streamer != CONFIG.streamers))
+    want = jax.jit(appeal)(session, offered.streamer, offered.room, world)
+    for got, decision in zip(look(still), want, strict=True):
+        np.testing.assert_allclose(np.asarray(got)[there], np.asarray(decision)[there], rtol=1e-5, atol=1e-5)
+    full = look(still._replace(viewers=jnp.full_like(of_room, 300.0)))
+    np.testing.assert_allclose((full.utility - want.utility)[there], -0.8, atol=1e-5)
+    turned = look(still._replace(content=-world.streamers.style))
+    both = np.asarray(turned.affinity + want.affinity)[there]
+    np.testing.assert_allclose(both, -2 * float(world.affinity_mean / world.affinity_scale), atol=1e-5)
 
 
 def test_content_nearer_to_the_interest_holds_too() -> None:

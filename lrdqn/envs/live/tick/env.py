@@ -67,7 +67,8 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
     whole decisions and zero in all other ticks, and besides ``ticks`` (1 where a session was under way), ``decisions`` (1
     where one is complete) and ``waiting`` (streams are on offer: the next action will be played).
 
-    A session that has ended leaves its place empty until the next viewer comes; until then ``obs`` is its last one.
+    A session that has ended leaves its place empty until the next viewer comes; until then ``obs`` is its last one. Two
+    policies share the luck of places and streamers, tick by tick; whose turn it is differs from their first choices on.
 
     Args:
         config: the world's config; validated by ``freeze``.
