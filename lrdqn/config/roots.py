@@ -18,7 +18,7 @@ from lrdqn.config.world import EnvConfig, GarnetConfig, GymnasiumConfig, GymnaxC
 
 @dataclass
 class TrainConfig:
-    """Budgets. Steps are env steps per seed: one step is one recommendation to one session."""
+    """Budgets. Steps are env steps per seed: one recommendation to one session, or one tick of it (env.clock=tick)."""
 
     seed: int = whole(0, 0, "root of all randomness; seed i's key is folded from its index", 2**31 - 1)
     seeds: int = whole(10, 1, "learners trained side by side")
