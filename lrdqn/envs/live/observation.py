@@ -19,9 +19,10 @@ from lrdqn.envs.live.world import LiveParams
 from lrdqn.types import LiveObs
 
 Observe = Callable[[Session, Candidates, LiveParams], LiveObs]
-NOISE = (0.5, 1.0, 0.0, 0.1, 0.5, 0.5, 0.5)
-"""Standard deviation of the haze on log viewers, hours on air, followed and recency, and in the tick clock on the log rates of
-comments, likes and gifts, at ``env.obs_noise=1``."""
+NOISE = (0.5, 1.0, 0.0, 0.1)
+"""Standard deviation of the haze on log viewers, hours on air, followed and recency, at ``env.obs_noise=1``."""
+RECENT_NOISE = (0.5, 0.5, 0.5)
+"""The same on the logs of the last minutes' comments, likes and gifts, which the tick clock shows."""
 
 
 def context(state: Session) -> Float[Array, "N 5"]:
@@ -85,7 +86,7 @@ OBSERVE: dict[str, Observe] = {"observable": observable, "noisy": observable, "f
 def blur(candidates: Candidates, noise: float, key: PRNGKeyArray) -> Candidates:
     """Candidates whose changing features are seen through a haze: ``x + noise NOISE N(0, 1)``."""
     shape = candidates.features.shape
-    haze = noise * jnp.asarray([[NOISE[: shape[-1]]]], jnp.float32) * jax.random.normal(key, shape)
+    haze = noise * jnp.asarray([[(*NOISE, *RECENT_NOISE)[: shape[-1]]]], jnp.float32) * jax.random.normal(key, shape)
     there = jnp.any(candidates.features != 0, axis=2, keepdims=True)
     blurred = candidates.features.astype(jnp.float32) + jnp.where(there, haze, 0.0)
     return candidates._replace(features=blurred.astype(candidates.features.dtype))
