@@ -39,6 +39,7 @@ from lrdqn.envs.live.content import CONTENT
 from lrdqn.envs.live.perturbation import perturb
 from lrdqn.envs.live.population import resize
 from lrdqn.envs.live.schedule import with_lists
+from lrdqn.envs.live.tick import make_tick_live
 from lrdqn.envs.live.world import stack_worlds
 from lrdqn.envs.probes import make_probe
 from lrdqn.envs.recsim import make_recsim, make_recsim_task
@@ -62,7 +63,8 @@ POPULATION_STREAM, SCHEDULE_STREAM, PERTURBATION_STREAM, CONTENT_STREAM = 0, 1, 
 def build_env(config: EnvConfig, sessions: int) -> Env:
     """The environment, for ``sessions`` sessions that step together."""
     if config.kind == "live":
-        return make_live(cast(LiveConfig, config), sessions)
+        live = cast(LiveConfig, config)
+        return (make_tick_live if live.clock == "tick" else make_live)(live, sessions)
     if config.kind == "garnet":
         return make_garnet(cast(GarnetConfig, config), sessions)
     if config.kind == "gymnax":

@@ -21,6 +21,19 @@ UNKNOWN = 0
 """Row of the identity table shared by every streamer that the policy has never met."""
 
 
+class Pending(NamedTuple):
+    """Which decisions came to their end in a step, of an environment whose decisions can last for several (semi-Markov).
+
+    Until a session's decision is complete its ``obs`` stays what it was when the decision was made and its reward is 0; in
+    the step of completion reward, ``elapsed``, ends and ``final_obs`` are of the whole decision, and ``obs`` is new.
+    """
+
+    action: Int[Array, "N ..."]
+    """Of the decision that the session is in: given in the step that began it. What is given in between is not read."""
+    complete: Bool[Array, "N"]
+    """The session has to be asked again, or has ended."""
+
+
 class TimeStep(NamedTuple):
     """What ``Env.step`` returns for N sessions. Both end flags may be true at once.
 
@@ -36,6 +49,8 @@ class TimeStep(NamedTuple):
     elapsed: Float[Array, "N"]
     """Time the step took, in units of one discount (never 0)."""
     info: dict[str, Array]
+    pending: Pending | None = None
+    """Where a decision can take many steps (the tick clock); ``None`` where every step is one."""
 
 
 class Transition(NamedTuple):
@@ -102,6 +117,8 @@ class EnvSpec(NamedTuple):
     obs_shape: tuple[int, ...]
     """Of one session's observation: ``(D,)`` for ``vector`` and ``one_hot``, ``(rows, columns, channels)`` of ``image``, ``()``
     for ``candidates`` and ``documents``."""
+    whole_steps: bool = True
+    """Every step is a decision; where it is not, ``TimeStep.pending`` says which decisions came to their end."""
 
     @property
     def obs_size(self) -> int:
@@ -227,7 +244,8 @@ class LiveObs(NamedTuple):
     candidates: Int[Array, "N C"]
     """Streamers on air; ``S`` stands for "show nothing"."""
     features: Float[Array, "N C F"]
-    """Log viewers, hours on air, followed, recency of the last visit; behind them what ``env.live_signals`` adds."""
+    """Log viewers, hours on air, followed, recency of the last visit; behind them what ``env.live_signals`` adds, or, in the
+    tick clock, log comments, likes and gifts of the last five minutes."""
     mask: Bool[Array, "N C"]
 
 

@@ -43,6 +43,8 @@ def preflight(config: CalibrateRun) -> None:
 
     if config.env.kind != "live":
         raise ConfigError("env", config.env.kind, "calibrate compares the live world; must be live")
+    if config.env.clock == "tick":
+        raise ConfigError("env.clock", "tick", "the table counts impressions, one a step; must be decision")
     check_env(config.env)
     if config.source != "world":
         if not Path(str(config.path)).is_dir():

@@ -1,5 +1,5 @@
 """``lrdqn report run=PATH``: table and learning curve of a run, or all runs of a sweep in one table; ``world=``: pictures of a
-live world."""
+live world, or, in the tick clock, how its streamers fare."""
 
 from __future__ import annotations
 
@@ -57,19 +57,46 @@ def is_run(folder: Path) -> bool:
     return (folder / RESOLVED).exists() or (folder / SUMMARY).exists()
 
 
+def tell(config: ReportRun) -> None:
+    """How the streamers of a tick world fare under each baseline."""
+    from rich.console import Console
+
+    from lrdqn.experiment.streaming import play_ticks
+    from lrdqn.io.streamer_table import streamer_table
+
+    env, seed = world_of(config)
+    console = Console()
+    console.print(streamer_table(play_ticks(env, seed, config.sessions, config.ticks)))
+    days = config.ticks * env.tick.seconds / 86_400
+    console.print(f"{config.sessions:,} places for {days:.2g} days of the world", highlight=False)
+
+
 def draw(config: ReportRun) -> None:
     """Pictures of a live world."""
     from lrdqn.experiment.picturing import picture_world
     from lrdqn.io.world_picture import draw_world, ready
 
     folder = ready(Path(config.out).expanduser())
-    env, seed = world_of(str(config.world))
+    env, seed = world_of(config)
     for path in draw_world(picture_world(env, seed, config.sessions), folder):
         print(path)
 
 
-def world_of(named: str) -> tuple[LiveConfig, int]:
-    """The configuration of a world, and the seed that it is drawn from.
+def world_of(config: ReportRun) -> tuple[LiveConfig, int]:
+    """The configuration of a world, in the clock asked for, and the seed that it is drawn from.
+
+    Raises:
+        InputError: there is no such run, or it played something else; or that world has no such clock.
+    """
+    env, seed = named_world(str(config.world))
+    root = CalibrateRun(env=dataclasses.asdict(env))
+    if config.env.clock != "own":
+        root.env["clock"] = config.env.clock
+    return freeze(CalibrateRun, dataclasses.asdict(root)).env, seed
+
+
+def named_world(named: str) -> tuple[LiveConfig, int]:
+    """The configuration of the default world, or of a run's, and its seed.
 
     Raises:
         InputError: there is no such run, or it played something else.
@@ -91,7 +118,7 @@ def task(config: ReportRun, composed: DictConfig) -> None:
     """One report."""
     del composed
     if config.world is not None:
-        draw(config)
+        (tell if world_of(config)[0].clock == "tick" else draw)(config)
         return
     folder = Path(str(config.run)).expanduser()
     (show if is_run(folder) else show_joined)(folder)
@@ -104,7 +131,7 @@ def preflight(config: ReportRun) -> None:
     if config.run is not None and config.world is not None:
         raise ConfigError("world", config.world, "one report at a time; leave out run or world")
     if config.world is not None:
-        world_of(config.world)
+        world_of(config)
         return
     from lrdqn.io.joined import find_runs
     from lrdqn.io.run_folder import read_summary

@@ -19,6 +19,7 @@ from lrdqn.config.roots import (
     register_schemas,
 )
 from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig
+from lrdqn.config.ticking import TickConfig
 from lrdqn.config.world import (
     EnvConfig,
     GarnetConfig,
@@ -63,6 +64,7 @@ __all__ = [
     "RuntimeConfig",
     "SatisfactionConfig",
     "ScheduleConfig",
+    "TickConfig",
     "TrainConfig",
     "TrainRun",
     "TuneRun",

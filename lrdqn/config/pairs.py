@@ -45,6 +45,7 @@ def check_pairs(config: Any) -> None:
     check_network(config)
     check_agent(config)
     check_target(config)
+    check_clock(config)
     check_head(config)
     if config.env.kind == "garnet" and config.env.branching > config.env.states:
         raise ConfigError("env.branching", config.env.branching, f"must not exceed env.states={config.env.states}")
@@ -99,6 +100,22 @@ def check_target(config: Any) -> None:
     if agent.n_steps > 1 and agent.target == "munchausen":
         why = "agent.target=munchausen would add the log-policy of the first of these steps only; must be 1"
         raise ConfigError("agent.n_steps", agent.n_steps, why)
+
+
+def check_clock(config: Any) -> None:
+    """In the tick clock a session's consecutive steps are parts of decisions, and what knows the decision clock only is not
+    asked."""
+    if getattr(config.env, "clock", "decision") != "tick":
+        return
+    agent = config.agent
+    why = "env.clock=tick hands over whole decisions, not consecutive steps"
+    if agent.target == "lambda":
+        raise ConfigError("agent.target", "lambda", f"{why}; use another agent than pqn, or env.clock=decision")
+    if agent.n_steps > 1:
+        raise ConfigError("agent.n_steps", agent.n_steps, f"{why}; must be 1")
+    if config.evaluate.references:
+        why = "privileged references know the laws of env.clock=decision only"
+        raise ConfigError("evaluate.references", "true", f"{why}; must be false with env.clock=tick")
 
 
 def check_head(config: Any) -> None:

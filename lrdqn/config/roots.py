@@ -19,7 +19,7 @@ from lrdqn.config.world import EnvConfig, GarnetConfig, GymnasiumConfig, GymnaxC
 
 @dataclass
 class TrainConfig:
-    """Budgets. Steps are env steps per seed: one step is one recommendation to one session."""
+    """Budgets. Steps are env steps per seed: one recommendation to one session, or one tick of it (env.clock=tick)."""
 
     seed: int = whole(0, 0, "root of all randomness; seed i's key is folded from its index", 2**31 - 1)
     seeds: int = whole(10, 1, "learners trained side by side")
@@ -123,13 +123,22 @@ class CalibrateRun:
 
 
 @dataclass
+class ReportedEnvConfig:
+    """What a report may change about a live world."""
+
+    clock: str = choice("own", ("own", "decision", "tick"), "the world's own; `tick` prints how its streamers fare")
+
+
+@dataclass
 class ReportRun:
     """Root of `lrdqn report`."""
 
     run: str | None = said(None, "run folder, or a folder of run folders")
     world: str | None = said(None, "draw a live world instead: a run folder takes its first seed's, `default` the default one")
     out: str = said("world", "folder for the pictures of a world")
-    sessions: int = whole(4096, 1, "sessions that watch the world that is drawn")
+    env: ReportedEnvConfig = field(default_factory=ReportedEnvConfig)
+    sessions: int = whole(4096, 1, "sessions that watch the world")
+    ticks: int = whole(2880, 1, "ticks that they watch it (env.clock=tick)")
 
 
 ENVS: dict[str, type[EnvConfig]] = {

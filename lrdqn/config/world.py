@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from omegaconf import MISSING
 
 from lrdqn.config.fields import choice, real, said, whole
+from lrdqn.config.ticking import TickConfig
 
 
 @dataclass
@@ -146,11 +147,12 @@ class EnvConfig:
 
 @dataclass
 class LiveConfig(EnvConfig):
-    """The live-streaming world, decision clock."""
+    """The live-streaming world."""
 
     kind: str = choice("live", ("live",), "environment")
     population: str | None = said(None, "folder written by `lrdqn calibrate`; null draws a synthetic population")
     world_seed: int | None = whole(None, 0, "one world for all seeds; null gives each seed its own", 2**31 - 1)
+    clock: str = choice("decision", ("decision", "tick"), "each session on a clock of its own, or all on one that ticks")
     episode: str = choice("session", ("session", "user"), "what ends an episode: leaving the app, or not coming back")
     discount_unit: str = said("decision", "`decision`, or `minutes:X` for discounting by watch time / X minutes")
     return_elapsed: float = real(
@@ -198,6 +200,7 @@ class LiveConfig(EnvConfig):
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     perturb: PerturbConfig = field(default_factory=PerturbConfig)
+    tick: TickConfig = field(default_factory=TickConfig)
 
 
 @dataclass

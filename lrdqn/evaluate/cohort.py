@@ -25,6 +25,7 @@ class Outcome(NamedTuple):
     returns: Float[Array, "P N"]
     watch_minutes: Float[Array, "P N"]
     length: Float[Array, "P N"]
+    """Decisions."""
     clicks: Float[Array, "P N"]
     quality: Float[Array, "P N"]
     """Of what was clicked, where the world tells it."""
@@ -85,10 +86,11 @@ def nothing_yet(shape: tuple[int, ...]) -> Outcome:
 def added(outcome: Outcome, alive: Any, t: TimeStep) -> tuple[Outcome, Any]:
     """What one step adds for the sessions that have not ended yet, and which of them go on; arrays of jax or of NumPy."""
     live = alive.astype("float32")
+    made = live if t.pending is None else live * t.pending.complete
     total = Outcome(
         returns=outcome.returns + live * t.reward,
         watch_minutes=outcome.watch_minutes + live * t.info.get("seconds", 0.0) / 60,
-        length=outcome.length + live,
+        length=outcome.length + made,
         clicks=outcome.clicks + live * t.info.get("clicked", 0.0),
         quality=outcome.quality + live * t.info.get("quality", 0.0),
         censored=outcome.censored | (alive & t.truncated & ~t.terminated),

@@ -1,4 +1,4 @@
-"""The compiled training program: ``plan`` (static integers), ``rollout`` (act, step), ``horizon``
+"""The compiled training program: ``plan`` (static integers), ``rollout`` (act, step), ``decisions`` (whole ones), ``horizon``
 (one, n or lambda steps), ``loop`` (warm-up and chunks); ``hosted``: the loop's parts where sessions step outside jit."""
 
 from lrdqn.train.horizon import Horizon, make_horizon

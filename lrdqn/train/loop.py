@@ -15,6 +15,7 @@ from lrdqn.ops.ahead import scan_ahead
 from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.ops.schedules import falling, linear
 from lrdqn.ops.slates import random_slate
+from lrdqn.train.decisions import whole_decisions
 from lrdqn.train.horizon import Horizon
 from lrdqn.train.plan import Plan
 from lrdqn.train.rollout import finite_or_zero, play_round
@@ -31,6 +32,8 @@ class TrainState(NamedTuple):
     env: PyTree
     obs: PyTree
     key: PRNGKeyArray
+    pending: PyTree = ()
+    """The last whole decision, where decisions take many steps; ``()`` where every step is one."""
 
 
 class Clock(NamedTuple):
@@ -143,10 +146,14 @@ def make_trainer(
             act_key, env_key = jax.random.split(key)
             env_state, timestep, transition = play_round(env, act, *carry, world, hypers, (act_key, env_key))
             ended = timestep.terminated | timestep.truncated
-            return (env_state, timestep.obs), (transition, ended, figures_of(timestep))
+            complete = None if timestep.pending is None else timestep.pending.complete
+            return (env_state, timestep.obs), (transition, ended, complete, figures_of(timestep))
 
         keys = jax.random.split(key, rounds + 1)
-        (env_state, obs), (rollout, ended, figures) = scan_ahead(one, (state.env, state.obs), keys[:-1])
+        (env_state, obs), (rollout, ended, whole, figures) = scan_ahead(one, (state.env, state.obs), keys[:-1])
+        if whole is not None:
+            rollout, last = whole_decisions(rollout, whole, state.pending)
+            state = state._replace(pending=last)
         state, complete = stages.extend(state, rollout, ended, catalogue, hypers, keys[-1])
         return state._replace(env=env_state, obs=obs), complete, figures
 
@@ -168,7 +175,8 @@ def make_trainer(
 
     def init(key: PRNGKeyArray, world: PyTree, hypers: Hypers) -> TrainState:
         agent_key, env_key, run_key = jax.random.split(key, 3)
-        return stages.begin(agent_key, run_key, *env.reset(env_key, world), hypers)
+        state = stages.begin(agent_key, run_key, *env.reset(env_key, world), hypers)
+        return state if env.spec.whole_steps else state._replace(pending=no_decision(env, state.obs, hypers))
 
     def warmup(state: TrainState, world: PyTree, hypers: Hypers) -> TrainState:
         if horizon.fill:
@@ -208,7 +216,7 @@ def make_trainer(
     return Trainer(init, warmup, chunk)
 
 
-COUNTS = ("nonfinite", "nonfinite_rewards", "ended")
+COUNTS = ("nonfinite", "nonfinite_rewards", "ended", "decisions")
 """Metrics that count events: they are summed over a chunk where the others are averaged."""
 
 
@@ -219,16 +227,23 @@ def pool(metrics: dict[str, Any]) -> dict[str, Any]:
 
 def figures_of(timestep: TimeStep) -> dict[str, Array]:
     """What the metrics say of one step of all sessions."""
-    return {
+    figures = {
         "reward": jnp.mean(finite_or_zero(timestep.reward)),
         "nonfinite_rewards": jnp.sum(~jnp.isfinite(timestep.reward)),
         "ended": jnp.sum(timestep.terminated | timestep.truncated),
     }
+    return figures if timestep.pending is None else figures | {"decisions": jnp.sum(timestep.pending.complete)}
 
 
 def clock_at(plan: Plan, chunk: int) -> Clock:
     """The clock before chunk number ``chunk``."""
     return Clock(jnp.float32(chunk * plan.chunk_steps), jnp.int32(chunk * plan.blocks_per_chunk % plan.blocks_per_sync))
+
+
+def no_decision(env: Env, obs: PyTree, hypers: Hypers) -> Transition:
+    """What stands for the last whole decision before there is one: the first session's; nothing is won, and all ends."""
+    first = jax.tree.map(lambda x: x[0], obs)
+    return example_transition(env, obs, hypers)._replace(obs=first, next_obs=first)
 
 
 def random_action(env: Env, obs: PyTree, key: PRNGKeyArray) -> Array:

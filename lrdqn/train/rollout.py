@@ -37,7 +37,7 @@ def finite_or_zero(x: Array) -> Array:
 def play_round(
     env: Env, act: Act, env_state: PyTree, obs: PyTree, world: PyTree, hypers: Hypers, keys: tuple[PRNGKeyArray, PRNGKeyArray]
 ) -> tuple[PyTree, TimeStep, Transition]:
-    """One decision of every session.
+    """One step of every session; the transition is of the decision that it belongs to (``TimeStep.pending``).
 
     Args:
         env: the environment.
@@ -50,4 +50,5 @@ def play_round(
     """
     action = act(obs, keys[0])
     env_state, timestep = env.step(keys[1], env_state, action, world)
-    return env_state, timestep, to_transition(obs, action, timestep, hypers)
+    made = action if timestep.pending is None else timestep.pending.action
+    return env_state, timestep, to_transition(obs, made, timestep, hypers)

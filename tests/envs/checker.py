@@ -10,7 +10,37 @@ import jax.numpy as jnp
 import numpy as np
 
 from lrdqn.train.loop import random_action
-from lrdqn.types import Env
+from lrdqn.types import Env, TimeStep
+
+
+class Decisions:
+    """What ``TimeStep.pending`` promises, followed from step to step."""
+
+    def __init__(self, env: Env, obs: Any) -> None:
+        self.whole, self.obs = env.spec.whole_steps, obs
+        self.asked = np.ones(env.spec.sessions, bool)  # whose next action is played
+        self.absent = np.zeros(env.spec.sessions, bool)  # ended, and nobody has come yet
+        self.action = np.zeros(env.spec.sessions, int)
+
+    def check(self, action: Any, t: TimeStep) -> None:
+        assert (t.pending is None) == self.whole
+        if t.pending is None:
+            return
+        complete, done = np.asarray(t.pending.complete), np.asarray(t.terminated | t.truncated)
+        assert complete.dtype == bool
+        self.action = np.where(self.asked, action, self.action)
+        np.testing.assert_array_equal(np.asarray(t.pending.action)[~self.absent], self.action[~self.absent])
+        assert not (complete & self.absent).any(), "nobody is there who could decide"
+        assert not (done & ~complete).any(), "an end belongs to a decision"
+        np.testing.assert_array_equal(np.asarray(t.reward)[~complete], 0)
+        changed = np.zeros(len(complete), bool)
+        for before, after in zip(jax.tree.leaves(self.obs), jax.tree.leaves(t.obs), strict=True):
+            changed |= (np.asarray(before) != np.asarray(after)).reshape(len(complete), -1).any(axis=1)
+        assert not (changed & ~complete & ~self.absent).any(), "what was seen at a decision stays until it is complete"
+        came = changed & self.absent
+        self.asked = (complete & ~done) | came
+        self.absent = (self.absent & ~came) | done
+        self.obs = t.obs
 
 
 def check_env(env: Env, params: Any, steps: int = 60) -> dict[str, int]:
@@ -19,6 +49,7 @@ def check_env(env: Env, params: Any, steps: int = 60) -> dict[str, int]:
     state, obs = reset(jax.random.key(0), params)
     shapes = jax.tree.map(lambda x: (x.shape, x.dtype), obs)
     seen = {"terminated": 0, "truncated": 0}
+    decisions = Decisions(env, obs)
     act = jax.jit(lambda obs, key: random_action(env, obs, key))
     for i in range(steps):
         action = act(obs, jax.random.fold_in(jax.random.key(1), i))
@@ -32,6 +63,7 @@ def check_env(env: Env, params: Any, steps: int = 60) -> dict[str, int]:
         key = jax.random.fold_in(jax.random.key(2), i)
         again = step(key, state, action, params)
         state, t = step(key, state, action, params)
+        decisions.check(action, t)
         chex.assert_trees_all_equal(again, (state, t))
         assert jax.tree.map(lambda x: (x.shape, x.dtype), t.obs) == shapes, "the observation must keep shapes and types"
         assert jax.tree.map(lambda x: (x.shape, x.dtype), t.final_obs) == shapes

@@ -16,7 +16,7 @@ from lrdqn.envs.live.choice import highlight
 from lrdqn.envs.live.habits import HOURLY_WATCH
 from lrdqn.envs.live.observation import NOISE
 from lrdqn.envs.live.schedule import is_live, room_at
-from lrdqn.envs.live.signals import AUDIO_DELAY, AUDIO_NOISE, audio_cue, chance, expected_reactions, recent_reactions
+from lrdqn.envs.live.signals import AUDIO_DELAY, AUDIO_NOISE, SIGNAL_HAZE, audio_cue, chance, expected_reactions, recent_reactions
 
 WORLD = small_world(live_config())
 ROOMS = WORLD.schedule.start.shape[1]
@@ -125,5 +125,4 @@ def test_they_stand_behind_the_other_features_unless_off_and_the_haze_lies_on_th
         np.testing.assert_allclose(np.asarray(more.features[..., 4 + i])[there], want[there], atol=5e-3)
     assert not np.asarray(more.features)[~there].any()
     off = np.asarray(obs["hazy"].features.astype(jnp.float32) - more.features.astype(jnp.float32))
-    assert len(NOISE) == 6
-    np.testing.assert_allclose(off[there].std(axis=0), 2 * np.array(NOISE), rtol=0.1)
+    np.testing.assert_allclose(off[there].std(axis=0), 2 * np.array([*NOISE, *SIGNAL_HAZE]), rtol=0.1)

@@ -52,9 +52,20 @@ class Found(NamedTuple):
     """On air at this very second, and not a repetition within."""
 
 
+class Present(NamedTuple):
+    """What sessions have made of the streamers by now (tick clock); in the decision clock nothing is known of it."""
+
+    closed: Int[Array, "S+1"]
+    """Flat index of the room that a streamer has left before its time, or stays away from; -1 for none."""
+    viewers: Float[Array, "S+1"]
+    recent: Float[Array, "S+1 3"]
+    """Comments, likes and gifts of the last minutes."""
+
+
 def draw_candidates(
-    state: Session, u: Float[Array, "N V"], params: LiveParams, recall: Recall, signals: tuple[Signal, ...] = ()
-) -> Candidates:
+    state: Session, u: Float[Array, "N V"], params: LiveParams, recall: Recall, signals: tuple[Signal, ...] = (),
+    present: Present | None = None,
+) -> Candidates:  # fmt: skip
     """Offer streams at each session's own time, found in several ways.
 
     - familiar: the known streamers on air that were visited last.
@@ -72,6 +83,8 @@ def draw_candidates(
         params: the world.
         recall: places by way of finding (static).
         signals: further features of rooms on air (static).
+        present: of the tick clock: rooms that were closed are not offered; viewers are those there are, and three more
+            features are the logs of the last minutes' comments, likes and gifts.
 
     Returns:
         Candidates with C the sum of ``recall``. Cost is O(C log R), whatever the number of streamers.
@@ -88,6 +101,8 @@ def draw_candidates(
         found.append(_similar(state, u[:, recall.uniform :], params, recall.similar))
     if recall.uniform:
         found.append(_uniform(state, u[:, : recall.uniform], params))
+    if present is not None:
+        found = [x._replace(mask=x.mask & (present.closed[x.streamer] != x.room)) for x in found]
     for i, later in enumerate(found):
         for earlier in found[:i]:
             same = later.streamer[:, :, None] == earlier.streamer[:, None, :]
@@ -98,7 +113,7 @@ def draw_candidates(
     streamer = jnp.where(mask, streamer, nothing)
     empty = ~jnp.any(mask, axis=1)
     ends = jnp.where(mask, schedule.end.reshape(-1)[room], 0)
-    features = _features(state, streamer, room, params)
+    features = _features(state, streamer, room, params, present)
     if signals:
         further = jnp.stack([signal(state.time, room, params) for signal in signals], axis=2)
         further = jnp.where((streamer != nothing)[:, :, None], further, 0.0)
@@ -170,16 +185,23 @@ def _familiar(state: Session, params: LiveParams, places: int) -> Found:
 
 
 def _features(
-    state: Session, streamer: Int[Array, "N C"], room: Int[Array, "N C"], params: LiveParams
-) -> Float[Array, "N C 4"]:
+    state: Session, streamer: Int[Array, "N C"], room: Int[Array, "N C"], params: LiveParams, present: Present | None
+) -> Float[Array, "N C F"]:
     """The features that change with time: log viewers, hours on air, followed, recency of the last visit.
 
-    Viewers follow the hour-of-day mean field ``P_s x 24 share(hour)`` (SIMULATOR rule 6, first version: exogenous).
+    In the decision clock viewers follow the hour-of-day mean field ``P_s x 24 share(hour)`` (SIMULATOR rule 6: exogenous); in
+    the tick clock they are counted, and log comments, likes and gifts of the last minutes follow.
     Recency is ``exp(-hours since the last visit / 24)``, 0 for a streamer that the viewer is not known to watch.
     """
-    hour = (state.time % DAY) // 3600
-    crowd = jnp.log(jnp.asarray(24 * HOURLY_WATCH, jnp.float32))[hour]
-    viewers = params.streamers.popularity[streamer] + crowd[:, None]
+    recent = None
+    if present is None:
+        hour = (state.time % DAY) // 3600
+        crowd = jnp.log(jnp.asarray(24 * HOURLY_WATCH, jnp.float32))[hour]
+        viewers = params.streamers.popularity[streamer] + crowd[:, None]
+    else:
+        seen = jnp.concatenate([jnp.log(jnp.maximum(present.viewers, 1e-3))[:, None], jnp.log1p(present.recent)], axis=1)
+        told = seen[streamer]
+        viewers, recent = told[..., 0], told[..., 1:]
     on_air = (state.time[:, None] - params.schedule.start.reshape(-1)[room]).astype(jnp.float32) / 3600
     same = (streamer[:, :, None] == state.loyalty[:, None, :]) & (state.loyalty_strength > 0)[:, None, :]
     hours = (state.time[:, None] - state.loyalty_seen).astype(jnp.float32) / 3600
@@ -187,4 +209,6 @@ def _features(
     followed = jnp.any(same & state.followed[:, None, :], axis=2)
     there = streamer != params.streamers.popularity.shape[0] - 1
     features = jnp.stack([viewers, jnp.clip(on_air, 0.0, 24.0), followed.astype(jnp.float32), recency], axis=2)
+    if recent is not None:
+        features = jnp.concatenate([features, recent], axis=2)
     return jnp.where(there[:, :, None], features, 0.0).astype(jnp.float16)

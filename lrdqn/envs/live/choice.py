@@ -56,7 +56,13 @@ def loyalty_kernel(seconds: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def appeal(state: Session, streamer: Int[Array, "N K"], room: Int[Array, "N K"], params: LiveParams) -> Appeal:
-    """Utility (what draws a click) and experience (what leaves a viewer content) of each shown stream.
+    """``appeal_at`` in the light of the room's own two-minute bins (decision clock)."""
+    return appeal_at(state, streamer, highlight(room, state.time[:, None], params.salt), params)
+
+
+def appeal_at(state: Session, streamer: Int[Array, "N K"], bright: Float[Array, "N K"], params: LiveParams) -> Appeal:
+    """Utility (what draws a click) and experience (what leaves a viewer content) of each shown stream; ``bright``: 1 in a
+    highlight.
 
     ``V = (1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V + 1.5 l x kernel + .4 (H - .3) - .8 f_c``, ``Q = .2 a + .4 k - .8 h``;
     l is loyalty decayed over ``loyalty_days``. Source: SIMULATOR section 0, set J.
@@ -67,7 +73,6 @@ def appeal(state: Session, streamer: Int[Array, "N K"], room: Int[Array, "N K"],
     same = streamer[:, :, None] == state.loyalty[:, None, :]
     loyal = jnp.sum(jnp.where(same, pull[:, None, :], 0.0), axis=2)
     tired = jnp.einsum("ng,nkg->nk", state.fatigue, params.streamers.category[streamer])
-    bright = highlight(room, state.time[:, None], params.salt)
     taste = affinity(params, state.interest, streamer)
     utility = (
         fresh_utility(params, taste, state.category_bias, streamer)

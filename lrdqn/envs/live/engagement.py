@@ -84,6 +84,28 @@ def reaction_factor(utility: Float[Array, "N"], bright: Float[Array, "N"], law: 
     return jnp.exp(law.reaction_highlight * (bright - HIGHLIGHT_SHARE) + law.reaction_utility * utility) / law.reaction_norm
 
 
+def reactions(
+    u: Float[Array, "3 N"], per_minute: Float[Array, "N"], wealth: Float[Array, "N"], law: UserLawConfig
+) -> Float[Array, "3 N"]:
+    """Comments, likes and gifts: Poisson with KuaiLive's rates per viewer-minute (.0291, .0265, .0108; gifts times wealth).
+
+    Args:
+        u: uniforms.
+        per_minute: minutes watched times ``reaction_factor``.
+        wealth: of the viewer, mean 1.
+        law: constants.
+    """
+    rates = jnp.stack([law.comment_rate * per_minute, law.like_rate * per_minute, law.gift_rate * per_minute * wealth])
+    return poisson_quantile(u, rates)
+
+
+def follows(
+    u: Float[Array, "N"], seconds: Float[Array, "N"], taste: Float[Array, "N"], already: Bool[Array, "N"], law: UserLawConfig
+) -> Bool[Array, "N"]:
+    """Bernoulli(sigmoid(-4 + affinity)) on watches over 60 s, once per pair."""
+    return (seconds > 60) & ~already & (u < jax.nn.sigmoid(law.follow_bias + taste))
+
+
 def engage(
     draws: Draws, clicked: Bool[Array, "N"], utility: Float[Array, "N"], taste: Float[Array, "N"], bright: Float[Array, "N"],
     wealth: Float[Array, "N"], rank: Float[Array, "N"], already_followed: Bool[Array, "N"], left: Float[Array, "N"],
@@ -102,17 +124,15 @@ def engage(
         law: constants.
 
     Returns:
-        ``Engagement``. Reactions are Poisson with KuaiLive's rates per viewer-minute (comments .0291, likes .0265, gifts .0108)
-        times ``reaction_factor`` (gifts times wealth too); a follow is Bernoulli(sigmoid(-4 + affinity)) on watches over 60 s.
+        ``Engagement``, with ``reactions`` over the watch and ``follows`` at its end.
     """
     stayed = clicked & (draws.stay < stay_probability(utility, law))
     wished = watch_seconds(draws.watch, stayed, law)
     seconds = jnp.where(clicked, jnp.clip(jnp.minimum(wished, jnp.minimum(left, free)), 0.0, None), 0.0)
     cut = clicked & (left < wished) & (left <= free)
     per_minute = seconds / 60 * reaction_factor(utility, bright, law)
-    rates = jnp.stack([law.comment_rate * per_minute, law.like_rate * per_minute, law.gift_rate * per_minute * wealth])
-    comments, likes, gifts = poisson_quantile(draws.reactions, rates)
-    follow = (seconds > 60) & ~already_followed & (draws.follow < jax.nn.sigmoid(law.follow_bias + taste))
+    comments, likes, gifts = reactions(draws.reactions, per_minute, wealth, law)
+    follow = follows(draws.follow, seconds, taste, already_followed, law)
     return Engagement(
         clicked=clicked,
         stayed=stayed,

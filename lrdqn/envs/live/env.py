@@ -18,7 +18,7 @@ from lrdqn.envs.live.engagement import engage
 from lrdqn.envs.live.observation import NOISE, OBSERVE, blur
 from lrdqn.envs.live.reward import DELAYS, reward_parts, scalarise
 from lrdqn.envs.live.session import Arrival, Candidates, Session, draw, select
-from lrdqn.envs.live.signals import SIGNALS
+from lrdqn.envs.live.signals import SIGNAL_HAZE, SIGNALS
 from lrdqn.envs.live.viewer import arrive, come_back, leaves, live_through, return_probability
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.ops.choice import choose
@@ -104,20 +104,20 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
 
     batch = max(1, sessions // RENEWED)
     see, signals = OBSERVE[config.obs], SIGNALS if config.live_signals else ()
+    scale = (*NOISE, *SIGNAL_HAZE[: len(signals)])
 
     def luck(u: Float[Array, "2N V"], key: PRNGKeyArray) -> tuple[Luck, Luck]:
         """What requests take of chance: those of the sessions as they are, and those of new ones in their place."""
         haze = None
         if config.obs == "noisy":
-            width = len(NOISE) - len(SIGNALS) + len(signals)
-            haze = jax.random.normal(jax.random.fold_in(key, HAZE), (2 * sessions, places, width))
+            haze = jax.random.normal(jax.random.fold_in(key, HAZE), (2 * sessions, places, len(scale)))
         both = Luck(u, haze)
         return jax.tree.map(lambda x: x[:sessions], both), jax.tree.map(lambda x: x[sessions:], both)
 
     def offer(session: Session, luck: Luck, params: LiveParams) -> LiveState:
         candidates = draw_candidates(session, luck.u, params, recall, signals)
         if luck.haze is not None:
-            candidates = blur(candidates, config.obs_noise, luck.haze)
+            candidates = blur(candidates, config.obs_noise, luck.haze, scale)
         return LiveState(session, candidates)
 
     def renew(state: LiveState, ended: Bool[Array, "N"], arrival: Arrival, luck: Luck, params: LiveParams) -> LiveState:

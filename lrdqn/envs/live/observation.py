@@ -12,16 +12,16 @@ from jax import Array
 from jaxtyping import Float
 
 from lrdqn.envs.live.candidates import DAY
-from lrdqn.envs.live.choice import appeal
+from lrdqn.envs.live.choice import Appeal, appeal
 from lrdqn.envs.live.session import Candidates, Session
-from lrdqn.envs.live.signals import SIGNAL_HAZE
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.types import LiveObs
 
 Observe = Callable[[Session, Candidates, LiveParams], LiveObs]
-NOISE = (0.5, 1.0, 0.0, 0.1, *SIGNAL_HAZE)
-"""Standard deviation of the haze on log viewers, hours on air, followed, recency, and signals where there are some, at
-``env.obs_noise=1``."""
+NOISE = (0.5, 1.0, 0.0, 0.1)
+"""Standard deviation of the haze on log viewers, hours on air, followed and recency, at ``env.obs_noise=1``."""
+RECENT_NOISE = (0.5, 0.5, 0.5)
+"""The same on the logs of the last minutes' comments, likes and gifts, which the tick clock shows."""
 
 
 def context(state: Session) -> Float[Array, "N 5"]:
@@ -59,25 +59,32 @@ def full(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
     In ``context``: patience, satisfaction, log minutes of free time. In ``features``, of each candidate: utility, experience,
     affinity, highlight. For finding out how much of a learner's distance to a privileged policy is blindness.
     """
-    seen = observable(state, candidates, params)
     look = appeal(state, candidates.streamer, candidates.room, params)
+    return with_mood(state, revealed(candidates, look, params), params)
+
+
+def revealed(candidates: Candidates, look: Appeal, params: LiveParams) -> Candidates:
+    """Candidates with the truth about them behind their features; zeros where there is nothing."""
     hidden = jnp.stack([look.utility, look.experience, look.affinity, look.highlight], axis=2)
     hidden = jnp.where((candidates.streamer != params.streamers.popularity.shape[0] - 1)[..., None], hidden, 0.0)
+    return candidates._replace(features=jnp.concatenate([candidates.features, hidden.astype(jnp.float16)], axis=2))
+
+
+def with_mood(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
+    """What is observable, and the truth about the viewer behind the context."""
+    seen = observable(state, candidates, params)
     minutes = jnp.maximum(state.until - state.time, 0).astype(jnp.float32) / 60
     mood = jnp.stack([state.patience, state.satisfaction, jnp.log1p(minutes)], axis=1)
-    return seen._replace(
-        context=jnp.concatenate([seen.context, mood.astype(jnp.float16)], axis=1),
-        features=jnp.concatenate([seen.features, hidden.astype(jnp.float16)], axis=2),
-    )
+    return seen._replace(context=jnp.concatenate([seen.context, mood.astype(jnp.float16)], axis=1))
 
 
 OBSERVE: dict[str, Observe] = {"observable": observable, "noisy": observable, "full": full}
 """By ``env.obs``; a noisy request is blurred where it is made (``blur``), for what is seen of it must not change afterwards."""
 
 
-def blur(candidates: Candidates, noise: float, haze: Float[Array, "N C F"]) -> Candidates:
-    """Candidates whose changing features are seen through a haze: ``x + noise NOISE haze``, haze standard normal."""
-    scale = noise * jnp.asarray([[NOISE[: haze.shape[2]]]], jnp.float32)
+def blur(candidates: Candidates, noise: float, haze: Float[Array, "N C F"], scale: tuple[float, ...]) -> Candidates:
+    """Candidates whose changing features are seen through a haze: ``x + noise scale haze``, haze standard normal."""
+    haze = noise * jnp.asarray([[scale]], jnp.float32) * haze
     there = jnp.any(candidates.features != 0, axis=2, keepdims=True)
-    blurred = candidates.features.astype(jnp.float32) + jnp.where(there, scale * haze, 0.0)
+    blurred = candidates.features.astype(jnp.float32) + jnp.where(there, haze, 0.0)
     return candidates._replace(features=blurred.astype(candidates.features.dtype))

@@ -145,16 +145,25 @@ def open_session(state: Session, arrival: Arrival, time: Int[Array, "N"], law: U
     )
 
 
+def by_activity(u: Float[Array, "N"], params: LiveParams) -> Int[Array, "N"]:
+    """Users by uniforms, each as likely as its share of all sessions."""
+    return jnp.minimum(jnp.searchsorted(params.users.reach, u).astype(jnp.int32), params.users.reach.shape[0] - 1)
+
+
 def arrive(arrival: Arrival, params: LiveParams, days: int) -> Session:
     """Sessions of users drawn by their activity, on one of the first ``days`` days after the world's first.
 
     They begin with the user's past: sessions of one user, too, know nothing of each other (``episode=user`` follows one on).
     """
-    users = params.users
-    n, total = arrival.user.shape[0], users.loyalty.shape[0]
-    user = jnp.minimum(jnp.searchsorted(users.reach, arrival.user).astype(jnp.int32), total - 1)
+    user = by_activity(arrival.user, params)
     day = 1 + jnp.minimum((arrival.day * days).astype(jnp.int32), days - 1)
     time = day * DAY + (3600 * _start_hour(arrival.hour, user, params)).astype(jnp.int32)
+    return first_session(user, time, arrival, params)
+
+
+def first_session(user: Int[Array, "N"], time: Int[Array, "N"], arrival: Arrival, params: LiveParams) -> Session:
+    """Sessions of these users, who come at these times with their past; of ``arrival``, patience and minutes are read."""
+    users, n = params.users, user.shape[0]
     zero, none = jnp.zeros(n, jnp.int32), jnp.zeros(n, jnp.float32)
     blank = Session(
         user=user,
@@ -182,6 +191,12 @@ def arrive(arrival: Arrival, params: LiveParams, days: int) -> Session:
     return open_session(blank, arrival, time, params.law)
 
 
+def rest(state: Session, time: Int[Array, "N"], law: UserLawConfig) -> Session:
+    """Nothing happens until ``time``, but that fatigue decays."""
+    gap = (time - state.time).astype(jnp.float32)
+    return state._replace(time=time, fatigue=state.fatigue * jnp.exp(-gap / (law.fatigue_minutes * 60))[:, None])
+
+
 def come_back(state: Session, arrival: Arrival, params: LiveParams) -> Session:
     """The same user's session on the day after this one began, around the preferred hour but hours later at the least.
 
@@ -190,8 +205,5 @@ def come_back(state: Session, arrival: Arrival, params: LiveParams) -> Session:
     tomorrow = (state.started // DAY + 1) * DAY
     wished = tomorrow + (3600 * _start_hour(arrival.hour, state.user, params)).astype(jnp.int32)
     time = jnp.maximum(wished, state.time + SLEEP_SECONDS)
-    gap = (time - state.time).astype(jnp.float32)
-    rested = state._replace(
-        fatigue=state.fatigue * jnp.exp(-gap / (params.law.fatigue_minutes * 60))[:, None], session=state.session + 1
-    )
+    rested = rest(state, time, params.law)._replace(session=state.session + 1)
     return open_session(rested, arrival, time, params.law)

@@ -1,0 +1,155 @@
+"""A watch tick by tick: how likely it ends, when exactly, and what happens meanwhile (SIMULATOR section 4, tick mode).
+
+The decision clock draws a watch's length at the click. Here it comes out of a leaving rate that highlights and content move.
+With their weights at zero both are the same law, and, with the same number drawn, the same length.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jax.scipy.special import erfc, ndtri
+from jaxtyping import Bool, Float, Int
+
+from lrdqn.config import UserLawConfig
+from lrdqn.envs.live.choice import HIGHLIGHT_SHARE
+from lrdqn.envs.live.engagement import reaction_factor, reactions
+from lrdqn.envs.live.prices import gifts_by_price, price_shares
+from lrdqn.envs.live.session import Session
+from lrdqn.envs.live.tick.state import Watch
+from lrdqn.envs.live.world import LiveParams
+
+LEAST_SIGMA = 1e-3
+HALF = -0.6931472
+"""log .5"""
+ROOT_HALF = 0.70710678
+
+
+def dwell(stayed: Bool[Array, "N"], law: UserLawConfig) -> tuple[Float[Array, "N"], Float[Array, "N"]]:
+    """Log median and log-sd of the watch: of an engaged one, or of a bounce."""
+    median = jnp.where(stayed, law.dwell_median, law.bounce_median)
+    return jnp.log(median), jnp.maximum(jnp.where(stayed, law.dwell_sigma, law.bounce_sigma), LEAST_SIGMA)
+
+
+def log_upper(z: Float[Array, "..."]) -> Float[Array, "..."]:
+    """``log P(Z > z)`` of a standard normal, precise in both tails down to ``e^-85``, where it stays: nobody gets there."""
+    tail = 0.5 * erfc(jnp.abs(z) * ROOT_HALF)
+    return jnp.where(z > 0, jnp.log(jnp.maximum(tail, 1e-37)), jnp.log1p(-tail))
+
+
+def log_survival(seconds: Float[Array, "2 N"], stayed: Bool[Array, "N"], law: UserLawConfig) -> Float[Array, "2 N"]:
+    """``log S(w) = log P(Z > (ln w - mu) / sigma)``: of the lognormal that the watch was drawn from at the click."""
+    mu, sigma = dwell(stayed, law)
+    return log_upper((jnp.log(jnp.maximum(seconds, 1e-9)) - mu[None]) / sigma[None])
+
+
+def seconds_at(log_s: Float[Array, "N"], stayed: Bool[Array, "N"], law: UserLawConfig) -> Float[Array, "N"]:
+    """The inverse, ``w = exp(mu - sigma Phi^-1(S))``; precise in both tails."""
+    mu, sigma = dwell(stayed, law)
+    early = log_s > HALF
+    z = ndtri(jnp.where(early, -jnp.expm1(log_s), jnp.exp(log_s)))
+    return jnp.exp(mu + sigma * jnp.where(early, z, -z))
+
+
+def budget_of(z: Float[Array, "N"]) -> Float[Array, "N"]:
+    """``-log(1 - u)`` for the standard normal z = Phi^-1(u): the cumulative hazard at which the viewer leaves, exponential."""
+    return -log_upper(z)
+
+
+def pace(bright: Float[Array, "N"], drift: Float[Array, "N"], highlight: float, content: float) -> Float[Array, "N"]:
+    """``exp(-eta (H - .3) - zeta (theta . z - mean))``: how fast hazard is used up, 1 on average.
+
+    Args:
+        bright: H.
+        drift: standardised affinity of viewer and content now, less that with the streamer's usual content: ``mean`` is the
+            pair's own, since what a viewer likes in a streamer has had its say in whether they stay.
+        highlight, content: eta and zeta.
+    """
+    return jnp.exp(-highlight * (bright - HIGHLIGHT_SHARE) - content * drift)
+
+
+def leave(
+    budget: Float[Array, "N"], watched: Float[Array, "N"], stayed: Bool[Array, "N"], rate: Float[Array, "N"], tick: float,
+    law: UserLawConfig,
+) -> tuple[Float[Array, "N"], Float[Array, "N"]]:  # fmt: skip
+    """Whether a viewer leaves in the tick that begins now, and at which second of the watch.
+
+    ``P(leave in tick) = 1 - [S(w + 30) / S(w)]^rate``. One exponential number serves a whole watch: each tick takes
+    ``rate (log S(w) - log S(w + 30))`` off the budget, and the viewer leaves where it is used up, at
+    ``log S(w + s) = log S(w) - budget / rate``.
+
+    Returns:
+        Seconds of the watch at which they leave (infinite where not in this tick), and the budget after it.
+    """
+    before, after = log_survival(jnp.stack([watched, watched + tick]), stayed, law)
+    used = rate * (before - after)
+    wished = jnp.clip(seconds_at(before - budget / rate, stayed, law), watched, watched + tick)
+    return jnp.where(budget <= used, wished, jnp.inf), jnp.maximum(budget - used, 0.0)
+
+
+class TickDraws(NamedTuple):
+    """Uniforms of one tick of a watch."""
+
+    reactions: Float[Array, "3 N"]
+    price: Float[Array, "N"]
+
+
+class Event(NamedTuple):
+    """What a tick of a watch brings, zeros where nobody watches, ``[N]``."""
+
+    seconds: Float[Array, "N"]
+    comments: Float[Array, "N"]
+    likes: Float[Array, "N"]
+    gifts: Float[Array, "N"]
+    by_price: Float[Array, "N 14"]
+    finished: Bool[Array, "N"]
+    """The watch is over within this tick."""
+
+
+def play_tick(
+    draws: TickDraws, watch: Watch, session: Session, watching: Bool[Array, "N"], now: Int[Array, ""], rate: Float[Array, "N"],
+    bright: Float[Array, "N"], tick: int, params: LiveParams,
+) -> tuple[Watch, Event]:  # fmt: skip
+    """One tick of every watch: until the viewer leaves, has to go, or the room goes off air; reactions by their own rates.
+
+    Args:
+        draws: random numbers.
+        watch: so far; ``ends`` as it stands now.
+        session: as of the click; the watch began at its time.
+        watching: who watches.
+        now: second at which the tick begins.
+        rate: ``pace`` in this tick.
+        bright: H of the streamer watched.
+        tick: seconds (static).
+        params: the world.
+    """
+    law = params.law
+    watched = jnp.where(watching, (now - session.time).astype(jnp.float32), 0.0)
+    left = (watch.ends - session.time).astype(jnp.float32)
+    free = jnp.maximum(session.until - session.time, 0).astype(jnp.float32)
+    wished, budget = leave(watch.budget, watched, watch.stayed, rate, float(tick), law)
+    stop = jnp.clip(jnp.minimum(wished, jnp.minimum(left, free)), 0.0, None)
+    finished = watching & (stop <= watched + tick)
+    seconds = jnp.where(watching, jnp.maximum(jnp.minimum(stop, watched + tick) - watched, 0.0), 0.0)
+    per_minute = seconds / 60 * reaction_factor(watch.utility, bright, law)
+    comments, likes, gifts = reactions(draws.reactions, per_minute, params.users.wealth[session.user], law)
+    by_price = gifts_by_price(draws.price, gifts, price_shares(params.users.wealth_rank[session.user], law.price_tilt))
+    on = watch._replace(
+        budget=jnp.where(watching, budget, watch.budget),
+        seconds=jnp.where(watching, watched + seconds, watch.seconds),
+        cut=watch.cut | (finished & (left < wished) & (left <= free)),
+        comments=watch.comments + comments,
+        likes=watch.likes + likes,
+        by_price=watch.by_price + by_price,
+    )
+    return on, Event(seconds, comments, likes, gifts, by_price, finished)
+
+
+def drift_of(
+    content: Float[Array, "S+1 d"], interest: Float[Array, "N d"], streamer: Int[Array, "N"], params: LiveParams
+) -> Float[Array, "N"]:
+    """``(theta_u . z_s - theta_u . e_s) / scale`` ``[N]``: how much nearer to the viewer's interest content is than usual."""
+    off = content - params.streamers.style
+    return jnp.sum(interest * off[streamer], axis=1) / params.affinity_scale
