@@ -161,9 +161,7 @@ def check_live(env: LiveConfig) -> None:
     if env.clock == "tick" and env.episode != "session":
         raise ConfigError("env.episode", env.episode, "env.clock=tick gives a place to the next viewer; must be session")
     if env.clock == "tick" and env.live_signals:
-        raise ConfigError(
-            "env.live_signals", True, "env.clock=tick shows the last minutes' reactions anyway; leave it out"
-        )
+        raise ConfigError("env.live_signals", True, "env.clock=tick shows the last minutes' reactions anyway; leave it out")
     check_content(env)
 
 

@@ -16,7 +16,15 @@ from lrdqn.envs.live.choice import highlight
 from lrdqn.envs.live.habits import HOURLY_WATCH
 from lrdqn.envs.live.observation import NOISE
 from lrdqn.envs.live.schedule import is_live, room_at
-from lrdqn.envs.live.signals import AUDIO_DELAY, AUDIO_NOISE, SIGNAL_HAZE, audio_cue, chance, expected_reactions, recent_reactions
+from lrdqn.envs.live.signals import (
+    AUDIO_DELAY,
+    AUDIO_NOISE,
+    SIGNAL_HAZE,
+    audio_cue,
+    chance,
+    expected_reactions,
+    recent_reactions,
+)
 
 WORLD = small_world(live_config())
 ROOMS = WORLD.schedule.start.shape[1]

@@ -65,7 +65,9 @@ def sample_schedule(config: LiveConfig, population: Population, rng: np.random.G
     owner, intended = owner[order], intended[order]
     mu = np.log(law.room_hours * 3600) - law.room_sigma**2 / 2
     length = np.clip(np.exp(mu + law.room_sigma * rng.normal(size=total)), 60.0, day)
-    alone = law.empty_hazard / 3600 * np.exp(-np.exp(population.log_popularity[owner]) / law.empty_viewers)
+    # in the tick clock, rooms close by the viewers that they really have
+    given_up = law.empty_hazard if config.clock == "decision" else 0.0
+    alone = given_up / 3600 * np.exp(-np.exp(population.log_popularity[owner]) / law.empty_viewers)
     length = np.maximum(np.minimum(length, rng.exponential(size=total) / np.maximum(alone, 1e-12)), 60.0)
     gap = law.gap_hours * 3600 * np.exp(law.gap_sigma * rng.normal(size=total))
 
