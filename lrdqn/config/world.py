@@ -63,7 +63,7 @@ class UserLawConfig:
     price_tilt: float = said(0.1, "logit of a gift's price, per rung of the ladder, of the wealthiest viewer (GiftLive)")
     experience_affinity: float = said(0.2, "experience per unit of standardised affinity (design)")
     experience_skill: float = said(0.4, "experience per unit of skill (design)")
-    experience_hook: float = said(-0.8, "experience per unit of hook (design)")
+    experience_hook: float = said(-0.9, "experience per unit of hook (design)")
     patience_median: float = real(
         10.0, 0.0, math.inf, "median of the patience that a session starts with (design)", open_low=True
     )

@@ -17,7 +17,7 @@ def utility(
 
 
 def experience(a: float, k: float, h: float) -> float:
-    return 0.2 * a + 0.4 * k - 0.8 * h
+    return 0.2 * a + 0.4 * k - 0.9 * h
 
 
 def loyalty_pull(strength: float, seconds: float) -> float:

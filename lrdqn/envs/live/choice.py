@@ -64,7 +64,7 @@ def appeal_at(state: Session, streamer: Int[Array, "N K"], bright: Float[Array, 
     """Utility (what draws a click) and experience (what leaves a viewer content) of each shown stream; ``bright``: 1 in a
     highlight.
 
-    ``V = (1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V + 1.5 l x kernel + .4 (H - .3) - .8 f_c``, ``Q = .2 a + .4 k - .8 h``;
+    ``V = (1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V + 1.5 l x kernel + .4 (H - .3) - .8 f_c``, ``Q = .2 a + .4 k - .9 h``;
     l is loyalty decayed over ``loyalty_days``. Source: SIMULATOR section 0, set J.
     """
     law = params.law
