@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from lrdqn.config import LiveConfig
 from lrdqn.envs.live.habits import HOURLY_WATCH
-from lrdqn.envs.live.schedule import Schedule, is_live, room_at
+from lrdqn.envs.live.schedule import Schedule, room_at
 from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.signals import Signal
 from lrdqn.envs.live.world import LiveParams
@@ -48,6 +48,9 @@ class Found(NamedTuple):
 
     streamer: Int[Array, "N F"]
     room: Int[Array, "N F"]
+    start: Int[Array, "N F"]
+    end: Int[Array, "N F"]
+    """Of the room: looked up once, for a look into a large table is what a candidate costs."""
     mask: Bool[Array, "N F"]
     """On air at this very second, and not a repetition within."""
 
@@ -108,12 +111,12 @@ def draw_candidates(
             same = later.streamer[:, :, None] == earlier.streamer[:, None, :]
             offered = jnp.any(same & earlier.mask[:, None, :], axis=2)
             found[i] = later = later._replace(mask=later.mask & ~offered)
-    streamer, room, mask = (jnp.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+    streamer, room, start, end, mask = (jnp.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
 
     streamer = jnp.where(mask, streamer, nothing)
     empty = ~jnp.any(mask, axis=1)
-    ends = jnp.where(mask, schedule.end.reshape(-1)[room], 0)
-    features = _features(state, streamer, room, params, present)
+    ends = jnp.where(mask, end, 0)
+    features = _features(state, streamer, start, params, present)
     if signals:
         further = jnp.stack([signal(state.time, room, params) for signal in signals], axis=2)
         further = jnp.where((streamer != nothing)[:, :, None], further, 0.0)
@@ -127,6 +130,14 @@ def _bin(state: Session, schedule: Schedule) -> Int[Array, "N"]:
     return jnp.clip(state.time // schedule.bin_seconds, 0, schedule.count.shape[0] - 1)
 
 
+def _hours(
+    schedule: Schedule, room: Int[Array, "N F"], time: Int[Array, "N"]
+) -> tuple[Int[Array, "N F"], Int[Array, "N F"], Bool[Array, "N F"]]:
+    """When rooms start and end, and whether they are on air: ``start <= time < end``."""
+    start, end = schedule.start.reshape(-1)[room], schedule.end.reshape(-1)[room]
+    return start, end, (start <= time[:, None]) & (time[:, None] < end)
+
+
 def _uniform(state: Session, u: Float[Array, "N V"], params: LiveParams) -> Found:
     """One stream from each of V equal strata of the streams in the current time bin."""
     schedule, rooms = params.schedule, params.schedule.start.shape[-1]
@@ -138,7 +149,8 @@ def _uniform(state: Session, u: Float[Array, "N V"], params: LiveParams) -> Foun
     room = schedule.on_air.reshape(-1)[at[:, None] * width + jnp.maximum(place, 0)]
     # Neighbouring strata share a list place when fewer streams are on air than places offered.
     repeated = jnp.concatenate([jnp.zeros_like(place[:, :1], bool), place[:, 1:] == place[:, :-1]], axis=1)
-    return Found(room // rooms, room, (count > 0) & is_live(schedule, room, state.time[:, None]) & ~repeated)
+    start, end, live = _hours(schedule, room, state.time)
+    return Found(room // rooms, room, start, end, (count > 0) & live & ~repeated)
 
 
 def _listed(table: Int[Array, "bins M"], state: Session, params: LiveParams, places: int) -> Found:
@@ -146,12 +158,13 @@ def _listed(table: Int[Array, "bins M"], state: Session, params: LiveParams, pla
     schedule = params.schedule
     listed = table[_bin(state, schedule)]
     room = jnp.maximum(listed, 0)
-    live = (listed >= 0) & is_live(schedule, room, state.time[:, None])
+    start, end, live = _hours(schedule, room, state.time)
+    live = (listed >= 0) & live
     streamer = room // schedule.start.shape[-1]
     again = jnp.any(jnp.tril(streamer[:, :, None] == streamer[:, None, :], -1) & live[:, None, :], axis=2)
     live = live & ~again
     _, first = jax.lax.top_k(jnp.where(live, -jnp.arange(live.shape[1]), -live.shape[1]), places)
-    return Found(*(jnp.take_along_axis(x, first, axis=1) for x in (streamer, room, live)))
+    return Found(*(jnp.take_along_axis(x, first, axis=1) for x in (streamer, room, start, end, live)))
 
 
 def _similar(state: Session, u: Float[Array, "N V"], params: LiveParams, places: int) -> Found:
@@ -169,7 +182,8 @@ def _familiar(state: Session, params: LiveParams, places: int) -> Found:
     Ordered by what the platform can see: the order of places must not tell how strong a hidden loyalty is.
     """
     room = room_at(params.schedule, state.loyalty, state.time[:, None])
-    live = is_live(params.schedule, room, state.time[:, None]) & (state.loyalty_strength > 0)
+    start, end, live = _hours(params.schedule, room, state.time)
+    live = live & (state.loyalty_strength > 0)
     seen = jnp.where(live, state.loyalty_seen, jnp.iinfo(jnp.int32).min)
     slot = jnp.arange(seen.shape[1])
     ahead = (seen[:, None, :] > seen[:, :, None]) | (
@@ -181,11 +195,11 @@ def _familiar(state: Session, params: LiveParams, places: int) -> Found:
     def pick(x: Array) -> Array:
         return jnp.sum(jnp.where(chosen, x[:, None, :], 0), axis=2, dtype=x.dtype)
 
-    return Found(pick(state.loyalty), pick(room), jnp.any(chosen & live[:, None, :], axis=2))
+    return Found(*map(pick, (state.loyalty, room, start, end)), jnp.any(chosen & live[:, None, :], axis=2))
 
 
 def _features(
-    state: Session, streamer: Int[Array, "N C"], room: Int[Array, "N C"], params: LiveParams, present: Present | None
+    state: Session, streamer: Int[Array, "N C"], start: Int[Array, "N C"], params: LiveParams, present: Present | None
 ) -> Float[Array, "N C F"]:
     """The features that change with time: log viewers, hours on air, followed, recency of the last visit.
 
@@ -202,7 +216,7 @@ def _features(
         seen = jnp.concatenate([jnp.log(jnp.maximum(present.viewers, 1e-3))[:, None], jnp.log1p(present.recent)], axis=1)
         told = seen[streamer]
         viewers, recent = told[..., 0], told[..., 1:]
-    on_air = (state.time[:, None] - params.schedule.start.reshape(-1)[room]).astype(jnp.float32) / 3600
+    on_air = (state.time[:, None] - start).astype(jnp.float32) / 3600
     same = (streamer[:, :, None] == state.loyalty[:, None, :]) & (state.loyalty_strength > 0)[:, None, :]
     hours = (state.time[:, None] - state.loyalty_seen).astype(jnp.float32) / 3600
     recency = jnp.sum(jnp.where(same, jnp.exp(-hours / 24)[:, None, :], 0.0), axis=2)
