@@ -51,9 +51,14 @@ def test_a_run_leaves_a_folder_worth_opening(run: tuple[Path, str]) -> None:
     summary = json.loads((folder / "summary.json").read_text())
     assert set(summary["policies"]) == POLICIES
     for metrics in summary["policies"].values():
-        assert set(metrics) == {"return", "watch_minutes", "session_length", "clicks"}
-        for entry in metrics.values():
+        base = {"return", "watch_minutes", "session_length", "clicks"}
+        groups = {f"{name}/{group}" for name in base for group in ("cold", "warm", "active")}
+        assert set(metrics) == base | groups | {"new_streamers"}
+        for name, entry in metrics.items():
             assert len(entry["per_seed"]) == 2
+            if None in entry["per_seed"]:
+                assert "/" in name, "only a group of viewers can be missing from a cohort"
+                continue
             assert entry["mean"] == pytest.approx(np.mean(entry["per_seed"]), rel=1e-6)
             assert entry["ci_low"] <= entry["mean"] <= entry["ci_high"]
     assert summary["env_steps"] == 1024
