@@ -12,8 +12,8 @@ from lrdqn.ops.history import cosine, mean_style
 from lrdqn.types import EnvSpec, LiveObs, Policy, PyTree, View
 
 NEAR, POPULAR, FAMILIAR = 1.0, 1.45, 1.5
-"""Weights of the reference policy, fitted: with them .69 of streamers have fewer than five clicks in three weeks (.70 in
-KuaiLive; .56 at SIMULATOR's 2, .5) and .47 of clicks are on familiar streamers."""
+"""Weights of the reference policy, fitted: with them .71 of streamers have fewer than five clicks in three weeks (.70 in
+KuaiLive; .56 at SIMULATOR's 2, .5) and .45 of clicks are on familiar streamers (.469)."""
 
 
 def offered(obs: LiveObs, scores: Array) -> Bool[Array, "B A"]:
