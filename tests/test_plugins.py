@@ -114,7 +114,7 @@ MISTAKES = {
     "agent.deca=1": "agent.deca=1: unknown key; did you mean agent.decay?",
     "agent.decay=2": "agent.decay=2.0: must lie in [0, 1]",
     "env.arms=x": "env.arms=x: must be a whole number",
-    "env.kind=bandti": "env.kind=bandti: must be one of live, probe, garnet, gymnax, gymnasium, bandit",
+    "env.kind=bandti": "env.kind=bandti: must be one of live, probe, garnet, gymnax, gymnasium, recsim, bandit",
     "agent.name=plain": "value_iteration, plain_q, plainest_q",
 }
 
