@@ -35,6 +35,8 @@ def summary_rows(name: str, summary: dict[str, Any], command: str, seconds: floa
     rows: list[dict[str, Any]] = []
     for policy, metrics in summary["policies"].items():
         for metric, entry in metrics.items():
+            if entry["mean"] is None:  # a group of viewers that some seed's cohort has none of
+                continue
             rows.append(_row(f"{name}/{policy}", metric, entry, unit_of(metric), common))
     for policy, metrics in summary["differences"].items():
         rows.append(_row(f"{name}/learned - {policy}", "return", metrics["return"], UNITS["return"], common))
