@@ -183,7 +183,7 @@ def draw_session(figure: Figure, data: WorldPicture) -> None:
     watch.set_yticks([1, 10, 60, 600, 3600], ["1 s", "10 s", "1 min", "10 min", "1 h"])
     watch.set_yticks([], minor=True)
     minutes = np.concatenate([[0.0], np.cumsum(seconds + 3.0)]) / 60
-    every = max(1, length // 12)
+    every = max(1, -(-length // 16))  # more labels than these run into each other
     watch.set_xticks(number[::every], [f"{i}\n{minutes[i - 1]:.0f} min" for i in number[::every]])
     watch.set_xlim(0.3, length + 0.7)
     watch.set_ylabel("watched")
