@@ -34,7 +34,7 @@ def near(got: Any, want: Any) -> None:
 @pytest.fixture(scope="module")
 def scene() -> Scene:
     """A first observation, its histories cut to 0, 1, ..., 6 watches, with every reaction there is and mixed categories."""
-    config = live_config(history=HISTORY)
+    config = live_config(history=HISTORY, new_users=0.0)
     world = small_world(config)
     _, obs = jax.jit(make_live(config, VIEWERS).reset)(jax.random.key(0), world)
     style, category, rng = world.catalogue.style, world.catalogue.category, np.random.default_rng(0)
