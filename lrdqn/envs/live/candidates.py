@@ -195,7 +195,8 @@ def _familiar(state: Session, params: LiveParams, places: int) -> Found:
     def pick(x: Array) -> Array:
         return jnp.sum(jnp.where(chosen, x[:, None, :], 0), axis=2, dtype=x.dtype)
 
-    return Found(*map(pick, (state.loyalty, room, start, end)), jnp.any(chosen & live[:, None, :], axis=2))
+    streamer, room, start, end = map(pick, (state.loyalty, room, start, end))
+    return Found(streamer, room, start, end, jnp.any(chosen & live[:, None, :], axis=2))
 
 
 def _features(
