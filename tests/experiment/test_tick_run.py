@@ -26,7 +26,7 @@ from lrdqn.io.streamer_table import ROWS, streamer_table
 
 TICKING: dict[str, Any] = {
     "env": {"kind": "live", "clock": "tick", "streamers": 60, "users": 40, "candidates": 4, "familiar": 1, "history": 4,
-            "tick": {"session_ticks": 60}},
+            "tick": {"session_ticks": 60, "arrival_rate": 1.0}},  # so that places are hardly ever empty, whatever the hour
     "network": {"name": "scorer", "hidden": [8], "embedding": 2},
     "replay": {"name": "uniform"},
     "train": {"seeds": 1, "sessions": 8, "env_steps": 512, "myopic": False},
