@@ -26,7 +26,8 @@ def group_table(summary: Mapping[str, Any]) -> Table | None:
     if not any(name in of for of in policies.values() for name in names):
         return None
     order = sorted(policies, key=lambda name: -(policies[name]["return"]["mean"] or 0.0))
-    columns = [cells_of([policies[policy].get(name) for policy in order], summary.get("seeds") != 1) for name in names]
+    spread = summary.get("seeds") != 1
+    columns = [cells_of([known(policies[policy].get(name)) for policy in order], spread) for name in names]
     shares = [_percent(policies[policy].get(NEW)) for policy in order]
     words = "return per session by what lies behind a viewer; the last column: share of impressions of new streamers"
     table = plain_table(words, 2)
@@ -38,6 +39,11 @@ def group_table(summary: Mapping[str, Any]) -> Table | None:
         style = "bold" if policy == reference(summary) else ""
         table.add_row(Text(policy, style), *(two_lines(column[i], style) for column in columns), shares[i])
     return table
+
+
+def known(entry: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """``None`` where some seed's cohort has nobody of the group: NaN in memory, null in a file."""
+    return None if entry is None or entry["mean"] is None or entry["mean"] != entry["mean"] else entry
 
 
 def _percent(entry: Mapping[str, Any] | None) -> str:
