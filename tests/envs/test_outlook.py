@@ -20,7 +20,7 @@ SESSIONS, TIMES = 32, 6_000
 def test_the_mean_reward_is_that_of_many_steps(episode: str, model: str) -> None:
     config = live_config(episode=episode, choice_model=model, law={"patience_median": 2.0})  # sessions end often
     world, env = small_world(config), make_live(config, SESSIONS)
-    state, obs = jax.jit(env.reset)(jax.random.key(0), world)
+    state, obs = jax.jit(env.reset)(jax.random.key(3), world)
     told = jax.jit(make_outlook(config))(state, world)
     for place in (0, 5):
         action = jnp.full(SESSIONS, place)
@@ -31,7 +31,7 @@ def test_the_mean_reward_is_that_of_many_steps(episode: str, model: str) -> None
         seen = np.asarray(jax.jit(jax.vmap(rewards))(jax.random.split(jax.random.key(1), TIMES)), np.float64)
         error = seen.std(0) / np.sqrt(TIMES) + 0.004  # of the sixteen quantiles
         there = np.asarray(obs.mask[:, place] & (obs.candidates[:, place] != config.streamers))
-        assert there.sum() >= SESSIONS // 5
+        assert there.sum() > SESSIONS // 3
         off = (np.asarray(told.reward[:, place]) - seen.mean(0)) / error
         assert np.abs(off[there]).max() < 4.5
         assert abs(off[there].mean()) < 4 / np.sqrt(there.sum())
