@@ -51,6 +51,8 @@ class TimeStep(NamedTuple):
     info: dict[str, Array]
     pending: Pending | None = None
     """Where a decision can take many steps (the tick clock); ``None`` where every step is one."""
+    taken: Int[Array, "N"] | None = None
+    """int8, place of the slate that the viewer took; K where nothing was. ``None`` where an action is no slate."""
 
 
 class Transition(NamedTuple):
@@ -61,6 +63,10 @@ class Transition(NamedTuple):
     reward: Float[Array, "B"]
     discount: Float[Array, "B"]
     next_obs: PyTree
+    taken: Int[Array, "B"] | None = None
+    """As ``TimeStep.taken``, of the first step where a transition spans several."""
+    next_action: Int[Array, "B ..."] | None = None
+    """What was done in ``next_obs``, -1 where the session had ended; kept for on-policy targets only (``target=sarsa``)."""
 
 
 class Sample(NamedTuple):
@@ -119,6 +125,11 @@ class EnvSpec(NamedTuple):
     for ``candidates`` and ``documents``."""
     whole_steps: bool = True
     """Every step is a decision; where it is not, ``TimeStep.pending`` says which decisions came to their end."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether actions are slates, of which a step tells what was taken (``TimeStep.taken``)."""
+        return self.whole_steps and (self.slate > 1 or self.observation == "documents")
 
     @property
     def obs_size(self) -> int:
@@ -285,9 +296,9 @@ class DocumentObs(NamedTuple):
 
 
 class Topics(NamedTuple):
-    """Static content of documents by topic, gathered inside the network."""
+    """Static content of documents by topic, gathered inside the network. Row ``T`` (the last) is the empty item."""
 
-    content: Float[Array, "T F"]
+    content: Float[Array, "T+1 F"]
 
 
 class Population(NamedTuple):

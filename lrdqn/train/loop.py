@@ -260,6 +260,6 @@ def example_transition(env: Env, obs: PyTree, hypers: Hypers) -> Transition:
     """One unbatched transition with the shapes and types that replay will hold."""
     one = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), obs)
     shape = () if env.spec.slate == 1 else (env.spec.slate,)
-    return Transition(
-        one, jnp.zeros(shape, jnp.int32), jnp.zeros((), hypers.gamma.dtype), jnp.zeros((), hypers.gamma.dtype), one
-    )
+    zero = jnp.zeros((), hypers.gamma.dtype)
+    taken = jnp.zeros((), jnp.int8) if env.spec.answers else None
+    return Transition(one, jnp.zeros(shape, jnp.int32), zero, zero, one, taken)

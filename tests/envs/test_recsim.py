@@ -168,7 +168,7 @@ def test_what_is_shown_and_told() -> None:
     state, obs = jax.jit(env.reset)(jax.random.key(0), ())
     assert (obs.user.shape, obs.topic.shape, obs.topic.dtype) == ((n, 20), (n, 10), jnp.int8)
     assert (obs.features.shape, obs.quality.shape) == ((n, 10, 0), (n, 3))
-    np.testing.assert_array_equal(env.catalogue(()).content, np.eye(20))
+    np.testing.assert_array_equal(env.catalogue(()).content, np.eye(21))  # the last row and column are the empty item
     assert (np.asarray(obs.place) == 3).all()
     assert not np.asarray(obs.quality).any()
     slate = jnp.tile(jnp.array([[7, 0, 4]]), (n, 1))

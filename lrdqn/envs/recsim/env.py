@@ -94,7 +94,14 @@ def make_recsim(config: RecsimConfig, sessions: int) -> Env:
         }
         info |= {"seconds": task.minute * watch} if task.minute else {}
         timestep = TimeStep(
-            observe(following), answer.reward, answer.terminated, truncated, observe(after), jnp.ones(sessions), info
+            observe(following),
+            answer.reward,
+            answer.terminated,
+            truncated,
+            observe(after),
+            jnp.ones(sessions),
+            info,
+            taken=place,
         )
         return following, timestep
 

@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from lrdqn.config.recsim import RecsimConfig
 from lrdqn.envs.recsim.choice import CHOICES, Choice, Constants
 from lrdqn.envs.recsim.draws import cut, halves, normal, one_of, uniform, words_for
-from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, at, clicked_place
-from lrdqn.types import DocumentObs, Topics
+from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, at, clicked_place, topics_of
+from lrdqn.types import DocumentObs
 
 QUALITY_RANGE, QUALITY_SIGMA = 3.0, 0.1
 TRASHY_SHARE = 0.7
@@ -154,6 +154,4 @@ def make_evolution(config: RecsimConfig, sessions: int) -> Task:
         return v, jnp.full(v.shape[0], choice.nothing)
 
     content = np.eye(topics) if plain else np.zeros((1, 0))
-    return Task(
-        draw, begin, offer, respond, lambda user: user.interest, Topics(jnp.asarray(content, jnp.float32)), weights, 60.0
-    )
+    return Task(draw, begin, offer, respond, lambda user: user.interest, topics_of(content), weights, 60.0)

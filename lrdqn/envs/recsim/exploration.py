@@ -15,8 +15,8 @@ from jaxtyping import Float, PRNGKeyArray
 from lrdqn.config.recsim import RecsimConfig
 from lrdqn.envs.recsim.choice import CHOICES, Constants
 from lrdqn.envs.recsim.draws import cut, halves, normal, uniform, words_for
-from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, clicked_place
-from lrdqn.types import DocumentObs, Topics
+from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, clicked_place, topics_of
+from lrdqn.types import DocumentObs
 
 TOPICS = 2
 AFFINITY_MEAN = np.array([[0.1, 0.7], [0.7, 0.1]], np.float32)
@@ -89,4 +89,4 @@ def make_exploration(config: RecsimConfig, sessions: int) -> Task:
     def see(user: Exploring) -> Float[Array, "N 0"]:
         return jnp.zeros((user.affinity.shape[0], 0))
 
-    return Task(draw, begin, offer, respond, see, Topics(jnp.eye(TOPICS)), weights, 0.0)
+    return Task(draw, begin, offer, respond, see, topics_of(np.eye(TOPICS)), weights, 0.0)

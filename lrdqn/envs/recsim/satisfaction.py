@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config.recsim import RecsimConfig, SatisfactionConfig
 from lrdqn.envs.recsim.draws import cut, halves, normal, uniform, words_for
-from lrdqn.envs.recsim.task import Answer, Documents, Response, Task
-from lrdqn.types import DocumentObs, Topics
+from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, topics_of
+from lrdqn.types import DocumentObs
 
 MOST_SEEN = 100.0
 """Engagement above this is not told in the observation; the reward has all of it."""
@@ -95,4 +96,4 @@ def make_satisfaction(config: RecsimConfig, sessions: int) -> Task:
     def see(user: Satisfied) -> Float[Array, "N 0"]:
         return jnp.zeros((user.exposure.shape[0], 0))
 
-    return Task(draw, begin, offer, respond, see, Topics(jnp.zeros((1, 0))), weights, 0.0)
+    return Task(draw, begin, offer, respond, see, topics_of(np.zeros((1, 0))), weights, 0.0)

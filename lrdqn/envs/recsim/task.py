@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
@@ -57,6 +58,13 @@ class Task(NamedTuple):
     observation tells."""
     minute: float
     """Seconds of a unit of watch; 0 where it is no time."""
+
+
+def topics_of(content: np.ndarray) -> Topics:
+    """``content [T, F]`` and the empty item, a row of zeros behind it; a last column tells the two apart."""
+    table = np.zeros((content.shape[0] + 1, content.shape[1] + 1), np.float32)
+    table[:-1, :-1], table[-1, -1] = content, 1
+    return Topics(jnp.asarray(table))
 
 
 def clicked_place(
