@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -12,7 +13,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from lrdqn import baselines
-from lrdqn.agents import make_double_q_learning, make_dqn, make_greedy, make_q_learning, make_value_iteration
+from lrdqn.agents import (
+    ChoiceModel,
+    conditional_logit,
+    make_double_q_learning,
+    make_dqn,
+    make_greedy,
+    make_q_learning,
+    make_slate_greedy,
+    make_slateq,
+    make_value_iteration,
+    over_slates,
+    policy_over_slates,
+    told,
+)
 from lrdqn.config import (
     GRID_KEYS,
     AgentConfig,
@@ -45,7 +59,7 @@ from lrdqn.envs.probes import make_probe
 from lrdqn.envs.recsim import make_recsim, make_recsim_task
 from lrdqn.io.embeddings import load_embeddings
 from lrdqn.io.population import load_population
-from lrdqn.networks import make_cnn, make_mlp, make_scorer, make_table
+from lrdqn.networks import flat_size, make_cnn, make_documents, make_mlp, make_scorer, make_table, seen_flat
 from lrdqn.networks.scorer import Shapes
 from lrdqn.ops.losses import LOSSES
 from lrdqn.ops.values import Values, make_categorical, make_expected, make_quantile
@@ -55,6 +69,9 @@ from lrdqn.train.memory import HEADROOM, size_text
 from lrdqn.types import Agent, Env, EnvSpec, Hypers, Network, Policy, Population, PyTree, Replay
 
 T = TypeVar("T")
+
+OFFERING = ("candidates", "documents")
+"""Kinds of observations of a changing set of candidates."""
 
 POPULATION_STREAM, SCHEDULE_STREAM, PERTURBATION_STREAM, CONTENT_STREAM = 0, 1, 2, 3
 """Names of the random streams of a world, so that a schedule does not depend on how its population was drawn."""
@@ -218,16 +235,24 @@ def build_network(config: NetworkConfig, env: Env, worlds: PyTree, values: Value
         InputError: it cannot read this environment's observations.
     """
     shown, kinds = env.spec.observation, " or ".join(READS[config.name])
-    if shown not in READS[config.name]:
+    flat = config.name == "mlp" and shown in OFFERING  # one output per slate
+    if shown not in READS[config.name] and not flat:
         fitting = " or ".join(f"network={name}" for name, read in READS.items() if shown in read)
         advice = f"use {fitting}" if fitting else "no network reads that"
         raise InputError(f"network={config.name}: reads {kinds}, and env={env.spec.name} shows {shown}; {advice}")
     if config.name == "table":
         return make_table(env.spec)
-    if config.name in ("mlp", "cnn"):
+    if config.name in ("mlp", "cnn") and shown not in OFFERING:
         return {"mlp": make_mlp, "cnn": make_cnn}[config.name](config, env.spec, values)
     one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), worlds)
     _, obs = jax.eval_shape(env.reset, jax.eval_shape(lambda: jax.random.key(0)), one)
+    catalogue = jax.eval_shape(env.catalogue, one)
+    if config.name == "mlp":
+        actions = math.comb(env.spec.actions, env.spec.slate)
+        vectors = env.spec._replace(observation="vector", actions=actions, obs_shape=(flat_size(obs, catalogue),))
+        return seen_flat(make_mlp(config, vectors, values))
+    if shown == "documents":
+        return make_documents(config, obs, catalogue, values)
     return make_scorer(config, Shapes.of(one.catalogue, obs), values)
 
 
@@ -248,10 +273,28 @@ def build_horizon(config: TrainRun, network: Network) -> Horizon:
     return make_horizon(config.agent, network, passes(config))
 
 
-def build_agent(config: AgentConfig, network: Network, values: Values, spec: EnvSpec) -> Agent:
-    """The learner."""
+def build_choice(config: TrainRun, env: Env, worlds: PyTree) -> ChoiceModel | None:
+    """How ``agent=slateq`` takes viewers to choose: as the environment says, or as it learns they do; nothing for others."""
+    own = config.agent.slate.choice
+    if config.agent.name != "slateq":
+        return None
+    if config.env.kind == "recsim" and own in ("auto", "told"):
+        return told(make_recsim_task(cast(RecsimConfig, config.env), 1).weights)
+    plain = dataclasses.replace(config.network, head="linear", layers="dense", value="mean")
+    return conditional_logit(build_network(plain, env, worlds, make_expected(LOSSES["mse"])))
+
+
+def build_agent(
+    config: AgentConfig, network: Network, values: Values, spec: EnvSpec, choice: ChoiceModel | None = None
+) -> Agent:
+    """The learner; ``choice`` from ``build_choice``."""
     if config.name == "dqn":
         return make_dqn(config, network, values)
+    if config.name == "slateq":
+        assert choice is not None
+        return make_slateq(config, network, values, choice, spec.slate)
+    if config.name == "full_slate":
+        return over_slates(make_dqn(config, network, values), spec.actions, spec.slate)
     tabular = {
         "q_learning": make_q_learning,
         "double_q_learning": make_double_q_learning,
@@ -327,6 +370,11 @@ def build_slates(config: RecsimConfig) -> dict[str, Policy]:
     return found
 
 
-def build_learned(network: Network) -> Policy:
-    """The greedy policy of a trained network; its state is the parameters."""
+def build_learned(config: AgentConfig, network: Network, spec: EnvSpec, choice: ChoiceModel | None = None) -> Policy:
+    """The greedy policy of what an agent learns; its state is the parameters."""
+    if config.name == "slateq":
+        assert choice is not None
+        return make_slate_greedy(config, network, choice, spec.slate)
+    if config.name == "full_slate":
+        return policy_over_slates(make_greedy(network), spec.actions, spec.slate)
     return make_greedy(network)

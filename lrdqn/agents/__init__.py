@@ -1,13 +1,24 @@
-"""Learners. ``dqn`` is the whole family: target rule x loss x network x replay are seams, not copies."""
+"""Learners. ``dqn`` is the whole family: target rule x loss x network x replay are seams, not copies. ``slateq`` takes slates
+apart on the same update, ``full_slate`` takes each for an action."""
 
+from lrdqn.agents.choices import ChoiceModel, conditional_logit, told
 from lrdqn.agents.dqn import AgentState, make_dqn, make_greedy
+from lrdqn.agents.full_slate import over_slates, policy_over_slates
+from lrdqn.agents.slateq import make_slate_greedy, make_slateq
 from lrdqn.agents.tabular import make_double_q_learning, make_q_learning, make_value_iteration
 
 __all__ = [
     "AgentState",
+    "ChoiceModel",
+    "conditional_logit",
     "make_double_q_learning",
     "make_dqn",
     "make_greedy",
     "make_q_learning",
+    "make_slate_greedy",
+    "make_slateq",
     "make_value_iteration",
+    "over_slates",
+    "policy_over_slates",
+    "told",
 ]

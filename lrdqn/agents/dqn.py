@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -11,12 +12,12 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from lrdqn.agents.backups import Learnt, make_backup
+from lrdqn.agents.backups import Backup, Learnt, make_backup
 from lrdqn.config import AgentConfig
 from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.ops.masking import masked
 from lrdqn.ops.values import Values
-from lrdqn.types import Agent, Hypers, Network, Params, Policy, PyTree, Sample, TimeStep, View
+from lrdqn.types import Agent, Hypers, Network, Params, Policy, PyTree, Sample, TimeStep, Transition, View
 
 
 class AgentState(NamedTuple):
@@ -40,7 +41,23 @@ def make_optimizer(config: AgentConfig) -> optax.GradientTransformation:
     return rule if config.max_grad_norm is None else optax.chain(optax.clip_by_global_norm(config.max_grad_norm), rule)
 
 
-def make_dqn(config: AgentConfig, network: Network, values: Values) -> Agent:
+class Lesson(NamedTuple):
+    """What a transition teaches: a seam between agents that act in other ways and this update."""
+
+    backup: Backup
+    """What follows it."""
+    credit: Callable[[Transition], tuple[Int[Array, "B"], Float[Array, "B"]]]
+    """``credit(t) -> action, weight``: whose value it speaks of, and with what weight."""
+    beside: Callable[[Params, Transition, PyTree], Float[Array, "B"]] | None = None
+    """``beside(params, t, catalogue)``: a further loss on the same parameters."""
+
+
+def credit_action(t: Transition) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
+    """The action that was taken, in full."""
+    return t.action, jnp.ones_like(t.reward)
+
+
+def make_dqn(config: AgentConfig, network: Network, values: Values, lesson: Lesson | None = None) -> Agent:
     """The DQN family.
 
     One update on a batch of (s, a, r, discount, s') with importance weights w::
@@ -56,10 +73,12 @@ def make_dqn(config: AgentConfig, network: Network, values: Values) -> Agent:
         config: validated by ``freeze``.
         network: a ``Network`` for this environment's observations.
         values: what the last axis of its output means, and the loss on it.
+        lesson: what transitions teach; ``None`` is the rule ``config.target`` on the actions that were taken.
 
     Source: Mnih et al. 2015 (algorithm 1); van Hasselt et al. 2016 (double); Schaul et al. 2016 (weights, algorithm 1).
     """
-    optimizer, backup = make_optimizer(config), make_backup(config)
+    optimizer = make_optimizer(config)
+    backup, credit, beside = Lesson(make_backup(config), credit_action) if lesson is None else lesson
     targetless = config.target == "lambda"
 
     def init(key: PRNGKeyArray) -> AgentState:
@@ -77,18 +96,20 @@ def make_dqn(config: AgentConfig, network: Network, values: Values) -> Agent:
         state: AgentState, sample: Sample, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
     ) -> tuple[AgentState, Float[Array, "B"], dict[str, Array]]:
         t = sample.transition
+        action, credited = credit(t)
         online_key, backup_key = jax.random.split(key)
         learnt = Learnt(network, values, state.params, state.target_params, catalogue, hypers)
         target = jax.lax.stop_gradient(backup(learnt, t, backup_key))
 
         def loss_fn(params: Params) -> tuple[Float[Array, ""], tuple[Array, Array]]:
-            raw = network.value(params, t.obs, t.action, catalogue, online_key)
+            raw = network.value(params, t.obs, action, catalogue, online_key)
             _, td = jax.vmap(values.loss)(jax.lax.stop_gradient(raw), target.reward, target.discount, target.raw)
             finite = jnp.isfinite(td)
             # Both sides of a bad error are replaced before the loss: 0 times its infinite gradient would be NaN.
             parts = (where_rows(finite, x) for x in (raw, *target))
             losses = where_rows(finite, jax.vmap(values.loss)(*parts)[0])
-            return jnp.mean(sample.weights * losses), (td, values.mean(raw))
+            losses = credited * losses + (0.0 if beside is None else beside(params, t, catalogue))
+            return jnp.mean(sample.weights * losses), (credited * td, values.mean(raw))
 
         (loss, (td, q)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
         # As one vector: a norm and an optimiser step are then a few kernels, not a few for every layer.

@@ -5,10 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from lrdqn.config.fields import choice, real, whole
+from lrdqn.config.fields import choice, real, said, whole
 
-AGENTS = ("dqn", "q_learning", "double_q_learning", "value_iteration")
-TARGET_RULES = ("max", "double", "expected_sarsa", "munchausen", "lambda")
+AGENTS = ("dqn", "slateq", "full_slate", "q_learning", "double_q_learning", "value_iteration")
+TARGET_RULES = ("max", "double", "expected_sarsa", "munchausen", "lambda", "sarsa")
+OPTIMISERS = ("topk", "greedy", "exact")
+
+
+@dataclass
+class SlateConfig:
+    """How ``agent=slateq`` takes slates apart and puts them together."""
+
+    fill: str = choice("greedy", OPTIMISERS, "how slates are made of item values")
+    target_fill: str = choice("same", ("same", *OPTIMISERS), "how those of the target are, where target is max or double")
+    null_value: bool = said(True, "learn what follows when nothing is taken; false counts it as 0, as RecSim's release does")
+    choice: str = choice(
+        "auto", ("auto", "told", "logit"), "weights of viewers' choices: the environment's own, or a learned conditional logit"
+    )
 
 
 @dataclass
@@ -16,7 +29,12 @@ class AgentConfig:
     """The DQN family and the tabular agents. Periods are in env steps per seed (DESIGN P17)."""
 
     name: str = choice("dqn", AGENTS, "agent; the variants of dqn are the other keys")
-    target: str = choice("double", TARGET_RULES, "target rule; lambda regresses on returns of fresh sessions (replay=queue)")
+    target: str = choice(
+        "double",
+        TARGET_RULES,
+        "target rule; lambda regresses on returns of fresh sessions (replay=queue), sarsa bootstraps from the slate shown next",
+    )
+    slate: SlateConfig = field(default_factory=SlateConfig)
     n_steps: int = whole(1, 1, "rewards summed before bootstrapping, cut at the end of a session", 1000)
     trace: float = real(0.65, 0.0, 1.0, "lambda of target=lambda: 0 is one step, 1 the whole rollout")
     munchausen: float = real(0.9, 0.0, 1.0, "share of the log-policy that target=munchausen adds to the reward")

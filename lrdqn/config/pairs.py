@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lrdqn.config.fields import ConfigError
@@ -10,7 +11,7 @@ from lrdqn.config.grid import axes_of
 
 TABULAR = ("q_learning", "double_q_learning", "value_iteration")
 READS = {
-    "scorer": ("candidates",),
+    "scorer": ("candidates", "documents"),
     "mlp": ("vector", "one_hot", "image"),
     "cnn": ("image",),
     "table": ("one_hot",),
@@ -19,6 +20,7 @@ READS = {
 
 SHOWS = {
     "live": ("candidates",),
+    "recsim": ("documents",),
     "probe": ("vector",),
     "garnet": ("one_hot",),
     "gymnasium": ("vector", "one_hot"),  # which of them is known once the environment is made
@@ -28,7 +30,7 @@ WHY = {
     "probe": "has a fixed set of actions, no candidates to score, and states that are not numbered",
     "garnet": "has numbered states and a fixed set of actions",
     "gymnasium": "has a fixed set of actions and no candidates to score",
-    "recsim": "shows documents, which no network reads yet; build.build_slates has policies that play it without learning",
+    "recsim": "offers other documents at each step",
 }
 """What an environment shows, and why that asks for some networks only."""
 
@@ -40,10 +42,9 @@ def check_pairs(config: Any) -> None:
     """Raise ``ConfigError`` for the first pair of parts that cannot work together."""
     if config.env.kind == "gymnax":
         check_game(config.env)
-    if config.env.kind == "recsim":
-        raise ConfigError("env", "recsim", WHY["recsim"])
     check_network(config)
     check_agent(config)
+    check_slates(config)
     check_target(config)
     check_clock(config)
     check_head(config)
@@ -58,6 +59,8 @@ def check_network(config: Any) -> None:
     """The network can read what the environment shows."""
     network, env = config.network, config.env
     shown = (GAMES[env.name].shows,) if env.kind == "gymnax" else SHOWS.get(env.kind)
+    if config.agent.name == "full_slate":
+        return
     if shown is not None and not set(shown) & set(READS[network.name]):
         names = " or ".join(f"network={name}" for name, read in READS.items() if set(shown) & set(read))
         why = f"env.name={env.name} shows {shown[0]}" if env.kind == "gymnax" else f"env={env.kind} {WHY[env.kind]}"
@@ -81,8 +84,47 @@ def check_agent(config: Any) -> None:
         raise ConfigError("agent", agent.name, "keeps a table of numbered states; use network=table env=garnet")
     if agent.name == "value_iteration" and config.env.kind != "garnet":
         raise ConfigError("agent", agent.name, "plans with the environment's model, which env=garnet has")
-    if getattr(config.env, "slate", 1) != 1:
-        raise ConfigError("env.slate", config.env.slate, f"agent={agent.name} recommends one stream per request; must be 1")
+
+
+SLATED = ("slateq", "full_slate")
+MOST_SLATES = 20_000
+"""Actions that a network with one output per slate may have."""
+
+
+def check_slates(config: Any) -> None:
+    """Who fills slates, of what, and how many of them there are."""
+    agent, env, network = config.agent, config.env, config.network
+    slate, documents = getattr(env, "slate", 1), env.kind == "recsim"
+    if agent.name not in SLATED:
+        if slate != 1:
+            raise ConfigError(
+                "env.slate", slate, f"agent={agent.name} recommends one item per request; must be 1, or use agent=slateq"
+            )
+        if agent.target == "sarsa":
+            raise ConfigError("agent.target", "sarsa", "is a rule of agent=slateq; use expected_sarsa")
+        return
+    if env.kind not in ("live", "recsim"):
+        raise ConfigError("agent", agent.name, f"fills slates, and env={env.kind} takes none; use env=live or env=recsim")
+    if getattr(env, "clock", "decision") == "tick":
+        raise ConfigError("env.clock", "tick", f"does not tell agent={agent.name} what was taken; must be decision")
+    if agent.name == "full_slate":
+        if network.name != "mlp":
+            raise ConfigError("network", network.name, "agent=full_slate has one output per slate; use network=mlp")
+        if (number := math.comb(env.candidates, slate)) > MOST_SLATES:
+            raise ConfigError(
+                "env.candidates", env.candidates, f"{number} slates of {slate} of them; must not be more than {MOST_SLATES}"
+            )
+        if agent.target == "sarsa":
+            raise ConfigError("agent.target", "sarsa", "is a rule of agent=slateq; use expected_sarsa")
+        return
+    if slate == 1 and not documents:
+        raise ConfigError("env.slate", 1, "agent=slateq fills slates; must be at least 2, or use agent=dqn")
+    if agent.target not in ("max", "double", "sarsa"):
+        raise ConfigError("agent.target", agent.target, "agent=slateq knows max, double and sarsa")
+    if agent.slate.choice == "told" and not documents:
+        raise ConfigError("agent.slate.choice", "told", "env=live hides how viewers choose; use logit")
+    if not agent.slate.null_value and network.value != "mean":
+        raise ConfigError("agent.slate.null_value", False, f"network.value={network.value} has no 0 to count; must be true")
 
 
 def check_target(config: Any) -> None:

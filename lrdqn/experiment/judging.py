@@ -26,7 +26,7 @@ def judge_saved(config: TrainRun, run: Path, seed: int | None, known: bool) -> d
     """
     experiment = Experiment(config, known)
     params, _ = load_policy(run)
-    refuse_other_widths(params, jax.eval_shape(experiment.network.init, jax.random.key(0)), run)
+    refuse_other_widths(params, jax.eval_shape(experiment.learned.init, jax.random.key(0)), run)
     params = jax.device_put(params, experiment.sharding)
     try:
         table = experiment.evaluate_table(experiment.judge_alone(), params, config.train.seed if seed is None else seed)
@@ -37,9 +37,9 @@ def judge_saved(config: TrainRun, run: Path, seed: int | None, known: bool) -> d
 
 def refuse_other_widths(saved: PyTree, wanted: PyTree, run: Path) -> None:
     """A policy judges any catalogue whose content has the widths it was trained on; how many streamers there are is free."""
-    free = "['identity']['embedding']"
+    free = "['identity']['embedding']"  # of the values' network, and of a learned choice model
     for (path, have), need in zip(jax.tree_util.tree_leaves_with_path(saved), jax.tree.leaves(wanted), strict=True):
         name = jax.tree_util.keystr(path)
-        if name != free and have.shape[2:] != need.shape:
+        if not name.endswith(free) and have.shape[2:] != need.shape:
             what = f"its parameters {name} have shape {have.shape[2:]}, this population needs {need.shape}"
             raise InputError(f"run={run}: {what}; style, categories, tags and answers must be as many as in training")

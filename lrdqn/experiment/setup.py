@@ -68,13 +68,14 @@ class Experiment:
         self.env = build.build_env(config.env, train.sessions)
         self.values = build.build_values(config)
         self.network = build.build_network(config.network, self.env, worlds, self.values)
-        self.agent = build.build_agent(config.agent, self.network, self.values, self.env.spec)
+        choice = build.build_choice(config, self.env, worlds)
+        self.agent = build.build_agent(config.agent, self.network, self.values, self.env.spec, choice)
         self.replay, self.horizon = build.build_replay(config), build.build_horizon(config, self.network)
         parts = (self.env, self.agent, self.replay, self.horizon)
         self.trainer = make_trainer(*parts, self.compiled_plan, config.agent, train)
         self.hosted_trainer = make_hosted_trainer(*parts, self.plan, config.agent, train)
         self.sessions: list[HostedLoop | HostedEvaluator] = []
-        self.learned = build.build_learned(self.network)
+        self.learned = build.build_learned(config.agent, self.network, self.env.spec, choice)
         self.judge = build.build_env(config.env, evaluate.sessions)
         self.baselines = build.build_baselines(self.judge, getattr(config.env, "idle", None))
         if evaluate.references:

@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import PRNGKeyArray
 
 from lrdqn.envs.live import LiveParams
-from lrdqn.interop.flat import flatten
+from lrdqn.networks.flat import flatten
 from lrdqn.types import Env, LiveObs, PyTree
 
 

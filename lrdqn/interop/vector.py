@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from lrdqn.envs.live import LiveParams
-from lrdqn.interop.flat import flatten
+from lrdqn.networks.flat import flatten
 from lrdqn.types import Env, LiveObs, PyTree
 
 HIGHEST = {"history_reaction": 15, "mask": 1}

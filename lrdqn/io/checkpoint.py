@@ -51,7 +51,7 @@ def save_checkpoint(
 
     items = {"policy": ocp.args.StandardSave(policy), "meta": ocp.args.JsonSave(json.loads(json_text(meta)))}
     if state is not None:
-        items["state"] = ocp.args.StandardSave(state)
+        items["state"] = ocp.args.StandardSave(jax.tree.map(lambda x: x if x.size else _zeros(_stored(x)), state))
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep, create=True, enable_async_checkpointing=False, cleanup_tmp_directories=True
     )
@@ -104,9 +104,11 @@ def load_state(folder: str | Path, step: int, template: PyTree) -> PyTree:
     Raises:
         InputError: it is damaged, or was saved with another structure.
     """
+    import jax
     import orbax.checkpoint as ocp
 
-    return _restore(folder, step, state=ocp.args.StandardRestore(template))["state"]
+    saved = _restore(folder, step, state=ocp.args.StandardRestore(jax.tree.map(_stored, template)))["state"]
+    return jax.tree.map(lambda x, y: y if x.size else _zeros(x), template, saved)
 
 
 def load_policy(folder: str | Path) -> tuple[Params, dict[str, Any]]:
@@ -158,6 +160,20 @@ def _restore(folder: str | Path, step: int, **items: Any) -> Any:
         except Exception as error:
             reason = f"{type(error).__name__}: {_first_line(error)}"
             raise InputError(f"{_name(folder, step)} is damaged ({reason})") from error
+
+
+def _stored(x: Any) -> Any:
+    """Shape, type and place of an array as it is saved: Orbax refuses arrays of no element, so that axes of length 0 get 1."""
+    import jax
+
+    return jax.ShapeDtypeStruct(tuple(max(n, 1) for n in x.shape), x.dtype, sharding=x.sharding)
+
+
+def _zeros(x: Any) -> Any:
+    """Zeros of this shape and type, there."""
+    import jax
+
+    return jax.jit(lambda: jax.numpy.zeros(x.shape, x.dtype), out_shardings=x.sharding)()
 
 
 def _name(folder: str | Path, step: int) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config import NetworkConfig
-from lrdqn.networks.heads import HEADS, pick
+from lrdqn.networks.halves import Halves
+from lrdqn.networks.heads import pick
 from lrdqn.networks.history import ENCODERS, Profiles, read_history
-from lrdqn.networks.torsos import Mlp, make_norm, purify
+from lrdqn.networks.offers import narrow
+from lrdqn.networks.torsos import purify
 from lrdqn.ops.history import cosine
 from lrdqn.ops.values import Values
 from lrdqn.types import UNKNOWN, Catalogue, LiveObs, Network, Params, QOutput
@@ -46,21 +47,15 @@ class Shapes(NamedTuple):
 
 
 class _Scorer(nnx.Module):
-    """First layer split in two, ``W_u user + W_c candidate``, so that the user's half is computed once for all candidates."""
+    """Who is asked and what is on offer, in numbers, before ``Halves``."""
 
     def __init__(self, shapes: Shapes, config: NetworkConfig, values: Values, rngs: nnx.Rngs) -> None:
         self.history = ENCODERS[config.history](shapes.style, shapes.categories, config.history_width, rngs)
         user = self.history.size + shapes.profile + shapes.context
         candidate = shapes.style + shapes.categories + shapes.tags + config.embedding + shapes.features + CROSSES
-        width, *rest = config.hidden
         self.identity = nnx.Embed(shapes.identities, config.embedding, embedding_init=nnx.initializers.normal(0.1), rngs=rngs)
-        self.user = nnx.Linear(user, width, rngs=rngs)
-        self.candidate = nnx.Linear(candidate, width, use_bias=False, rngs=rngs)
-        self.norm = make_norm(config, width, rngs)
-        self.torso = Mlp(width, rest[:-1], config, rngs)
         # The head starts at zero, so that q starts as taste x cosine: the content-based ranking.
-        features = rest[:-1][-1] if rest[:-1] else width
-        self.head = HEADS[config.head](width, features, values.outputs, values.outputs, True, config, rngs=rngs)
+        self.halves = Halves(user, candidate, config, values, rngs)
         self.taste = nnx.Param(jnp.full((), 0.1))
 
     def __call__(
@@ -76,11 +71,8 @@ class _Scorer(nnx.Module):
         candidate = jnp.concatenate([*content, standardised(obs.features), crosses], axis=-1)
         answers = catalogue.profile[obs.user]
         encoded = self.history(obs, catalogue, profiles)
-        user = self.user(jnp.concatenate([encoded, answers, obs.context.astype(jnp.float32)], axis=-1))
-        both = user[:, None, :] + self.candidate(candidate)
-        hidden = jax.nn.relu(self.norm(both) if self.norm is not None else both)
-        raw = self.head(jax.nn.relu(user), self.torso(hidden), obs.mask, key)
-        return raw, self.taste[...] * cosines
+        user = jnp.concatenate([encoded, answers, obs.context.astype(jnp.float32)], axis=-1)
+        return self.halves(user, candidate, obs.mask, key), self.taste[...] * cosines
 
 
 CROSSES = 5
@@ -110,15 +102,6 @@ def cross_features(
     again = jnp.max(jnp.where(same, log_watch, 0.0), axis=2)
     near = cosine(profiles.liked[:, None, :], style)
     return near, jnp.stack([2 * near, liked, disliked, 4 * share, again / 4], axis=-1)
-
-
-def narrow(obs: LiveObs, place: Int[Array, "B"]) -> LiveObs:
-    """The same observation offering one candidate only."""
-
-    def take(x: Array) -> Array:
-        return jnp.take_along_axis(x, place.reshape(place.shape + (1,) * (x.ndim - 1)), axis=1)
-
-    return obs._replace(candidates=take(obs.candidates), features=take(obs.features), mask=take(obs.mask))
 
 
 def make_scorer(config: NetworkConfig, shapes: Shapes, values: Values) -> Network:
@@ -151,7 +134,7 @@ def make_scorer(config: NetworkConfig, shapes: Shapes, values: Values) -> Networ
         params: Params, obs: LiveObs, action: Int[Array, "B"], catalogue: Catalogue, key: PRNGKeyArray | None
     ) -> Float[Array, "B K"]:
         if alone:
-            return apply(params, narrow(obs, action), catalogue, key).raw[:, 0]
+            return apply(params, narrow(obs, action[:, None]), catalogue, key).raw[:, 0]
         return pick(apply(params, obs, catalogue, key).raw, action)
 
     return Network(init, apply, value)

@@ -95,8 +95,8 @@ def extend(pending: Pending, transition: Transition, ended: Bool[Array, ""]) -> 
 
         reward = sum_{k<m} (prod_{j<k} discount_{t+j}) r_{t+k},   discount = prod_{k<m} discount_{t+k},   next_obs of step t+m-1
 
-    It comes out with m = n, or with as many steps as its session had left. n is the number of entries plus 1, so with none
-    (n = 1) the transition passes straight through.
+    and next_action like next_obs. It comes out with m = n, or with as many steps as its session had left. n is
+    the number of entries plus 1, so with none (n = 1) the transition passes straight through.
 
     Args:
         pending: from ``empty`` or from the step before.
@@ -117,6 +117,7 @@ def extend(pending: Pending, transition: Transition, ended: Bool[Array, ""]) -> 
         reward=old.reward + weighted(jnp.where(runs, old.discount, 0.0), transition.reward),
         discount=jnp.where(runs, old.discount * transition.discount, old.discount),
         next_obs=jax.tree.map(followed, old.next_obs, transition.next_obs),
+        next_action=jax.tree.map(followed, old.next_action, transition.next_action),
     )
     entries = Pending(taken, runs & goes_on), Pending(transition, goes_on)
     grown = jax.tree.map(lambda mine, new: jnp.concatenate([mine, jnp.asarray(new)[None]]), *entries)

@@ -22,7 +22,8 @@ ROUNDS = 8
 Optimiser = Callable[
     [Float[Array, "B C"], Float[Array, "B C"], Bool[Array, "B C"], Float[Array, "B"], Float[Array, "B"], int], Int[Array, "B k"]
 ]
-"""``optimiser(weights, values, mask, null_weight, null_value, k) -> places [B, k]``; at least k candidates must be on offer."""
+"""``optimiser(weights, values, mask, null_weight, null_value, k) -> places [B, k]``, all different; what is not on offer comes
+last, and needs a weight of 0."""
 
 
 def slate_value(
@@ -35,6 +36,16 @@ def slate_value(
     """``(sum_i v_i q_i + v_0 q_0) / (sum_i v_i + v_0)`` over the slate: what is expected of showing it."""
     v, q = jnp.take_along_axis(weights, slate, axis=1), jnp.take_along_axis(values, slate, axis=1)
     return (jnp.sum(v * q, axis=1) + null_weight * null_value) / (jnp.sum(v, axis=1) + null_weight)
+
+
+def slate_chances(
+    weights: Float[Array, "B C"], slate: Int[Array, "B k"], null_weight: Float[Array, "B"]
+) -> Float[Array, "B C+1"]:
+    """``P(i) = v_i / (sum_{j in slate} v_j + v_0)`` for each candidate, 0 off the slate, and of nothing as the last entry."""
+    places = jnp.arange(weights.shape[1])[None, None]
+    v = jnp.where(jnp.any(slate[:, :, None] == places, axis=1), weights, 0.0)
+    v = jnp.concatenate([v, null_weight[:, None]], axis=1)
+    return v / jnp.sum(v, axis=1, keepdims=True)
 
 
 def best(scores: Float[Array, "B C"], mask: Bool[Array, "B C"], k: int) -> Int[Array, "B k"]:
@@ -79,10 +90,11 @@ def greedy(
     k: int,
 ) -> Int[Array, "B k"]:
     """``GS``: k times, add the item that makes the slate so far worth most. Source: Ie et al. 2019, section 5.2."""
-    total, mass, left, chosen = null_weight * null_value, null_weight, mask, []
+    total, mass, left, chosen = null_weight * null_value, null_weight, jnp.ones_like(mask), []
     for _ in range(k):
         worth = (total[:, None] + weights * values) / (mass[:, None] + weights)
-        place = jnp.argmax(masked(worth, left), axis=1)
+        # what is chosen already stands below what is not on offer, so that no place comes twice
+        place = jnp.argmax(jnp.where(left, masked(worth, mask), -jnp.inf), axis=1)
         taken = jnp.arange(weights.shape[1])[None] == place[:, None]
         total = total + jnp.sum(jnp.where(taken, weights * values, 0.0), axis=1)
         mass = mass + jnp.sum(jnp.where(taken, weights, 0.0), axis=1)

@@ -33,7 +33,7 @@ class Horizon(NamedTuple):
 
 def flat(rollout: Transition) -> Transition:
     """Leaves ``[T, N, ...]`` as ``[T * N, ...]``, oldest first."""
-    return jax.tree.map(lambda x: x.reshape((-1, *x.shape[2:])), rollout)
+    return jax.tree.map(lambda x: x.reshape((x.shape[0] * x.shape[1], *x.shape[2:])), rollout)
 
 
 def one_step() -> Horizon:
@@ -72,6 +72,32 @@ def n_step(n: int) -> Horizon:
         return state, flat(complete)
 
     return Horizon(n - 1, init, gather)
+
+
+def with_next_action(horizon: Horizon) -> Horizon:
+    """A horizon whose transitions also tell what was done in their last state: every step waits one round for the next.
+
+    Where a session ended nothing was done there, which is told as -1. Source: Rummery and Niranjan 1994 (SARSA).
+    """
+
+    def init(example: Transition, sessions: int) -> PyTree:
+        known = example._replace(next_action=jnp.zeros_like(example.action))
+        waiting = jax.tree.map(lambda x: jnp.zeros((sessions, *x.shape), x.dtype), example)
+        return waiting, jnp.ones(sessions, bool), horizon.init(known, sessions)
+
+    def gather(
+        state: PyTree, rollout: Transition, ended: Array, params: Params, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+    ) -> tuple[PyTree, Transition]:
+        waiting, over, further = state
+        steps, ends = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), (waiting, over), (rollout, ended))
+        done, ends_of_done = jax.tree.map(lambda x: x[:-1], (steps, ends))
+        absent = ends_of_done.reshape(ends_of_done.shape + (1,) * (rollout.action.ndim - 2))
+        done = done._replace(next_action=jnp.where(absent, -1, rollout.action))
+        further, complete = horizon.extend(further, done, ends_of_done, params, catalogue, hypers, key)
+        last = jax.tree.map(lambda x: x[-1], (steps, ends))
+        return (*last, further), complete
+
+    return Horizon(horizon.fill + 1, init, gather)
 
 
 def lambda_return(network: Network, passes: int) -> Horizon:
@@ -113,4 +139,5 @@ def make_horizon(config: AgentConfig, network: Network, passes: int) -> Horizon:
     """
     if config.target == "lambda":
         return lambda_return(network, passes)
-    return one_step() if config.n_steps == 1 else n_step(config.n_steps)
+    plain = one_step() if config.n_steps == 1 else n_step(config.n_steps)
+    return with_next_action(plain) if config.target == "sarsa" else plain

@@ -78,7 +78,8 @@ def make_stages(
     def begin(agent_key: PRNGKeyArray, run_key: PRNGKeyArray, env_state: PyTree, obs: PyTree, hypers: Hypers) -> TrainState:
         example = example_transition(env, obs, hypers)
         waiting = horizon.init(example, env.spec.sessions)
-        return TrainState(agent.init(agent_key), replay.init(example), waiting, env_state, obs, run_key)
+        stored = example._replace(next_action=jnp.zeros_like(example.action)) if agent_config.target == "sarsa" else example
+        return TrainState(agent.init(agent_key), replay.init(stored), waiting, env_state, obs, run_key)
 
     def act(agent_state: PyTree, obs: PyTree, catalogue: PyTree, epsilon: Array | None, key: PRNGKeyArray) -> Array:
         if epsilon is None:

@@ -1,0 +1,68 @@
+"""State-and-candidate Q-network for the reference slate benchmark: one score per document (``env=recsim``)."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+from jaxtyping import Float, Int, PRNGKeyArray
+
+from lrdqn.config import NetworkConfig
+from lrdqn.networks.halves import Halves
+from lrdqn.networks.heads import pick
+from lrdqn.networks.offers import narrow
+from lrdqn.networks.torsos import purify
+from lrdqn.ops.values import Values
+from lrdqn.types import DocumentObs, Network, Params, QOutput, Topics
+
+
+def document_features(obs: DocumentObs, topics: Topics) -> Float[Array, "B C F"]:
+    """``concat(content of the topic, features)`` of each document on offer."""
+    return jnp.concatenate([topics.content[obs.topic], obs.features], axis=-1)
+
+
+def user_features(obs: DocumentObs) -> Float[Array, "B U"]:
+    """The user's interests; where RecSim hides them, the last response in their place, and 0 where there is none: whether
+    something was taken, log watch, and the quality of each document that was shown."""
+    if obs.user.shape[1]:
+        return obs.user
+    taken = (obs.place < obs.quality.shape[1]).astype(jnp.float32)
+    return jnp.concatenate([taken[:, None], jnp.log1p(obs.watch)[:, None], obs.quality], axis=1)
+
+
+def make_documents(config: NetworkConfig, obs: DocumentObs, topics: Topics, values: Values) -> Network:
+    """``raw(s, i) = head(torso(relu(W_u user + W_c document_i)))``, ``[B, C, K]``.
+
+    Source: Ie et al. 2019 (SlateQ), whose network reads ``concat(user, document)``: the same first layer, cut in two.
+
+    Args:
+        config: widths of the hidden layers, kind of head.
+        obs: an observation, or its shapes.
+        topics: the environment's.
+        values: what the K numbers are, and their mean.
+    """
+    user = obs.user.shape[1] or 2 + obs.quality.shape[1]
+    document = topics.content.shape[1] + obs.features.shape[2]
+    draw, bind = purify(lambda rngs: _Documents(user, document, config, values, rngs))
+    alone = config.head == "linear"
+
+    def apply(params: Params, obs: DocumentObs, topics: Topics, key: PRNGKeyArray | None) -> QOutput:
+        raw = bind(params)(obs, topics, key)
+        return QOutput(values.mean(raw), obs.mask, raw)
+
+    def value(
+        params: Params, obs: DocumentObs, action: Int[Array, "B"], topics: Topics, key: PRNGKeyArray | None
+    ) -> Float[Array, "B K"]:
+        if alone:
+            return apply(params, narrow(obs, action[:, None]), topics, key).raw[:, 0]
+        return pick(apply(params, obs, topics, key).raw, action)
+
+    return Network(draw, apply, value)
+
+
+class _Documents(nnx.Module):
+    def __init__(self, user: int, document: int, config: NetworkConfig, values: Values, rngs: nnx.Rngs) -> None:
+        self.halves = Halves(user, document, config, values, rngs)
+
+    def __call__(self, obs: DocumentObs, topics: Topics, key: PRNGKeyArray | None) -> Float[Array, "B C K"]:
+        return self.halves(user_features(obs), document_features(obs, topics), obs.mask, key)
