@@ -52,7 +52,7 @@ class TimeStep(NamedTuple):
     pending: Pending | None = None
     """Where a decision can take many steps (the tick clock); ``None`` where every step is one."""
     taken: Int[Array, "N"] | None = None
-    """int8, place of the slate that the viewer took; K where nothing was. ``None`` where an action is no slate."""
+    """int8, place of the slate that the viewer took; K where nothing was. ``None`` where an action shows nothing."""
 
 
 class Transition(NamedTuple):
@@ -125,11 +125,6 @@ class EnvSpec(NamedTuple):
     for ``candidates`` and ``documents``."""
     whole_steps: bool = True
     """Every step is a decision; where it is not, ``TimeStep.pending`` says which decisions came to their end."""
-
-    @property
-    def answers(self) -> bool:
-        """Whether actions are slates, of which a step tells what was taken (``TimeStep.taken``)."""
-        return self.whole_steps and (self.slate > 1 or self.observation == "documents")
 
     @property
     def obs_size(self) -> int:

@@ -62,15 +62,19 @@ def test_variants_are_a_few_lines() -> None:
 
 GROUPS = {name: sorted(p.stem for p in (CONF / name).glob("*.yaml")) 
           for name in ("agent", "replay", "env", "experiment", "content", "reward", "perturbation")}  # fmt: skip
+SLATED = ("slateq", "slateq_sarsa", "slateq_release", "full_slate")
 SMALL = {"live": ["env.streamers=50", "env.users=20"]}
 
 
 def refusal(agent: str, replay: str, env: str) -> str | None:
     """The key that is named where the three cannot be combined, with the network that the environment chooses."""
+    slated = agent in SLATED
+    if slated and env not in ("live", "recsim"):
+        return "agent="
     if env == "garnet" and agent in ("dueling", "noisy", "c51", "qr_dqn", "rainbow", "pqn"):
         return "network."
-    if env == "recsim":
-        return "env=recsim"
+    if env == "recsim" and not slated:
+        return "agent=" if agent in TABULAR else "env.slate="
     if env != "garnet" and agent in TABULAR:
         return "agent="
     return "replay=" if (agent == "pqn") != (replay == "queue") else None
@@ -97,7 +101,9 @@ def build_every_part(config: TrainRun) -> None:
     worlds, built = world_of(config.env)
     values = build.build_values(config)
     network = build.build_network(config.network, built, worlds, values)
-    learner = build.build_agent(config.agent, network, values, built.spec)
+    choice = build.build_choice(config, built, worlds)
+    learner = build.build_agent(config.agent, network, values, built.spec, choice)
+    assert build.build_learned(config.agent, network, built.spec, choice)
     state = jax.eval_shape(learner.init, jax.random.key(0))
     assert jax.tree.leaves(learner.policy_params(state))
     assert build.build_replay(config)
@@ -165,7 +171,8 @@ def test_named_settings_of_the_live_world_compose_for_every_command_that_has_the
     [("env=live", "scorer"), ("env=probe", "mlp"), ("env=garnet", "table"), ("env=gymnax", "mlp"),
      ("env=gymnasium", "mlp"), ("env=garnet network=mlp", "mlp"), ("network=mlp env=garnet", "mlp"),
      ("env=gymnax env.name=Breakout-MinAtar network=cnn", "cnn"), ("experiment=catch", "mlp"),
-     ("experiment=minatar_breakout", "cnn"), ("experiment=minatar_breakout network=mlp", "mlp")],
+     ("experiment=minatar_breakout", "cnn"), ("experiment=minatar_breakout network=mlp", "mlp"),
+     ("env=recsim", "scorer"), ("env=recsim agent=full_slate", "mlp"), ("agent=full_slate", "mlp")],
 )  # fmt: skip
 def test_an_environment_chooses_a_network_unless_the_user_does(words: str, network: str) -> None:
     register_schemas()

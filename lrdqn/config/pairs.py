@@ -117,8 +117,6 @@ def check_slates(config: Any) -> None:
         if agent.target == "sarsa":
             raise ConfigError("agent.target", "sarsa", "is a rule of agent=slateq; use expected_sarsa")
         return
-    if slate == 1 and not documents:
-        raise ConfigError("env.slate", 1, "agent=slateq fills slates; must be at least 2, or use agent=dqn")
     if agent.target not in ("max", "double", "sarsa"):
         raise ConfigError("agent.target", agent.target, "agent=slateq knows max, double and sarsa")
     if agent.slate.choice == "told" and not documents:

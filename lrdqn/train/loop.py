@@ -74,9 +74,11 @@ def make_stages(
     env: Env, agent: Agent, replay: Replay, horizon: Horizon, plan: Plan, agent_config: AgentConfig, train: TrainConfig
 ) -> Stages:
     """The stages of an iteration but the environment's own; arguments as of ``make_trainer``."""
+    slates = env.spec.slate > 1 or agent_config.name == "slateq"  # what was taken is stored for these only
 
     def begin(agent_key: PRNGKeyArray, run_key: PRNGKeyArray, env_state: PyTree, obs: PyTree, hypers: Hypers) -> TrainState:
         example = example_transition(env, obs, hypers)
+        example = example._replace(taken=jnp.zeros((), jnp.int8) if slates else None)
         waiting = horizon.init(example, env.spec.sessions)
         stored = example._replace(next_action=jnp.zeros_like(example.action)) if agent_config.target == "sarsa" else example
         return TrainState(agent.init(agent_key), replay.init(stored), waiting, env_state, obs, run_key)
@@ -90,6 +92,7 @@ def make_stages(
         state: TrainState, rollout: Transition, ended: Array, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
     ) -> tuple[TrainState, Transition]:
         params = agent.policy_params(state.agent)
+        rollout = rollout if slates else rollout._replace(taken=None)
         waiting, complete = horizon.extend(state.horizon, rollout, ended, params, catalogue, hypers, key)
         return state._replace(horizon=waiting), complete
 
@@ -262,5 +265,4 @@ def example_transition(env: Env, obs: PyTree, hypers: Hypers) -> Transition:
     one = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), obs)
     shape = () if env.spec.slate == 1 else (env.spec.slate,)
     zero = jnp.zeros((), hypers.gamma.dtype)
-    taken = jnp.zeros((), jnp.int8) if env.spec.answers else None
-    return Transition(one, jnp.zeros(shape, jnp.int32), zero, zero, one, taken)
+    return Transition(one, jnp.zeros(shape, jnp.int32), zero, zero, one)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lrdqn.train.horizon import Horizon, flat, lambda_return, n_step, one_step
+from lrdqn.train.horizon import Horizon, flat, lambda_return, n_step, one_step, with_next_action
 from lrdqn.types import Hypers, Network, QOutput, Transition
 
 N = 3
@@ -141,3 +141,21 @@ def test_passes_are_epochs_in_different_orders() -> None:
         np.testing.assert_array_equal(np.sort(epoch), np.sort(np.asarray(t.action).ravel()))
     assert not (epochs[0] == epochs[1]).all()
     assert not (epochs[0] == np.asarray(t.action).ravel()).all()
+
+
+@pytest.mark.parametrize("pieces", [1, 4])
+@pytest.mark.parametrize("n", [1, 3])
+def test_what_was_done_next_comes_with_each_transition(n: int, pieces: int) -> None:
+    """The action in the state that the transition ends in, of the same session; -1 where the session had ended."""
+    t, ended = rollout(24)
+    plain = one_step() if n == 1 else n_step(n)
+    got = play(with_next_action(plain), t, ended, pieces)
+    assert plain.fill + 1 == with_next_action(plain).fill == n
+    before = play(plain, t, ended, pieces)
+    dropped = N * n
+    for name in ("obs", "reward", "discount", "next_obs", "action"):
+        np.testing.assert_array_equal(getattr(got, name)[dropped:], getattr(before, name)[dropped - N : -N])
+    last = np.asarray(got.next_obs)[dropped:] - 0.5  # number of the last step taken in
+    step, session = (last % 1000).astype(int), (last // 1000).astype(int)
+    wanted = np.where(np.asarray(ended)[step, session], -1, last + 1)
+    np.testing.assert_array_equal(got.next_action[dropped:], wanted)

@@ -204,7 +204,7 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
             final_obs=observe(final, params),
             elapsed=unit + ending.elapsed,
             info=info,
-            taken=None if config.slate == 1 else jnp.where(clicked, place, config.slate).astype(jnp.int8),
+            taken=jnp.where(clicked, place, config.slate).astype(jnp.int8),
         )
         return following, timestep
 
