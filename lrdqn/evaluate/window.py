@@ -72,7 +72,12 @@ def log_sd(hours: np.ndarray) -> float:
 
 
 def window_statistics(each: Sequence[Tallies]) -> dict[str, float]:
-    """Figures of one window or several; users and streamers are pooled, for Gini coefficients of few are biased downwards."""
+    """Figures of one window or several; users and streamers are pooled, for Gini coefficients of few are biased downwards.
+
+    Small platforms pooled are still less unequal than a large one, whose richest users are richer. One set of laws gives a Gini
+    of gifts over users and streamers of .912 and .891 in 8 windows of 5,000 streamers, of .938 and .906 in 3 of 20,000, and of
+    .937 and .926 in one of 50,000; single windows of 20,000 lie between .921 and .951, and .889 and .925.
+    """
 
     def pooled(name: str) -> np.ndarray:
         return np.concatenate([getattr(t, name) for t in each])
