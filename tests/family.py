@@ -101,12 +101,17 @@ def covering() -> tuple[Combination, ...]:
 
 
 def play(combination: Combination) -> dict[str, np.ndarray]:
-    """Train it for a few iterations; its metrics.
+    """Train it for a few iterations; its metrics. Raises as ``trained``."""
+    return trained(config_of(combination))
+
+
+def trained(config: TrainRun) -> dict[str, np.ndarray]:
+    """Metrics of a few iterations.
 
     Raises:
         AssertionError: a value is not finite, nothing was learnt, or the target network is not what it should be.
     """
-    e = Experiment(config_of(combination))
+    e, named = Experiment(config), repr(config.agent)
     # what runs for a moment need not be optimised: that would take most of the time
     s = e.shapes
     programs = zip(over_learners(e.trainer), ((s.keys, s.worlds, s.hypers), s[4:] + s[1:4]), strict=True)
@@ -115,15 +120,15 @@ def play(combination: Combination) -> dict[str, np.ndarray]:
     state = before = start(e.keys(TRAIN_STREAM), e.worlds, e.hypers)
     for i in range(2):
         state, metrics = chunk(state, e.worlds, e.hypers, e.clock(0))
-        assert int(np.sum(metrics["nonfinite"])) == 0, (combination, i)
-        assert all(np.isfinite(x).all() for x in jax.tree.leaves(metrics)), combination
+        assert int(np.sum(metrics["nonfinite"])) == 0, (named, i)
+        assert all(np.isfinite(x).all() for x in jax.tree.leaves(metrics)), named
     params, old = (e.agent.policy_params(s.agent) for s in (state, before))
     moved = [bool((a != b).any()) for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(old), strict=True)]
-    assert any(moved), combination
-    assert all(np.isfinite(x).all() for x in jax.tree.leaves(params)), combination
+    assert any(moved), named
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(params)), named
     target = state.agent.target_params
-    assert (target == ()) == (combination[0] == "lambda"), combination
+    assert (target == ()) == (config.agent.target == "lambda"), named
     if target != ():
         same = [bool((a == b).all()) for a, b in zip(jax.tree.leaves(target), jax.tree.leaves(params), strict=True)]
-        assert all(same), f"{combination}: the last block ends with a copy"
+        assert all(same), f"{named}: the last block ends with a copy"
     return {name: np.asarray(x) for name, x in metrics.items()}

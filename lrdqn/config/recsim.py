@@ -72,6 +72,10 @@ class RecsimConfig(EnvConfig):
         "utility", ("utility", "features"), "documents of one topic and its quality, or of random features (interest_evolution)"
     )
     horizon: int = whole(500, 1, "steps after which a session is cut")
+    memory: list[float] = field(
+        default_factory=list,
+        metadata={"doc": "decays of sums over a session's responses (steps, log watch, quality), shown too; 1 adds up"},
+    )
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
     satisfaction: SatisfactionConfig = field(default_factory=SatisfactionConfig)
@@ -89,5 +93,7 @@ def check_recsim(env: RecsimConfig) -> None:
     evolution = env.evolution
     if env.choice_model in ("auto", "proportional") and evolution.no_click <= evolution.floor:
         raise ConfigError("env.evolution.no_click", evolution.no_click, f"must be above env.evolution.floor={evolution.floor}")
+    if any(not 0 <= decay <= 1 for decay in env.memory):
+        raise ConfigError("env.memory", list(env.memory), "must be a list of decays in [0, 1]; 1 forgets nothing")
     if env.sampler != "utility" and env.task != "interest_evolution":
         raise ConfigError("env.sampler", env.sampler, f"env.task={env.task} has its own documents; must be utility")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Int, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config.recsim import RecsimConfig
 from lrdqn.envs.recsim.evolution import make_evolution
@@ -32,6 +32,25 @@ class RecsimState(NamedTuple):
     documents: Documents
     response: Response
     steps: Int[Array, "N"]
+    memory: Float[Array, "N M"]
+    """Running sums of ``env.memory``."""
+
+
+def make_memory(decays: Sequence[float]) -> Callable[[Array, Array, Array], Float[Array, "N M"]]:
+    """``m <- decay m + scale (1, log1p(watch), quality of what was taken)`` for each decay, of a step's response.
+
+    The scale is 1 - decay, which makes an average of it, and 1/100 where nothing is forgotten. With a decay of 1 the sums tell
+    what a user of interest evolution has left, which is hidden otherwise. Source: the sufficient statistics of RecSim's agent
+    layers (Ie et al. 2019, RecSim, section 4).
+    """
+    kept = jnp.repeat(jnp.asarray(decays, jnp.float32), 3)[None]
+    scale = jnp.where(kept < 1, 1 - kept, 0.01)
+
+    def remember(memory: Float[Array, "N M"], watch: Float[Array, "N"], quality: Float[Array, "N"]) -> Float[Array, "N M"]:
+        now = jnp.stack([jnp.ones_like(watch), jnp.log1p(watch), quality], axis=1)
+        return kept * memory + scale * jnp.tile(now, (1, len(decays)))
+
+    return remember
 
 
 def make_recsim_task(config: RecsimConfig, sessions: int) -> Task:
@@ -54,14 +73,17 @@ def make_recsim(config: RecsimConfig, sessions: int) -> Env:
     Source: Ie et al. 2019 (RecSim, arXiv 1909.04847); RECSIM sections 1 to 3.
     """
     task = make_recsim_task(config, sessions)
+    remember, size = make_memory(config.memory), 3 * len(config.memory)
     unanswered = Response(jnp.full(sessions, config.slate, jnp.int8), jnp.zeros(sessions), jnp.zeros((sessions, config.slate)))
 
     def observe(state: RecsimState) -> DocumentObs:
         mask = jnp.ones((sessions, config.candidates), bool)
-        return DocumentObs(task.see(state.user), *state.documents, mask, *state.response)
+        user = jnp.concatenate([task.see(state.user), state.memory], axis=1)
+        return DocumentObs(user, *state.documents, mask, *state.response)
 
     def first(draws: PyTree) -> RecsimState:
-        return RecsimState(task.begin(draws), task.offer(draws), unanswered, jnp.zeros(sessions, jnp.int32))
+        none = jnp.zeros(sessions, jnp.int32), jnp.zeros((sessions, size))
+        return RecsimState(task.begin(draws), task.offer(draws), unanswered, *none)
 
     def reset(key: PRNGKeyArray, params: PyTree) -> tuple[RecsimState, DocumentObs]:
         del params
@@ -75,7 +97,11 @@ def make_recsim(config: RecsimConfig, sessions: int) -> Env:
         shown = Documents(jnp.take_along_axis(topic, slate, axis=1), jnp.take_along_axis(features, slate[:, :, None], axis=1))
         answer = task.respond(state.user, shown, draws)
         fresh = first(draws)
-        after = RecsimState(answer.user, fresh.documents, answer.response, state.steps + 1)
+        place, watch, quality = answer.response
+        clicked = place < config.slate
+        taken = jnp.where(clicked, at(jnp.where(clicked, place, 0), quality), 0.0)
+        memory = remember(state.memory, watch, taken)
+        after = RecsimState(answer.user, fresh.documents, answer.response, state.steps + 1, memory)
         truncated = after.steps >= config.horizon
         done = answer.terminated | truncated
 
@@ -83,12 +109,10 @@ def make_recsim(config: RecsimConfig, sessions: int) -> Env:
             return jnp.where(done.reshape(done.shape + (1,) * (old.ndim - 1)), new, old)
 
         following = jax.tree.map(chosen, fresh, after)
-        place, watch, quality = answer.response
-        clicked = place < config.slate
         info = {
             "clicked": clicked,
             "place": place,
-            "quality": jnp.where(clicked, at(jnp.where(clicked, place, 0), quality), 0.0),
+            "quality": taken,
             "watch": watch,
             "steps": after.steps,
         }

@@ -1,0 +1,264 @@
+"""SlateQ on interest evolution: every row of the paper, and the rows that nobody printed.
+
+    python benchmarks/papers/slateq.py --out runs/slateq [--seeds 10] [--only double_gs,ql_gt_gs] [--steps 524288]
+
+Each row is one ``lrdqn train experiment=recsim ...``, all its seeds in one program, judged on 5,000 users; one that was
+stopped goes on, one that has finished is not run again. Writes ``benchmarks/results/slateq.json``, ``.md``, ``.png``; the
+run folders stay under ``--out``. The exit code is 1 where a row misses its bounds.
+
+Published figures are those of Ie et al. 2019 (arXiv 1905.12767), tables 1 to 3, as RECSIM section 5 has them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
+
+import rows  # pyright: ignore[reportMissingImports]
+from verdict import BLUE, GREEN, INK, ORANGE, PINK, SKY, write_figure
+
+from lrdqn.evaluate.statistics import bootstrap_mean
+
+REFERENCE = "renewal_exact"
+Record = dict[str, Any]
+
+
+class Row(NamedTuple):
+    """A learner."""
+
+    words: str
+    published: float | None = None
+    quality: float | None = None
+    low: float = -np.inf
+    high: float = np.inf
+    """Bounds of the return."""
+
+
+def release(target: str, fill: str, target_fill: str = "same") -> str:
+    """SlateQ as RecSim has it, with the discount that it has by default."""
+    return (
+        f"agent=slateq agent.target={target} agent.slate.fill={fill} agent.slate.target_fill={target_fill} "
+        "agent.slate.null_value=false agent.gamma=0.99"
+    )
+
+
+def ours(target: str, fill: str, more: str = "") -> str:
+    """With the value of nothing, undiscounted."""
+    return f"agent=slateq agent.target={target} agent.slate.fill={fill} {more}".strip()
+
+
+WIDE, CASCADE = "env.candidates=20", "env.choice_model=cascade_exp env.evolution.score_scaling=0.3"
+AS_PRINTED = {"low": 165.0, "high": 178.0}
+ROWS = {
+    "sarsa_ts": Row(release("sarsa", "topk"), 168.4, -0.4908, **AS_PRINTED),
+    "sarsa_gs": Row(release("sarsa", "greedy"), 172.1, -0.3876, **AS_PRINTED),
+    "ql_tt_ts": Row(release("max", "topk"), 168.4, -0.4931, **AS_PRINTED),
+    "ql_gt_gs": Row(release("max", "greedy"), 172.9, -0.3772, **AS_PRINTED),
+    "ql_ot_ts": Row(release("max", "topk", "exact"), 169.0, -0.4905, **AS_PRINTED),
+    "ql_ot_gs": Row(release("max", "greedy", "exact"), 173.8, -0.3408, **AS_PRINTED),
+    "ql_ot_os": Row(release("max", "exact"), 174.6, -0.3056, **AS_PRINTED),
+    "null_sarsa_ts": Row(ours("sarsa", "topk")),
+    "null_sarsa_gs": Row(ours("sarsa", "greedy"), low=240),
+    "null_ql_tt_ts": Row(ours("max", "topk")),
+    "null_ql_gt_gs": Row(ours("max", "greedy"), low=240),
+    "null_ql_ot_os": Row(ours("max", "exact"), low=240),
+    "null_double_gs": Row(ours("double", "greedy"), low=240),
+    "null_double_gs_discount_99": Row(ours("double", "greedy", "agent.gamma=0.99"), low=240),
+    "null_double_gs_5_step": Row(ours("double", "greedy", "agent.n_steps=5"), low=240),
+    "null_double_gs_prioritized": Row(ours("double", "greedy", "replay=prioritized"), low=240),
+    "null_double_gs_learned_choice": Row(ours("double", "greedy", "agent.slate.choice=logit"), low=240),
+    "wide_full_slate": Row(f"agent=full_slate agent.gamma=0.99 {WIDE}", 164.2, -0.5072),
+    "wide_sarsa_ts": Row(f"{release('sarsa', 'topk')} {WIDE}", 170.7, -0.5340),
+    "wide_null_double_gs": Row(f"{ours('double', 'greedy')} {WIDE}"),
+    "cascade_sarsa_ts": Row(f"{release('sarsa', 'topk')} {CASCADE}", 166.8, -0.4171),
+    "cascade_ql_tt_ts": Row(f"{release('max', 'topk')} {CASCADE}", 166.5, -0.4227),
+    "cascade_ql_ot_ts": Row(f"{release('max', 'topk', 'exact')} {CASCADE}", 167.5, -0.3985),
+    "cascade_ql_ot_os": Row(f"{release('max', 'exact')} {CASCADE}", 167.6, -0.3903),
+    "cascade_null_double_os": Row(f"{ours('double', 'exact')} {CASCADE}"),
+}
+KNOWN = {
+    "random": (159.2, -0.5929, 159.0, 162.0),
+    "myopic_topk": (166.3, -0.5428, 166.0, 168.7),
+    "myopic_greedy": (166.3, -0.5475, 166.0, 168.7),
+    "static_ranking": (None, None, 262.0, 267.0),
+    REFERENCE: (None, None, 275.0, 290.0),
+}
+"""Policies that do not learn, of the first table: published return and quality, bounds."""
+OF_GROUP = {"wide": {"random": 160.6}, "cascade": {"random": 159.9, "myopic_topk": 163.6}}
+
+
+def group_of(name: str) -> str:
+    """Which of the paper's worlds a row is of."""
+    return next((group for group in OF_GROUP if name.startswith(group)), "")
+
+
+def run(name: str, given: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """Train, or go on; the summary and the command."""
+    words = ["train", "experiment=recsim", *ROWS[name].words.split(), f"train.seeds={given.seeds}"]
+    words += [f"train.env_steps={given.steps}"] if given.steps else []
+    folder = given.out / name
+    if not (folder / "summary.json").is_file():
+        command = [str(Path(sys.executable).with_name("lrdqn")), *words, f"hydra.run.dir={folder}", "resume=auto"]
+        subprocess.run(command, check=True)
+    return json.loads((folder / "summary.json").read_text()), f"lrdqn {' '.join(words)}"
+
+
+def curve(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Env steps ``[T]`` and the greedy policy's return ``[T, seeds]`` along training."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    learned = [row for row in lines if row["policy"] == "learned"]
+    steps = sorted({row["env_steps"] for row in learned})
+    by_place = {(row["env_steps"], row["seed"]): row["return"] for row in learned}
+    seeds = sorted({row["seed"] for row in learned})
+    return np.array(steps), np.array([[by_place[step, seed] for seed in seeds] for step in steps])
+
+
+def last_quarter(folder: Path) -> list[float]:
+    """Of every seed, the mean return of the last quarter of training."""
+    steps, returns = curve(folder)
+    return returns[steps > 0.75 * steps[-1]].mean(0).tolist()
+
+
+def measured(
+    name: str, per_seed: Sequence[float], metric: str, of: dict[str, Any], bounds: tuple[float, float]
+) -> dict[str, Any]:
+    """A row of the result files; ``bounds`` are of its mean."""
+    interval = bootstrap_mean(np.asarray(per_seed))
+    low, mean, high = (round(x, 4) for x in (interval.low, interval.mean, interval.high))
+    verdict = "-" if bounds == (-np.inf, np.inf) else "PASS" if bounds[0] <= mean <= bounds[1] else "FAIL"
+    words = " to ".join(f"{x:.4g}" for x in bounds if np.isfinite(x))
+    return {"name": name, "metric": metric, "mean": mean, "ci_low": low, "ci_high": high, "n": len(per_seed), "unit": metric,
+            "bounds": words, "verdict": verdict, "per_seed": [round(x, 3) for x in per_seed], **of}  # fmt: skip
+
+
+def figures(
+    name: str, row: str, policy: dict[str, Any], known: tuple[Any, ...], common: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Return and quality of one policy."""
+    published, quality, low, high = known
+    found = [measured(row, policy["return"]["per_seed"], "return", common | {"published": published}, (low, high))]
+    if "quality" in policy:
+        of = common | {"published": quality}
+        found.append(measured(row, policy["quality"]["per_seed"], "quality of clicks", of, (-np.inf, np.inf)))
+    return found
+
+
+def result_rows(given: argparse.Namespace, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Everything, learner by learner; policies that do not learn come with the first learner of their world."""
+    found: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for name in names:
+        summary, command = run(name, given)
+        common = {"command": command, "commit": rows.commit(), "device": rows.device(), "seconds": round(summary["seconds"], 1)}
+        group = group_of(name)
+        if group not in seen:
+            seen.add(group)
+            for policy, of in summary["policies"].items():
+                if policy != "learned":
+                    known = KNOWN.get(policy, (None, None, -np.inf, np.inf))
+                    known = known if not group else (OF_GROUP[group].get(policy), None, -np.inf, np.inf)
+                    found += figures(f"{group}_{policy}".strip("_"), of, known, common)
+        row = ROWS[name]
+        own = figures(name, summary["policies"]["learned"], (row.published, row.quality, row.low, row.high), common)
+        late = last_quarter(given.out / name)
+        of = common | {"published": None}
+        found += [*own, measured(name, late, "return, last quarter of training", of, (-np.inf, np.inf))]
+    return found + headline(found)
+
+
+def headline(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The best learner with the null item's value: above the static ranking, and within 5 % of the reference policy."""
+    late = {r["name"]: r for r in found if r["metric"].startswith("return, last") and r["name"].startswith("null_")}
+    reference = next((r for r in found if r["name"] == REFERENCE), None)
+    static = next((r for r in found if r["name"] == "static_ranking" and r["metric"] == "return"), None)
+    if not late or reference is None or static is None:
+        return []
+    best = max(late.values(), key=lambda r: r["mean"])
+    of = {k: best[k] for k in ("command", "commit", "device", "seconds")} | {"published": None}
+    share = (np.array(best["per_seed"]) / reference["mean"]).tolist()
+    above = (np.array(best["per_seed"]) - static["mean"]).tolist()
+    return [
+        measured(f"{best['name']} / {REFERENCE}", share, "share, last quarter of training", of, (0.95, np.inf)),
+        measured(f"{best['name']} - static_ranking", above, "return, last quarter of training", of, (0.0, np.inf)),
+    ]
+
+
+def table(found: Sequence[dict[str, Any]]) -> str:
+    """One line per policy."""
+    lines = ["| policy | published | return | quality of clicks | last quarter | bounds | |", "|---|---|---|---|---|---|---|"]
+    for name in dict.fromkeys(row["name"] for row in found):
+        of = {row["metric"]: row for row in found if row["name"] == name}
+        main = next(iter(of.values()))
+
+        def cell(row: dict[str, Any] | None) -> str:
+            return "" if row is None else f"{row['mean']:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
+
+        quality = of.get("quality of clicks")
+        published = "" if main["published"] is None else f"{main['published']:g}"
+        if quality and quality["published"] is not None:
+            published += f", {quality['published']:g}"
+        late = cell(of.get("return, last quarter of training")) if "return" in of else ""
+        lines.append(
+            f"| {name} | {published} | {cell(main)} | {cell(quality)} | {late} | {main['bounds']} | {main['verdict']} |"
+        )
+    lines += ["", "Every seed:", ""]
+    return "\n".join(
+        [*lines, *(f"- {r['name']}, {r['metric']}: {', '.join(f'{x:.4g}' for x in r['per_seed'])}" for r in found), ""]
+    )
+
+
+def draw(out: Path, found: Sequence[dict[str, Any]]) -> Any:
+    """Learning curves: published SlateQ and ours, all seeds, and the policies that do not learn."""
+    shown = {"ql_ot_os": (INK, "QL-OT-OS, as published"), "null_ql_gt_gs": (SKY, "QL-GT-GS and the value of nothing"),
+             "null_double_gs": (BLUE, "the same, Double"), "null_double_gs_discount_99": (PINK, "Double, discount .99"),
+             "null_sarsa_gs": (GREEN, "SARSA-GS and the value of nothing")}  # fmt: skip
+
+    def on(figure: Any) -> None:
+        figure.set_size_inches(8, 4.6)
+        axes = figure.add_subplot()
+        for name, (colour, label) in shown.items():
+            if (out / name / "metrics.jsonl").is_file():
+                steps, returns = curve(out / name)
+                axes.plot(steps / 1000, returns, color=colour, alpha=0.25, linewidth=0.8)
+                axes.plot(steps / 1000, returns.mean(1), color=colour, label=label)
+        for policy in ("random", "myopic_topk", "static_ranking", REFERENCE):
+            row = next((r for r in found if r["name"] == policy and r["metric"] == "return"), None)
+            if row:
+                axes.axhline(row["mean"], color=ORANGE, linewidth=0.8, linestyle="--")
+                axes.annotate(policy.replace("_", " "), (1, row["mean"]), xycoords=("axes fraction", "data"), fontsize=8,
+                              color=ORANGE, xytext=(4, -3), textcoords="offset points")  # fmt: skip
+        axes.set(xlabel="thousand env steps per seed", ylabel="minutes watched per user (greedy policy)")
+        axes.legend(frameon=False, fontsize=8, loc="center right")
+        axes.spines[["top", "right"]].set_visible(False)
+
+    return on
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the run folders")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--steps", type=int, help="env steps per seed instead of the experiment's own")
+    parser.add_argument("--only", default="", help="rows, separated by commas")
+    given = parser.parse_args()
+    names = [n for n in given.only.split(",") if n] or list(ROWS)
+    if unknown := set(names) - set(ROWS):
+        parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+    found = result_rows(given, names)
+    rows.write("slateq", found, [table(found)])
+    write_figure(draw(given.out, found), rows.RESULTS / "slateq.png")
+    failed = [f"{row['name']}: {row['metric']}" for row in found if row["verdict"] == "FAIL"]
+    sys.exit(f"bounds missed: {'; '.join(failed)}" if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
