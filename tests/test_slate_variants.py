@@ -77,7 +77,7 @@ def test_the_value_of_nothing_is_what_the_release_lacks(tmp_path: Path) -> None:
     assert ours is not None
     assert ours["policies"]["learned"]["return"]["mean"] > 225
     assert 159 < ours["policies"]["random"]["return"]["mean"] < 162.5
-    release = {"name": "slateq", "gamma": 0.99, "target": "max", "slate": {"null_value": False}}
+    release = own | {"gamma": 0.99, "target": "max", "slate": {"null_value": False}}
     theirs = play(tmp_path / "theirs", **merged(LEARNING, {"agent": release}))
     assert theirs is not None
     assert 165 < theirs["policies"]["learned"]["return"]["mean"] < 179
