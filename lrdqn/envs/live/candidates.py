@@ -121,7 +121,7 @@ def draw_candidates(
         further = jnp.stack([signal(state.time, room, params) for signal in signals], axis=2)
         further = jnp.where((streamer != nothing)[:, :, None], further, 0.0)
         features = jnp.concatenate([features, further.astype(features.dtype)], axis=2)
-    mask = mask.at[:, 0].set(mask[:, 0] | empty)
+    mask = mask | (empty[:, None] & (jnp.arange(mask.shape[1]) == 0)[None])
     return Candidates(streamer, room, ends, features, mask)
 
 
@@ -138,9 +138,14 @@ def _hours(
     return start, end, (start <= time[:, None]) & (time[:, None] < end)
 
 
+def _owner(schedule: Schedule, room: Int[Array, "N F"]) -> Int[Array, "N F"]:
+    """Whose rooms they are. Flat indices are not negative, which spares the care that ``//`` takes of signs."""
+    return jax.lax.div(room, jnp.full_like(room, schedule.start.shape[-1]))
+
+
 def _uniform(state: Session, u: Float[Array, "N V"], params: LiveParams) -> Found:
     """One stream from each of V equal strata of the streams in the current time bin."""
-    schedule, rooms = params.schedule, params.schedule.start.shape[-1]
+    schedule = params.schedule
     at = _bin(state, schedule)
     count = schedule.count[at][:, None]
     strata = jnp.arange(u.shape[1], dtype=jnp.float32)[None]
@@ -148,9 +153,9 @@ def _uniform(state: Session, u: Float[Array, "N V"], params: LiveParams) -> Foun
     width = schedule.on_air.shape[1]
     room = schedule.on_air.reshape(-1)[at[:, None] * width + jnp.maximum(place, 0)]
     # Neighbouring strata share a list place when fewer streams are on air than places offered.
-    repeated = jnp.concatenate([jnp.zeros_like(place[:, :1], bool), place[:, 1:] == place[:, :-1]], axis=1)
+    before = jnp.concatenate([jnp.full_like(room[:, :1], -1), room[:, :-1]], axis=1)
     start, end, live = _hours(schedule, room, state.time)
-    return Found(room // rooms, room, start, end, (count > 0) & live & ~repeated)
+    return Found(_owner(schedule, room), room, start, end, (count > 0) & live & (room != before))
 
 
 def _listed(table: Int[Array, "bins M"], state: Session, params: LiveParams, places: int) -> Found:
@@ -160,7 +165,7 @@ def _listed(table: Int[Array, "bins M"], state: Session, params: LiveParams, pla
     room = jnp.maximum(listed, 0)
     start, end, live = _hours(schedule, room, state.time)
     live = (listed >= 0) & live
-    streamer = room // schedule.start.shape[-1]
+    streamer = _owner(schedule, room)
     again = jnp.any(jnp.tril(streamer[:, :, None] == streamer[:, None, :], -1) & live[:, None, :], axis=2)
     live = live & ~again
     _, first = jax.lax.top_k(jnp.where(live, -jnp.arange(live.shape[1]), -live.shape[1]), places)
