@@ -213,7 +213,7 @@ def _features(
     the tick clock they are counted, and log comments, likes and gifts of the last minutes follow.
     Recency is ``exp(-hours since the last visit / 24)``, 0 for a streamer that the viewer is not known to watch.
     """
-    recent = None
+    recent: list[Array] = []
     if present is None:
         hour = (state.time % DAY) // 3600
         crowd = jnp.log(jnp.asarray(24 * HOURLY_WATCH, jnp.float32))[hour]
@@ -221,14 +221,17 @@ def _features(
     else:
         seen = jnp.concatenate([jnp.log(jnp.maximum(present.viewers, 1e-3))[:, None], jnp.log1p(present.recent)], axis=1)
         told = seen[streamer]
-        viewers, recent = told[..., 0], told[..., 1:]
+        viewers, *recent = (told[..., i] for i in range(told.shape[-1]))
     on_air = (state.time[:, None] - start).astype(jnp.float32) / 3600
-    same = (streamer[:, :, None] == state.loyalty[:, None, :]) & (state.loyalty_strength > 0)[:, None, :]
     hours = (state.time[:, None] - state.loyalty_seen).astype(jnp.float32) / 3600
-    recency = jnp.sum(jnp.where(same, jnp.exp(-hours / 24)[:, None, :], 0.0), axis=2)
-    followed = jnp.any(same & state.followed[:, None, :], axis=2)
+    lately, known = jnp.exp(-hours / 24), jnp.where(state.loyalty_strength > 0, state.loyalty, -1)
+    recency, followed = jnp.zeros(streamer.shape, jnp.float32), jnp.zeros(streamer.shape, bool)
+    # slot by slot: an array [N, C, L] would cost more than everything else here
+    for slot in range(known.shape[1]):
+        same = streamer == known[:, slot, None]
+        recency = jnp.where(same, lately[:, slot, None], recency)
+        followed = followed | (same & state.followed[:, slot, None])
     there = streamer != params.streamers.popularity.shape[0] - 1
-    features = jnp.stack([viewers, jnp.clip(on_air, 0.0, 24.0), followed.astype(jnp.float32), recency], axis=2)
-    if recent is not None:
-        features = jnp.concatenate([features, recent], axis=2)
-    return jnp.where(there[:, :, None], features, 0.0).astype(jnp.float16)
+    features = [viewers, jnp.clip(on_air, 0.0, 24.0), followed.astype(jnp.float32), recency, *recent]
+    # columns are put side by side last: rows of four numbers are no work for a vector unit
+    return jnp.stack([jnp.where(there, x, 0.0).astype(jnp.float16) for x in features]).transpose(1, 2, 0)
