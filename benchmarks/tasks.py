@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import launch
 import rows
 
 from lrdqn.evaluate.statistics import bootstrap_mean
@@ -86,9 +86,7 @@ def verdict(gate: tuple[str, float] | None, of: dict[str, list[float]]) -> tuple
 
 def run(name: str, seeds: int, folder: Path) -> dict[str, Any]:
     """Train, or go on; the summary."""
-    words = ["train", f"experiment={name}", f"train.seeds={seeds}", f"hydra.run.dir={folder}", "resume=auto"]
-    subprocess.run([str(Path(sys.executable).with_name("lrdqn")), *words], check=True)
-    return json.loads((folder / "summary.json").read_text())
+    return launch.train([f"experiment={name}", f"train.seeds={seeds}"], folder)
 
 
 def result_rows(name: str, folder: Path, summary: dict[str, Any]) -> list[dict[str, Any]]:

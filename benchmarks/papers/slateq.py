@@ -12,8 +12,6 @@ Published figures are those of Ie et al. 2019 (arXiv 1905.12767), tables 1 to 3,
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +21,7 @@ import numpy as np
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
+import launch  # pyright: ignore[reportMissingImports]
 import rows  # pyright: ignore[reportMissingImports]
 from verdict import BLUE, GREEN, INK, ORANGE, PINK, SKY, write_figure
 
@@ -101,30 +100,16 @@ def group_of(name: str) -> str:
     return next((group for group in OF_GROUP if name.startswith(group)), "")
 
 
-def run(name: str, given: argparse.Namespace) -> tuple[dict[str, Any], str]:
+def run(name: str, given: argparse.Namespace) -> tuple[Record, str]:
     """Train, or go on; the summary and the command."""
-    words = ["train", "experiment=recsim", *ROWS[name].words.split(), f"train.seeds={given.seeds}"]
+    words = ["experiment=recsim", *ROWS[name].words.split(), f"train.seeds={given.seeds}"]
     words += [f"train.env_steps={given.steps}"] if given.steps else []
-    folder = given.out / name
-    if not (folder / "summary.json").is_file():
-        command = [str(Path(sys.executable).with_name("lrdqn")), *words, f"hydra.run.dir={folder}", "resume=auto"]
-        subprocess.run(command, check=True)
-    return json.loads((folder / "summary.json").read_text()), f"lrdqn {' '.join(words)}"
-
-
-def curve(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Env steps ``[T]`` and the greedy policy's return ``[T, seeds]`` along training."""
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    learned = [row for row in lines if row["policy"] == "learned"]
-    steps = sorted({row["env_steps"] for row in learned})
-    by_place = {(row["env_steps"], row["seed"]): row["return"] for row in learned}
-    seeds = sorted({row["seed"] for row in learned})
-    return np.array(steps), np.array([[by_place[step, seed] for seed in seeds] for step in steps])
+    return launch.train(words, given.out / name), f"lrdqn train {' '.join(words)}"
 
 
 def last_quarter(folder: Path) -> list[float]:
     """Of every seed, the mean return of the last quarter of training."""
-    steps, returns = curve(folder)
+    steps, returns = launch.curve(folder)
     return returns[steps > 0.75 * steps[-1]].mean(0).tolist()
 
 
@@ -227,7 +212,7 @@ def draw(out: Path, found: Sequence[dict[str, Any]]) -> Any:
         axes = figure.add_subplot()
         for name, (colour, label) in shown.items():
             if (out / name / "metrics.jsonl").is_file():
-                steps, returns = curve(out / name)
+                steps, returns = launch.curve(out / name)
                 axes.plot(steps / 1000, returns, color=colour, alpha=0.25, linewidth=0.8)
                 axes.plot(steps / 1000, returns.mean(1), color=colour, label=label)
         for policy in ("random", "myopic_topk", "static_ranking", REFERENCE):

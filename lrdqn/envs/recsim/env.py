@@ -44,7 +44,7 @@ def make_memory(decays: Sequence[float]) -> Callable[[Array, Array, Array], Floa
     layers (Ie et al. 2019, RecSim, section 4).
     """
     kept = jnp.repeat(jnp.asarray(decays, jnp.float32), 3)[None]
-    scale = jnp.where(kept < 1, 1 - kept, 0.01)
+    scale = jnp.where(kept < 1, 1 - kept, 0.05)
 
     def remember(memory: Float[Array, "N M"], watch: Float[Array, "N"], quality: Float[Array, "N"]) -> Float[Array, "N M"]:
         now = jnp.stack([jnp.ones_like(watch), jnp.log1p(watch), quality], axis=1)

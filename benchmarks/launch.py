@@ -1,0 +1,28 @@
+"""``lrdqn train`` as benchmarks call it: into a folder that is used again where the run has finished, and goes on where not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def train(words: Sequence[str], folder: Path) -> dict[str, Any]:
+    """Play ``lrdqn train WORDS``; its summary."""
+    if not (folder / "summary.json").is_file():
+        lrdqn = str(Path(sys.executable).with_name("lrdqn"))
+        subprocess.run([lrdqn, "train", *words, f"hydra.run.dir={folder}", "resume=auto"], check=True)
+    return json.loads((folder / "summary.json").read_text())
+
+
+def curve(folder: Path, policy: str = "learned") -> tuple[np.ndarray, np.ndarray]:
+    """Env steps ``[T]`` and the greedy policy's return ``[T, seeds]`` along training."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    own = {(row["env_steps"], row["seed"]): row["return"] for row in lines if row["policy"] == policy}
+    steps, seeds = (sorted({place[i] for place in own}) for i in (0, 1))
+    return np.array(steps), np.array([[own[step, seed] for seed in seeds] for step in steps])

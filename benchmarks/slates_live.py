@@ -1,0 +1,50 @@
+"""Pages of the live world: is the value of nothing worth as much there, and slates taken apart as good as slates in full?
+
+    python benchmarks/slates_live.py --out runs/slates_live [--seeds 10]
+
+Three of sixteen streams a page, viewers who look from the top down (position-based) or at all of them at once (logit), a choice
+model learnt beside the values: SlateQ with and without the value of nothing, with and without a target of its own slates, and
+full-slate Q-learning with one output for each of the 560 pages. Writes ``benchmarks/results/slates_live.json`` and ``.md``; the
+run folders stay under ``--out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import launch
+import rows
+
+WORLDS = {"mnl": "env.choice_model=mnl", "pbm": "env.choice_model=pbm"}
+LEARNERS = {
+    "slateq": "agent=slateq",
+    "slateq_without_null": "agent=slateq agent.slate.null_value=false",
+    "slateq_sarsa": "agent=slateq_sarsa",
+    "slateq_topk": "agent=slateq agent.slate.fill=topk",
+    "full_slate": "agent=full_slate agent.target=double",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the run folders")
+    parser.add_argument("--seeds", type=int, default=10)
+    given = parser.parse_args()
+    found, lines = [], ["| world | policy | return | watch (min) | page clicks |", "|---|---|---|---|---|"]
+    for world, where in WORLDS.items():
+        for name, learner in LEARNERS.items():
+            words = ["env.slate=3", *where.split(), *learner.split(), f"train.seeds={given.seeds}"]
+            summary = launch.train(words, given.out / f"{world}_{name}")
+            made = rows.summary_rows(f"{world}/{name}", summary, f"lrdqn train {' '.join(words)}", summary["seconds"])
+            found += [row for row in made if "/" not in row["metric"]]
+            shown = summary["policies"] if name == "slateq" else {"learned": summary["policies"]["learned"]}
+            for policy, metrics in shown.items():
+                cells = [f"{e['mean']:.4g} [{e['ci_low']:.4g}, {e['ci_high']:.4g}]"
+                         for e in (metrics[metric] for metric in ("return", "watch_minutes", "clicks"))]  # fmt: skip
+                lines.append(f"| {world} | {name if policy == 'learned' else policy} | {' | '.join(cells)} |")
+    rows.write("slates_live", found, [*lines, ""])
+
+
+if __name__ == "__main__":
+    main()
