@@ -32,6 +32,11 @@ LONGEST_FIRST = (
     "test_kill_resume.py",
     "test_processes.py",
     "test_run.py",
+    "train/test_parts_learn.py",
+    "evaluate/test_calibration.py",
+    "test_plugins.py",
+    "train/test_loop.py",
+    "test_lowering.py",
 )
 """Files that take minutes; begun last, one of them would end alone on one of the cores."""
 
