@@ -70,7 +70,8 @@ def run_tests(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProce
                            capture_output=True, text=True, check=True)  # fmt: skip
     if Path(where.stdout.strip()).resolve().parents[1] != folder.resolve():
         raise RuntimeError(f"tests would import {where.stdout.strip()}, not the copy")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", "--tb=no", *tests]
+    quiet = ["-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command = [sys.executable, "-m", "pytest", *quiet, *tests]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
