@@ -34,6 +34,7 @@ LONGEST_FIRST = (
     "test_run.py",
     "train/test_parts_learn.py",
     "evaluate/test_calibration.py",
+    "test_slate_variants.py",
     "test_plugins.py",
     "train/test_loop.py",
     "test_lowering.py",

@@ -28,6 +28,7 @@ from verdict import BLUE, GREEN, INK, ORANGE, PINK, SKY, write_figure
 from lrdqn.evaluate.statistics import bootstrap_mean
 
 REFERENCE = "renewal_exact"
+AS_PRINTED = (165.0, 178.0)
 Record = dict[str, Any]
 
 
@@ -42,48 +43,57 @@ class Row(NamedTuple):
     """Bounds of the return."""
 
 
+RECSIM = "env.memory=[] network.head=linear"
+"""RecSim's own observation, and SlateQ's network."""
+
+
 def release(target: str, fill: str, target_fill: str = "same") -> str:
     """SlateQ as RecSim has it, with the discount that it has by default."""
     return (
-        f"agent=slateq agent.target={target} agent.slate.fill={fill} agent.slate.target_fill={target_fill} "
-        "agent.slate.null_value=false agent.gamma=0.99"
+        f"{RECSIM} agent.gamma=0.99 agent.target={target} agent.slate.fill={fill} agent.slate.target_fill={target_fill} "
+        "agent.slate.null_value=false"
     )
 
 
-def ours(target: str, fill: str, more: str = "") -> str:
-    """With the value of nothing, undiscounted."""
-    return f"agent=slateq agent.target={target} agent.slate.fill={fill} {more}".strip()
+def null(target: str, fill: str, more: str = "agent.gamma=0.99") -> str:
+    """The same with the value of nothing."""
+    return f"{RECSIM} agent.target={target} agent.slate.fill={fill} {more}"
 
 
 WIDE, CASCADE = "env.candidates=20", "env.choice_model=cascade_exp env.evolution.score_scaling=0.3"
-AS_PRINTED = {"low": 165.0, "high": 178.0}
+UNDISCOUNTED = "agent.gamma=1"
 ROWS = {
-    "sarsa_ts": Row(release("sarsa", "topk"), 168.4, -0.4908, **AS_PRINTED),
-    "sarsa_gs": Row(release("sarsa", "greedy"), 172.1, -0.3876, **AS_PRINTED),
-    "ql_tt_ts": Row(release("max", "topk"), 168.4, -0.4931, **AS_PRINTED),
-    "ql_gt_gs": Row(release("max", "greedy"), 172.9, -0.3772, **AS_PRINTED),
-    "ql_ot_ts": Row(release("max", "topk", "exact"), 169.0, -0.4905, **AS_PRINTED),
-    "ql_ot_gs": Row(release("max", "greedy", "exact"), 173.8, -0.3408, **AS_PRINTED),
-    "ql_ot_os": Row(release("max", "exact"), 174.6, -0.3056, **AS_PRINTED),
-    "null_sarsa_ts": Row(ours("sarsa", "topk")),
-    "null_sarsa_gs": Row(ours("sarsa", "greedy"), low=240),
-    "null_ql_tt_ts": Row(ours("max", "topk")),
-    "null_ql_gt_gs": Row(ours("max", "greedy"), low=240),
-    "null_ql_ot_os": Row(ours("max", "exact"), low=240),
-    "null_double_gs": Row(ours("double", "greedy"), low=240),
-    "null_double_gs_discount_99": Row(ours("double", "greedy", "agent.gamma=0.99"), low=240),
-    "null_double_gs_5_step": Row(ours("double", "greedy", "agent.n_steps=5"), low=240),
-    "null_double_gs_prioritized": Row(ours("double", "greedy", "replay=prioritized"), low=240),
-    "null_double_gs_learned_choice": Row(ours("double", "greedy", "agent.slate.choice=logit"), low=240),
-    "wide_full_slate": Row(f"agent=full_slate agent.gamma=0.99 {WIDE}", 164.2, -0.5072),
+    "sarsa_ts": Row(release("sarsa", "topk"), 168.4, -0.4908, *AS_PRINTED),
+    "sarsa_gs": Row(release("sarsa", "greedy"), 172.1, -0.3876, *AS_PRINTED),
+    "ql_tt_ts": Row(release("max", "topk"), 168.4, -0.4931, *AS_PRINTED),
+    "ql_gt_gs": Row(release("max", "greedy"), 172.9, -0.3772, *AS_PRINTED),
+    "ql_ot_ts": Row(release("max", "topk", "exact"), 169.0, -0.4905, *AS_PRINTED),
+    "ql_ot_gs": Row(release("max", "greedy", "exact"), 173.8, -0.3408, *AS_PRINTED),
+    "ql_ot_os": Row(release("max", "exact"), 174.6, -0.3056, *AS_PRINTED),
+    "null_sarsa_ts": Row(null("sarsa", "topk"), low=240),
+    "null_sarsa_gs": Row(null("sarsa", "greedy"), low=240),
+    "null_ql_tt_ts": Row(null("max", "topk"), low=240),
+    "null_ql_gt_gs": Row(null("max", "greedy"), low=240),
+    "null_ql_ot_os": Row(null("max", "exact"), low=240),
+    "null_double_gs": Row(null("double", "greedy"), low=240),
+    "null_double_gs_undiscounted": Row(null("double", "greedy", UNDISCOUNTED), low=240),
+    "null_double_gs_dueling": Row(null("double", "greedy", f"{UNDISCOUNTED} network.head=dueling"), low=240),
+    "null_memory_double_gs": Row("", low=264),
+    "null_memory_sarsa_gs": Row("agent.target=sarsa", low=240),
+    "null_memory_double_os": Row("agent.slate.fill=exact", low=240),
+    "null_memory_double_gs_10_step": Row("agent.n_steps=10", low=240),
+    "null_memory_double_gs_prioritized": Row("replay=prioritized", low=240),
+    "null_memory_double_gs_learned_choice": Row("agent.slate.choice=logit", low=240),
+    "wide_full_slate": Row(f"agent=full_slate env.memory=[] network.head=linear agent.gamma=0.99 {WIDE}", 164.2, -0.5072),
     "wide_sarsa_ts": Row(f"{release('sarsa', 'topk')} {WIDE}", 170.7, -0.5340),
-    "wide_null_double_gs": Row(f"{ours('double', 'greedy')} {WIDE}"),
+    "wide_null_memory_double_gs": Row(WIDE),
     "cascade_sarsa_ts": Row(f"{release('sarsa', 'topk')} {CASCADE}", 166.8, -0.4171),
     "cascade_ql_tt_ts": Row(f"{release('max', 'topk')} {CASCADE}", 166.5, -0.4227),
     "cascade_ql_ot_ts": Row(f"{release('max', 'topk', 'exact')} {CASCADE}", 167.5, -0.3985),
     "cascade_ql_ot_os": Row(f"{release('max', 'exact')} {CASCADE}", 167.6, -0.3903),
-    "cascade_null_double_os": Row(f"{ours('double', 'exact')} {CASCADE}"),
+    "cascade_null_memory_double_os": Row(f"agent.slate.fill=exact {CASCADE}"),
 }
+"""``memory``: sums of the session's responses are shown too, from which what is left of the hidden budget can be told."""
 KNOWN = {
     "random": (159.2, -0.5929, 159.0, 162.0),
     "myopic_topk": (166.3, -0.5428, 166.0, 168.7),
@@ -204,8 +214,9 @@ def table(found: Sequence[dict[str, Any]]) -> str:
 def draw(out: Path, found: Sequence[dict[str, Any]]) -> Any:
     """Learning curves: published SlateQ and ours, all seeds, and the policies that do not learn."""
     shown = {"ql_ot_os": (INK, "QL-OT-OS, as published"), "null_ql_gt_gs": (SKY, "QL-GT-GS and the value of nothing"),
-             "null_double_gs": (BLUE, "the same, Double"), "null_double_gs_discount_99": (PINK, "Double, discount .99"),
-             "null_sarsa_gs": (GREEN, "SARSA-GS and the value of nothing")}  # fmt: skip
+             "null_double_gs_undiscounted": (PINK, "the same, Double, undiscounted"),
+             "null_double_gs_dueling": (GREEN, "the same, dueling"),
+             "null_memory_double_gs": (BLUE, "the same, sums of responses shown")}  # fmt: skip
 
     def on(figure: Any) -> None:
         figure.set_size_inches(8, 4.6)

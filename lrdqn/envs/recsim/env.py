@@ -39,7 +39,7 @@ class RecsimState(NamedTuple):
 def make_memory(decays: Sequence[float]) -> Callable[[Array, Array, Array], Float[Array, "N M"]]:
     """``m <- decay m + scale (1, log1p(watch), quality of what was taken)`` for each decay, of a step's response.
 
-    The scale is 1 - decay, which makes an average of it, and 1/100 where nothing is forgotten. With a decay of 1 the sums tell
+    The scale is 1 - decay, which makes an average of it, and 1/20 where nothing is forgotten. With a decay of 1 the sums tell
     what a user of interest evolution has left, which is hidden otherwise. Source: the sufficient statistics of RecSim's agent
     layers (Ie et al. 2019, RecSim, section 4).
     """
