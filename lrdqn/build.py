@@ -76,6 +76,9 @@ OFFERING = ("candidates", "documents")
 POPULATION_STREAM, SCHEDULE_STREAM, PERTURBATION_STREAM, CONTENT_STREAM = 0, 1, 2, 3
 """Names of the random streams of a world, so that a schedule does not depend on how its population was drawn."""
 
+PASSED_OVER = ("renewal_topk", "renewal_greedy")
+"""What is known to play ``env=recsim`` and stands in no run's table: ``renewal_exact`` fills the same slates better."""
+
 
 def build_env(config: EnvConfig, sessions: int) -> Env:
     """The environment, for ``sessions`` sessions that step together."""
@@ -327,33 +330,50 @@ def build_hypers(config: TrainRun, points: Sequence[Mapping[str, float]]) -> Hyp
     return Hypers(**{name: np.asarray(values, np.float32) for name, values in columns.items()})  # type: ignore[arg-type]
 
 
-def build_baselines(env: Env, idle: int | None = None) -> dict[str, Policy]:
+def build_baselines(env: Env, config: EnvConfig | None = None) -> dict[str, Policy]:
     """Policies that do not learn from reward, by the name they have in every table.
 
     Args:
         env: what they play.
-        idle: action of one that always takes it; ``None`` where there is none.
+        config: its config, which may name more: an action of one that always takes it (``idle``), and what is known to play
+            ``env=recsim``.
     """
-    slates = env.spec.slate > 1 or env.spec.observation == "documents"
-    found = {"random": (baselines.make_random_slate if slates else baselines.make_random)(env.spec)}
-    if env.spec.observation == "candidates":
-        found |= {"popularity": baselines.make_popularity(), "content": baselines.make_content()}
+    if config is not None and config.kind == "recsim":
+        known = build_slates(cast(RecsimConfig, config))
+        return {name: policy for name, policy in known.items() if name not in PASSED_OVER}
+    spec, idle = env.spec, getattr(config, "idle", None)
+    slates = spec.slate > 1 or spec.observation == "documents"
+    found = {"random": (baselines.make_random_slate if slates else baselines.make_random)(spec)}
+    if spec.observation == "candidates":
+        ranked = {"popularity": baselines.make_popularity(), "content": baselines.make_content()}
+        found |= {name: baselines.as_page(policy, spec.slate) for name, policy in ranked.items()}
     if idle is not None:
-        found |= {"idle": baselines.make_constant(env.spec, idle)}
+        found |= {"idle": baselines.make_constant(spec, idle)}
     return found
 
 
 def build_references(config: LiveConfig) -> dict[str, Policy]:
-    """What a learner on the live world is measured by besides: exploiters, and privileged policies, which see the truth."""
-    return {
+    """What a learner on the live world is measured by besides: exploiters, and privileged policies, which see the truth.
+
+    On pages exploiters show their best few, and there are two myopic oracles, by an exact and by a greedy optimiser.
+    """
+    exploiters = {
         "one_place": baselines.make_place(config.candidates),
         "one_category": baselines.make_category(),
         "one_streamer": baselines.make_streamer(),
         "always_repeat": baselines.make_repeat(),
         "linear": baselines.make_linear(),
         "static_ranking": baselines.make_static(),
-        "oracle_myopic": baselines.make_index(config),
-        "oracle_planner": baselines.make_index(config, baselines.PLANNER_WEIGHTS),
+    }
+    if config.slate == 1:
+        return exploiters | {
+            "oracle_myopic": baselines.make_index(config),
+            "oracle_planner": baselines.make_index(config, baselines.PLANNER_WEIGHTS),
+        }
+    return {name: baselines.as_page(policy, config.slate) for name, policy in exploiters.items()} | {
+        "oracle_myopic": baselines.make_page_index(config, "exact"),
+        "oracle_greedy": baselines.make_page_index(config, "greedy"),
+        "oracle_planner": baselines.make_page_index(config, "exact", baselines.PLANNER_WEIGHTS),
     }
 
 

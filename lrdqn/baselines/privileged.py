@@ -8,8 +8,9 @@ from jaxtyping import Float, PRNGKeyArray
 
 from lrdqn.baselines.scored import with_parameters
 from lrdqn.baselines.simple import offered
+from lrdqn.baselines.slates import make_optimised
 from lrdqn.config import LiveConfig
-from lrdqn.envs.live.outlook import make_outlook
+from lrdqn.envs.live.outlook import Outlook, make_outlook, make_prospects
 from lrdqn.types import Policy, PyTree, View
 
 MYOPIC_WEIGHTS = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -35,3 +36,29 @@ def make_index(config: LiveConfig, weights: tuple[float, ...] = MYOPIC_WEIGHTS) 
         return jnp.tensordot(state, jnp.stack(outlook(*view.truth)), axes=1)
 
     return with_parameters(score, offered, lambda key: jnp.asarray(weights, jnp.float32), privileged=True)
+
+
+def make_page_index(config: LiveConfig, optimiser: str, weights: tuple[float, ...] = MYOPIC_WEIGHTS) -> Policy:
+    """An index policy on pages: the slate of the most expected ``w . E[reward, patience, ... | what is watched]``.
+
+    ``q_i = w . outlook(i is watched)``, ``q_0 = w . outlook(nothing is)``, weights v by ``choice.odds``. With
+    ``MYOPIC_WEIGHTS`` and ``exact`` no full page earns more at once where the choice model is ``mnl`` or ``proportional``. Its
+    rooms are ordered by ``v (q - worth of the page)``: with ``position_mnl`` within .1 % of the best page on average, with
+    ``pbm``, ``bernoulli`` and ``cascade`` within 2 % (small worlds, 3 of 8 rooms). State: w.
+
+    Args:
+        config: of the world that it is played in.
+        optimiser: of ``ops.slates``.
+        weights: as of ``make_index``.
+    """
+    prospects = make_prospects(config)
+
+    def worths(state: PyTree, view: View) -> tuple[Array, Array, Array, Array]:
+        v, watched, nothing = prospects(*view.truth)
+
+        def worth(outlook: Outlook) -> Array:
+            return jnp.tensordot(state, jnp.stack(outlook), axes=1)
+
+        return v, jnp.ones_like(v[:, 0]), worth(watched), worth(nothing)
+
+    return make_optimised(worths, optimiser, config.slate, lambda key: jnp.asarray(weights, jnp.float32), privileged=True)

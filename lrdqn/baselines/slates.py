@@ -1,4 +1,4 @@
-"""Policies that fill slates without learning: random ones, and references of ``env=recsim``."""
+"""Policies that fill slates without learning: rankings, random ones, optimised ones, and references of ``env=recsim``."""
 
 from __future__ import annotations
 
@@ -9,47 +9,33 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
+from lrdqn.baselines.scored import from_scores, with_parameters
+from lrdqn.baselines.simple import offered
 from lrdqn.config import RecsimConfig
 from lrdqn.envs.recsim.evolution import sampler_of, topic_quality
 from lrdqn.envs.recsim.task import Task
-from lrdqn.ops.masking import masked
 from lrdqn.ops.slates import OPTIMISERS, best, random_slate
-from lrdqn.types import EnvSpec, Policy, PyTree, TimeStep, View
+from lrdqn.types import EnvSpec, Policy, PyTree, View
 
 RENEWAL_RATE = 1.396
 """What a minute of budget is worth, in minutes watched, under the best such policy of the default world (RECSIM section 1)."""
 
-Score = Callable[[PyTree, View, PRNGKeyArray], Float[Array, "B A"]]
+Worths = Callable[[PyTree, View], tuple[Array, Array, Array, Array]]
+"""``worths(state, view) -> v [B, A], v_0 [B], q [B, A], q_0 [B]``: weights of what is on offer and of "nothing", and values."""
 
 
-def from_ranking(score: Score, slate: int, init: Callable[[PRNGKeyArray], PyTree] = lambda key: ()) -> Policy:
-    """The ``slate`` best-scored candidates on offer; ``score(state, view, key) -> [B, A]``. The state never changes."""
-    return with_slates(score, lambda state, view, scores: best(scores, view.obs.mask, slate), slate, init)
+def as_page(policy: Policy, slate: int) -> Policy:
+    """The same policy on pages: its ``slate`` best-scored candidates, best first; the policy itself where K is 1.
 
-
-def with_slates(
-    score: Score,
-    fill: Callable[[PyTree, View, Array], Array],
-    slate: int,
-    init: Callable[[PRNGKeyArray], PyTree] = lambda key: (),
-) -> Policy:
-    """A policy that makes slates of scores: ``fill(state, view, scores) -> places [B, K]``.
-
-    ``act`` gives ``[B, K]``, or ``[B]`` where K is 1.
+    For policies whose ``act`` takes the best score and leaves the state as it is.
     """
-
-    def scores(state: PyTree, view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
-        return masked(score(state, view, key), view.obs.mask)
+    if slate == 1:
+        return policy
 
     def act(state: PyTree, view: View, key: PRNGKeyArray) -> tuple[Array, PyTree]:
-        places = fill(state, view, score(state, view, key))
-        return places[:, 0] if slate == 1 else places, state
+        return best(policy.scores(state, view, key), view.obs.mask, slate), state
 
-    def observe(state: PyTree, timestep: TimeStep) -> PyTree:
-        del timestep
-        return state
-
-    return Policy(init, scores, act, observe)
+    return policy._replace(act=act)
 
 
 def make_random_slate(spec: EnvSpec) -> Policy:
@@ -60,7 +46,33 @@ def make_random_slate(spec: EnvSpec) -> Policy:
         places = random_slate(jax.random.uniform(key, (mask.shape[0], spec.slate)), mask)
         return places[:, 0] if spec.slate == 1 else places, state
 
-    return from_ranking(lambda state, view, key: jax.random.uniform(key, view.obs.mask.shape), spec.slate)._replace(act=act)
+    return from_scores(lambda view, key: jax.random.uniform(key, view.obs.mask.shape), offered)._replace(act=act)
+
+
+def make_optimised(
+    worths: Worths,
+    optimiser: str,
+    slate: int,
+    init: Callable[[PRNGKeyArray], PyTree] = lambda key: (),
+    privileged: bool = False,
+) -> Policy:
+    """The slate that an optimiser of ``ops.slates`` finds for given weights and values; scores are ``v (q - q_0)``.
+
+    ``act`` gives ``[B, K]``, or ``[B]`` where K is 1.
+    """
+
+    def score(state: PyTree, view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
+        del key
+        v, _, q, q_nothing = worths(state, view)
+        return v * (q - q_nothing[:, None])
+
+    def act(state: PyTree, view: View, key: PRNGKeyArray) -> tuple[Array, PyTree]:
+        del key
+        v, v_nothing, q, q_nothing = worths(state, view)
+        places = OPTIMISERS[optimiser](v, q, view.obs.mask, v_nothing, q_nothing, slate)
+        return places[:, 0] if slate == 1 else places, state
+
+    return with_parameters(score, offered, init, privileged)._replace(act=act)
 
 
 def make_myopic(task: Task, slate: int, optimiser: str) -> Policy:
@@ -70,18 +82,18 @@ def make_myopic(task: Task, slate: int, optimiser: str) -> Policy:
     (SlateQ), MYOP, here with the true choice model.
     """
 
-    def fill(state: PyTree, view: View, scores: Array) -> Array:
+    def worths(state: PyTree, view: View) -> tuple[Array, Array, Array, Array]:
         del state
         v, nothing = task.weights(view.obs)
-        return OPTIMISERS[optimiser](v, jnp.ones_like(scores), view.obs.mask, nothing, jnp.zeros_like(nothing), slate)
+        return v, nothing, jnp.ones_like(v), jnp.zeros_like(nothing)
 
-    return with_slates(lambda state, view, key: task.weights(view.obs)[0], fill, slate)
+    return make_optimised(worths, optimiser, slate)
 
 
 def make_topic_ranking(config: RecsimConfig) -> Policy:
     """A static ranking: by the mean quality of a document's topic, whoever the user is (RECSIM section 1)."""
     quality = topic_quality(config.evolution.topics)
-    return from_ranking(lambda state, view, key: jnp.asarray(quality)[view.obs.topic], config.slate)
+    return as_page(from_scores(lambda view, key: jnp.asarray(quality)[view.obs.topic], offered), config.slate)
 
 
 def make_renewal(config: RecsimConfig, task: Task, optimiser: str) -> Policy:
@@ -90,26 +102,14 @@ def make_renewal(config: RecsimConfig, task: Task, optimiser: str) -> Policy:
     Sessions are renewals: where a minute of budget is worth ``rate``, the best slate maximises the expected x. It sees how
     users choose and the topics' mean quality, and takes interests as if they stood still. State: the rate.
     """
-
     own, quality = sampler_of(config), jnp.asarray(topic_quality(config.evolution.topics))
 
-    def values(rate: PyTree, view: View) -> tuple[Array, Array]:
+    def worths(rate: PyTree, view: View) -> tuple[Array, Array, Array, Array]:
+        v, v_nothing = task.weights(view.obs)
         by_topic = own.length * (1 + rate * (own.budget_gain * quality - 1))
-        return by_topic[view.obs.topic], -rate * own.step_penalty
+        return v, v_nothing, by_topic[view.obs.topic], jnp.broadcast_to(-rate * own.step_penalty, v_nothing.shape)
 
-    def score(state: PyTree, view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
-        del key
-        worth, nothing = values(state, view)
-        return task.weights(view.obs)[0] * (worth - nothing)
-
-    def fill(state: PyTree, view: View, scores: Array) -> Array:
-        del scores
-        (v, v_nothing), (worth, nothing) = task.weights(view.obs), values(state, view)
-        return OPTIMISERS[optimiser](
-            v, worth, view.obs.mask, v_nothing, jnp.broadcast_to(nothing, v_nothing.shape), config.slate
-        )
-
-    return with_slates(score, fill, config.slate, lambda key: jnp.float32(RENEWAL_RATE))
+    return make_optimised(worths, optimiser, config.slate, lambda key: jnp.float32(RENEWAL_RATE))
 
 
 def make_clickbait(slate: int, clickbait: float) -> Policy:
@@ -119,4 +119,4 @@ def make_clickbait(slate: int, clickbait: float) -> Policy:
         del key
         return -jnp.abs(view.obs.features[..., 0] - state)
 
-    return from_ranking(score, slate, lambda key: jnp.float32(clickbait))
+    return as_page(with_parameters(score, offered, lambda key: jnp.float32(clickbait)), slate)

@@ -51,13 +51,15 @@ def task(config: EvaluateRun, composed: DictConfig) -> float:
 
     from lrdqn.experiment import judge_saved
     from lrdqn.io.group_table import group_table
+    from lrdqn.io.slate_table import slate_table
     from lrdqn.io.table import policy_table, verdicts
 
     began, console = time.perf_counter(), Console()
     summary = judge_saved(run_config, Path(config.run), config.seed, known=config.population is None)
     console.print(policy_table(summary))
-    if groups := group_table(summary):
-        console.print(groups)
+    for beside in (group_table(summary), slate_table(summary)):
+        if beside is not None:
+            console.print(beside)
     for line in verdicts(summary):
         console.print(line, highlight=False, markup=False)
     console.print(f"{time.perf_counter() - began:.0f} s", highlight=False)

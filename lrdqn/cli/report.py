@@ -21,11 +21,14 @@ def show(folder: Path) -> None:
 
     from lrdqn.io.curve import draw_curve
     from lrdqn.io.run_folder import CURVE, MetricsLog, read_summary
+    from lrdqn.io.slate_table import slate_table
     from lrdqn.io.table import contained, policy_table, verdicts
 
     console = Console()
     summary = read_summary(folder)
     console.print(policy_table(summary))
+    if (pages := slate_table(summary)) is not None:
+        console.print(pages)
     for line in [*verdicts(summary), *contained(summary)]:
         console.print(line, highlight=False, markup=False)
     message = draw_curve(folder, MetricsLog(folder).rows(), folder / CURVE)

@@ -44,7 +44,9 @@ class UserLawConfig:
     fatigue: float = said(0.8, "weight of the category's fatigue")
     click_bias: float = said(-0.375, "logit of a click at average utility")
     click_slope: float = said(0.8, "logit of a click per unit of utility")
-    position_decay: float = real(0.85, 0.0, 1.0, "attention kept from one place of a slate to the next (cascade, pbm)")
+    position_decay: float = real(
+        0.85, 0.0, 1.0, "attention kept from one place of a slate to the next (cascade, pbm, position_mnl)"
+    )
     cascade_scale: float = real(0.65, 0.0, math.inf, "scale of the exponential cascade (design)", open_low=True)
     choice_floor: float = real(-3.0, -100.0, -0.01, "logit at which the proportional model gives no mass (design)")
     engage_bias: float = said(-2.64, "logit of staying at average utility")
@@ -178,7 +180,9 @@ class LiveConfig(EnvConfig):
     similar: int = whole(0, 0, "places kept for streams near to what the user watched, of four times as many drawn")
     slate: int = whole(1, 1, "streams shown per request")
     choice_model: str = choice(
-        "mnl", ("mnl", "proportional", "cascade", "pbm", "bernoulli"), "how a viewer chooses from the slate, or nothing"
+        "mnl",
+        ("mnl", "proportional", "cascade", "pbm", "bernoulli", "position_mnl"),
+        "how a viewer chooses from the slate, or nothing",
     )
     drift: str = choice(
         "smooth", ("none", "smooth", "recsim"), "how interests move: not at all, towards styles watched, or as in RecSim"

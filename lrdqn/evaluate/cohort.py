@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
+from lrdqn.evaluate.slate_figures import Pages, figures_of, no_pages, page_metrics
 from lrdqn.evaluate.summary import GROUPS
 from lrdqn.types import Env, Policy, PyTree, TimeStep, View
 
@@ -35,6 +36,8 @@ class Outcome(NamedTuple):
     """Impressions of streamers who were new."""
     group: Int[Array, "P N"]
     """Place in ``GROUPS`` by what lies behind the viewer, -1 where the environment does not tell."""
+    pages: Pages | None = None
+    """``None`` where actions are no slates."""
 
 
 class Players(NamedTuple):
@@ -77,14 +80,15 @@ def make_players(groups: tuple[tuple[Policy, int], ...]) -> Players:
     return Players(sum(counts), decide, remember)
 
 
-def nothing_yet(shape: tuple[int, ...]) -> Outcome:
+def nothing_yet(shape: tuple[int, ...], pages: Pages | None = None) -> Outcome:
     """The outcome before the first step."""
     zero = jnp.zeros(shape)
-    return Outcome(zero, zero, zero, zero, zero, jnp.zeros(shape, bool), zero, jnp.full(shape, -1, jnp.int32))
+    return Outcome(zero, zero, zero, zero, zero, jnp.zeros(shape, bool), zero, jnp.full(shape, -1, jnp.int32), pages)
 
 
-def added(outcome: Outcome, alive: Any, t: TimeStep) -> tuple[Outcome, Any]:
-    """What one step adds for the sessions that have not ended yet, and which of them go on; arrays of jax or of NumPy."""
+def added(outcome: Outcome, alive: Any, t: TimeStep, page: Pages | None = None) -> tuple[Outcome, Any]:
+    """What one step, and the page that led to it, add for the sessions that have not ended yet, and which of them go on; arrays
+    of jax or of NumPy."""
     live = alive.astype("float32")
     made = live if t.pending is None else live * t.pending.complete
     total = Outcome(
@@ -97,6 +101,7 @@ def added(outcome: Outcome, alive: Any, t: TimeStep) -> tuple[Outcome, Any]:
         newcomers=outcome.newcomers + live * t.info.get("newcomers", 0.0),
         # the first step tells it, and it stays
         group=outcome.group + (outcome.group < 0) * (t.info.get("cohort", -1) + 1),
+        pages=jax.tree.map(lambda total, x: total + live * x, outcome.pages, page),
     )
     return total, alive & ~(t.terminated | t.truncated)
 
@@ -125,6 +130,8 @@ def make_cohort(
     """
     players = make_players(groups)
     shape = (players.total, env.spec.sessions)
+    look = figures_of(env.spec)
+    figures = None if look is None else jax.vmap(look, in_axes=(0, None, 0, 0))
 
     def spread(tree: PyTree) -> PyTree:
         return jax.tree.map(lambda x: jnp.broadcast_to(x, (players.total, *x.shape)), tree)
@@ -133,14 +140,16 @@ def make_cohort(
         reset_key, env_key, act_key = jax.random.split(key, 3)
         catalogue = env.catalogue(world)
         env_state, obs = env.reset(reset_key, world)
-        start = _Progress(jnp.int32(0), spread(env_state), spread(obs), states, jnp.ones(shape, bool), nothing_yet(shape))
+        nothing = nothing_yet(shape, no_pages(env.spec, shape))
+        start = _Progress(jnp.int32(0), spread(env_state), spread(obs), states, jnp.ones(shape, bool), nothing)
 
         def body(p: _Progress) -> _Progress:
             view = View(p.obs, catalogue, (p.env, world))
             actions, states = players.decide(p.policies, view, jax.random.fold_in(act_key, p.step))
             step_key = jax.random.fold_in(env_key, p.step)
             env_state, t = jax.vmap(env.step, in_axes=(None, 0, 0, None))(step_key, p.env, actions, world)
-            outcome, alive = added(p.outcome, p.alive, t)
+            page = None if figures is None or t.taken is None else figures(p.obs, catalogue, actions, t.taken)
+            outcome, alive = added(p.outcome, p.alive, t, page)
             return _Progress(p.step + 1, env_state, t.obs, players.remember(states, t), alive, outcome)
 
         def unfinished(p: _Progress) -> Array:
@@ -166,9 +175,11 @@ def per_seed(outcome: Any) -> dict[str, Any]:
     """Mean over the cohort, keeping leading axes: ``{metric: [..., P]}`` for an ``Outcome`` of host arrays ``[..., P, N]``.
 
     Where viewers are told apart, each metric also by group of viewers, ``return/cold`` and so on (NaN where a seed's cohort has
-    none of them), and the share of impressions that went to new streamers, ``new_streamers``.
+    none of them), and the share of impressions that went to new streamers, ``new_streamers``. Where actions are slates, also
+    what their pages were like (``slate_figures``).
     """
     figures = {name: getattr(outcome, field).mean(-1) for name, field in METRICS.items()}
+    figures |= page_metrics(outcome.pages, outcome.length, outcome.clicks, outcome.quality)
     if (outcome.group < 0).any():
         return figures
     figures["new_streamers"] = outcome.newcomers.sum(-1) / np.maximum(outcome.length.sum(-1), 1)

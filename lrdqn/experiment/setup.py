@@ -15,6 +15,7 @@ from lrdqn import build
 from lrdqn.config import TrainRun
 from lrdqn.envs.live import SIM_VERSION
 from lrdqn.evaluate.cohort import METRICS, Outcome, joined, per_seed
+from lrdqn.evaluate.slate_figures import PAGE_METRICS
 from lrdqn.evaluate.summary import CENSORED, LEARNED, MYOPIC, summarise
 from lrdqn.experiment.debugging import checked, plan_for
 from lrdqn.experiment.devices import fetch, seed_keys, seed_sharding
@@ -77,7 +78,7 @@ class Experiment:
         self.sessions: list[HostedLoop | HostedEvaluator] = []
         self.learned = build.build_learned(config.agent, self.network, self.env.spec, choice)
         self.judge = build.build_env(config.env, evaluate.sessions)
-        self.baselines = build.build_baselines(self.judge, getattr(config.env, "idle", None))
+        self.baselines = build.build_baselines(self.judge, config.env)
         if evaluate.references:
             self.baselines |= build.build_references(config.env)
         self.hypers: Hypers = self.place(build.build_hypers(config, [x.point for x in self.learners]))
@@ -213,7 +214,8 @@ class Experiment:
                 row = {"seed": seed, "policy": policy, "gamma": point[GAMMA]}
                 row |= {key: value for key, value in point.items() if key != GAMMA}
                 row |= {"env_steps": env_steps, "seconds": round(seconds, 3)}
-                row |= {metric: float(figures[metric][seed, g]) for metric in METRICS}
+                shown = (metric for metric in (*METRICS, *PAGE_METRICS) if metric in figures)
+                row |= {metric: float(figures[metric][seed, g]) for metric in shown}
                 row["valid"] = row["censored"] == 0.0
                 row |= {name: float(value[seed, g]) for name, value in extra.items()}
                 yield row

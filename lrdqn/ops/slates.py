@@ -53,6 +53,12 @@ def best(scores: Float[Array, "B C"], mask: Bool[Array, "B C"], k: int) -> Int[A
     return jax.lax.top_k(masked(scores, mask), k)[1].astype(jnp.int32)
 
 
+def first_mentions(slate: Int[Array, "*B k"]) -> Bool[Array, "*B k"]:
+    """Which places of a slate are no repetition of an earlier one: what is on offer is shown once."""
+    same = slate[..., :, None] == slate[..., None, :]
+    return ~jnp.any(jnp.tril(same, -1), axis=-1)
+
+
 def random_slate(u: Float[Array, "B k"], mask: Bool[Array, "B C"]) -> Int[Array, "B k"]:
     """Uniform over the ordered slates of what is on offer, from one uniform in [0, 1) per place.
 

@@ -237,6 +237,15 @@ def test_policies_give_slates_that_the_environment_takes(task: str, slate: int) 
     env = build.build_env(config, 4)
     state, obs = jax.eval_shape(env.reset, jax.random.key(0), ())
     assert "random" in build.build_baselines(env)
+    shown = build.build_baselines(env, config)
+    assert (
+        list(shown)
+        == {
+            "interest_evolution": ["random", "myopic_topk", "myopic_greedy", "static_ranking", "renewal_exact"],
+            "interest_exploration": ["random", "myopic_topk", "myopic_greedy"],
+            "long_term_satisfaction": ["random", "clickbait_0", "clickbait_0.5", "clickbait_1"],
+        }[task]
+    )
     for policy in build.build_slates(config).values():
         own = jax.eval_shape(policy.init, jax.random.key(0))
         action, _ = jax.eval_shape(policy.act, own, View(obs, env.catalogue(())), jax.random.key(0))

@@ -25,7 +25,7 @@ def test_cohort_equals_a_walk_through_the_sessions(scene: tuple) -> None:
     policy, key = make_content(), jax.random.key(7)
     got = jax.jit(make_cohort(env, ((policy, 2),)))(((),), world, key)
     assert set(np.asarray(got.group[0])) <= {0, 1, 2}
-    for field in got:
+    for field in jax.tree.leaves(got):
         np.testing.assert_array_equal(np.asarray(field)[0], np.asarray(field)[1])  # common random numbers: a twin ties exactly
 
     reset_key, env_key, act_key = jax.random.split(key, 3)

@@ -12,7 +12,7 @@ import scipy.optimize
 import scipy.stats
 from oracles.recsim import best_slate, slate_worth
 
-from lrdqn.ops.slates import OPTIMISERS, best, exact, greedy, random_slate, slate_value, top_k
+from lrdqn.ops.slates import OPTIMISERS, best, exact, first_mentions, greedy, random_slate, slate_value, top_k
 
 V, Q = [1.0, 0.8, 0.3, 1.9, 0.1, 1.2], [2.0, 5.0, 9.0, 1.5, 10.0, 3.0]
 
@@ -114,3 +114,9 @@ def test_best_leaves_out_what_is_not_on_offer() -> None:
     scores = batch([5.0, 1.0, float("nan"), 3.0, -jnp.inf])
     offered = jnp.array([[False, True, False, True, True]])
     np.testing.assert_array_equal(best(scores, offered, 3), [[3, 1, 4]])
+
+
+def test_a_place_that_is_named_again_is_no_first_mention() -> None:
+    slates = jnp.array([[4, 1, 4, 4], [0, 1, 2, 3], [2, 2, 0, 0]])
+    np.testing.assert_array_equal(first_mentions(slates), [[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 1, 0]])
+    np.testing.assert_array_equal(first_mentions(jnp.array([[7]])), [[1]])

@@ -54,6 +54,9 @@ def choice(model: str, utility: list[float], shown: list[bool]) -> list[float]:
     if model == "proportional":
         mass = [max(0.0, x + 3) if s else 0.0 for x, s in zip(logit, shown, strict=True)]
         return [m / (3 + sum(mass)) for m in mass]
+    if model == "position_mnl":
+        mass = [0.85**rank * math.exp(x) if s else 0.0 for rank, (x, s) in enumerate(zip(logit, shown, strict=True))]
+        return [m / (1 + sum(mass)) for m in mass]
     found, going_on = [], 1.0
     for rank, (x, s) in enumerate(zip(logit, shown, strict=True)):
         look = 1.0 if model == "bernoulli" else 0.85**rank

@@ -97,10 +97,14 @@ def logits(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserL
     return jnp.where(shown, law.click_bias + law.click_slope * utility, -jnp.inf)
 
 
+def against_nothing(ends: Float[Array, "*N K"]) -> Float[Array, "*N K"]:
+    """``exp(e_i) / (1 + sum_j exp(e_j))``."""
+    return jax.nn.softmax(jnp.concatenate([ends, jnp.zeros_like(ends[..., :1])], axis=-1), axis=-1)[..., :-1]
+
+
 def multinomial_logit(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
     """``P(i) = exp(l_i) / (1 + sum_j exp(l_j))``; for K = 1 this is ``sigmoid(l)``. Source: SIMULATOR section 4, ``mnl``."""
-    ends = logits(utility, shown, law)
-    return jax.nn.softmax(jnp.concatenate([ends, jnp.zeros_like(ends[..., :1])], axis=-1), axis=-1)[..., :-1]
+    return against_nothing(logits(utility, shown, law))
 
 
 def proportional(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
@@ -115,6 +119,15 @@ def proportional(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law:
 def attention(like: Float[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
     """``decay^rank``: how likely each place is looked at (position-based model; Richardson et al. 2007)."""
     return law.position_decay ** jax.lax.broadcasted_iota(jnp.float32, like.shape, like.ndim - 1)
+
+
+def position_multinomial(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
+    """``P(i) = a_i exp(l_i) / (1 + sum_j a_j exp(l_j))`` with attention ``a = decay^rank``: ``mnl`` where places differ.
+
+    A ratio of weights as ``mnl`` is, so that a slate's worth can be taken apart. Source: Abeliuk et al. 2016, "Assortment
+    optimization under a multinomial logit model with position bias and social influence", 4OR 14.
+    """
+    return against_nothing(logits(utility, shown, law) + jnp.log(attention(utility, law)))
 
 
 def exponential_cascade(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
@@ -139,5 +152,18 @@ CHOICE_MODELS: dict[str, ChoiceModel] = {
     "cascade": exponential_cascade,
     "pbm": position_based,
     "bernoulli": independent,
+    "position_mnl": position_multinomial,
 }
 """By ``env.choice_model``."""
+
+
+def odds(
+    chances_of: ChoiceModel, utility: Float[Array, "N C"], shown: Bool[Array, "N C"], law: UserLawConfig
+) -> Float[Array, "N C"]:
+    """``v = p / (1 - p)``, p being the chance of a stream that is shown alone: its weight against 1 for "nothing".
+
+    What slate optimisers work with (``ops.slates``). Exact for the models that are ratios of weights, up to what places add
+    (``mnl``, ``proportional``, ``position_mnl``); for those that go down the page, the nearest such model.
+    """
+    alone = chances_of(utility[..., None], shown[..., None], law)[..., 0]
+    return alone / jnp.maximum(1 - alone, 1e-6)

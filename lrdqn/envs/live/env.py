@@ -22,6 +22,7 @@ from lrdqn.envs.live.signals import SIGNAL_HAZE, SIGNALS
 from lrdqn.envs.live.viewer import arrive, come_back, leaves, live_through, return_probability
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.ops.choice import choose
+from lrdqn.ops.slates import first_mentions
 from lrdqn.types import Catalogue, Env, EnvSpec, LiveObs, TimeStep
 
 
@@ -85,7 +86,8 @@ def end_user(return_elapsed: float, max_sessions: int) -> EndRule:
 def make_live(config: LiveConfig, sessions: int) -> Env:
     """Build the live world for ``sessions`` viewers that step together.
 
-    One step is one recommendation request. The action is the place of a candidate, ``[N]`` (or a slate of places ``[N, K]``).
+    One step is one recommendation request. The action is the place of a candidate, ``[N]``, or a slate of places ``[N, K]``,
+    top first; one that is not on offer, or is named again, shows nothing.
     ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the day, ``cohort`` of the viewer (0
     cold, 1 warm, 2 active), ``newcomers`` (share of what was shown), ``clicked``, ``stayed``, ``stream_ended``, ``left`` (the
     app), ``impatient`` (left for that reason), ``returned``, ``seconds``, ``gifts``, ``spent``, and ``gifts_by_price`` ``[N,
@@ -153,7 +155,7 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         streamers, rooms = shown(offered.streamer), shown(offered.room)
         nothing = params.streamers.popularity.shape[0] - 1
         look = appeal(before, streamers, rooms, params)
-        there = shown(offered.mask) & (streamers != nothing)
+        there = shown(offered.mask) & (streamers != nothing) & first_mentions(slate)
         clicked, place = choose(draws.click, chances_of(look.utility, there, params.law))
 
         def of_clicked(x: Array) -> Array:

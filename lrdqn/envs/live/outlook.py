@@ -7,6 +7,7 @@ put through the world's own laws. Everything else is a probability in closed for
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.special import ndtri
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from lrdqn.config import LiveConfig
-from lrdqn.envs.live.choice import CHOICE_MODELS, appeal
+from lrdqn.config import LiveConfig, UserLawConfig
+from lrdqn.envs.live.choice import CHOICE_MODELS, ChoiceModel, appeal, odds
 from lrdqn.envs.live.engagement import (
     Engagement,
     reaction_factor,
@@ -77,6 +78,13 @@ def mean_gift_value(rate: np.ndarray, share: np.ndarray) -> np.ndarray:
     return np.array([np.exp(n * np.log(r) - r - log_factorial) @ value for r in rate])
 
 
+@functools.cache
+def gift_values(price_tilt: float) -> np.ndarray:
+    """``mean_gift_value`` over ``RANKS`` and ``GIFT_RATES``: a second's work that every outlook of a world shares."""
+    by_rank = np.asarray(price_shares(jnp.asarray(RANKS, jnp.float32), jnp.float32(price_tilt)))
+    return np.stack([mean_gift_value(GIFT_RATES, share) for share in by_rank]).astype(np.float32)
+
+
 def interpolate(table: Float[Array, "R M"], rank: Float[Array, "..."], rate: Float[Array, "..."]) -> Float[Array, "..."]:
     """``table`` over ``RANKS`` and ``GIFT_RATES`` at points between: linear in the rank and in the log of the rate.
 
@@ -95,7 +103,49 @@ def interpolate(table: Float[Array, "R M"], rank: Float[Array, "..."], rate: Flo
     return ((1 - down) * upper + down * lower) * jnp.minimum(rate / GIFT_RATES[0], 1.0)
 
 
-def make_outlook(config: LiveConfig) -> Callable[[LiveState, LiveParams], Outlook]:
+class Prospects(NamedTuple):
+    """What a page is made of: how much each candidate draws, what its watch leads to, and what choosing nothing does."""
+
+    weight: Float[Array, "N C"]
+    """Against 1 for "nothing" (``choice.odds``)."""
+    watched: Outlook
+    """Given that the candidate is the one that is watched."""
+    nothing: Outlook
+    """Given that nothing is, ``[N]``."""
+
+
+def make_prospects(config: LiveConfig) -> Callable[[LiveState, LiveParams], Prospects]:
+    """Build ``prospects(state, params)``, for pages of any length.
+
+    Args:
+        config: as of ``make_outlook``.
+    """
+    chances_of = CHOICE_MODELS[config.choice_model]
+    watched, passed = make_outlook(config, _always), make_outlook(config, _never)
+
+    def prospects(state: LiveState, params: LiveParams) -> Prospects:
+        viewer, offered = state
+        there = offered.mask & (offered.streamer != params.streamers.popularity.shape[0] - 1)
+        utility = appeal(viewer, offered.streamer, offered.room, params).utility
+        # the same for whatever is passed by; zeros stand where nothing is on offer
+        on_offer = jnp.argmax(offered.mask, axis=1)[:, None]
+        nothing = [jnp.take_along_axis(x, on_offer, axis=1)[:, 0] for x in passed(state, params)]
+        return Prospects(odds(chances_of, utility, there, params.law), watched(state, params), Outlook(*nothing))
+
+    return prospects
+
+
+def _always(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
+    del law
+    return shown.astype(utility.dtype)
+
+
+def _never(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
+    del shown, law
+    return jnp.zeros_like(utility)
+
+
+def make_outlook(config: LiveConfig, choice: ChoiceModel | None = None) -> Callable[[LiveState, LiveParams], Outlook]:
     """Build ``outlook(state, params)`` for slates of one.
 
     ``E[x | offer i] = P(click) sum_k (P(stay) x(engaged_k) + P(bounce) x(bounced_k)) / K + P(no click) x(nothing)`` with the K
@@ -103,12 +153,12 @@ def make_outlook(config: LiveConfig) -> Callable[[LiveState, LiveParams], Outloo
 
     Args:
         config: the world's config: whether a return is rewarded.
+        choice: P(click) of each candidate alone; ``None`` takes the world's own model.
 
     Source: DESIGN's privileged references (SIMULATOR's header).
     """
-    rewarded, chances_of = config.episode == "session", CHOICE_MODELS[config.choice_model]
-    by_rank = np.asarray(price_shares(jnp.asarray(RANKS, jnp.float32), jnp.float32(config.law.price_tilt)))
-    values = np.stack([mean_gift_value(GIFT_RATES, share) for share in by_rank]).astype(np.float32)
+    rewarded, chances_of = config.episode == "session", choice or CHOICE_MODELS[config.choice_model]
+    values = gift_values(config.law.price_tilt)
 
     def outlook(state: LiveState, params: LiveParams) -> Outlook:
         viewer, offered = state

@@ -22,6 +22,7 @@ from lrdqn.envs.live.tick.watch import budget_of
 from lrdqn.envs.live.viewer import leaves, live_through, rest, return_probability
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.ops.choice import choose
+from lrdqn.ops.slates import first_mentions
 
 
 class Rules(NamedTuple):
@@ -79,7 +80,7 @@ def begin(
         return jnp.take_along_axis(x, slate, axis=1)
 
     nothing = params.streamers.popularity.shape[0] - 1
-    there = shown(candidates.mask) & (shown(candidates.streamer) != nothing)
+    there = shown(candidates.mask) & (shown(candidates.streamer) != nothing) & first_mentions(slate)
     streamers = jnp.where(there, shown(candidates.streamer), nothing)
     look = look_at(session, streamers, audience, params, config)
     clicked, place = choose(u.click, chances_of(look.utility, there, params.law))

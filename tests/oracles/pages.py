@@ -1,0 +1,44 @@
+"""What a page is like, in plain NumPy: one session, pair by pair."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def diversity(content: Sequence[np.ndarray]) -> float | None:
+    """One minus the mean cosine of all pairs of what is shown."""
+    pairs = list(itertools.combinations(content, 2))
+    if not pairs:
+        return None
+    return 1 - float(np.mean([cosine(x, y) for x, y in pairs]))
+
+
+def cosine(x: np.ndarray, y: np.ndarray) -> float:
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    size = np.linalg.norm(x) * np.linalg.norm(y)
+    return float(x @ y / size) if size > 0 else 0.0
+
+
+def page(
+    slate: Sequence[int], ids: Sequence[int], mask: Sequence[bool], nobody: int | None, content: np.ndarray,
+    kinds: Sequence[int], history: Sequence[int] | None, taken: int,
+) -> dict[str, float]:  # fmt: skip
+    """What one page adds to the sums; ``content`` and ``kinds`` are by id."""
+    shown: list[int] = []
+    for i, place in enumerate(slate):
+        if mask[place] and place not in slate[:i] and ids[place] != nobody:
+            shown.append(ids[place])
+    unlike = diversity([content[x] for x in shown])
+    found = {
+        "place": taken + 1.0 if taken < len(slate) else 0.0,
+        "top": float(taken == 0),
+        "several": float(unlike is not None),
+        "diversity": unlike or 0.0,
+        "coverage": len({kinds[x] for x in shown}) / len(slate),
+    }
+    if history is not None:
+        found["novelty"] = sum(x not in history for x in shown) / max(len(shown), 1)
+    return found
