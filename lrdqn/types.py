@@ -127,6 +127,11 @@ class EnvSpec(NamedTuple):
     """Every step is a decision; where it is not, ``TimeStep.pending`` says which decisions came to their end."""
 
     @property
+    def answers(self) -> bool:
+        """Whether actions are slates to choose from, of which each step tells what was taken (``TimeStep.taken``)."""
+        return self.whole_steps and (self.slate > 1 or self.observation == "documents")
+
+    @property
     def obs_size(self) -> int:
         """Numbers in one array observation."""
         return math.prod(self.obs_shape)

@@ -20,9 +20,9 @@ import rows  # pyright: ignore[reportMissingImports]
 
 SENSITIVITIES = (0.01, 0.02, 0.05, 0.1, 0.2)
 WORDS = (
-    "env=recsim env.task=long_term_satisfaction env.slate=1 env.memory=[0.7,1] agent=double_dqn replay=uniform "
-    "agent.reward_scale=0.01 agent.learning_rate_decay=0.98 network.hidden=[64,32] replay.capacity=65536 "
-    "train.env_steps=262144 evaluate.sessions=500 evaluate.cohorts=1"
+    "env=recsim env.task=long_term_satisfaction env.slate=1 env.memory=[0.7] agent=double_dqn replay=uniform "
+    "agent.gamma=0.9 agent.reward_scale=0.01 agent.learning_rate_decay=0.98 network.hidden=[64,32] network.head=dueling "
+    "replay.capacity=131072 train.env_steps=524288 evaluate.sessions=500 evaluate.cohorts=1"
 )
 POLICIES = ("learned", "myopic", "clickbait_0", "clickbait_0.5", "clickbait_1", "random")
 
