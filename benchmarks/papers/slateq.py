@@ -123,9 +123,7 @@ def last_quarter(folder: Path) -> list[float]:
     return returns[steps > 0.75 * steps[-1]].mean(0).tolist()
 
 
-def measured(
-    name: str, per_seed: Sequence[float], metric: str, of: dict[str, Any], bounds: tuple[float, float]
-) -> dict[str, Any]:
+def measured(name: str, per_seed: Sequence[float], metric: str, of: Record, bounds: tuple[float, float]) -> Record:
     """A row of the result files; ``bounds`` are of its mean."""
     interval = bootstrap_mean(np.asarray(per_seed))
     low, mean, high = (round(x, 4) for x in (interval.low, interval.mean, interval.high))
@@ -135,9 +133,7 @@ def measured(
             "bounds": words, "verdict": verdict, "per_seed": [round(x, 3) for x in per_seed], **of}  # fmt: skip
 
 
-def figures(
-    name: str, row: str, policy: dict[str, Any], known: tuple[Any, ...], common: dict[str, Any]
-) -> list[dict[str, Any]]:
+def figures(row: str, policy: Record, known: tuple[Any, ...], common: Record) -> list[Record]:
     """Return and quality of one policy."""
     published, quality, low, high = known
     found = [measured(row, policy["return"]["per_seed"], "return", common | {"published": published}, (low, high))]

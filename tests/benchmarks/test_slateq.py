@@ -1,0 +1,87 @@
+"""Rows, bounds and headline of SlateQ's table, from files made by hand (``benchmarks/papers/slateq.py``)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+PAPERS = Path(__file__).resolve().parents[2] / "benchmarks" / "papers"
+sys.path[:0] = [str(PAPERS), str(PAPERS.parent)]
+
+import slateq  # noqa: E402
+
+from lrdqn.cli.launch import CONF  # noqa: E402
+from lrdqn.config import TrainRun, freeze, register_schemas  # noqa: E402
+
+
+def entry(*per_seed: float) -> dict[str, Any]:
+    return {"return": {"per_seed": list(per_seed)}, "quality": {"per_seed": [0.1 * x for x in per_seed]}}
+
+
+def made(folder: Path, name: str, late: tuple[float, float], **policies: dict[str, Any]) -> None:
+    """A run folder of two seeds and eight points of the curve, the last two of which lie in the last quarter."""
+    lines = [
+        {"policy": "learned", "seed": s, "env_steps": 100 * k, "return": late[s] + (2 * k - 15 if k > 6 else -99)}
+        for k in range(9)
+        for s in (0, 1)
+    ]
+    (folder / name).mkdir()
+    (folder / name / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (folder / name / "summary.json").write_text(json.dumps({"seconds": 9.0, "policies": policies}))
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> list[dict[str, Any]]:
+    known = {"random": entry(160, 161), "static_ranking": entry(264, 264), "renewal_exact": entry(280, 282)}
+    made(tmp_path, "ql_gt_gs", (173, 175), learned=entry(172, 176), **known)
+    made(tmp_path, "null_memory_double_gs", (270, 272), learned=entry(250, 252), **known)
+    made(tmp_path, "cascade_ql_tt_ts", (166, 166), learned=entry(166, 167), random=entry(158, 160))
+    given = argparse.Namespace(out=tmp_path, seeds=2, steps=None)
+    return slateq.result_rows(given, ["ql_gt_gs", "null_memory_double_gs", "cascade_ql_tt_ts"])
+
+
+def of(found: list[dict[str, Any]], name: str, metric: str = "return") -> dict[str, Any]:
+    (row,) = (r for r in found if r["name"] == name and r["metric"] == metric)
+    return row
+
+
+def test_every_policy_of_a_world_comes_once_with_its_bounds(found: list[dict[str, Any]]) -> None:
+    assert (of(found, "random")["published"], of(found, "random")["verdict"]) == (159.2, "PASS")
+    assert of(found, "cascade_random")["published"] == 159.9
+    assert of(found, "cascade_random")["verdict"] == "-", "the bounds of another world say nothing"
+    assert (of(found, "ql_gt_gs")["mean"], of(found, "ql_gt_gs")["verdict"]) == (174, "PASS")
+    assert of(found, "ql_gt_gs", "quality of clicks")["published"] == -0.3772
+    assert of(found, "null_memory_double_gs")["verdict"] == "FAIL", "251 is below the static ranking"
+
+
+def test_the_headline_is_of_the_last_quarter_of_training(found: list[dict[str, Any]]) -> None:
+    """Points at 700 and 800 of 800 steps: 270 - 1 and 270 + 1 for the first seed."""
+    late = of(found, "null_memory_double_gs", "return, last quarter of training")
+    assert late["per_seed"] == [270, 272]
+    share = of(found, "null_memory_double_gs / renewal_exact", "share, last quarter of training")
+    assert share["mean"] == pytest.approx(271 / 281, abs=1e-4)
+    assert share["verdict"] == "PASS"
+    above = of(found, "null_memory_double_gs - static_ranking", "return, last quarter of training")
+    assert (above["mean"], above["verdict"]) == (7, "PASS")
+
+
+def test_the_table_has_a_line_per_policy_and_every_seed(found: list[dict[str, Any]]) -> None:
+    text = slateq.table(found)
+    assert "| ql_gt_gs | 172.9, -0.3772 | 174 [172, 176] | 17.4 [17.2, 17.6] | 174 [173, 175] | 165 to 178 | PASS |" in text
+    assert "- null_memory_double_gs, return, last quarter of training: 270, 272" in text
+
+
+@pytest.mark.parametrize("name", slateq.ROWS)
+def test_every_row_is_a_run_that_can_be_asked_for(name: str) -> None:
+    register_schemas()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        words = ["experiment=recsim", *slateq.ROWS[name].words.split()]
+        config = freeze(TrainRun, compose("train", overrides=words))
+    assert config.agent.slate.null_value == ("null" in name or name == "wide_full_slate")
+    assert (config.env.memory == ()) == ("memory" not in name)
