@@ -12,7 +12,9 @@ from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
 UNITS = {"return": "reward per session", "watch_minutes": "minutes per session", "session_length": "decisions per session",
-         "clicks": "clicks per session", "new_streamers": "share of impressions"}  # fmt: skip
+         "clicks": "clicks per session", "new_streamers": "share of impressions", "ctr": "clicks per page",
+         "taken_place": "mean place of clicks, 1 = top", "taken_top": "share of clicks", "quality": "per click",
+         "diversity": "1 - mean cosine on a page", "coverage": "kinds on a page / K", "novelty": "share of a page"}  # fmt: skip
 
 
 def commit() -> str:

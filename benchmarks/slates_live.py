@@ -18,7 +18,7 @@ import rows
 
 WORLDS = {"mnl": "env.choice_model=mnl", "pbm": "env.choice_model=pbm"}
 LEARNERS = {
-    "slateq": "agent=slateq",
+    "slateq": "agent=slateq evaluate.references=true",
     "slateq_without_null": "agent=slateq agent.slate.null_value=false",
     "slateq_sarsa": "agent=slateq_sarsa",
     "slateq_topk": "agent=slateq agent.slate.fill=topk",
@@ -34,7 +34,7 @@ def main() -> None:
     found, lines = [], ["| world | policy | return | watch (min) | page clicks |", "|---|---|---|---|---|"]
     for world, where in WORLDS.items():
         for name, learner in LEARNERS.items():
-            words = ["env.slate=3", *where.split(), *learner.split(), f"train.seeds={given.seeds}"]
+            words = ["env.slate=3", *where.split(), *learner.split(), "train.myopic=false", f"train.seeds={given.seeds}"]
             summary = launch.train(words, given.out / f"{world}_{name}")
             made = rows.summary_rows(f"{world}/{name}", summary, f"lrdqn train {' '.join(words)}", summary["seconds"])
             found += [row for row in made if "/" not in row["metric"]]
