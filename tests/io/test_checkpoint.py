@@ -14,7 +14,7 @@ import pytest
 
 from lrdqn.config import InputError
 from lrdqn.io import checkpoint
-from lrdqn.io.checkpoint import load_policy, save_checkpoint, saved_steps, set_aside_after
+from lrdqn.io.checkpoint import load_policy, load_state, save_checkpoint, saved_steps, set_aside_after
 
 PARAMS = {
     "torso": {
@@ -53,6 +53,16 @@ def test_newest_step_is_loaded_two_are_kept_none_is_overwritten(tmp_path):
     assert load_policy(tmp_path)[0]["w"].tolist() == [[100.0]]
 
 
+def test_a_state_with_an_array_of_no_element_comes_back_as_it_was(tmp_path):
+    """Documents without features have such arrays in replay; Orbax alone refuses them."""
+    state = {"features": jnp.zeros((2, 4, 0)), "reward": jnp.arange(8.0).reshape(2, 4), "ids": jnp.zeros((0, 3), jnp.int8)}
+    save_checkpoint(tmp_path, PARAMS, {}, step=1, state=state)
+    template = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state)
+    found = load_state(tmp_path, 1, template)
+    assert bits(found) == bits(state)
+    assert all(found[name].sharding == state[name].sharding for name in state)
+
+
 def test_a_policy_sharded_over_two_devices_opens_on_one(tmp_path):
     save = (
         "import jax, numpy as np; from pathlib import Path; from jax.sharding import AxisType, NamedSharding, PartitionSpec;"
@@ -63,7 +73,7 @@ def test_a_policy_sharded_over_two_devices_opens_on_one(tmp_path):
         f"save_checkpoint(Path({str(tmp_path)!r}), {{'w': jax.device_get(x)}}, {{}}, 0, state={{'w': x}})"
     )
     load = (
-        "import jax, numpy as np; from lrdqn.io.checkpoint import load_policy; assert jax.device_count() == 1;"
+        "import jax, numpy as np; from lrdqn.io.checkpoint import load_policy, load_state; assert jax.device_count() == 1;"
         f"w = load_policy({str(tmp_path)!r})[0]['w']; assert w.tolist() == [[[0, 1, 2, 3]], [[4, 5, 6, 7]]]"
     )
     for count, code in ((2, save), (1, load)):

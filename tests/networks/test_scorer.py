@@ -13,6 +13,7 @@ from lrdqn.baselines import make_content
 from lrdqn.config import NetworkConfig
 from lrdqn.envs.live import make_live
 from lrdqn.networks import make_mlp, make_scorer
+from lrdqn.networks.offers import with_nothing
 from lrdqn.networks.scorer import Shapes
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import make_expected
@@ -48,6 +49,19 @@ def test_value_equals_apply_at_the_action(scene: tuple) -> None:
         np.testing.assert_allclose(
             network.value(trained, obs, action, catalogue, None)[:, 0], q[:, place], rtol=2e-5, atol=2e-6
         )
+
+
+def test_nothing_is_scored_as_the_empty_item_and_moves_no_other_score(scene: tuple) -> None:
+    """The last candidate is row S of the catalogue; it differs from every stream on offer."""
+    network, _, trained, obs, catalogue = scene
+    wide = with_nothing(obs, catalogue)
+    assert (np.asarray(wide.candidates)[:, -1] == catalogue.identity.shape[0] - 1).all()
+    assert np.asarray(wide.mask)[:, -1].all()
+    q, own = (np.asarray(network.apply(trained, x, catalogue, None).q) for x in (wide, obs))
+    np.testing.assert_allclose(q[:, :-1], own, rtol=2e-5, atol=2e-6)
+    assert (np.abs(own - q[:, -1:])[np.asarray(obs.mask)] > 1e-5).all()
+    last = jnp.full(32, q.shape[1] - 1)
+    np.testing.assert_allclose(network.value(trained, wide, last, catalogue, None)[:, 0], q[:, -1], rtol=2e-5, atol=2e-6)
 
 
 def test_scores_follow_a_permutation_of_the_candidates(scene: tuple) -> None:
