@@ -63,7 +63,7 @@ BAD = {
     "agent=slateq env.clock=tick": "env.clock=tick: does not tell agent=slateq what was taken; must be decision",
     "agent.target=sarsa": "agent.target=sarsa: is a rule of agent=slateq; use expected_sarsa",
     "agent=full_slate network=scorer": "network=scorer: agent=full_slate has one output per slate; use network=mlp",
-    "agent=full_slate env.slate=8": "env.candidates=16: 12870 slates of 8 of them",
+    "agent=full_slate env.candidates=20 env.slate=8": "env.candidates=20: 125970 slates of 8 of them; must not be more than",
     "env.discount_unit=hours:1": "env.discount_unit=hours:1: must be `decision` or `minutes:X` with X > 0",
     "env.population=/no/such": "env.population=/no/such: no such folder",
     "env=probe network=scorer": "network=scorer: env=probe has a fixed set of actions",
