@@ -1,6 +1,6 @@
 """Why the learner stands below the policies that see the truth: the default run with one thing better at a time.
 
-    python benchmarks/distance_live.py --out runs/distance [--seeds 10] [--only full,wide]
+    python benchmarks/distance_live.py --out runs/distance [--seeds 10] [--only sight,wide]
 
 Each row is one ``lrdqn train ...`` on the default run's worlds and session starts: more in sight, a wider network, another
 reading of the watch sequence, longer training, another discount or unit of it. Writes ``benchmarks/results/distance_live.json``
@@ -32,9 +32,9 @@ VARIANTS = {
     "gru": ("reads the watch sequence by a GRU", "history=gru"),
     "attention": ("reads it by attention", "history=attention"),
     "long": ("trains four times as long", "train.env_steps=655360"),
-    "discount .97": ("looks further ahead", "agent.gamma=0.97"),
+    "discount": ("looks further ahead", "agent.gamma=0.97"),
     "minutes": ("discounts minutes and not decisions: .9 per 2", "env.discount_unit=minutes:2"),
-    "sight, long": ("sees the truth and trains four times as long", "env.obs=full train.env_steps=655360"),
+    "sight and length": ("sees the truth and trains four times as long", "env.obs=full train.env_steps=655360"),
 }
 PRIVILEGED = ("oracle_myopic", "oracle_planner")
 
@@ -51,7 +51,7 @@ def privileged() -> dict[str, dict[str, Any]]:
 def measured(name: str, given: argparse.Namespace, base: list[float] | None) -> tuple[list[dict[str, Any]], list[float]]:
     """Rows of one variant, and its return seed by seed."""
     words = [*VARIANTS[name][1].split(), f"train.seeds={given.seeds}"]
-    summary = launch.train(words, given.out / name.replace(" ", "_").replace(",", ""))
+    summary = launch.train(words, given.out / name.replace(" ", "_"))
     common = {"command": f"lrdqn train {' '.join(words)}", "commit": rows.commit(), "device": rows.device(),
               "seconds": round(summary["seconds"], 1), "n": given.seeds}  # fmt: skip
     own = {policy: summary["policies"][policy]["return"]["per_seed"] for policy in ("learned", "myopic")}
@@ -87,17 +87,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for the run folders")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--only", default="", help="variants, separated by commas, beside the default run")
+    parser.add_argument("--only", default="", help="variants, separated by commas; the rows of others stay")
     given = parser.parse_args()
     names = [n for n in given.only.split(",") if n] or list(VARIANTS)
     if unknown := set(names) - set(VARIANTS):
         parser.error(f"no such variant: {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}")
-    found, base = measured("default", given, None)
+    path = rows.RESULTS / "distance_live.json"
+    kept = json.loads(path.read_text()) if given.only and path.is_file() else []
+    found = {name: [row for row in kept if row["name"].partition("/")[0] == name] for name in VARIANTS}
+    found["default"], base = measured("default", given, None)
     for name in names:
         if name != "default":
-            found += measured(name, given, base)[0]
-            rows.write("distance_live", found, table(found))
-    rows.write("distance_live", found, table(found))
+            found[name] = measured(name, given, base)[0]
+        made = [row for of in found.values() for row in of]
+        rows.write("distance_live", made, table(made))
 
 
 if __name__ == "__main__":

@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from omegaconf import OmegaConf
 
 
 def train(words: Sequence[str], folder: Path) -> dict[str, Any]:
-    """Play ``lrdqn train WORDS``; its summary."""
+    """Play ``lrdqn train WORDS``; its summary.
+
+    Raises:
+        SystemExit: the folder holds a run of other words.
+    """
     if not (folder / "summary.json").is_file():
         lrdqn = str(Path(sys.executable).with_name("lrdqn"))
         subprocess.run([lrdqn, "train", *words, f"hydra.run.dir={folder}", "resume=auto"], check=True)
+    asked = {word for word in OmegaConf.load(folder / ".hydra" / "overrides.yaml") if not word.startswith("resume=")}
+    if other := asked ^ set(words):
+        raise SystemExit(f"{folder} is of other words than asked for: {', '.join(sorted(other))}; move it away")
     return json.loads((folder / "summary.json").read_text())
 
 

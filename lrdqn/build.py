@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -12,21 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lrdqn import baselines
-from lrdqn.agents import (
-    ChoiceModel,
-    conditional_logit,
-    make_double_q_learning,
-    make_dqn,
-    make_greedy,
-    make_q_learning,
-    make_slate_greedy,
-    make_slateq,
-    make_value_iteration,
-    over_slates,
-    policy_over_slates,
-    told,
-)
+from lrdqn import agents, baselines
 from lrdqn.config import (
     GRID_KEYS,
     AgentConfig,
@@ -69,6 +54,8 @@ from lrdqn.train.memory import HEADROOM, size_text
 from lrdqn.types import Agent, Env, EnvSpec, Hypers, Network, Policy, Population, PyTree, Replay
 
 T = TypeVar("T")
+Slates = agents.ChoiceModel | agents.SlateSet | None
+"""What an agent that fills slates needs to know of them; ``None`` for others."""
 
 OFFERING = ("candidates", "documents")
 """Kinds of observations of a changing set of candidates."""
@@ -231,14 +218,14 @@ def build_values(config: TrainRun) -> Values:
     return make_expected(LOSSES[config.agent.loss])
 
 
-def build_network(config: NetworkConfig, env: Env, worlds: PyTree, values: Values) -> Network:
-    """The Q-network; a scorer takes its widths from the worlds.
+def build_network(config: NetworkConfig, env: Env, worlds: PyTree, values: Values, slates: Slates = None) -> Network:
+    """The Q-network; a scorer takes its widths from the worlds, and one with an output per slate has ``slates``.
 
     Raises:
         InputError: it cannot read this environment's observations.
     """
     shown, kinds = env.spec.observation, " or ".join(READS[config.name])
-    flat = config.name == "mlp" and shown in OFFERING  # one output per slate
+    flat = slates is not None and config.name == "mlp" and shown in OFFERING
     if shown not in READS[config.name] and not flat:
         fitting = " or ".join(f"network={name}" for name, read in READS.items() if shown in read)
         advice = f"use {fitting}" if fitting else "no network reads that"
@@ -251,9 +238,9 @@ def build_network(config: NetworkConfig, env: Env, worlds: PyTree, values: Value
     _, obs = jax.eval_shape(env.reset, jax.eval_shape(lambda: jax.random.key(0)), one)
     catalogue = jax.eval_shape(env.catalogue, one)
     if config.name == "mlp":
-        actions = math.comb(env.spec.actions, env.spec.slate)
-        vectors = env.spec._replace(observation="vector", actions=actions, obs_shape=(flat_size(obs, catalogue),))
-        return seen_flat(make_mlp(config, vectors, values))
+        table = agents.slates_of(cast(agents.SlateSet, slates))
+        vectors = env.spec._replace(observation="vector", actions=len(table), obs_shape=(flat_size(obs, catalogue),))
+        return seen_flat(make_mlp(config, vectors, values), table)
     if shown == "documents":
         return make_documents(config, obs, catalogue, values)
     return make_scorer(config, Shapes.of(one.catalogue, obs), values)
@@ -276,32 +263,42 @@ def build_horizon(config: TrainRun, network: Network) -> Horizon:
     return make_horizon(config.agent, network, passes(config))
 
 
-def build_choice(config: TrainRun, env: Env, worlds: PyTree) -> ChoiceModel | None:
+def slate_set(config: TrainRun) -> agents.SlateSet | None:
+    """The actions of ``agent=full_slate``; nothing for others."""
+    env = config.env
+    if config.agent.name != "full_slate" or not isinstance(env, LiveConfig | RecsimConfig):
+        return None
+    return agents.SlateSet(env.candidates, env.slate, env.choice_model not in ("auto", "mnl", "proportional"))
+
+
+def build_choice(config: TrainRun, env: Env, worlds: PyTree) -> agents.ChoiceModel | None:
     """How ``agent=slateq`` takes viewers to choose: as the environment says, or as it learns they do; nothing for others."""
-    own = config.agent.slate.choice
     if config.agent.name != "slateq":
         return None
-    if config.env.kind == "recsim" and own in ("auto", "told"):
-        return told(make_recsim_task(cast(RecsimConfig, config.env), 1).weights)
+    if isinstance(config.env, RecsimConfig) and config.agent.slate.choice in ("auto", "agents.told"):
+        return agents.told(make_recsim_task(config.env, 1).weights)
     plain = dataclasses.replace(config.network, head="linear", layers="dense", value="mean")
-    return conditional_logit(build_network(plain, env, worlds, make_expected(LOSSES["mse"])))
+    return agents.conditional_logit(build_network(plain, env, worlds, make_expected(LOSSES["mse"])))
 
 
 def build_agent(
-    config: AgentConfig, network: Network, values: Values, spec: EnvSpec, choice: ChoiceModel | None = None
+    config: AgentConfig,
+    network: Network,
+    values: Values,
+    spec: EnvSpec,
+    slates: Slates = None,
 ) -> Agent:
-    """The learner; ``choice`` from ``build_choice``."""
+    """The learner; ``slates`` from ``build_choice`` or ``slate_set``, for those that fill them."""
     if config.name == "dqn":
-        return make_dqn(config, network, values)
-    if config.name == "slateq":
-        assert choice is not None
-        return make_slateq(config, network, values, choice, spec.slate)
-    if config.name == "full_slate":
-        return over_slates(make_dqn(config, network, values), spec.actions, spec.slate)
+        return agents.make_dqn(config, network, values)
+    if isinstance(slates, agents.ChoiceModel):
+        return agents.make_slateq(config, network, values, slates, spec.slate)
+    if isinstance(slates, agents.SlateSet):
+        return agents.over_slates(agents.make_dqn(config, network, values), slates)
     tabular = {
-        "q_learning": make_q_learning,
-        "double_q_learning": make_double_q_learning,
-        "value_iteration": make_value_iteration,
+        "q_learning": agents.make_q_learning,
+        "double_q_learning": agents.make_double_q_learning,
+        "value_iteration": agents.make_value_iteration,
     }
     if config.name in tabular:
         return tabular[config.name](config, spec)
@@ -390,11 +387,9 @@ def build_slates(config: RecsimConfig) -> dict[str, Policy]:
     return found
 
 
-def build_learned(config: AgentConfig, network: Network, spec: EnvSpec, choice: ChoiceModel | None = None) -> Policy:
+def build_learned(config: AgentConfig, network: Network, spec: EnvSpec, slates: Slates = None) -> Policy:
     """The greedy policy of what an agent learns; its state is the parameters."""
-    if config.name == "slateq":
-        assert choice is not None
-        return make_slate_greedy(config, network, choice, spec.slate)
-    if config.name == "full_slate":
-        return policy_over_slates(make_greedy(network), spec.actions, spec.slate)
-    return make_greedy(network)
+    if isinstance(slates, agents.ChoiceModel):
+        return agents.make_slate_greedy(config, network, slates, spec.slate)
+    greedy = agents.make_greedy(network)
+    return agents.policy_over_slates(greedy, slates) if isinstance(slates, agents.SlateSet) else greedy

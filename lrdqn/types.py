@@ -293,6 +293,8 @@ class DocumentObs(NamedTuple):
     """Time given to the document there."""
     quality: Float[Array, "N K"]
     """Of all that the last slate showed, clicked or not; 0 at the start."""
+    memory: Float[Array, "N M"]
+    """Running sums over the session's responses; M is 0 without ``env.memory``."""
 
 
 class Topics(NamedTuple):

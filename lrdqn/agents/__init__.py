@@ -3,13 +3,14 @@ apart on the same update, ``full_slate`` takes each for an action."""
 
 from lrdqn.agents.choices import ChoiceModel, conditional_logit, told
 from lrdqn.agents.dqn import AgentState, make_dqn, make_greedy
-from lrdqn.agents.full_slate import over_slates, policy_over_slates
+from lrdqn.agents.full_slate import SlateSet, over_slates, policy_over_slates, slates_of
 from lrdqn.agents.slateq import make_slate_greedy, make_slateq
 from lrdqn.agents.tabular import make_double_q_learning, make_q_learning, make_value_iteration
 
 __all__ = [
     "AgentState",
     "ChoiceModel",
+    "SlateSet",
     "conditional_logit",
     "make_double_q_learning",
     "make_dqn",
@@ -20,5 +21,6 @@ __all__ = [
     "make_value_iteration",
     "over_slates",
     "policy_over_slates",
+    "slates_of",
     "told",
 ]

@@ -1,4 +1,4 @@
-"""How an agent that fills slates takes viewers to choose from them: a model that it is told, or one that it learns."""
+"""User choice models of agents that fill slates: known (told by the environment), or a learned conditional logit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.networks.offers import narrow
+from lrdqn.ops.slates import first_mentions
 from lrdqn.types import Network, Params, PyTree
 
 Weights = tuple[Float[Array, "B C"], Float[Array, "B"]]
@@ -44,7 +45,10 @@ def told(weights: Callable[[PyTree], Weights]) -> ChoiceModel:
 def conditional_logit(network: Network) -> ChoiceModel:
     """``P(i) = exp(g(s, i)) / (1 + sum_{j in slate} exp(g(s, j)))`` with g a network, fitted by maximum likelihood.
 
-    The loss is ``-log P(taken)``. Source: McFadden 1974; as the choice model of slates Ie et al. 2019 (SlateQ), section 3.
+    The loss is ``-log P(taken)``, on what replay samples and with its importance weights: prioritised replay draws by the error
+    of the values, so that before beta is 1 the fit leans to what they find hard.
+
+    Source: McFadden 1974; as the choice model of slates Ie et al. 2019 (SlateQ), section 3.
 
     Args:
         network: one number per candidate, its logit; its parameters stand under ``choice``.
@@ -61,7 +65,7 @@ def conditional_logit(network: Network) -> ChoiceModel:
         params: Params, obs: PyTree, slate: Int[Array, "B K"], taken: Int[Array, "B"], catalogue: PyTree
     ) -> Float[Array, "B"]:
         shown = narrow(obs, slate)
-        ends = jnp.where(shown.mask, logits(params, shown, catalogue), -jnp.inf)
+        ends = jnp.where(shown.mask & first_mentions(slate), logits(params, shown, catalogue), -jnp.inf)
         log_p = jax.nn.log_softmax(jnp.concatenate([ends, jnp.zeros_like(ends[:, :1])], axis=1), axis=1)
         return -jnp.take_along_axis(log_p, taken.astype(jnp.int32)[:, None], axis=1)[:, 0]
 

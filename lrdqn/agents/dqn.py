@@ -64,10 +64,11 @@ def make_dqn(config: AgentConfig, network: Network, values: Values, lesson: Less
 
         y_i     = target of the rule (agents.backups) and of the head (ops.values), no gradient
         delta_i = y_i - Q(s_i, a_i; theta)
-        theta  <- theta - learning_rate * direction( grad mean_i w_i loss(delta_i) )
+        theta  <- theta - learning_rate * direction( grad mean_i w_i (c_i loss(delta_i) + beside_i) )
 
-    A TD error that is not finite is masked out of the loss and counted (``nonfinite``); a gradient that is not finite changes
-    nothing (DESIGN P20). The same gate keeps it out of the priorities.
+    with c_i = 1 and nothing beside, but where a ``lesson`` says so. A TD error that is not finite is masked out of the loss and
+    counted (``nonfinite``); a gradient that is not finite changes nothing (DESIGN P20). The same gate keeps it out of the
+    priorities.
 
     Args:
         config: validated by ``freeze``.

@@ -11,13 +11,13 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.agents.backups import Backup, Learnt, Successor, offered
 from lrdqn.agents.choices import ChoiceModel
-from lrdqn.agents.dqn import Lesson, make_dqn
+from lrdqn.agents.dqn import Lesson, make_dqn, make_greedy
 from lrdqn.config import AgentConfig
 from lrdqn.networks.offers import with_nothing
 from lrdqn.ops.masking import masked
-from lrdqn.ops.slates import OPTIMISERS, random_slate, slate_chances
+from lrdqn.ops.slates import OPTIMISERS, as_action, random_slate, slate_chances
 from lrdqn.ops.values import Values
-from lrdqn.types import Agent, Network, Params, Policy, PyTree, QOutput, TimeStep, Transition, View
+from lrdqn.types import Agent, Network, Params, Policy, PyTree, QOutput, Transition, View
 
 Filler = Callable[[Params, QOutput, PyTree, PyTree], Int[Array, "B K"]]
 
@@ -138,11 +138,6 @@ def make_slateq(config: AgentConfig, network: Network, values: Values, choice: C
     return learner._replace(act=act)
 
 
-def as_action(places: Int[Array, "B K"]) -> Array:
-    """``[B]`` where K is 1."""
-    return places[:, 0] if places.shape[1] == 1 else places
-
-
 def make_slate_greedy(config: AgentConfig, network: Network, choice: ChoiceModel, slate: int) -> Policy:
     """The greedy policy of SlateQ; its state is the parameters. Scores are ``v_i (Q(s, i) - Q(s, nothing))``."""
     items, own = item_network(network, choice), config.slate
@@ -159,8 +154,4 @@ def make_slate_greedy(config: AgentConfig, network: Network, choice: ChoiceModel
         out = items.apply(state, view.obs, view.catalogue, None)
         return as_action(fill(state, out, view.obs, view.catalogue)), state
 
-    def observe(state: Params, timestep: TimeStep) -> Params:
-        del timestep
-        return state
-
-    return Policy(items.init, scores, act, observe)
+    return make_greedy(items)._replace(scores=scores, act=act)

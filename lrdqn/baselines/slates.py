@@ -14,7 +14,7 @@ from lrdqn.baselines.simple import offered
 from lrdqn.config import RecsimConfig
 from lrdqn.envs.recsim.evolution import sampler_of, topic_quality
 from lrdqn.envs.recsim.task import Task
-from lrdqn.ops.slates import OPTIMISERS, best, random_slate
+from lrdqn.ops.slates import OPTIMISERS, as_action, best, random_slate
 from lrdqn.types import EnvSpec, Policy, PyTree, View
 
 RENEWAL_RATE = 1.396
@@ -44,7 +44,7 @@ def make_random_slate(spec: EnvSpec) -> Policy:
     def act(state: PyTree, view: View, key: PRNGKeyArray) -> tuple[Array, PyTree]:
         mask = view.obs.mask
         places = random_slate(jax.random.uniform(key, (mask.shape[0], spec.slate)), mask)
-        return places[:, 0] if spec.slate == 1 else places, state
+        return as_action(places), state
 
     return from_scores(lambda view, key: jax.random.uniform(key, view.obs.mask.shape), offered)._replace(act=act)
 
@@ -70,7 +70,7 @@ def make_optimised(
         del key
         v, v_nothing, q, q_nothing = worths(state, view)
         places = OPTIMISERS[optimiser](v, q, view.obs.mask, v_nothing, q_nothing, slate)
-        return places[:, 0] if slate == 1 else places, state
+        return as_action(places), state
 
     return with_parameters(score, offered, init, privileged)._replace(act=act)
 

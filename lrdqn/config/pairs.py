@@ -59,9 +59,8 @@ def check_network(config: Any) -> None:
     """The network can read what the environment shows."""
     network, env = config.network, config.env
     shown = (GAMES[env.name].shows,) if env.kind == "gymnax" else SHOWS.get(env.kind)
-    if config.agent.name == "full_slate":
-        return
-    if shown is not None and not set(shown) & set(READS[network.name]):
+    fitting = shown is None or bool(set(shown) & set(READS[network.name])) or config.agent.name == "full_slate"
+    if not fitting and shown is not None:
         names = " or ".join(f"network={name}" for name, read in READS.items() if set(shown) & set(read))
         why = f"env.name={env.name} shows {shown[0]}" if env.kind == "gymnax" else f"env={env.kind} {WHY[env.kind]}"
         raise ConfigError("network", network.name, f"{why}; use {names}")
@@ -95,11 +94,12 @@ def check_slates(config: Any) -> None:
     """Who fills slates, of what, and how many of them there are."""
     agent, env, network = config.agent, config.env, config.network
     slate, documents = getattr(env, "slate", 1), env.kind == "recsim"
+    if documents and env.task == "interest_exploration" and agent.gamma == 1:
+        raise ConfigError("agent.gamma", 1.0, "env.task=interest_exploration never ends; must be below 1")
     if agent.name not in SLATED:
         if slate != 1:
-            raise ConfigError(
-                "env.slate", slate, f"agent={agent.name} recommends one item per request; must be 1, or use agent=slateq"
-            )
+            other = "" if getattr(env, "clock", "decision") == "tick" else ", or use agent=slateq"
+            raise ConfigError("env.slate", slate, f"this agent ({agent.name}) shows one item per request; must be 1{other}")
         if agent.target == "sarsa":
             raise ConfigError("agent.target", "sarsa", "is a rule of agent=slateq; use expected_sarsa")
         return
@@ -110,13 +110,17 @@ def check_slates(config: Any) -> None:
     if agent.name == "full_slate":
         if network.name != "mlp":
             raise ConfigError("network", network.name, "agent=full_slate has one output per slate; use network=mlp")
-        if (number := math.comb(env.candidates, slate)) > MOST_SLATES:
+        every = math.comb if env.choice_model in ("auto", "mnl", "proportional") else math.perm
+        if (number := every(env.candidates, slate)) > MOST_SLATES:
             raise ConfigError(
                 "env.candidates", env.candidates, f"{number} slates of {slate} of them; must not be more than {MOST_SLATES}"
             )
         if agent.target == "sarsa":
             raise ConfigError("agent.target", "sarsa", "is a rule of agent=slateq; use expected_sarsa")
         return
+    if documents and env.task == "long_term_satisfaction" and slate > 1:
+        why = "agent=slateq cannot learn that only the first document of a slate is watched; must be 1"
+        raise ConfigError("env.slate", slate, f"env.task={env.task}: {why}")
     if agent.target not in ("max", "double", "sarsa"):
         raise ConfigError("agent.target", agent.target, "agent=slateq knows max, double and sarsa")
     if agent.slate.choice == "told" and not documents:

@@ -23,11 +23,11 @@ def document_features(obs: DocumentObs, topics: Topics) -> Float[Array, "B C F"]
 
 def user_features(obs: DocumentObs) -> Float[Array, "B U"]:
     """The user's interests; where RecSim hides them, the last response in their place, and 0 where there is none: whether
-    something was taken, log watch, and the quality of each document that was shown."""
+    something was taken, log watch, and the quality of each document that was shown. Behind either, the memory."""
     if obs.user.shape[1]:
-        return obs.user
+        return jnp.concatenate([obs.user, obs.memory], axis=1)
     taken = (obs.place < obs.quality.shape[1]).astype(jnp.float32)
-    return jnp.concatenate([taken[:, None], jnp.log1p(obs.watch)[:, None], obs.quality], axis=1)
+    return jnp.concatenate([taken[:, None], jnp.log1p(obs.watch)[:, None], obs.quality, obs.memory], axis=1)
 
 
 def make_documents(config: NetworkConfig, obs: DocumentObs, topics: Topics, values: Values) -> Network:
@@ -41,7 +41,7 @@ def make_documents(config: NetworkConfig, obs: DocumentObs, topics: Topics, valu
         topics: the environment's.
         values: what the K numbers are, and their mean.
     """
-    user = obs.user.shape[1] or 2 + obs.quality.shape[1]
+    user = (obs.user.shape[1] or 2 + obs.quality.shape[1]) + obs.memory.shape[1]
     document = topics.content.shape[1] + obs.features.shape[2]
     draw, bind = purify(lambda rngs: _Documents(user, document, config, values, rngs))
     alone = config.head == "linear"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.networks.documents import document_features, user_features
 from lrdqn.ops.history import cosine, mean_style
@@ -53,14 +54,22 @@ def flatten_documents(obs: DocumentObs, topics: Topics) -> Float[Array, "N D"]:
     return jnp.concatenate([user_features(obs), documents.reshape(documents.shape[0], -1)], axis=1)
 
 
-def seen_flat(network: Network) -> Network:
-    """A network of vectors that looks at candidates through ``flatten`` or ``flatten_documents``."""
+def seen_flat(network: Network, slates: Int[np.ndarray, "M K"]) -> Network:
+    """A network of vectors that looks at candidates through ``flatten`` or ``flatten_documents``; one output per slate.
+
+    A slate is masked off where one of its places is not on offer, unless all are.
+
+    Args:
+        network: with M outputs.
+        slates: places of each.
+    """
 
     def flat(obs: PyTree, catalogue: PyTree) -> Float[Array, "B D"]:
         return flatten_documents(obs, catalogue) if isinstance(obs, DocumentObs) else flatten(obs, catalogue)
 
     def apply(params: Params, obs: PyTree, catalogue: PyTree, key: PRNGKeyArray | None) -> QOutput:
-        return network.apply(params, flat(obs, catalogue), (), key)
+        out, whole = network.apply(params, flat(obs, catalogue), (), key), jnp.all(obs.mask[:, slates], axis=2)
+        return out._replace(mask=whole | ~jnp.any(whole, axis=1, keepdims=True))
 
     def value(params: Params, obs: PyTree, action: Array, catalogue: PyTree, key: PRNGKeyArray | None) -> Array:
         return network.value(params, flat(obs, catalogue), action, (), key)

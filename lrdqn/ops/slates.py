@@ -59,16 +59,25 @@ def first_mentions(slate: Int[Array, "*B k"]) -> Bool[Array, "*B k"]:
     return ~jnp.any(jnp.tril(same, -1), axis=-1)
 
 
+def as_action(places: Int[Array, "*B k"]) -> Array:
+    """A slate as environments take it: ``[B]`` where k is 1."""
+    return places[..., 0] if places.shape[-1] == 1 else places
+
+
 def random_slate(u: Float[Array, "B k"], mask: Bool[Array, "B C"]) -> Int[Array, "B k"]:
-    """Uniform over the ordered slates of what is on offer, from one uniform in [0, 1) per place.
+    """Uniform over the ordered slates of what is on offer, from one uniform in [0, 1) per place; all places different.
 
     Each place takes the ``floor(u n)``-th of the n candidates that are left; a place is found by counting those before it.
+    Where fewer than k are on offer, the lowest of the other places come behind them.
     """
     places, before, found = jnp.arange(mask.shape[1])[None], jnp.cumsum(mask, axis=1, dtype=jnp.int32), []
+    spare = jnp.ones_like(mask)
     for j in range(u.shape[1]):
         left = before[:, -1:]
-        rank = jnp.minimum((u[:, j : j + 1] * left.astype(jnp.float32)).astype(jnp.int32), left - 1)
-        place = jnp.sum((before <= rank).astype(jnp.int32), axis=1, keepdims=True)
+        rank = jnp.clip((u[:, j : j + 1] * left.astype(jnp.float32)).astype(jnp.int32), 0, jnp.maximum(left - 1, 0))
+        passed = jnp.where(left > 0, before, jnp.cumsum(spare, axis=1, dtype=jnp.int32))
+        place = jnp.sum((passed <= rank).astype(jnp.int32), axis=1, keepdims=True)
+        spare = spare & (places != place)
         before = before - (places >= place).astype(jnp.int32)
         found.append(place)
     return jnp.concatenate(found, axis=1)

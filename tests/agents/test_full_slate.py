@@ -9,18 +9,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from agents.test_slateq import documents
 
-from lrdqn.agents.full_slate import over_slates, rank_of, slates_of
-from lrdqn.types import Agent, Sample, Transition
+from lrdqn.agents.dqn import make_greedy
+from lrdqn.agents.full_slate import SlateSet, over_slates, policy_over_slates, rank_of, slates_of
+from lrdqn.networks import seen_flat
+from lrdqn.types import Agent, Network, QOutput, Sample, Transition, View
 
 
 @pytest.mark.parametrize(("items", "slate"), [(5, 1), (6, 2), (7, 3), (20, 3), (5, 5)])
-def test_every_slate_has_its_number_in_any_order(items: int, slate: int) -> None:
-    table = slates_of(items, slate)
-    assert [tuple(row) for row in table.tolist()] == list(itertools.combinations(range(items), slate))
-    rng = np.random.default_rng(0)
-    shuffled = rng.permuted(table, axis=1)
-    np.testing.assert_array_equal(jax.jit(rank_of, static_argnums=1)(jnp.asarray(shuffled), items), np.arange(len(table)))
+@pytest.mark.parametrize("ordered", [False, True])
+def test_every_slate_has_its_number(items: int, slate: int, ordered: bool) -> None:
+    """As itertools counts; a set has its number in any order."""
+    every = SlateSet(items, slate, ordered)
+    table, make = slates_of(every), itertools.permutations if ordered else itertools.combinations
+    assert [tuple(row) for row in table.tolist()] == list(make(range(items), slate))
+    shown = table if ordered else np.random.default_rng(0).permuted(table, axis=1)
+    np.testing.assert_array_equal(jax.jit(rank_of, static_argnums=1)(jnp.asarray(shown), every), np.arange(len(table)))
 
 
 def test_the_learner_sees_the_number_of_the_slate_that_was_shown() -> None:
@@ -32,9 +37,29 @@ def test_the_learner_sees_the_number_of_the_slate_that_was_shown() -> None:
     def update(state: Any, sample: Any, catalogue: Any, hypers: Any, key: Any) -> Any:
         return state, sample.transition.action.astype(jnp.float32), {}
 
-    agent = over_slates(Agent(lambda key: 0, act, update, lambda s, h: s, lambda s: s), 5, 2)
+    agent = over_slates(Agent(lambda key: 0, act, update, lambda s, h: s, lambda s: s), SlateSet(5, 2, False))
     played = agent.act(jnp.int32(7), (), (), jnp.float32(0), jax.random.key(0))
-    assert played.tolist() == [list(itertools.combinations(range(5), 2))[7]] * 3
+    assert played.tolist() == [[2, 3]] * 3
     t = Transition((), played[:, ::-1], jnp.zeros(3), jnp.zeros(3), ())
     _, seen, _ = agent.update(0, Sample(t, jnp.arange(3), jnp.ones(3), jnp.ones(3)), (), (), jax.random.key(0))
     assert seen.tolist() == [7, 7, 7]
+
+
+@pytest.mark.parametrize(("slate", "ordered"), [(1, False), (2, False), (2, True)])
+def test_the_policy_shows_the_slate_of_the_best_output_that_is_on_offer(slate: int, ordered: bool) -> None:
+    """Through the network of vectors: a slate with a place that is not on offer is never shown, unless there is no other."""
+    every = SlateSet(4, slate, ordered)
+    table = slates_of(every)
+    q = np.random.default_rng(3).normal(size=(3, len(table))).astype(np.float32)
+    obs, topics = documents(3, 4, 3, slate, 0)
+    mask = np.array([[1, 1, 1, 1], [0, 1, 1, 1], [0, 0, 0, 1]], bool)
+
+    def apply(*given: Any) -> QOutput:
+        return QOutput(jnp.asarray(q), jnp.ones(q.shape, bool), jnp.asarray(q)[..., None])
+
+    policy = policy_over_slates(make_greedy(seen_flat(Network(lambda key: (), apply, apply), table)), every)
+    shown, _ = policy.act((), View(obs._replace(mask=jnp.asarray(mask)), topics), jax.random.key(0))
+    for i in range(3):
+        whole = mask[i][table].all(1)
+        best = table[np.argmax(np.where(whole if whole.any() else True, q[i], -np.inf))]
+        assert np.atleast_1d(np.asarray(shown)[i]).tolist() == best.tolist()

@@ -30,15 +30,9 @@ def states(s: Any, items: int, slate: int, mask: Any = None) -> DocumentObs:
     topic = jnp.broadcast_to(jnp.arange(items, dtype=jnp.int8)[None], (n, items))
     offered = jnp.ones((n, items), bool) if mask is None else jnp.asarray(mask)
     none = jnp.full(n, slate, jnp.int8)
-    return DocumentObs(
-        jnp.asarray(s, jnp.float32)[:, None],
-        topic,
-        jnp.zeros((n, items, 0)),
-        offered,
-        none,
-        jnp.zeros(n),
-        jnp.zeros((n, slate)),
-    )
+    user = jnp.asarray(s, jnp.float32)[:, None]
+    response = none, jnp.zeros(n), jnp.zeros((n, slate))
+    return DocumentObs(user, topic, jnp.zeros((n, items, 0)), offered, *response, jnp.zeros((n, 0)))
 
 
 def table_network(states: int, items: int) -> Network:
@@ -158,8 +152,11 @@ def test_targets_are_the_definition_in_loops(target: str, fill: str, by_hand: An
     mask[:, :SLATE] = True
     following = np.stack([rng.permutation(np.flatnonzero(m))[:SLATE] for m in mask])
     following[rng.random(n) < 0.3] = -1
+    mask[0] = False  # nothing on offer: the reward alone
     choice, obs = table_choice(v), states(np.arange(n), ITEMS, SLATE, mask)
-    t = transition(obs, jnp.zeros((n, SLATE), jnp.int32), jnp.zeros(n), obs)
+    reward, discount = rng.normal(size=n), 0.9 * (rng.random(n) < 0.7)
+    t = transition(obs, jnp.zeros((n, SLATE), jnp.int32), jnp.zeros(n), obs, reward=jnp.asarray(reward, jnp.float32))
+    t = t._replace(discount=jnp.asarray(discount, jnp.float32))
     t = t._replace(next_action=jnp.asarray(following, jnp.int32)) if target == "sarsa" else t
     network = item_network(table_network(n, ITEMS), choice)
     backup = make_slate_backup(config(target, fill, null_value), choice, SLATE)
@@ -167,9 +164,44 @@ def test_targets_are_the_definition_in_loops(target: str, fill: str, by_hand: An
         network, VALUES, {"q": jnp.asarray(online)}, {"q": jnp.asarray(judge)}, Topics(jnp.zeros((ITEMS + 1, 1))), hypers()
     )
     got = jax.jit(lambda t: backup(learnt, t, jax.random.key(0)))(t)
-    np.testing.assert_allclose(
-        got.raw[:, 0], looped(target, by_hand, null_value, online, judge, v, mask, following), rtol=2e-5, atol=1e-5
-    )
+    wanted = looped(target, by_hand, null_value, *(x[1:] for x in (online, judge, v, mask, following)))
+    np.testing.assert_allclose(got.raw[1:, 0], wanted, rtol=2e-5, atol=1e-5)
+    np.testing.assert_allclose(got.reward, reward, rtol=1e-6)
+    np.testing.assert_allclose(got.discount, np.where(np.arange(n) == 0, 0, discount), rtol=1e-6)
+
+
+def test_the_targets_slate_may_be_filled_in_another_way_than_the_one_shown() -> None:
+    """A case in which top-k and the exact slate differ (RECSIM section 6): 1.9 and 2.16129."""
+    v, q = [[1.0, 0.8, 0.3, 1.9, 0.1, 1.2]], [[2.0, 5.0, 9.0, 1.5, 10.0, 3.0, 0.0]]
+    choice = told(lambda obs: (jnp.asarray(v), jnp.full(1, 2.0)))
+    obs, params = states([0], 6, 2), {"q": jnp.asarray(q)}
+    t = transition(obs, jnp.zeros((1, 2), jnp.int32), [0], obs)
+    learnt = Learnt(item_network(table_network(1, 6), choice), VALUES, params, params, Topics(jnp.zeros((7, 1))), hypers())
+    for target_fill, worth in (("same", 1.9), ("exact", 2.16129)):
+        own = AgentConfig(name="slateq", target="max", slate=SlateConfig(fill="topk", target_fill=target_fill))
+        raw = make_slate_backup(own, choice, 2)(learnt, t, jax.random.key(0)).raw
+        assert float(raw[0, 0]) == pytest.approx(worth, abs=1e-5)
+
+
+@pytest.mark.parametrize("null_value", [True, False])
+def test_the_greedy_policy_shows_what_the_agent_would_without_exploring(null_value: bool) -> None:
+    """The best of all slates by brute force; scores are ``v (q - q_0)``, masked where nothing is on offer."""
+    n, rng = 30, np.random.default_rng(8)
+    q, v = rng.normal(1, 3, (n, ITEMS + 1)).astype(np.float32), rng.uniform(0.1, 2, (n, ITEMS))
+    mask = rng.random((n, ITEMS)) < 0.8
+    mask[:, :SLATE] = True
+    choice, obs, topics = table_choice(v), states(np.arange(n), ITEMS, SLATE, mask), Topics(jnp.zeros((ITEMS + 1, 1)))
+    parts = (config("max", "exact", null_value), table_network(n, ITEMS))
+    agent, policy = make_slateq(*parts, VALUES, choice, SLATE), make_slate_greedy(*parts, choice, SLATE)
+    state = agent.init(jax.random.key(0))._replace(params={"q": jnp.asarray(q)})
+    shown, _ = policy.act(state.params, View(obs, topics), jax.random.key(0))
+    np.testing.assert_array_equal(shown, agent.act(state, obs, topics, jnp.float32(0), jax.random.key(1)))
+    nothing = q[:, -1] if null_value else np.zeros(n)
+    for i in range(n):
+        assert set(np.asarray(shown)[i].tolist()) == set(best_of_all(v[i], q[i, :-1], nothing[i], mask[i]))
+    scores = np.asarray(policy.scores(state.params, View(obs, topics), jax.random.key(0)))
+    np.testing.assert_allclose(scores[mask], (v * (q[:, :-1] - nothing[:, None]))[mask], rtol=1e-4, atol=1e-5)
+    assert (scores[~mask] < -1e30).all()
 
 
 def test_what_was_taken_is_credited_and_nothing_else() -> None:
@@ -216,14 +248,39 @@ def test_the_choice_models_loss_is_its_log_likelihood() -> None:
     params = choice.init(jax.random.key(0))
     head = params["choice"]["halves"]["head"]["stream"]["out"]  # starts at zero: all logits would be equal
     head["kernel"] = jax.random.normal(jax.random.key(1), head["kernel"].shape)
+    steep = jax.tree.map(lambda x: 1e3 * x, params)
+    assert np.isfinite(np.asarray(choice.weights(steep, obs, topics)[0])).all()
     v, nothing = choice.weights(params, obs, topics)
     assert float(v[0, 1]) == 0
-    slate, taken = np.array([[1, 2], [3, 0], [0, 1], [2, 1], [1, 0], [2, 3], [0, 3]]), np.array([1, 0, 2, 1, 0, 2, 0])
+    slate, taken = np.array([[1, 2], [3, 0], [0, 1], [2, 1], [1, 0], [2, 3], [3, 3]]), np.array([1, 0, 2, 1, 0, 2, 0])
     assert choice.loss is not None
     got = choice.loss(params, obs, jnp.asarray(slate), jnp.asarray(taken, jnp.int8), topics)
     for i in range(7):
         mass = [*(float(v[i, j]) for j in slate[i]), float(nothing[i])]
+        if slate[i, 0] == slate[i, 1]:  # named twice, it is shown once
+            mass[1] = 0.0
         assert float(got[i]) == pytest.approx(-np.log(mass[taken[i]] / sum(mass)), rel=1e-4)
+
+
+def test_importance_weights_are_of_the_choice_models_loss_too() -> None:
+    """A transition of weight 0 moves nothing, neither the values nor the choice model."""
+    obs, topics = documents(2, 4, 3, SLATE, 6)
+    choice = conditional_logit(small_network(obs, topics))
+    agent = make_slateq(config("max", "greedy"), small_network(obs, topics), VALUES, choice, SLATE)
+    t = transition(obs, jnp.array([[0, 1], [2, 3]]), [0, 1], obs, reward=jnp.ones(2), discount=jnp.zeros(2))
+    state = agent.init(jax.random.key(0))
+
+    def after(weights: list[float], rows: Any) -> Any:
+        sample = Sample(jax.tree.map(lambda x: x[rows], t), rows, jnp.ones(2), jnp.asarray(weights))
+        return agent.update(state, sample, topics, hypers(learning_rate=0.1), jax.random.key(1))[0].params
+
+    moved = after([1.0, 0.0], jnp.array([0, 1]))
+    alone = after([1.0, 0.0], jnp.array([0, 0]))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), moved, alone)
+    other = after([0.0, 1.0], jnp.array([0, 1]))
+    for part in ("q", "choice"):
+        gaps = [float(jnp.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, (moved[part], other[part])), strict=True)]
+        assert max(gaps) > 0.01, part
 
 
 def test_a_choice_model_is_learnt_beside_the_values() -> None:

@@ -14,7 +14,10 @@ from hydra import compose, initialize_config_dir
 PAPERS = Path(__file__).resolve().parents[2] / "benchmarks" / "papers"
 sys.path[:0] = [str(PAPERS), str(PAPERS.parent)]
 
+import distance_live  # noqa: E402
+import satisfaction  # noqa: E402
 import slateq  # noqa: E402
+import slates_live  # noqa: E402
 
 from lrdqn.cli.launch import CONF  # noqa: E402
 from lrdqn.config import TrainRun, freeze, register_schemas  # noqa: E402
@@ -33,6 +36,9 @@ def made(folder: Path, name: str, late: tuple[float, float], **policies: dict[st
     ]
     (folder / name).mkdir()
     (folder / name / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (folder / name / ".hydra").mkdir()
+    words = ["experiment=recsim", *slateq.ROWS[name].words.split(), "train.seeds=2", "resume=auto"]
+    (folder / name / ".hydra" / "overrides.yaml").write_text("".join(f"- {word}\n" for word in words))
     (folder / name / "summary.json").write_text(json.dumps({"seconds": 9.0, "policies": policies}))
 
 
@@ -43,7 +49,8 @@ def found(tmp_path: Path) -> list[dict[str, Any]]:
     made(tmp_path, "null_memory_double_gs", (270, 272), learned=entry(250, 252), **known)
     made(tmp_path, "cascade_ql_tt_ts", (166, 166), learned=entry(166, 167), random=entry(158, 160))
     given = argparse.Namespace(out=tmp_path, seeds=2, steps=None)
-    return slateq.result_rows(given, ["ql_gt_gs", "null_memory_double_gs", "cascade_ql_tt_ts"])
+    found = slateq.result_rows(given, ["ql_gt_gs", "null_memory_double_gs", "cascade_ql_tt_ts"])
+    return found + slateq.headline(found)
 
 
 def of(found: list[dict[str, Any]], name: str, metric: str = "return") -> dict[str, Any]:
@@ -85,3 +92,23 @@ def test_every_row_is_a_run_that_can_be_asked_for(name: str) -> None:
         config = freeze(TrainRun, compose("train", overrides=words))
     assert config.agent.slate.null_value == ("null" in name or name == "wide_full_slate")
     assert (config.env.memory == ()) == ("memory" not in name)
+
+
+def test_a_folder_of_other_words_is_not_taken_for_this_run(tmp_path: Path) -> None:
+    made(tmp_path, "ql_gt_gs", (173, 175), learned=entry(172, 176))
+    with pytest.raises(SystemExit, match=r"of other words than asked for: train\.seeds=2, train\.seeds=3; move it away"):
+        slateq.result_rows(argparse.Namespace(out=tmp_path, seeds=3, steps=None), ["ql_gt_gs"])
+
+
+OTHERS = {
+    "satisfaction": [satisfaction.WORDS],
+    "slates_live": [f"env.slate=3 {w} {a}" for w in slates_live.WORLDS.values() for a in slates_live.LEARNERS.values()],
+    "distance_live": [words for _, words in distance_live.VARIANTS.values()],
+}
+
+
+@pytest.mark.parametrize("words", [words for each in OTHERS.values() for words in each])
+def test_the_runs_of_other_tables_can_be_asked_for(words: str) -> None:
+    register_schemas()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        freeze(TrainRun, compose("train", overrides=words.split()))

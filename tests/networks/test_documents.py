@@ -88,5 +88,7 @@ def test_a_hidden_user_is_seen_by_the_last_response() -> None:
     obs, topics = documents(2, 3, 3, 2, 4)
     hidden = obs._replace(user=jnp.zeros((2, 0)), place=jnp.array([1, 2], jnp.int8), watch=jnp.array([np.e - 1, 0.0]))
     np.testing.assert_allclose(user_features(hidden), [[1, 1, 0, 0], [0, 0, 0, 0]], atol=1e-6)
-    assert user_features(obs) is obs.user
+    np.testing.assert_array_equal(user_features(obs), obs.user)
+    remembered = hidden._replace(memory=jnp.array([[0.5], [0.25]]))
+    np.testing.assert_allclose(user_features(remembered), [[1, 1, 0, 0, 0.5], [0, 0, 0, 0, 0.25]], atol=1e-6)
     assert flatten_documents(obs, topics).shape == (2, flat_size(obs, topics)) == (2, 3 + 3 * 4)

@@ -120,3 +120,14 @@ def test_a_place_that_is_named_again_is_no_first_mention() -> None:
     slates = jnp.array([[4, 1, 4, 4], [0, 1, 2, 3], [2, 2, 0, 0]])
     np.testing.assert_array_equal(first_mentions(slates), [[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 1, 0]])
     np.testing.assert_array_equal(first_mentions(jnp.array([[7]])), [[1]])
+
+
+def test_where_too_little_is_on_offer_other_places_fill_the_slate_behind() -> None:
+    """All places of a random slate are different, those on offer first."""
+    mask = jnp.array([[0, 0, 1, 0, 1], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]], bool)
+    u = jax.random.uniform(jax.random.key(0), (3, 4))
+    found = np.asarray(jax.jit(random_slate)(u, mask))
+    assert set(found[0, :2].tolist()) == {2, 4}
+    assert found[0, 2:].tolist() == [0, 1]
+    assert found[1].tolist() == [0, 1, 2, 3]
+    assert all(len(set(row)) == 4 for row in found.tolist())

@@ -159,3 +159,6 @@ def test_what_was_done_next_comes_with_each_transition(n: int, pieces: int) -> N
     step, session = (last % 1000).astype(int), (last // 1000).astype(int)
     wanted = np.where(np.asarray(ended)[step, session], -1, last + 1)
     np.testing.assert_array_equal(got.next_action[dropped:], wanted)
+    slates = t._replace(action=jnp.stack([t.action, -2 * t.action], axis=-1))
+    of_slates = play(with_next_action(plain), slates, ended, pieces).next_action[dropped:]
+    np.testing.assert_array_equal(of_slates, np.where(wanted[:, None] < 0, -1, wanted[:, None] * np.array([[1, -2]])))

@@ -40,8 +40,8 @@ def make_memory(decays: Sequence[float]) -> Callable[[Array, Array, Array], Floa
     """``m <- decay m + scale (1, log1p(watch), quality of what was taken)`` for each decay, of a step's response.
 
     The scale is 1 - decay, which makes an average of it, and 1/20 where nothing is forgotten. With a decay of 1 the sums tell
-    what a user of interest evolution has left, which is hidden otherwise. Source: the sufficient statistics of RecSim's agent
-    layers (Ie et al. 2019, RecSim, section 4).
+    what a user of interest evolution has left (``sampler=utility``), which is hidden otherwise. Source: the sufficient
+    statistics of RecSim's agent layers (Ie et al. 2019, RecSim, section 4).
     """
     kept = jnp.repeat(jnp.asarray(decays, jnp.float32), 3)[None]
     scale = jnp.where(kept < 1, 1 - kept, 0.05)
@@ -78,8 +78,7 @@ def make_recsim(config: RecsimConfig, sessions: int) -> Env:
 
     def observe(state: RecsimState) -> DocumentObs:
         mask = jnp.ones((sessions, config.candidates), bool)
-        user = jnp.concatenate([task.see(state.user), state.memory], axis=1)
-        return DocumentObs(user, *state.documents, mask, *state.response)
+        return DocumentObs(task.see(state.user), *state.documents, mask, *state.response, state.memory)
 
     def first(draws: PyTree) -> RecsimState:
         none = jnp.zeros(sessions, jnp.int32), jnp.zeros((sessions, size))

@@ -150,7 +150,7 @@ def make_evolution(config: RecsimConfig, sessions: int) -> Task:
         return Answer(Evolving(interest, budget), Response(told, watch, quality), watch, budget <= 0)
 
     def weights(obs: DocumentObs) -> tuple[Float[Array, "N C"], Float[Array, "N"]]:
-        v = choice.weights(scores(obs.user[:, :topics], Documents(obs.topic, obs.features)))
+        v = choice.weights(scores(obs.user, Documents(obs.topic, obs.features)))
         return v, jnp.full(v.shape[0], choice.nothing)
 
     content = np.eye(topics) if plain else np.zeros((1, 0))
