@@ -146,9 +146,9 @@ LEARNING = (
     Mutant(
         "(B, 1) - (B): every target against every value",
         DQN,
-        "return jnp.mean(sample.weights * losses), (td,",
+        "return jnp.mean(sample.weights * losses), (credited * td,",
         "return jnp.mean(sample.weights[:, None] * losses[None, :] * 0.0"
-        " + jnp.square(target.reward[None, :] - values.mean(raw)[:, None])), (td,",
+        " + jnp.square(target.reward[None, :] - values.mean(raw)[:, None])), (credited * td,",
         (f"{T_DQN}::test_weights_multiply_losses_before_the_mean",),
     ),
     Mutant(

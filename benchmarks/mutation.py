@@ -23,6 +23,7 @@ from typing import NamedTuple
 import rows as result_files
 from mutant import Mutant
 from mutants_learning import LEARNING, NO_OP
+from mutants_slates import SLATED
 from mutants_storing import STORING
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,7 +110,7 @@ def main() -> int:
     parser.add_argument("--dry", action="store_true", help="write no result files")
     given = parser.parse_args()
     common = {"command": "python benchmarks/mutation.py", "commit": result_files.commit(), "device": result_files.device()}
-    chosen = [m for m in (*LEARNING, *STORING) if given.only in m.name or given.only in m.file]
+    chosen = [m for m in (*LEARNING, *STORING, *SLATED) if given.only in m.name or given.only in m.file]
     named = tuple(dict.fromkeys(test for m in chosen for test in m.tests))
 
     def shown(mutant: Mutant) -> Result:

@@ -155,7 +155,8 @@ def test_targets_are_the_definition_in_loops(target: str, fill: str, by_hand: An
     mask[0] = False  # nothing on offer: the reward alone
     choice, obs = table_choice(v), states(np.arange(n), ITEMS, SLATE, mask)
     reward, discount = rng.normal(size=n), 0.9 * (rng.random(n) < 0.7)
-    t = transition(obs, jnp.zeros((n, SLATE), jnp.int32), jnp.zeros(n), obs, reward=jnp.asarray(reward, jnp.float32))
+    left = states(np.arange(n)[::-1], ITEMS, SLATE, mask)  # other states: what follows must not be read from them
+    t = transition(left, jnp.zeros((n, SLATE), jnp.int32), jnp.zeros(n), obs, reward=jnp.asarray(reward, jnp.float32))
     t = t._replace(discount=jnp.asarray(discount, jnp.float32))
     t = t._replace(next_action=jnp.asarray(following, jnp.int32)) if target == "sarsa" else t
     network = item_network(table_network(n, ITEMS), choice)

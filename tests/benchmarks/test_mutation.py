@@ -13,10 +13,11 @@ sys.path.append(str(ROOT / "benchmarks"))
 
 from mutant import Mutant  # noqa: E402
 from mutants_learning import LEARNING, NO_OP  # noqa: E402
+from mutants_slates import SLATED  # noqa: E402
 from mutants_storing import STORING  # noqa: E402
 from mutation import tried  # noqa: E402
 
-MUTANTS = (*LEARNING, *STORING)
+MUTANTS = (*LEARNING, *STORING, *SLATED)
 
 
 def test_there_are_many_and_each_has_a_name() -> None:
