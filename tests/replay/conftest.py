@@ -31,11 +31,13 @@ def plain() -> SimpleNamespace:
         t = np.asarray(numbers, np.int32)
         obs = {"id": t.astype(np.int16), "watch": (t[:, None] * np.ones((1, 3))).astype(np.float16), "bits": t.astype(np.uint8)}
         after = {"id": -t.astype(np.int16), "watch": obs["watch"] + np.float16(1), "bits": obs["bits"]}
-        return Transition(obs, t, t.astype(np.float32) / 2, t % 2 == 0, after)
+        return Transition(obs, t, t.astype(np.float32) / 2, t % 2 == 0, after, (t % 4).astype(np.int8))
 
     example = Transition(*(_first(field) for field in batch(np.zeros(1))))
     return SimpleNamespace(batch=batch, example=example)
 
 
 def _first(field: object) -> object:
+    if field is None:
+        return None
     return {name: x[0] for name, x in field.items()} if isinstance(field, dict) else field[0]

@@ -43,7 +43,7 @@ def test_lockstep_with_a_list(capacity: int, sizes: list[int], plain: SimpleName
 def test_types_are_kept(plain: SimpleNamespace) -> None:
     """The lockstep above compares types too; these are the ones that it covers."""
     names = {x.dtype.name for x in jax.tree.leaves(ring.init(plain.example, 10).data)}
-    assert names == {"int16", "float16", "uint8", "int32", "float32", "bool"}
+    assert names == {"int16", "float16", "uint8", "int32", "int8", "float32", "bool"}
 
 
 def test_nothing_is_cast_or_broadcast(plain: SimpleNamespace) -> None:
