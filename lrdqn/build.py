@@ -265,8 +265,8 @@ def build_horizon(config: TrainRun, network: Network) -> Horizon:
 
 def slate_set(config: TrainRun) -> agents.SlateSet | None:
     """The actions of ``agent=full_slate``; nothing for others."""
-    env = config.env
-    if config.agent.name != "full_slate" or not isinstance(env, LiveConfig | RecsimConfig):
+    env = cast(RecsimConfig, config.env)  # or LiveConfig, which names these keys alike
+    if config.agent.name != "full_slate":
         return None
     return agents.SlateSet(env.candidates, env.slate, env.choice_model not in ("auto", "mnl", "proportional"))
 
@@ -275,8 +275,8 @@ def build_choice(config: TrainRun, env: Env, worlds: PyTree) -> agents.ChoiceMod
     """How ``agent=slateq`` takes viewers to choose: as the environment says, or as it learns they do; nothing for others."""
     if config.agent.name != "slateq":
         return None
-    if isinstance(config.env, RecsimConfig) and config.agent.slate.choice in ("auto", "agents.told"):
-        return agents.told(make_recsim_task(config.env, 1).weights)
+    if config.env.kind == "recsim" and config.agent.slate.choice in ("auto", "told"):
+        return agents.told(make_recsim_task(cast(RecsimConfig, config.env), 1).weights)
     plain = dataclasses.replace(config.network, head="linear", layers="dense", value="mean")
     return agents.conditional_logit(build_network(plain, env, worlds, make_expected(LOSSES["mse"])))
 

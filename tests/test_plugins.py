@@ -139,7 +139,8 @@ def test_plugins_go_with_sweeps_and_searches() -> None:
 def test_a_network_that_cannot_read_their_observation_is_refused_by_name() -> None:
     config = freeze(TrainRun, composed("env=bandit"))
     env, worlds = build.build_env(config.env, 4), build.build_worlds(config.env, 0, 1)
-    with pytest.raises(InputError, match=r"^network=scorer: reads candidates, and env=bandit shows vector; use network=mlp$"):
+    line = r"^network=scorer: reads candidates or documents, and env=bandit shows vector; use network=mlp$"
+    with pytest.raises(InputError, match=line):
         build.build_network(config.network, env, worlds, build.build_values(config))
 
 
@@ -343,7 +344,9 @@ def test_the_commands_know_them(site: Path, tmp_path: Path) -> None:
     assert "sessions" in lrdqn(site, tmp_path, "report", "run=run").stdout
     assert (tmp_path / "imported").read_text() == ""
     refused = lrdqn(site, tmp_path, "train", "env=bandit", code=2)
-    assert refused.stderr == "lrdqn: network=scorer: reads candidates, and env=bandit shows vector; use network=mlp\n"
+    assert (
+        refused.stderr == "lrdqn: network=scorer: reads candidates or documents, and env=bandit shows vector; use network=mlp\n"
+    )
     nothing = tmp_path / "nothing"
     nothing.mkdir()
     gone = lrdqn(nothing, tmp_path, "evaluate", "run=run", code=2)

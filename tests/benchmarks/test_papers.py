@@ -196,7 +196,7 @@ def test_updates_needed_are_those_of_loops(rule: str) -> None:
     keys = jax.random.split(jax.random.key(n), seeds)
     thetas = [0.1 * np.asarray(jax.random.normal(jax.random.split(key)[0], (n + 1, 2))) for key in keys]
     expected = [
-        updates_in_loops(rule, n, theta, list(zip(*(np.asarray(x).tolist() for x in memory), strict=True)))
+        updates_in_loops(rule, n, theta, list(zip(*(np.asarray(x).tolist() for x in memory[:5]), strict=True)))
         for theta, memory in zip(thetas, memories, strict=True)
     ]
     assert len(set(expected)) > 1
@@ -210,7 +210,7 @@ def test_an_update_is_that_of_the_features(linear: bool) -> None:
     for index in range(12):
         t = jax.tree.map(lambda x, index=index: x[index], memory)
         got, delta = cliffwalk.learn(jnp.asarray(theta), t, linear)
-        expected, expected_delta = Loops(n, theta, linear).after(tuple(np.asarray(x).item() for x in t))
+        expected, expected_delta = Loops(n, theta, linear).after(tuple(np.asarray(x).item() for x in t[:5]))
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
         assert float(delta) == pytest.approx(expected_delta, rel=1e-5)
 

@@ -60,7 +60,7 @@ def test_stepped_outside_or_inside_the_training_is_the_same(changes: dict[str, A
             np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-4, atol=1e-5, err_msg=name)
     for name, figures in inside[1].items():
         np.testing.assert_allclose(np.asarray(figures), outside[1][name], rtol=1e-3, atol=1e-4, err_msg=name)
-    for a, b in zip(inside[2], outside[2], strict=True):
+    for a, b in zip(jax.tree.leaves(inside[2]), jax.tree.leaves(outside[2]), strict=True):
         np.testing.assert_allclose(np.asarray(a), b)
 
 
