@@ -43,7 +43,7 @@ def main() -> None:
                 cells = [f"{e['mean']:.4g} [{e['ci_low']:.4g}, {e['ci_high']:.4g}]"
                          for e in (metrics[metric] for metric in ("return", "watch_minutes", "clicks"))]  # fmt: skip
                 lines.append(f"| {world} | {name if policy == 'learned' else policy} | {' | '.join(cells)} |")
-    rows.write("slates_live", found, [*lines, ""])
+            rows.write("slates_live", found, [*lines, ""])
 
 
 if __name__ == "__main__":
