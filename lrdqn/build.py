@@ -29,7 +29,7 @@ from lrdqn.config import (
     plugins,
     value_at,
 )
-from lrdqn.config.pairs import READS
+from lrdqn.config.pairs import READS, order_counts
 from lrdqn.envs.garnet import make_garnet, make_garnet_world
 from lrdqn.envs.gymnasium import make_gymnasium
 from lrdqn.envs.gymnax import make_gymnax
@@ -268,7 +268,7 @@ def slate_set(config: TrainRun) -> agents.SlateSet | None:
     env = cast(RecsimConfig, config.env)  # or LiveConfig, which names these keys alike
     if config.agent.name != "full_slate":
         return None
-    return agents.SlateSet(env.candidates, env.slate, env.choice_model not in ("auto", "mnl", "proportional"))
+    return agents.SlateSet(env.candidates, env.slate, order_counts(env))
 
 
 def build_choice(config: TrainRun, env: Env, worlds: PyTree) -> agents.ChoiceModel | None:

@@ -90,6 +90,12 @@ MOST_SLATES = 20_000
 """Actions that a network with one output per slate may have."""
 
 
+def order_counts(env: Any) -> bool:
+    """Whether viewers' choices depend on the order of a slate, and not only on what is on it."""
+    first_only = env.kind == "recsim" and env.task == "long_term_satisfaction"
+    return first_only or env.choice_model not in ("auto", "mnl", "proportional")
+
+
 def check_slates(config: Any) -> None:
     """Who fills slates, of what, and how many of them there are."""
     agent, env, network = config.agent, config.env, config.network
@@ -110,8 +116,8 @@ def check_slates(config: Any) -> None:
     if agent.name == "full_slate":
         if network.name != "mlp":
             raise ConfigError("network", network.name, "agent=full_slate has one output per slate; use network=mlp")
-        every = math.comb if env.choice_model in ("auto", "mnl", "proportional") else math.perm
-        if (number := every(env.candidates, slate)) > MOST_SLATES:
+        count = math.perm if order_counts(env) else math.comb
+        if (number := count(env.candidates, slate)) > MOST_SLATES:
             raise ConfigError(
                 "env.candidates", env.candidates, f"{number} slates of {slate} of them; must not be more than {MOST_SLATES}"
             )

@@ -10,9 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from agents.test_slateq import documents
+from envs.recsims import recsim_config
+from envs.worlds import live_config
 
+from lrdqn import build
 from lrdqn.agents.dqn import make_greedy
 from lrdqn.agents.full_slate import SlateSet, over_slates, policy_over_slates, rank_of, slates_of
+from lrdqn.config import AgentConfig, TrainRun
 from lrdqn.networks import seen_flat
 from lrdqn.types import Agent, Network, QOutput, Sample, Transition, View
 
@@ -63,3 +67,16 @@ def test_the_policy_shows_the_slate_of_the_best_output_that_is_on_offer(slate: i
         whole = mask[i][table].all(1)
         best = table[np.argmax(np.where(whole if whole.any() else True, q[i], -np.inf))]
         assert np.atleast_1d(np.asarray(shown)[i]).tolist() == best.tolist()
+
+
+def test_orders_are_actions_where_the_order_counts() -> None:
+    """In cascades and where the first document alone is watched; not where what is on the slate is all that matters."""
+    cases = {(): False, (("choice_model", "mnl"),): False, (("choice_model", "cascade_exp"),): True,
+             (("task", "long_term_satisfaction"),): True}  # fmt: skip
+    for changes, ordered in cases.items():
+        config = TrainRun(env=recsim_config(**dict(changes)), agent=AgentConfig(name="full_slate"))
+        assert build.slate_set(config) == SlateSet(10, 3, ordered)
+    for model, ordered in (("mnl", False), ("proportional", False), ("pbm", True), ("position_mnl", True)):
+        made = build.slate_set(TrainRun(env=live_config(choice_model=model), agent=AgentConfig(name="full_slate")))
+        assert made is not None
+        assert made.ordered == ordered
