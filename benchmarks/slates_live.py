@@ -14,7 +14,10 @@ import argparse
 from pathlib import Path
 
 import launch
+import numpy as np
 import rows
+
+from lrdqn.evaluate.statistics import paired_difference
 
 WORLDS = {"mnl": "env.choice_model=mnl", "pbm": "env.choice_model=pbm"}
 LEARNERS = {
@@ -24,6 +27,8 @@ LEARNERS = {
     "slateq_topk": "agent=slateq agent.slate.fill=topk",
     "full_slate": "agent=full_slate agent.target=double",
 }
+RIVALS = ("slateq_without_null", "slateq_sarsa", "slateq_topk", "full_slate")
+"""Learners that ``slateq`` is compared with, seed by seed."""
 
 
 def main() -> None:
@@ -33,6 +38,7 @@ def main() -> None:
     given = parser.parse_args()
     found, lines = [], ["| world | policy | return | watch (min) | page clicks |", "|---|---|---|---|---|"]
     for world, where in WORLDS.items():
+        seeds: dict[str, np.ndarray] = {}
         for name, learner in LEARNERS.items():
             words = ["env.slate=3", *where.split(), *learner.split(), "train.myopic=false", f"train.seeds={given.seeds}"]
             summary = launch.train(words, given.out / f"{world}_{name}")
@@ -43,6 +49,15 @@ def main() -> None:
                 cells = [f"{e['mean']:.4g} [{e['ci_low']:.4g}, {e['ci_high']:.4g}]"
                          for e in (metrics[metric] for metric in ("return", "watch_minutes", "clicks"))]  # fmt: skip
                 lines.append(f"| {world} | {name if policy == 'learned' else policy} | {' | '.join(cells)} |")
+            seeds[name] = np.asarray(summary["policies"]["learned"]["return"]["per_seed"])
+            if name in RIVALS:
+                apart = paired_difference(seeds["slateq"], seeds[name])
+                lines.append(f"| {world} | slateq - {name} | {apart.mean:+.2f} [{apart.low:.2f}, {apart.high:.2f}] | | |")
+                figures = {"mean": apart.mean, "ci_low": apart.low, "ci_high": apart.high, "n": given.seeds}
+                common = {k: made[0][k] for k in ("command", "commit", "device", "seconds")}
+                found.append(
+                    {"name": f"{world}/slateq - {name}", "metric": "return", **figures, "unit": "paired by seed", **common}
+                )
             rows.write("slates_live", found, [*lines, ""])
 
 

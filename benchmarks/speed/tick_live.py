@@ -99,11 +99,12 @@ def main() -> None:
             for clock in ("decision", "tick"):
                 points[clock, sessions, streamers] = Point(clock, sessions, streamers, params)
     found: dict[Any, list[tuple[float, float]]] = {at: [] for at in points}
+    began = time.perf_counter()
     for _ in range(given.rounds):
         for at, point in points.items():
             found[at].append(point.run())
     common = {"command": " ".join(["python benchmarks/speed/tick_live.py", *sys.argv[1:]]), "commit": rows.commit(),
-              "device": rows.device()}  # fmt: skip
+              "device": rows.device(), "seconds": round(time.perf_counter() - began, 1)}  # fmt: skip
     made: list[dict[str, Any]] = []
     lines = ["| clock | sessions | streamers | CPU µs a session-step | decisions a session-step | CPU µs a decision | state |",
              "|---|---|---|---|---|---|---|"]  # fmt: skip

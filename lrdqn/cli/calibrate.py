@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -11,14 +12,20 @@ from lrdqn.config import CalibrateRun, ConfigError
 
 
 def compare_world(config: CalibrateRun) -> bool:
-    """Print simulated against target; whether every target is met."""
+    """Print simulated against target, where asked with constants fitted first; whether every target is met."""
     from rich.console import Console
 
+    from lrdqn.cli.fitting import settle, told
     from lrdqn.experiment.measuring import measure_world
     from lrdqn.io.calibration_table import calibration_table
 
+    console = Console()
+    if config.fit:
+        settings = settle(console, config.env, config.seed, {})
+        console.print("settings of this world:", *(f"  {k}={v}" for k, v in settings.items()), sep="\n", highlight=False)
+        config = dataclasses.replace(config, env=told(config.env, settings, None))
     rows = measure_world(config)
-    Console().print(calibration_table(rows, config.sessions * config.worlds, config.worlds))
+    console.print(calibration_table(rows, config.sessions * config.worlds, config.worlds))
     return all(row.passed is not False for row in rows)
 
 

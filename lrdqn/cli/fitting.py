@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Console
 
-from lrdqn.config import CalibrateRun
+from lrdqn.config import CalibrateRun, LiveConfig
 from lrdqn.envs.live.past import live_a_past
 from lrdqn.envs.live.population import complete, freeze_utility, sample_population
 from lrdqn.io.population import save_population
@@ -41,7 +42,7 @@ def fit_movielens(config: CalibrateRun) -> None:
         f"popularity {factors.popularity_recall:.3f} ({factors.held_out_users} users)",
         highlight=False,
     )
-    console.print(f"population folder: {out}\ntrain on it: lrdqn train env.population={out}", highlight=False, soft_wrap=True)
+    say_where(console, config, {}, {})
 
 
 def fit_kuailive(config: CalibrateRun) -> None:
@@ -70,7 +71,7 @@ def fit_kuailive(config: CalibrateRun) -> None:
     card |= {"law": law, "figures": figures, "hourly_watch_shares": hours}
     save_population(Path(str(config.out)), population, card)
     say_recall(console, found)
-    say_where(console, config, law)
+    say_where(console, config, law, figures)
 
 
 def fit_kuairand(config: CalibrateRun) -> None:
@@ -91,7 +92,7 @@ def fit_kuairand(config: CalibrateRun) -> None:
     save_population(Path(str(config.out)), population, watched_card(fit, found, population))
     if found is not None:
         say_recall(console, found)
-    say_where(console, config, {})
+    say_where(console, config, {}, {})
 
 
 def drawn_around(fields: Mapping[str, np.ndarray], config: CalibrateRun, rng: np.random.Generator) -> Population:
@@ -116,18 +117,48 @@ def say_recall(console: Console, found: Directions) -> None:
     console.print(f"held-out recall@20: {told} ({found.held_out_users} users); style from {found.origin}", highlight=False)
 
 
-def say_where(console: Console, config: CalibrateRun, law: Mapping[str, float]) -> None:
-    """Write the suggested settings beside the population folder; print them and how to train."""
+def say_where(console: Console, config: CalibrateRun, law: Mapping[str, float], figures: Mapping[str, float]) -> None:
+    """Write the suggested settings beside the population folder, the intercepts fitted to it among them; say how to train.
+
+    Args:
+        console: what to print to.
+        config: of the command.
+        law: settings that the log told.
+        figures: of the log, by the names of the calibration's targets.
+    """
     from lrdqn.io.atomic import write_text
 
     out = Path(str(config.out))
+    settings = dict(law)
+    if config.fit is not False:
+        settings |= settle(console, told(config.env, law, out), config.seed, figures)
     command = f"lrdqn train env.population={shlex.quote(str(out))}"
-    if law:
+    if settings:
         beside = out.with_name(f"{out.name}.overrides")
-        write_text(beside, "".join(f"{key}={value}\n" for key, value in law.items()))
-        console.print("the world's constants in this log:", *(f"  {k}={v}" for k, v in law.items()), sep="\n", highlight=False)
+        write_text(beside, "".join(f"{key}={value}\n" for key, value in settings.items()))
+        console.print("settings of this world:", *(f"  {k}={v}" for k, v in settings.items()), sep="\n", highlight=False)
         command += f" $(cat {shlex.quote(str(beside))})"
     console.print(f"population folder: {out}\ntrain on it: {command}", highlight=False, soft_wrap=True)
+
+
+def told(env: LiveConfig, settings: Mapping[str, float], population: Path | None) -> LiveConfig:
+    """The world's config with settings ``env.law.*`` and ``env.schedule.*``, and of a population if one is given."""
+    parts: dict[str, Any] = {}
+    for part in ("law", "schedule"):
+        own = {key.rpartition(".")[2]: value for key, value in settings.items() if key.startswith(f"env.{part}.")}
+        parts[part] = dataclasses.replace(getattr(env, part), **own)
+    return dataclasses.replace(env, **parts, population=env.population if population is None else str(population))
+
+
+def settle(console: Console, env: LiveConfig, seed: int, figures: Mapping[str, float]) -> dict[str, float]:
+    """Fit the intercepts, print what they change and return them as settings."""
+    from lrdqn.experiment.intercepts import fit_intercepts
+    from lrdqn.io.log_table import settled_table
+
+    console.print("fitting the viewer's constants under the reference policy", highlight=False)
+    found = fit_intercepts(env, seed, figures)
+    console.print(settled_table(found.before, found.after, found.wanted))
+    return {f"env.law.{name}": value for name, value in found.constants.items()}
 
 
 FITS: dict[str, Callable[[CalibrateRun], None]] = {

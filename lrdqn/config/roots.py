@@ -118,6 +118,9 @@ class CalibrateRun:
     factors: int = whole(16, 2, "length of the fitted user and item vectors")
     streamers: int = whole(5000, 2, "streamers kept of kuailive or kuairand, those clicked most")
     users: int = whole(5000, 2, "users kept of kuailive or kuairand, those who click most on them")
+    fit: bool | None = said(
+        None, "fit the constants of clicking, staying, reacting and returning; null: to a log's population, not to the world"
+    )
     check: bool = said(False, "exit 1 when a target is missed")
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 

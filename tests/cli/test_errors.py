@@ -48,6 +48,7 @@ BAD = {
     "content=embeddings": "env.embeddings=null: env.content=embeddings needs a file, env.embeddings=PATH.npy",
     "content=embeddings env.embeddings=/no/such.npy": "env.embeddings=/no/such.npy: no such file; must be a .npy or .npz file",
     "env.embeddings=x.npy": "env.embeddings=x.npy: env.content=exact reads no file; use content=embeddings",
+    "env=recsim perturbation=outage": "perturbation=outage: changes the live world; must be left out with another env",
     "perturbation=missing_views": "env.perturb.missing_views=0.5: env.content=exact has no views; use content=multimodal",
     "env.content_views.text.missing=2": "env.content_views.text.missing=2.0: must lie in [0, 1]",
     "env.slate=2": "env.slate=2: this agent (dqn) shows one item per request; must be 1, or use agent=slateq",
