@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import launch
 import numpy as np
 import rows
 from references import Reference, find
@@ -104,7 +105,9 @@ def shown(given: argparse.Namespace) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for the run folders; finished ones are used again")
-    parser.add_argument("--movielens", type=Path, help="population folder (lrdqn calibrate source=movielens)")
+    parser.add_argument(
+        "--movielens", type=Path, help="population folder (lrdqn calibrate source=movielens), its settings beside it"
+    )
     parser.add_argument("--only", nargs="+", default=[], help="worlds: default, user, movielens; the rows of others stay")
     parser.add_argument("--seeds", type=int, default=10, help="seeds, each with a world of its own (%(default)s)")
     parser.add_argument("--worlds", type=int, default=4, help="worlds that are searched on (%(default)s)")
@@ -114,7 +117,7 @@ def main() -> None:
     given = parser.parse_args()
     jobs = dict(JOBS)
     if given.movielens:
-        jobs["movielens"] = [f"env.population={given.movielens}"]
+        jobs["movielens"] = launch.population_words(given.movielens)
     names = given.only or list(jobs)
     path = rows.RESULTS / "acceptance_live.json"
     kept = json.loads(path.read_text()) if given.only and path.is_file() else []

@@ -28,6 +28,12 @@ def train(words: Sequence[str], folder: Path) -> dict[str, Any]:
     return json.loads((folder / "summary.json").read_text())
 
 
+def population_words(population: Path) -> list[str]:
+    """Words that train on a population with the settings that ``lrdqn calibrate`` suggests for it."""
+    beside = population.with_name(f"{population.name}.overrides")
+    return [f"env.population={population}", *(beside.read_text().split() if beside.is_file() else [])]
+
+
 def curve(folder: Path, policy: str = "learned") -> tuple[np.ndarray, np.ndarray]:
     """Env steps ``[T]`` and the greedy policy's return ``[T, seeds]`` along training."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

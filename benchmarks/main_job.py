@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import launch
 import rows
 
 
@@ -33,7 +34,10 @@ def main() -> None:
     if given.movielens:
         population = given.out / "population"
         run(["calibrate", "source=movielens", f"path={given.movielens}", f"out={population}"])
-        jobs["movielens"] = ([f"env.population={population}"], "lrdqn train env.population=POP runtime.cache_dir=null")
+        jobs["movielens"] = (
+            launch.population_words(population),
+            "lrdqn train env.population=POP $(cat POP.overrides) runtime.cache_dir=null",
+        )
     result = []
     for name, (overrides, command) in jobs.items():
         folder = given.out / name

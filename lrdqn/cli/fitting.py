@@ -118,7 +118,7 @@ def say_recall(console: Console, found: Directions) -> None:
 
 
 def say_where(console: Console, config: CalibrateRun, law: Mapping[str, float], figures: Mapping[str, float]) -> None:
-    """Write the suggested settings beside the population folder, the intercepts fitted to it among them; say how to train.
+    """Write the settings that go with a population beside its folder: chosen, told by the log, fitted; say how to train.
 
     Args:
         console: what to print to.
@@ -129,7 +129,8 @@ def say_where(console: Console, config: CalibrateRun, law: Mapping[str, float], 
     from lrdqn.io.atomic import write_text
 
     out = Path(str(config.out))
-    settings = dict(law)
+    settings = changed(config.env, LiveConfig(), "env.") | dict(law)
+    settings.pop("env.population", None)
     if config.fit is not False:
         settings |= settle(console, told(config.env, law, out), config.seed, figures)
     command = f"lrdqn train env.population={shlex.quote(str(out))}"
@@ -139,6 +140,18 @@ def say_where(console: Console, config: CalibrateRun, law: Mapping[str, float], 
         console.print("settings of this world:", *(f"  {k}={v}" for k, v in settings.items()), sep="\n", highlight=False)
         command += f" $(cat {shlex.quote(str(beside))})"
     console.print(f"population folder: {out}\ntrain on it: {command}", highlight=False, soft_wrap=True)
+
+
+def changed(config: Any, default: Any, prefix: str) -> dict[str, Any]:
+    """Keys whose values are not the defaults': what was chosen for the fit has to be chosen for the training too."""
+    found: dict[str, Any] = {}
+    for name in (field.name for field in dataclasses.fields(default)):
+        value, usual = getattr(config, name), getattr(default, name)
+        if dataclasses.is_dataclass(usual):
+            found |= changed(value, usual, f"{prefix}{name}.")
+        elif value != usual:
+            found[f"{prefix}{name}"] = "null" if value is None else value
+    return found
 
 
 def told(env: LiveConfig, settings: Mapping[str, float], population: Path | None) -> LiveConfig:

@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from lrdqn.cli.fitting import told
-from lrdqn.config import LiveConfig, UserLawConfig
+from lrdqn.cli.fitting import changed, told
+from lrdqn.config import CalibrateRun, LiveConfig, UserLawConfig, freeze
 from lrdqn.experiment.intercepts import CONSTANTS, PUBLISHED, Settled, engaged, fit_intercepts, shifted
 
 WORLD = LiveConfig(streamers=150, users=200)
@@ -56,3 +56,12 @@ def test_settings_become_a_world() -> None:
     assert (env.law.click_bias, env.schedule.room_hours, env.population) == (-1.0, 2.0, None)
     assert dataclasses.replace(env, law=WORLD.law, schedule=WORLD.schedule) == WORLD
     assert {c.name for c in CONSTANTS} <= {f.name for f in dataclasses.fields(UserLawConfig)}
+
+
+def test_what_was_chosen_for_a_fit_is_named_for_the_training() -> None:
+    law = dataclasses.replace(UserLawConfig(), click_slope=0.5)
+    env = dataclasses.asdict(dataclasses.replace(WORLD, law=law, world_seed=4))
+    frozen = freeze(CalibrateRun, dataclasses.asdict(CalibrateRun(env=env)))
+    chosen = changed(frozen.env, LiveConfig(), "env.")
+    assert chosen == {"env.streamers": 150, "env.users": 200, "env.law.click_slope": 0.5, "env.world_seed": 4}
+    assert changed(LiveConfig(), LiveConfig(), "env.") == {}
