@@ -2,6 +2,8 @@
 
     python benchmarks/acceptance_live.py --out DIR [--movielens POPULATION] [--only NAME ...] [--seeds 10]
 
+The population is ``lrdqn calibrate source=movielens`` with the settings of ``launch.RATED``.
+
 For each world: train the learner and its twin with gamma = 0 (one program, every seed a world of its own), search for
 references on other worlds (``references.py``), and judge all of them on the same session starts, which none of them has seen.
 Head-room is what the privileged planner earns above the privileged myopic policy, which sees the same hidden state (SIMULATOR's

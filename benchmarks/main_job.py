@@ -33,7 +33,7 @@ def main() -> None:
     jobs = {"default": ([], "lrdqn train runtime.cache_dir=null")}
     if given.movielens:
         population = given.out / "population"
-        run(["calibrate", "source=movielens", f"path={given.movielens}", f"out={population}"])
+        run(["calibrate", "source=movielens", f"path={given.movielens}", f"out={population}", *launch.RATED])
         jobs["movielens"] = (
             launch.population_words(population),
             "lrdqn train env.population=POP $(cat POP.overrides) runtime.cache_dir=null",

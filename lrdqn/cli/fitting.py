@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -71,7 +72,8 @@ def fit_kuailive(config: CalibrateRun) -> None:
     card |= {"law": law, "figures": figures, "hourly_watch_shares": hours}
     save_population(Path(str(config.out)), population, card)
     say_recall(console, found)
-    say_where(console, config, law, figures)
+    clicked = figures.get("click per impression", math.nan)
+    say_where(console, config, law, figures | {"click per impression, reference": clicked})
 
 
 def fit_kuairand(config: CalibrateRun) -> None:
