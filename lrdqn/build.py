@@ -219,7 +219,7 @@ def build_values(config: TrainRun) -> Values:
 
 
 def build_network(config: NetworkConfig, env: Env, worlds: PyTree, values: Values, slates: Slates = None) -> Network:
-    """The Q-network; a scorer takes its widths from the worlds, and one with an output per slate has ``slates``.
+    """The Q-network; a scorer takes its widths from the worlds, and one of full slates has ``slates``.
 
     Raises:
         InputError: it cannot read this environment's observations.
@@ -237,13 +237,13 @@ def build_network(config: NetworkConfig, env: Env, worlds: PyTree, values: Value
     one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), worlds)
     _, obs = jax.eval_shape(env.reset, jax.eval_shape(lambda: jax.random.key(0)), one)
     catalogue = jax.eval_shape(env.catalogue, one)
-    if config.name == "mlp":
-        table = agents.slates_of(cast(agents.SlateSet, slates))
-        vectors = env.spec._replace(observation="vector", actions=len(table), obs_shape=(flat_size(obs, catalogue),))
-        return seen_flat(make_mlp(config, vectors, values), table)
+    pages = agents.slates_of(slates) if isinstance(slates, agents.SlateSet) else None
+    if config.name == "mlp" and pages is not None:
+        vectors = env.spec._replace(observation="vector", actions=len(pages), obs_shape=(flat_size(obs, catalogue),))
+        return seen_flat(make_mlp(config, vectors, values), pages)
     if shown == "documents":
-        return make_documents(config, obs, catalogue, values)
-    return make_scorer(config, Shapes.of(one.catalogue, obs), values)
+        return make_documents(config, obs, catalogue, values, pages)
+    return make_scorer(config, Shapes.of(one.catalogue, obs), values, pages)
 
 
 def build_replay(config: TrainRun) -> Replay:

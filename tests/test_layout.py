@@ -172,7 +172,7 @@ def test_named_settings_of_the_live_world_compose_for_every_command_that_has_the
      ("env=gymnasium", "mlp"), ("env=garnet network=mlp", "mlp"), ("network=mlp env=garnet", "mlp"),
      ("env=gymnax env.name=Breakout-MinAtar network=cnn", "cnn"), ("experiment=catch", "mlp"),
      ("experiment=minatar_breakout", "cnn"), ("experiment=minatar_breakout network=mlp", "mlp"),
-     ("env=recsim", "scorer"), ("env=recsim agent=full_slate", "mlp"), ("agent=full_slate", "mlp")],
+     ("env=recsim", "scorer"), ("env=recsim agent=full_slate", "scorer"), ("agent=full_slate network=mlp", "mlp")],
 )  # fmt: skip
 def test_an_environment_chooses_a_network_unless_the_user_does(words: str, network: str) -> None:
     register_schemas()

@@ -41,8 +41,9 @@ VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "live pages": (LIVE, {"agent": {"n_steps": 3}}),
     "live pages on policy": (LIVE, slated(fill="exact"), {"agent": {"target": "sarsa"}}),
     "live, one at a time": (TINY_WORLD, {"network": {"history": "gru"}}),
-    "full slates": (RECSIM, {"agent": {"name": "full_slate"}, "network": {"name": "mlp"}}),
-    "full live pages": (LIVE, {"agent": {"name": "full_slate", "target": "munchausen"}, "network": {"name": "mlp"}}),
+    "full slates": (RECSIM, {"agent": {"name": "full_slate"}, "network": {"value": "quantile", "layers": "noisy"}}),
+    "an output for each slate": (RECSIM, {"agent": {"name": "full_slate"}, "network": {"name": "mlp"}}),
+    "full live pages": (LIVE, {"agent": {"name": "full_slate", "target": "munchausen"}, "network": {"head": "dueling"}}),
     "one document of clickbait": (
         merged(RECSIM, {"env": {"task": "long_term_satisfaction", "slate": 1}}), {"agent": {"name": "dqn"}},
     ),

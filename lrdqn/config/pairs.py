@@ -87,7 +87,7 @@ def check_agent(config: Any) -> None:
 
 SLATED = ("slateq", "full_slate")
 MOST_SLATES = 20_000
-"""Actions that a network with one output per slate may have."""
+"""Actions that a network of full slates may have."""
 
 
 def order_counts(env: Any) -> bool:
@@ -114,8 +114,9 @@ def check_slates(config: Any) -> None:
     if getattr(env, "clock", "decision") == "tick":
         raise ConfigError("env.clock", "tick", f"does not tell agent={agent.name} what was taken; must be decision")
     if agent.name == "full_slate":
-        if network.name != "mlp":
-            raise ConfigError("network", network.name, "agent=full_slate has one output per slate; use network=mlp")
+        if network.name not in ("scorer", "mlp"):
+            why = "agent=full_slate scores slates by network=scorer, or has one output for each with network=mlp"
+            raise ConfigError("network", network.name, why)
         count = math.perm if order_counts(env) else math.comb
         if (number := count(env.candidates, slate)) > MOST_SLATES:
             raise ConfigError(

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from lrdqn.config import NetworkConfig
 from lrdqn.networks.halves import Halves
 from lrdqn.networks.heads import pick
-from lrdqn.networks.offers import narrow
+from lrdqn.networks.pages import Pages, only, whole
 from lrdqn.networks.torsos import purify
 from lrdqn.ops.values import Values
 from lrdqn.types import DocumentObs, Network, Params, QOutput, Topics
@@ -30,39 +30,44 @@ def user_features(obs: DocumentObs) -> Float[Array, "B U"]:
     return jnp.concatenate([taken[:, None], jnp.log1p(obs.watch)[:, None], obs.quality, obs.memory], axis=1)
 
 
-def make_documents(config: NetworkConfig, obs: DocumentObs, topics: Topics, values: Values) -> Network:
+def make_documents(config: NetworkConfig, obs: DocumentObs, topics: Topics, values: Values, pages: Pages = None) -> Network:
     """``raw(s, i) = head(torso(relu(W_u user + W_c document_i)))``, ``[B, C, K]``.
 
-    Source: Ie et al. 2019 (SlateQ), whose network reads ``concat(user, document)``: the same first layer, cut in two.
+    Of slates, ``raw(s, A) = head(torso(relu(W_u user + W_c concat(documents of A))))``, ``[B, M, K]``: one network for all.
+
+    Source: Ie et al. 2019 (SlateQ), whose networks read ``concat(user, document)`` and, for full slates, ``concat(user,
+    documents)`` (RecSim's ``FullSlateQAgent``): the same first layers, cut in parts.
 
     Args:
         config: widths of the hidden layers, kind of head.
         obs: an observation, or its shapes.
         topics: the environment's.
         values: what the K numbers are, and their mean.
+        pages: slates that are scored in place of documents.
     """
     user = (obs.user.shape[1] or 2 + obs.quality.shape[1]) + obs.memory.shape[1]
     document = topics.content.shape[1] + obs.features.shape[2]
-    draw, bind = purify(lambda rngs: _Documents(user, document, config, values, rngs))
+    draw, bind = purify(lambda rngs: _Documents(user, document, config, values, rngs, pages))
     alone = config.head == "linear"
 
     def apply(params: Params, obs: DocumentObs, topics: Topics, key: PRNGKeyArray | None) -> QOutput:
-        raw = bind(params)(obs, topics, key)
-        return QOutput(values.mean(raw), obs.mask, raw)
+        raw = bind(params)(obs, topics, key, pages)
+        return QOutput(values.mean(raw), whole(obs.mask, pages), raw)
 
     def value(
         params: Params, obs: DocumentObs, action: Int[Array, "B"], topics: Topics, key: PRNGKeyArray | None
     ) -> Float[Array, "B K"]:
         if alone:
-            return apply(params, narrow(obs, action[:, None]), topics, key).raw[:, 0]
+            shown, one = only(obs, action, pages)
+            return bind(params)(shown, topics, key, one)[:, 0]
         return pick(apply(params, obs, topics, key).raw, action)
 
     return Network(draw, apply, value)
 
 
 class _Documents(nnx.Module):
-    def __init__(self, user: int, document: int, config: NetworkConfig, values: Values, rngs: nnx.Rngs) -> None:
-        self.halves = Halves(user, document, config, values, rngs)
+    def __init__(self, user: int, document: int, config: NetworkConfig, values: Values, rngs: nnx.Rngs, pages: Pages) -> None:
+        self.halves = Halves(user, document, config, values, rngs, 1 if pages is None else pages.shape[1])
 
-    def __call__(self, obs: DocumentObs, topics: Topics, key: PRNGKeyArray | None) -> Float[Array, "B C K"]:
-        return self.halves(user_features(obs), document_features(obs, topics), obs.mask, key)
+    def __call__(self, obs: DocumentObs, topics: Topics, key: PRNGKeyArray | None, pages: Pages) -> Float[Array, "B M K"]:
+        return self.halves(user_features(obs), document_features(obs, topics), obs.mask, key, pages)

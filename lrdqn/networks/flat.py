@@ -9,6 +9,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.networks.documents import document_features, user_features
+from lrdqn.networks.pages import whole
 from lrdqn.ops.history import cosine, mean_style
 from lrdqn.types import Catalogue, DocumentObs, LiveObs, Network, Params, PyTree, QOutput, Topics
 
@@ -46,10 +47,7 @@ def flatten(obs: LiveObs, catalogue: Catalogue) -> Float[Array, "N D"]:
 
 
 def flatten_documents(obs: DocumentObs, topics: Topics) -> Float[Array, "N D"]:
-    """``[user, (content of the topic, features) of each document]``, D = U + C (F + F').
-
-    Source: RecSim's full-slate Q-learning reads the same, all documents in their order.
-    """
+    """``[user, (content of the topic, features) of each document]``, D = U + C (F + F')."""
     documents = document_features(obs, topics)
     return jnp.concatenate([user_features(obs), documents.reshape(documents.shape[0], -1)], axis=1)
 
@@ -68,8 +66,7 @@ def seen_flat(network: Network, slates: Int[np.ndarray, "M K"]) -> Network:
         return flatten_documents(obs, catalogue) if isinstance(obs, DocumentObs) else flatten(obs, catalogue)
 
     def apply(params: Params, obs: PyTree, catalogue: PyTree, key: PRNGKeyArray | None) -> QOutput:
-        out, whole = network.apply(params, flat(obs, catalogue), (), key), jnp.all(obs.mask[:, slates], axis=2)
-        return out._replace(mask=whole | ~jnp.any(whole, axis=1, keepdims=True))
+        return network.apply(params, flat(obs, catalogue), (), key)._replace(mask=whole(obs.mask, slates))
 
     def value(params: Params, obs: PyTree, action: Array, catalogue: PyTree, key: PRNGKeyArray | None) -> Array:
         return network.value(params, flat(obs, catalogue), action, (), key)

@@ -13,7 +13,7 @@ from lrdqn.config import NetworkConfig
 from lrdqn.networks.halves import Halves
 from lrdqn.networks.heads import pick
 from lrdqn.networks.history import ENCODERS, Profiles, read_history
-from lrdqn.networks.offers import narrow
+from lrdqn.networks.pages import Pages, only, whole
 from lrdqn.networks.torsos import purify
 from lrdqn.ops.history import cosine
 from lrdqn.ops.values import Values
@@ -49,18 +49,18 @@ class Shapes(NamedTuple):
 class _Scorer(nnx.Module):
     """Who is asked and what is on offer, in numbers, before ``Halves``."""
 
-    def __init__(self, shapes: Shapes, config: NetworkConfig, values: Values, rngs: nnx.Rngs) -> None:
+    def __init__(self, shapes: Shapes, config: NetworkConfig, values: Values, rngs: nnx.Rngs, pages: Pages) -> None:
         self.history = ENCODERS[config.history](shapes.style, shapes.categories, config.history_width, rngs)
         user = self.history.size + shapes.profile + shapes.context
         candidate = shapes.style + shapes.categories + shapes.tags + config.embedding + shapes.features + CROSSES
         self.identity = nnx.Embed(shapes.identities, config.embedding, embedding_init=nnx.initializers.normal(0.1), rngs=rngs)
         # The head starts at zero, so that q starts as taste x cosine: the content-based ranking.
-        self.halves = Halves(user, candidate, config, values, rngs)
+        self.halves = Halves(user, candidate, config, values, rngs, 1 if pages is None else pages.shape[1])
         self.taste = nnx.Param(jnp.full((), 0.1))
 
     def __call__(
-        self, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None
-    ) -> tuple[Float[Array, "B C K"], Float[Array, "B C"]]:
+        self, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None, pages: Pages
+    ) -> tuple[Float[Array, "B M K"], Float[Array, "B M"]]:
         """The head's output, and the prior that is added to its mean."""
         # Unit vectors of length d have entries of size 1 / sqrt(d); scaled, every input has a spread of about 1.
         catalogue = catalogue._replace(style=catalogue.style * jnp.sqrt(float(catalogue.style.shape[-1])))
@@ -72,7 +72,8 @@ class _Scorer(nnx.Module):
         answers = catalogue.profile[obs.user]
         encoded = self.history(obs, catalogue, profiles)
         user = jnp.concatenate([encoded, answers, obs.context.astype(jnp.float32)], axis=-1)
-        return self.halves(user, candidate, obs.mask, key), self.taste[...] * cosines
+        near = cosines if pages is None else cosines[:, pages].mean(axis=2)
+        return self.halves(user, candidate, obs.mask, key, pages), self.taste[...] * near
 
 
 CROSSES = 5
@@ -104,20 +105,22 @@ def cross_features(
     return near, jnp.stack([2 * near, liked, disliked, 4 * share, again / 4], axis=-1)
 
 
-def make_scorer(config: NetworkConfig, shapes: Shapes, values: Values) -> Network:
+def make_scorer(config: NetworkConfig, shapes: Shapes, values: Values, pages: Pages = None) -> Network:
     """``raw(s, i) = head(torso(relu(W_u user + W_c candidate_i)))``, its mean moved by ``taste cos(profile, content_i)``.
 
     The candidate is its content (style, category, tags), an identity embedding (unknown streamers share one row), the features
     that change with time, and its match with the history; the user is the encoded history, the onboarding answers and the
     context. With a linear head, scores do not depend on the other candidates, so ``value`` scores one; a dueling head
-    subtracts their mean, so it scores all.
+    subtracts their mean, so it scores all. Of slates, the candidates' half is a layer on all of the slate's in their order, and
+    the cosine is their mean.
 
     Args:
         config: widths of the hidden layers and of the embedding, kinds of history encoder and head.
         shapes: of the world.
         values: what the K numbers are, and their mean.
+        pages: slates that are scored in place of candidates.
     """
-    draw, bind = purify(lambda rngs: _Scorer(shapes, config, values, rngs))
+    draw, bind = purify(lambda rngs: _Scorer(shapes, config, values, rngs, pages))
     alone = config.head == "linear"
 
     def init(key: PRNGKeyArray) -> Params:
@@ -127,14 +130,15 @@ def make_scorer(config: NetworkConfig, shapes: Shapes, values: Values) -> Networ
         return params | {"identity": params["identity"] | {"embedding": table}}
 
     def apply(params: Params, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None) -> QOutput:
-        raw = values.lift(*bind(params)(obs, catalogue, key))
-        return QOutput(values.mean(raw), obs.mask, raw)
+        raw = values.lift(*bind(params)(obs, catalogue, key, pages))
+        return QOutput(values.mean(raw), whole(obs.mask, pages), raw)
 
     def value(
         params: Params, obs: LiveObs, action: Int[Array, "B"], catalogue: Catalogue, key: PRNGKeyArray | None
     ) -> Float[Array, "B K"]:
         if alone:
-            return apply(params, narrow(obs, action[:, None]), catalogue, key).raw[:, 0]
+            shown, one = only(obs, action, pages)
+            return values.lift(*bind(params)(shown, catalogue, key, one))[:, 0]
         return pick(apply(params, obs, catalogue, key).raw, action)
 
     return Network(init, apply, value)

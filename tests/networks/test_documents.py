@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from agents.test_slateq import documents
 
+from lrdqn.agents.full_slate import SlateSet, slates_of
 from lrdqn.config.learner import NetworkConfig
 from lrdqn.networks import flat_size, make_documents
 from lrdqn.networks.documents import user_features
@@ -56,6 +58,31 @@ def test_scores_are_a_plain_forward_pass_on_user_and_document() -> None:
             h = np.maximum(x @ first + p["user"]["bias"], 0)
             h = np.maximum(h @ stream["hidden"]["kernel"] + stream["hidden"]["bias"], 0)
             assert float(got[i, j]) == pytest.approx(float((h @ stream["out"]["kernel"] + stream["out"]["bias"])[0]), rel=1e-4)
+
+
+@pytest.mark.parametrize("head", ["linear", "dueling"])
+def test_a_slate_is_scored_on_its_documents_in_their_order(head: str) -> None:
+    """One layer on ``concat(user, documents)``, as RecSim's full-slate agent has it; a single value is the one of all."""
+    obs, topics = documents(3, 4, 3, 2, 1)
+    obs = obs._replace(mask=obs.mask.at[1, 2].set(False))
+    pages = slates_of(SlateSet(4, 2, True))
+    network = make_documents(NetworkConfig(hidden=[8, 6], head=head), obs, topics, VALUES, pages)
+    params = filled(network.init(jax.random.key(0)))
+    out = network.apply(params, obs, topics, None)
+    np.testing.assert_array_equal(out.mask, np.asarray(obs.mask)[:, pages].all(2))
+    action = jnp.array([0, 11, 6])
+    value = network.value(params, obs, action, topics, None)[:, 0]
+    np.testing.assert_allclose(value, np.asarray(out.q)[np.arange(3), action], rtol=1e-4)
+    if head == "linear":
+        p = jax.tree.map(np.asarray, params)["halves"]
+        stream, content = p["head"]["stream"], np.asarray(topics.content)
+        first = p["candidate"]["kernel"].reshape(-1, 2, 8).swapaxes(0, 1).reshape(-1, 8)
+        for i, (a, b) in itertools.product(range(3), pages.tolist()):
+            x = np.concatenate([content[int(obs.topic[i, a])], content[int(obs.topic[i, b])]])
+            h = np.maximum(np.asarray(obs.user)[i] @ p["user"]["kernel"] + p["user"]["bias"] + x @ first, 0)
+            h = np.maximum(h @ stream["hidden"]["kernel"] + stream["hidden"]["bias"], 0)
+            want = float((h @ stream["out"]["kernel"] + stream["out"]["bias"])[0])
+            assert float(out.q[i, pages.tolist().index([a, b])]) == pytest.approx(want, rel=1e-4, abs=1e-5)
 
 
 def test_nothing_is_one_more_candidate_and_can_be_told_from_all_others() -> None:
