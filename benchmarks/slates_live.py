@@ -4,8 +4,8 @@
 
 Three of sixteen streams a page, viewers who look from the top down (position-based) or at all of them at once (logit), a choice
 model learnt beside the values: SlateQ with and without the value of nothing, with and without a target of its own slates, and
-full-slate Q-learning with one output for each of the 560 pages. Writes ``benchmarks/results/slates_live.json`` and ``.md``; the
-run folders stay under ``--out``.
+full-slate Q-learning, as one network that reads the streams of a page or with an output for each of the 560 pages. Writes
+``benchmarks/results/slates_live.json`` and ``.md``; the run folders stay under ``--out``.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ LEARNERS = {
     "slateq_sarsa": "agent=slateq_sarsa",
     "slateq_topk": "agent=slateq agent.slate.fill=topk",
     "full_slate": "agent=full_slate agent.target=double",
+    "full_slate_outputs": "agent=full_slate network=mlp agent.target=double",
 }
-RIVALS = ("slateq_without_null", "slateq_sarsa", "slateq_topk", "full_slate")
+RIVALS = ("slateq_without_null", "slateq_sarsa", "slateq_topk", "full_slate", "full_slate_outputs")
 """Learners that ``slateq`` is compared with, seed by seed."""
 
 

@@ -63,6 +63,7 @@ def null(target: str, fill: str, more: str = "agent.gamma=0.99") -> str:
 
 WIDE, CASCADE = "env.candidates=20", "env.choice_model=cascade_exp env.evolution.score_scaling=0.3"
 UNDISCOUNTED = "agent.gamma=1"
+FULL = f"agent=full_slate {RECSIM} agent.gamma=0.99"
 ROWS = {
     "sarsa_ts": Row(release("sarsa", "topk"), 168.4, -0.4908, *AS_PRINTED),
     "sarsa_gs": Row(release("sarsa", "greedy"), 172.1, -0.3876, *AS_PRINTED),
@@ -85,7 +86,8 @@ ROWS = {
     "null_memory_double_gs_10_step": Row("agent.n_steps=10", low=240),
     "null_memory_double_gs_prioritized": Row("replay=prioritized", low=240),
     "null_memory_double_gs_learned_choice": Row("agent.slate.choice=logit", low=240),
-    "wide_full_slate": Row(f"agent=full_slate env.memory=[] network.head=linear agent.gamma=0.99 {WIDE}", 164.2, -0.5072),
+    "wide_full_slate": Row(f"{FULL} {WIDE}", 164.2, -0.5072),
+    "wide_full_slate_outputs": Row(f"{FULL} network=mlp {WIDE}"),
     "wide_sarsa_ts": Row(f"{release('sarsa', 'topk')} {WIDE}", 170.7, -0.5340),
     "wide_null_memory_double_gs": Row(WIDE),
     "cascade_sarsa_ts": Row(f"{release('sarsa', 'topk')} {CASCADE}", 166.8, -0.4171),

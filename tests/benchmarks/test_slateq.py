@@ -90,7 +90,7 @@ def test_every_row_is_a_run_that_can_be_asked_for(name: str) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         words = ["experiment=recsim", *slateq.ROWS[name].words.split()]
         config = freeze(TrainRun, compose("train", overrides=words))
-    assert config.agent.slate.null_value == ("null" in name or name == "wide_full_slate")
+    assert config.agent.slate.null_value == ("null" in name or "full_slate" in name)
     assert (config.env.memory == ()) == ("memory" not in name)
 
 
