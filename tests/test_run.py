@@ -153,13 +153,18 @@ def test_loggers_chosen_by_name_hold_the_run(tmp_path: Path) -> None:
     assert len(list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))) == 1
 
 
+INTERCEPTS = {f"env.law.{name}" for name in ("click_bias", "engage_bias", "reaction_norm", "return_bias")}
+
+
 def test_a_population_fitted_to_movielens_is_trained_on(tmp_path: Path, shared_dir: Path) -> None:
     source = shared_dir / "data/movielens_latest_small"
     printed = lrdqn(tmp_path, "calibrate", "source=movielens", f"path={source}", "out=pop")
     assert "100,004 ratings" in printed
     fit = json.loads((tmp_path / "pop/card.json").read_text())["fit"]
     assert fit["recall"] > fit["recall_of_popularity"]
-    lrdqn(tmp_path, "train", "env.population=pop", "hydra.run.dir=run", *[o for o in SMALL if not o.startswith("env.")])
+    settings = (tmp_path / "pop.overrides").read_text().split()
+    assert {setting.partition("=")[0] for setting in settings} == INTERCEPTS
+    lrdqn(tmp_path, "train", "env.population=pop", *settings, "hydra.run.dir=run", *[o for o in SMALL if o[:4] != "env."])
     assert set(json.loads((tmp_path / "run/summary.json").read_text())["policies"]) == POLICIES
     lrdqn(tmp_path, "evaluate", "run=run", "population=pop", "sessions=8", "cohorts=1")
     damaged = tmp_path / "pop/population.safetensors"
@@ -176,7 +181,11 @@ def test_a_population_and_constants_fitted_to_kuailive_are_trained_on(tmp_path: 
     assert "lrdqn train env.population=pop $(cat pop.overrides)" in printed
     overrides = (tmp_path / "pop.overrides").read_text().split()
     card = json.loads((tmp_path / "pop/card.json").read_text())
-    assert overrides == [f"{key}={value}" for key, value in card["law"].items()]
+    told = {key: str(value) for key, value in card["law"].items() if key not in INTERCEPTS}
+    settings = dict(override.split("=") for override in overrides)
+    assert settings.keys() == told.keys() | INTERCEPTS
+    assert {key: settings[key] for key in told} == told
+    assert settings["env.law.engage_bias"] != str(card["law"]["env.law.engage_bias"]), "or nothing was fitted"
     assert all(override in printed for override in overrides)
     assert (card["streamers"], card["users"]) == (60, 40)
     once = ["debug=fast", "train.seeds=1", "train.myopic=false", "env.horizon=20"]
@@ -187,8 +196,12 @@ def test_a_population_and_constants_fitted_to_kuailive_are_trained_on(tmp_path: 
 
 def test_a_population_fitted_to_kuairand_is_a_world(tmp_path: Path) -> None:
     make_rand(impressions=3000).write(tmp_path / "log")
-    printed = lrdqn(tmp_path, "calibrate", "source=kuairand", "path=log", "out=pop", "factors=8")
+    (tmp_path / "pop.overrides").write_text("env.law.click_bias=9\n")
+    words = ("calibrate", "source=kuairand", "path=log", "out=pop", "factors=8", "fit=false")
+    assert "must be left out" in lrdqn(tmp_path, *words, "env.population=other", code=2)
+    printed = lrdqn(tmp_path, *words)
     assert "Beta a" in printed
+    assert not (tmp_path / "pop.overrides").exists(), "settings of a population that was there before"
     assert printed.endswith("train on it: lrdqn train env.population=pop\n")
     world = build.build_worlds(LiveConfig(population=str(tmp_path / "pop")), 0, 1)
     assert world.streamers.style.shape == (1, 91, 8)

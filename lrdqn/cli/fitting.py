@@ -131,13 +131,13 @@ def say_where(console: Console, config: CalibrateRun, law: Mapping[str, float], 
     from lrdqn.io.atomic import write_text
 
     out = Path(str(config.out))
-    settings = changed(config.env, LiveConfig(), "env.") | dict(law)
-    settings.pop("env.population", None)
+    beside = out.with_name(f"{out.name}.overrides")
+    beside.unlink(missing_ok=True)  # settings of a population that is no more
+    settings = dict(law) | changed(config.env, LiveConfig(), "env.")
     if config.fit is not False:
-        settings |= settle(console, told(config.env, law, out), config.seed, figures)
+        settings |= settle(console, told(config.env, settings, out), config.seed, figures)
     command = f"lrdqn train env.population={shlex.quote(str(out))}"
     if settings:
-        beside = out.with_name(f"{out.name}.overrides")
         write_text(beside, "".join(f"{key}={value}\n" for key, value in settings.items()))
         console.print("settings of this world:", *(f"  {k}={v}" for k, v in settings.items()), sep="\n", highlight=False)
         command += f" $(cat {shlex.quote(str(beside))})"
@@ -152,7 +152,7 @@ def changed(config: Any, default: Any, prefix: str) -> dict[str, Any]:
         if dataclasses.is_dataclass(usual):
             found |= changed(value, usual, f"{prefix}{name}.")
         elif value != usual:
-            found[f"{prefix}{name}"] = "null" if value is None else value
+            found[f"{prefix}{name}"] = str(value).lower() if isinstance(value, bool) else value
     return found
 
 

@@ -65,8 +65,8 @@ ASKING_FLAGS = {
 }
 
 
-OF_LIVE = ("content", "reward", "perturbation")
-"""Groups whose choices are keys of the live world."""
+OF_LIVE = {"content": "content", "reward": "reward", "perturb": "perturbation"}
+"""Keys of the live world alone, and the group that changes each."""
 
 
 def split_arguments(argv: list[str]) -> tuple[list[str], dict[str, str | None]]:
@@ -199,10 +199,10 @@ def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str
         return str(ConfigError(group, given[group], "must be one of " + ", ".join(choices(group))))
     unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text)
     if unknown:
-        of_live = next((group for group in given if group in OF_LIVE), None)
-        if of_live and OmegaConf.select(defaults, "env.kind") != "live":
-            return str(ConfigError(of_live, given[of_live], "changes the live world; must be left out with another env"))
         key = (unknown.group(1) or unknown.group(2)).split("@")[0]
+        of_live = OF_LIVE.get(key, "")
+        if of_live in given:
+            return str(ConfigError(of_live, given[of_live], "changes the live world; must be left out with another env"))
         return str(ConfigError(key, given.get(key, "?"), unknown_key(key, dotted_keys(defaults))))
     wrong = re.search(r"Value '(.*?)'(?: of type '\w+')? (?:could not be converted to|is not a valid) (\w+)", text)
     if wrong:

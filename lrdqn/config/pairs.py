@@ -86,8 +86,8 @@ def check_agent(config: Any) -> None:
 
 
 SLATED = ("slateq", "full_slate")
-MOST_SLATES = 20_000
-"""Actions that a network of full slates may have."""
+MOST_SLATES = {"scorer": 2_000, "mlp": 20_000}
+"""Actions that a network of full slates may have: a scorer computes its layers for each of them."""
 
 
 def order_counts(env: Any) -> bool:
@@ -118,10 +118,9 @@ def check_slates(config: Any) -> None:
             why = "agent=full_slate scores slates by network=scorer, or has one output for each with network=mlp"
             raise ConfigError("network", network.name, why)
         count = math.perm if order_counts(env) else math.comb
-        if (number := count(env.candidates, slate)) > MOST_SLATES:
-            raise ConfigError(
-                "env.candidates", env.candidates, f"{number} slates of {slate} of them; must not be more than {MOST_SLATES}"
-            )
+        if (number := count(env.candidates, slate)) > (most := MOST_SLATES[network.name]):
+            why = f"{number} slates of {slate} of them; must not be more than {most} with network={network.name}"
+            raise ConfigError("env.candidates", env.candidates, why)
         if agent.target == "sarsa":
             raise ConfigError("agent.target", "sarsa", "is a rule of agent=slateq; use expected_sarsa")
         return

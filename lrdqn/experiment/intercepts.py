@@ -12,7 +12,7 @@ import numpy as np
 
 from lrdqn import build
 from lrdqn.baselines import make_reference
-from lrdqn.config import LiveConfig, UserLawConfig
+from lrdqn.config import ConfigError, LiveConfig, UserLawConfig
 from lrdqn.data.log_law import logit
 from lrdqn.evaluate import calibration as cal
 from lrdqn.types import PyTree
@@ -20,6 +20,8 @@ from lrdqn.types import PyTree
 ROUNDS, SESSIONS, WORLDS = 8, 1024, 2
 STEP, FURTHEST = 2.0, 12.0
 """Most that a logit moves in a round, and most that it becomes."""
+FURTHEST_MEAN = 86_400.0
+"""Seconds."""
 
 
 class Constant(NamedTuple):
@@ -49,12 +51,30 @@ def shifted(constant: float, found: float, wanted: float) -> float:
     return min(max(constant + step, -FURTHEST), FURTHEST)
 
 
-def engaged(mean: float, law: UserLawConfig) -> float:
-    """Share q of engaged watches behind a mean watch: ``mean = q E[dwell] + (1 - q) E[bounce]``, ends of rooms left aside."""
+def scaled(constant: float, found: float, wanted: float) -> float:
+    """A norm that rates are divided by, moved by ``found / wanted``, at most tenfold; a rate of 0 tells nothing of it."""
+    return constant * min(max(found / wanted, 0.1), 10.0) if found > 0 and wanted > 0 else constant
+
+
+def means(law: UserLawConfig) -> tuple[float, float]:
+    """Mean seconds of a bounce and of an engaged watch, ``median exp(sigma^2 / 2)``.
+
+    Raises:
+        ConfigError: no engaged watch is longer, so that a mean watch does not tell how many there are.
+    """
     bounce, dwell = (
-        median * math.exp(sigma**2 / 2)
+        math.log(median) + sigma**2 / 2
         for median, sigma in ((law.bounce_median, law.bounce_sigma), (law.dwell_median, law.dwell_sigma))
     )
+    if not bounce < dwell < math.log(FURTHEST_MEAN):
+        why = f"an engaged watch must be longer than a bounce and at most {FURTHEST_MEAN:,.0f} s on average; or use fit=false"
+        raise ConfigError("env.law.dwell_median", law.dwell_median, why)
+    return math.exp(bounce), math.exp(dwell)
+
+
+def engaged(mean: float, law: UserLawConfig) -> float:
+    """Share q of engaged watches behind a mean watch: ``mean = q E[dwell] + (1 - q) E[bounce]``, ends of rooms left aside."""
+    bounce, dwell = means(law)
     return (mean - bounce) / (dwell - bounce)
 
 
@@ -65,8 +85,7 @@ CONSTANTS = (
         "watch per click, mean (s)",
         lambda x, found, wanted, law: shifted(x, engaged(found, law), engaged(wanted, law)),
     ),
-    # a world without a comment tells nothing of the rate: 1e-6 keeps the constant a number
-    Constant("reaction_norm", "comments per viewer-minute", lambda x, found, wanted, law: max(x * found / wanted, 1e-6)),
+    Constant("reaction_norm", "comments per viewer-minute", lambda x, found, wanted, law: scaled(x, found, wanted)),
     Constant("return_bias", "next-day return", lambda x, found, wanted, law: shifted(x, found, wanted)),
 )
 PUBLISHED = {constant.figure: next(t.value for t in cal.TARGETS if t.name == constant.figure) for constant in CONSTANTS}
@@ -80,7 +99,7 @@ def fit_intercepts(config: LiveConfig, seed: int, wanted: Mapping[str, float] = 
     figure: viewers who like nearly all that they are shown click twice as often and stay twice as long. Each round plays the
     same sessions with the constants as they are, then moves each by the difference between what was found and what is wanted
     (on the scale of logits; rates by their ratio). The figures hang together, so that one round does not settle them; eight do
-    (``tests/experiment/test_intercepts.py``).
+    (``tests/experiment/test_intercepts.py``). The pasts that a synthetic population has lived stay as they were drawn.
 
     Args:
         config: the world; constants start where it has them.
@@ -89,9 +108,14 @@ def fit_intercepts(config: LiveConfig, seed: int, wanted: Mapping[str, float] = 
 
     Returns:
         The constants to four digits, the log's figures before and after, and what was aimed at.
+
+    Raises:
+        ConfigError: see ``means``.
     """
     env, reference = build.build_env(config, SESSIONS), make_reference()
-    worlds = [jax.tree.map(lambda x, i=i: x[i], build.build_worlds(config, seed, WORLDS)) for i in range(WORLDS)]
+    means(config.law)
+    stacked = build.build_worlds(config, seed, WORLDS)
+    worlds = [jax.tree.map(lambda x, i=i: x[i], stacked) for i in range(WORLDS)]
     record = jax.jit(cal.make_log(env, reference))
     aims = {k: wanted[k] if math.isfinite(wanted.get(k, math.nan)) else v for k, v in PUBLISHED.items()}
 

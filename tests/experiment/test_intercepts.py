@@ -8,8 +8,8 @@ import math
 import pytest
 
 from lrdqn.cli.fitting import changed, told
-from lrdqn.config import CalibrateRun, LiveConfig, UserLawConfig, freeze
-from lrdqn.experiment.intercepts import CONSTANTS, PUBLISHED, Settled, engaged, fit_intercepts, shifted
+from lrdqn.config import CalibrateRun, ConfigError, LiveConfig, UserLawConfig, freeze
+from lrdqn.experiment.intercepts import CONSTANTS, PUBLISHED, Settled, engaged, fit_intercepts, scaled, shifted
 
 WORLD = LiveConfig(streamers=150, users=200)
 OFF = {"click_bias": -1.9, "engage_bias": -3.6, "reaction_norm": 6.0, "return_bias": 1.5}
@@ -19,6 +19,18 @@ def test_a_logit_moves_by_the_difference_of_logits() -> None:
     assert shifted(-0.4, 0.8, 0.5) == pytest.approx(-0.4 - math.log(4))
     assert shifted(0.0, 0.999, 0.01) == -2.0, "a step is cut"
     assert shifted(-11.5, 0.999, 0.01) == -12.0, "and so is the constant"
+
+
+def test_a_norm_moves_by_the_ratio_of_rates() -> None:
+    assert scaled(2.6, 0.06, 0.03) == pytest.approx(5.2)
+    assert scaled(2.6, 3.0, 0.03) == pytest.approx(26.0), "at most tenfold"
+    assert scaled(2.6, 0.0, 0.03) == scaled(2.6, 0.03, 0.0) == 2.6, "no comment tells nothing"
+
+
+@pytest.mark.parametrize("law", [UserLawConfig(bounce_median=216, bounce_sigma=1.43), UserLawConfig(dwell_sigma=40)])
+def test_watches_that_tell_nothing_are_refused(law: UserLawConfig) -> None:
+    with pytest.raises(ConfigError, match=r"env\.law\.dwell_median=216.*: an engaged watch must be longer"):
+        fit_intercepts(dataclasses.replace(WORLD, law=law), 0)
 
 
 def test_the_share_of_engaged_watches_behind_a_mean() -> None:

@@ -9,6 +9,7 @@ import pytest
 from envs.worlds import live_config, small_world
 
 from lrdqn.agents import make_greedy
+from lrdqn.agents.full_slate import SlateSet, slates_of
 from lrdqn.baselines import make_content
 from lrdqn.config import NetworkConfig
 from lrdqn.envs.live import make_live
@@ -49,6 +50,21 @@ def test_value_equals_apply_at_the_action(scene: tuple) -> None:
         np.testing.assert_allclose(
             network.value(trained, obs, action, catalogue, None)[:, 0], q[:, place], rtol=2e-5, atol=2e-6
         )
+
+
+def test_a_slate_is_scored_alone_as_among_all(scene: tuple) -> None:
+    """And the order of its places counts, as what is on the other slates does not."""
+    *_, obs, catalogue = scene
+    pages = slates_of(SlateSet(obs.mask.shape[1], 2, True))
+    network = make_scorer(NetworkConfig(), Shapes.of(catalogue, obs), make_expected(mse), pages)
+    params = jax.tree.map(lambda x: x + 0.3 * jax.random.normal(jax.random.key(2), x.shape), network.init(jax.random.key(1)))
+    out = network.apply(params, obs, catalogue, None)
+    assert out.q.shape == (32, len(pages)) == out.mask.shape
+    for row in (0, 5, len(pages) - 1):
+        alone = network.value(params, obs, jnp.full(32, row, jnp.int32), catalogue, None)
+        np.testing.assert_allclose(alone[:, 0], out.q[:, row], rtol=2e-5, atol=2e-6)
+    turned = pages.tolist().index([1, 0])
+    assert float(jnp.abs(out.q[:, turned] - out.q[:, 0]).max()) > 1e-3
 
 
 def test_nothing_is_scored_as_the_empty_item_and_moves_no_other_score(scene: tuple) -> None:
