@@ -52,11 +52,12 @@ def preflight(config: CalibrateRun) -> None:
         raise ConfigError("env", config.env.kind, "calibrate compares the live world; must be live")
     if config.env.clock == "tick":
         raise ConfigError("env.clock", "tick", "the table counts impressions, one a step; must be decision")
-    check_env(config.env)
     if config.source != "world":
         for key, usual in (("population", None), ("content", "exact")):
             if (value := getattr(config.env, key)) != usual:
                 raise ConfigError(f"env.{key}", value, "goes with lrdqn train; must be left out while a log is fitted")
+    check_env(config.env)
+    if config.source != "world":
         if not Path(str(config.path)).is_dir():
             raise ConfigError("path", config.path, "no such folder; must be the folder of the log")
         check_destination(Path(str(config.out)))

@@ -236,8 +236,12 @@ def test_other_commands_say_what_they_need(tmp_path: Path) -> None:
             check("calibrate", CalibrateRun, [f"source={source}"], lambda config: None)
     with pytest.raises(InputError, match=r"source=kwai: must be one of world, movielens, kuailive, kuairand"):
         check("calibrate", CalibrateRun, ["source=kwai"], lambda config: None)
+    words = ["source=movielens", f"path={tmp_path}", f"out={tmp_path}/pop"]
     with pytest.raises(InputError, match=r"users=1: must"):
         check("calibrate", CalibrateRun, ["users=1"], lambda config: None)
+    for word in ("env.population=x", "content=embeddings"):
+        with pytest.raises(InputError, match=r"env\..*: goes with lrdqn train; must be left out while a log is fitted"):
+            check("calibrate", CalibrateRun, [*words, word], calibrate_preflight)
     with pytest.raises(InputError, match="out=null"):
         check("calibrate", CalibrateRun, ["source=movielens", f"path={tmp_path}"], lambda config: None)
 
