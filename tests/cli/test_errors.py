@@ -239,7 +239,7 @@ def test_other_commands_say_what_they_need(tmp_path: Path) -> None:
     words = ["source=movielens", f"path={tmp_path}", f"out={tmp_path}/pop"]
     with pytest.raises(InputError, match=r"users=1: must"):
         check("calibrate", CalibrateRun, ["users=1"], lambda config: None)
-    for word in ("env.population=x", "content=embeddings"):
+    for word in ("env.population=x", "content=multimodal"):
         with pytest.raises(InputError, match=r"env\..*: goes with lrdqn train; must be left out while a log is fitted"):
             check("calibrate", CalibrateRun, [*words, word], calibrate_preflight)
     with pytest.raises(InputError, match="out=null"):
