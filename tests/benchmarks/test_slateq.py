@@ -102,7 +102,7 @@ def test_a_folder_of_other_words_is_not_taken_for_this_run(tmp_path: Path) -> No
 
 OTHERS = {
     "satisfaction": [satisfaction.WORDS],
-    "slates_live": [f"env.slate=3 {w} {a}" for w in slates_live.WORLDS.values() for a in slates_live.LEARNERS.values()],
+    "slates_live": list(slates_live.jobs().values()),
     "distance_live": [words for _, words in distance_live.VARIANTS.values()],
 }
 
