@@ -12,6 +12,8 @@ HORIZON = "lrdqn/train/horizon.py"
 T_SLATEQ = "tests/agents/test_slateq.py"
 T_SLATES = "tests/ops/test_slates.py"
 T_FULL = "tests/agents/test_full_slate.py"
+PAGES = "lrdqn/networks/pages.py"
+T_PAGES = "tests/networks/test_documents.py::test_a_slate_is_scored_on_its_documents_in_their_order"
 T_HORIZON = "tests/train/test_horizon.py"
 LOOPS, PLANNING = (
     f"{T_SLATEQ}::test_targets_are_the_definition_in_loops",
@@ -110,5 +112,26 @@ SLATED = (
         "jnp.where(absent, -1, rollout.action)",
         "rollout.action",
         (f"{T_HORIZON}::test_what_was_done_next_comes_with_each_transition",),
+    ),
+    Mutant(
+        "every place of a slate reads the first one's weights",
+        PAGES,
+        "each[:, pages[:, j], j]",
+        "each[:, pages[:, j], 0]",
+        (T_PAGES,),
+    ),
+    Mutant(
+        "a slate is on offer when one of its places is",
+        PAGES,
+        "jnp.all(mask[:, pages], axis=2)",
+        "jnp.any(mask[:, pages], axis=2)",
+        (T_PAGES,),
+    ),
+    Mutant(
+        "a single slate is read backwards",
+        PAGES,
+        "jnp.asarray(pages)[action])",
+        "jnp.asarray(pages)[action][:, ::-1])",
+        (T_PAGES,),
     ),
 )
