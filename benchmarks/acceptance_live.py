@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -39,13 +37,6 @@ JOBS = {
     "user": ["env.episode=user", "env.horizon=400", "agent.gamma=0.97"],
 }
 """Overrides of ``lrdqn train``: one session, or up to five of a user's."""
-
-
-def train(folder: Path, overrides: list[str], seeds: int) -> list[str]:
-    """Train, or find trained; the words of the command."""
-    words = ["train", *overrides, f"train.seeds={seeds}"]
-    subprocess.run([str(Path(sys.executable).with_name("lrdqn")), *words, f"hydra.run.dir={folder}", "resume=auto"], check=True)
-    return words
 
 
 def judge(config: TrainRun, folder: Path, found: dict[str, Reference]) -> dict[str, Any]:
@@ -72,14 +63,15 @@ def job(name: str, overrides: list[str], given: argparse.Namespace) -> list[dict
     """All rows of one world."""
     print(name, flush=True)
     began, folder = time.perf_counter(), given.out / name
-    words = train(folder, overrides, given.seeds)
+    words = [*overrides, f"train.seeds={given.seeds}"]
+    launch.train(words, folder)
     config = freeze(TrainRun, read_resolved(folder))
     searched = 1_000_000 + config.train.seed  # no seed of the run's worlds
     found = find(config.env, searched, given.worlds, given.sessions, given.population, given.generations)
     table = judge(config, folder, found)
     policies, _ = summarise(table)
-    common = {"command": shown(given), "trained": " ".join(["lrdqn", *words]), "commit": rows.commit(), "device": rows.device(),
-              "seconds": round(time.perf_counter() - began, 1)}  # fmt: skip
+    common = {"command": shown(given), "trained": " ".join(["lrdqn train", *words]),
+              "commit": rows.commit(), "device": rows.device(), "seconds": round(time.perf_counter() - began, 1)}  # fmt: skip
     made = []
     for policy, of in sorted(policies.items(), key=lambda item: -item[1]["return"]["mean"]):
         figures = {k: round(of["return"][k], 4) for k in ("mean", "ci_low", "ci_high")}

@@ -15,7 +15,7 @@ def compare_world(config: CalibrateRun) -> bool:
     """Print simulated against target, where asked with constants fitted first; whether every target is met."""
     from rich.console import Console
 
-    from lrdqn.cli.fitting import settle, told
+    from lrdqn.cli.settings import settle, with_settings
     from lrdqn.experiment.measuring import measure_world
     from lrdqn.io.calibration_table import calibration_table
 
@@ -23,7 +23,7 @@ def compare_world(config: CalibrateRun) -> bool:
     if config.fit:
         settings = settle(console, config.env, config.seed, {})
         console.print("settings of this world:", *(f"  {k}={v}" for k, v in settings.items()), sep="\n", highlight=False)
-        config = dataclasses.replace(config, env=told(config.env, settings, None))
+        config = dataclasses.replace(config, env=with_settings(config.env, settings, None))
     rows = measure_world(config)
     console.print(calibration_table(rows, config.sessions * config.worlds, config.worlds))
     return all(row.passed is not False for row in rows)

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from lrdqn.cli.fitting import changed, told
+from lrdqn.cli.settings import changed, with_settings
 from lrdqn.config import CalibrateRun, ConfigError, LiveConfig, UserLawConfig, freeze
 from lrdqn.experiment.intercepts import CONSTANTS, PUBLISHED, Settled, engaged, fit_intercepts, scaled, shifted
 
@@ -64,7 +64,7 @@ def test_constants_are_recovered_from_the_log_that_they_made(own: Settled) -> No
 
 
 def test_settings_become_a_world() -> None:
-    env = told(WORLD, {"env.law.click_bias": -1.0, "env.schedule.room_hours": 2.0}, None)
+    env = with_settings(WORLD, {"env.law.click_bias": -1.0, "env.schedule.room_hours": 2.0}, None)
     assert (env.law.click_bias, env.schedule.room_hours, env.population) == (-1.0, 2.0, None)
     assert dataclasses.replace(env, law=WORLD.law, schedule=WORLD.schedule) == WORLD
     assert {c.name for c in CONSTANTS} <= {f.name for f in dataclasses.fields(UserLawConfig)}

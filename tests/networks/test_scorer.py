@@ -53,11 +53,16 @@ def test_value_equals_apply_at_the_action(scene: tuple) -> None:
 
 
 def test_a_slate_is_scored_alone_as_among_all(scene: tuple) -> None:
-    """And the order of its places counts, as what is on the other slates does not."""
+    """It starts as the mean of the content baseline; then the order of its places counts, and other slates do not."""
     *_, obs, catalogue = scene
     pages = slates_of(SlateSet(obs.mask.shape[1], 2, True))
     network = make_scorer(NetworkConfig(), Shapes.of(catalogue, obs), make_expected(mse), pages)
-    params = jax.tree.map(lambda x: x + 0.3 * jax.random.normal(jax.random.key(2), x.shape), network.init(jax.random.key(1)))
+    start = network.init(jax.random.key(1))
+    cosines = np.asarray(make_content().scores((), View(obs, catalogue), jax.random.key(0)))
+    content = float(start["taste"]) * np.where(obs.mask, cosines, 0.0)[:, pages].mean(axis=2)
+    first = network.apply(start, obs, catalogue, None)
+    np.testing.assert_allclose(first.q[first.mask], content[first.mask], rtol=1e-4, atol=1e-5)
+    params = jax.tree.map(lambda x: x + 0.3 * jax.random.normal(jax.random.key(2), x.shape), start)
     out = network.apply(params, obs, catalogue, None)
     assert out.q.shape == (32, len(pages)) == out.mask.shape
     for row in (0, 5, len(pages) - 1):
