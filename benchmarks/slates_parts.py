@@ -1,0 +1,132 @@
+"""What a SlateQ policy of the live world gets wrong: how viewers choose, or what follows? One of the two replaced by the truth.
+
+    python benchmarks/slates_parts.py --run runs/slates_live/mnl_slateq
+
+Takes a finished ``agent=slateq`` run (``slates_live.py`` leaves them) and fills its pages again, on the cohorts of its own
+table: by the choice model's weights or the true ones; by its values, the true expected reward (what the privileged myopic
+policy sees) or the privileged planner's index; greedily or by top-k. Nothing is trained. Writes
+``benchmarks/results/slates_parts.json`` and ``.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import rows
+from jax import Array
+from jaxtyping import Float
+
+from lrdqn import build
+from lrdqn.agents.slateq import item_network, parted
+from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS
+from lrdqn.config import TrainRun, freeze
+from lrdqn.envs.live.outlook import Outlook, make_prospects
+from lrdqn.evaluate.statistics import bootstrap_mean, paired_difference
+from lrdqn.evaluate.summary import LEARNED
+from lrdqn.experiment.setup import Experiment
+from lrdqn.io.checkpoint import load_policy
+from lrdqn.io.run_folder import read_resolved
+from lrdqn.ops.slates import OPTIMISERS, as_action
+from lrdqn.types import Params, Policy, View
+
+WEIGHTS = {"next reward": MYOPIC_WEIGHTS, "planner's index": PLANNER_WEIGHTS}
+"""Of the means of ``Outlook``, which make a true value."""
+
+
+class Parts(NamedTuple):
+    """What fills the pages."""
+
+    choices: str
+    """``learnt`` or ``true``."""
+    values: str
+    """``learnt``, or one of ``WEIGHTS``."""
+    fill: str
+
+
+ALL = [Parts(c, v, f) for c in ("learnt", "true") for v in ("learnt", *WEIGHTS) for f in ("greedy", "topk")]
+
+
+def make_mixed(experiment: Experiment, parts: Parts) -> Policy:
+    """The run's policy with parts of it replaced by the truth; its state stays the learnt parameters."""
+    config = experiment.config
+    choice = build.build_choice(config, experiment.env, experiment.worlds)
+    assert choice is not None
+    items, prospects = item_network(experiment.network, choice), make_prospects(config.env)
+
+    def worth(of: Outlook) -> Array:
+        return jnp.tensordot(jnp.asarray(WEIGHTS[parts.values]), jnp.stack(of), axes=1)
+
+    def act(state: Params, view: View, key: Array) -> tuple[Array, Params]:
+        del key
+        v, v_nothing = choice.weights(state, view.obs, view.catalogue)
+        q, q_nothing = parted(items.apply(state, view.obs, view.catalogue, None), config.agent.slate.null_value)
+        true_v, watched, nothing = prospects(*view.truth)
+        if parts.choices == "true":
+            v, v_nothing = true_v, jnp.ones_like(v_nothing)
+        if parts.values in WEIGHTS:
+            q, q_nothing = worth(watched), worth(nothing)
+        return as_action(OPTIMISERS[parts.fill](v, q, view.obs.mask, v_nothing, q_nothing, config.env.slate)), state
+
+    return experiment.learned._replace(act=act, privileged=True)
+
+
+def make_judge(run: Path) -> Callable[[Parts], Float[np.ndarray, "seeds"]]:
+    """``judge(parts) -> return [seeds]`` on the cohorts of the run's own table.
+
+    Raises:
+        SystemExit: it is no run of ``agent=slateq`` in ``env=live``.
+    """
+    values = read_resolved(run)
+    if (values["agent"]["name"], values["env"]["kind"]) != ("slateq", "live"):
+        name, kind = values["agent"]["name"], values["env"]["kind"]
+        raise SystemExit(f"--run {run}: of agent={name} env={kind}; must be of agent=slateq env=live")
+    values["evaluate"]["references"] = False
+    experiment = Experiment(freeze(TrainRun, values))
+    experiment.baselines = {}
+    params = jax.device_put(load_policy(run)[0], experiment.sharding)
+
+    def judge(parts: Parts) -> Float[np.ndarray, "seeds"]:
+        experiment.learned = make_mixed(experiment, parts)
+        table = experiment.evaluate_table(experiment.judge_alone(), params, experiment.config.train.seed)
+        return table[LEARNED]["return"]
+
+    return judge
+
+
+def result_rows(run: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """A row of the result file and a line of the table for each of ``ALL``, as it is played."""
+    command = f"python benchmarks/slates_live.py --out DIR && python benchmarks/slates_parts.py --run DIR/{run.name}"
+    common = {"command": command, "commit": rows.commit(), "device": rows.device(), "unit": rows.UNITS["return"]}
+    own = np.asarray(json.loads((run / "summary.json").read_text())["policies"][LEARNED]["return"]["per_seed"])
+    judge = make_judge(run)
+    for parts in ALL:
+        began = time.perf_counter()
+        returns = judge(parts)
+        mean, apart = bootstrap_mean(returns), paired_difference(returns, own)
+        figures = {"mean": round(mean.mean, 4), "ci_low": round(mean.low, 4), "ci_high": round(mean.high, 4)}
+        name, seconds = f"{parts.choices} choices, {parts.values}, {parts.fill}", round(time.perf_counter() - began, 1)
+        row = {"name": name, "metric": "return", **figures, "n": len(returns), "seconds": seconds, **common}
+        line = " | ".join([*parts, *(f"{x.mean:.2f} [{x.low:.2f}, {x.high:.2f}]" for x in (mean, apart))])
+        yield row | {"per_seed": [round(float(x), 3) for x in returns]}, f"| {line} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True, help="folder of a finished run of agent=slateq")
+    found, lines = [], ["| how viewers choose | what follows | pages | return | minus the run's own |", "|---|---|---|---|---|"]
+    for row, line in result_rows(parser.parse_args().run):
+        found.append(row)
+        lines.append(line)
+        rows.write("slates_parts", found, [*lines, ""])
+
+
+if __name__ == "__main__":
+    main()
