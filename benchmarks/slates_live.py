@@ -5,8 +5,9 @@
 Three of sixteen streams a page, viewers who look from the top down (position-based) or at all of them at once (logit), a choice
 model learnt beside the values: SlateQ with and without the value of nothing, with and without a target of its own slates, and
 full-slate Q-learning, as one network that reads the streams of a page or with an output for each of the 560 pages. What the
-order of these comes from is asked in the first world by shorter sight (gamma 0), another head and longer training, and by
-``slates_parts.py``. Writes ``benchmarks/results/slates_live.json`` and ``.md``; the run folders stay under ``--out``.
+order of these comes from is asked in the first world by shorter sight (gamma 0), another head, sight of the hidden truth and
+longer training, and by ``slates_parts.py``. Writes ``benchmarks/results/slates_live.json`` and ``.md``; the run folders stay
+under ``--out``.
 """
 
 from __future__ import annotations
@@ -29,22 +30,27 @@ LEARNERS = {
     "full_slate": "agent=full_slate agent.target=double",
     "full_slate_outputs": "agent=full_slate network=mlp agent.target=double",
 }
-MYOPIC, LONG = "agent.gamma=0", "train.env_steps=655360"
+MYOPIC, SIGHT, LONG = "agent.gamma=0", "env.obs=full", "train.env_steps=655360"
+TOPK, WITHOUT_NULL = "agent.slate.fill=topk", "agent.slate.null_value=false"
 WHY = {
     "slateq_gamma_0": f"agent=slateq {MYOPIC}",
-    "slateq_topk_gamma_0": f"agent=slateq agent.slate.fill=topk {MYOPIC}",
+    "slateq_topk_gamma_0": f"agent=slateq {TOPK} {MYOPIC}",
     "slateq_dueling": "agent=slateq network.head=dueling",
+    "slateq_sight": f"agent=slateq {SIGHT}",
+    "slateq_without_null_sight": f"agent=slateq {WITHOUT_NULL} {SIGHT}",
+    "slateq_topk_sight": f"agent=slateq {TOPK} {SIGHT}",
     "slateq_long": f"agent=slateq {LONG}",
-    "slateq_without_null_long": f"agent=slateq agent.slate.null_value=false {LONG}",
-    "slateq_topk_long": f"agent=slateq agent.slate.fill=topk {LONG}",
+    "slateq_without_null_long": f"agent=slateq {WITHOUT_NULL} {LONG}",
+    "slateq_topk_long": f"agent=slateq {TOPK} {LONG}",
 }
 """Of the first world alone. Were it errors in the values that pages filled by them suffer from, rewards alone (gamma 0), which
-are easier to learn, would do better, as would a head of its own for what all streams of a page share (dueling), and four times
-the training would bring the rows together."""
+are easier to learn, would do better, as would a head of its own for what all streams of a page share (dueling); and the hidden
+truth shown to the learner, or four times the training, would bring the rows together."""
 PAIRS = [
-    *(("slateq", other) for other in (*list(LEARNERS)[1:], "slateq_gamma_0", "slateq_dueling")),
+    *(("slateq", other) for other in (*list(LEARNERS)[1:], "slateq_gamma_0", "slateq_dueling", "slateq_sight", "slateq_long")),
     ("slateq_topk", "slateq_topk_gamma_0"),
-    *(("slateq_long", other) for other in ("slateq", "slateq_without_null_long", "slateq_topk_long")),
+    *(("slateq_sight", other) for other in ("slateq_without_null_sight", "slateq_topk_sight")),
+    *(("slateq_long", other) for other in ("slateq_without_null_long", "slateq_topk_long")),
 ]
 """Learners that are compared seed by seed."""
 
