@@ -89,6 +89,7 @@ ROWS = {
     "wide_full_slate": Row(f"{FULL} {WIDE}", 164.2, -0.5072),
     "wide_full_slate_outputs": Row(f"{FULL} network=mlp {WIDE}"),
     "wide_sarsa_ts": Row(f"{release('sarsa', 'topk')} {WIDE}", 170.7, -0.5340),
+    "wide_null_ql_gt_gs": Row(f"{null('max', 'greedy')} {WIDE}"),
     "wide_null_memory_double_gs": Row(WIDE),
     "cascade_sarsa_ts": Row(f"{release('sarsa', 'topk')} {CASCADE}", 166.8, -0.4171),
     "cascade_ql_tt_ts": Row(f"{release('max', 'topk')} {CASCADE}", 166.5, -0.4227),
