@@ -211,21 +211,23 @@ def table(found: Sequence[dict[str, Any]]) -> str:
     )
 
 
+CURVES = {"ql_ot_os": (INK, "QL-OT-OS, as published"), "null_ql_gt_gs": (SKY, "QL-GT-GS and the value of nothing"),
+          "null_double_gs_undiscounted": (PINK, "the same, Double, undiscounted"),
+          "null_double_gs_dueling": (GREEN, "the same, dueling"),
+          "null_memory_double_gs": (BLUE, "the same, sums of responses shown")}  # fmt: skip
+"""Rows in the picture."""
+
+
 def draw(out: Path, found: Sequence[dict[str, Any]]) -> Any:
     """Learning curves: published SlateQ and ours, all seeds, and the policies that do not learn."""
-    shown = {"ql_ot_os": (INK, "QL-OT-OS, as published"), "null_ql_gt_gs": (SKY, "QL-GT-GS and the value of nothing"),
-             "null_double_gs_undiscounted": (PINK, "the same, Double, undiscounted"),
-             "null_double_gs_dueling": (GREEN, "the same, dueling"),
-             "null_memory_double_gs": (BLUE, "the same, sums of responses shown")}  # fmt: skip
 
     def on(figure: Any) -> None:
         figure.set_size_inches(8, 4.6)
         axes = figure.add_subplot()
-        for name, (colour, label) in shown.items():
-            if (out / name / "metrics.jsonl").is_file():
-                steps, returns = launch.curve(out / name)
-                axes.plot(steps / 1000, returns, color=colour, alpha=0.25, linewidth=0.8)
-                axes.plot(steps / 1000, returns.mean(1), color=colour, label=label)
+        for name, (colour, label) in CURVES.items():
+            steps, returns = launch.curve(out / name)
+            axes.plot(steps / 1000, returns, color=colour, alpha=0.25, linewidth=0.8)
+            axes.plot(steps / 1000, returns.mean(1), color=colour, label=label)
         for policy in ("random", "myopic_topk", "static_ranking", REFERENCE):
             row = next((r for r in found if r["name"] == policy and r["metric"] == "return"), None)
             if row:
@@ -237,6 +239,13 @@ def draw(out: Path, found: Sequence[dict[str, Any]]) -> Any:
         axes.spines[["top", "right"]].set_visible(False)
 
     return on
+
+
+def merged(kept: Sequence[Record], new: Sequence[Record]) -> list[Record]:
+    """Rows of an earlier result file with new ones in their places, or at the end of their world's; and the headline of all."""
+    of = {(row["name"], row["metric"]): row for row in (*kept, *new) if " " not in row["name"]}  # two names: the headline's
+    found = sorted(of.values(), key=lambda row: ("", *OF_GROUP).index(group_of(row["name"])))
+    return found + headline(found)
 
 
 def main() -> None:
@@ -252,10 +261,12 @@ def main() -> None:
     path = rows.RESULTS / "slateq.json"
     new = result_rows(given, names)
     kept = json.loads(path.read_text()) if given.only and path.is_file() else []
-    found = [row for row in kept if row["name"] not in {r["name"] for r in new} and HEADLINE not in row["name"].split()] + new
-    found += headline(found)
+    found = merged(kept, new)
     rows.write("slateq", found, [table(found)])
-    write_figure(draw(given.out, found), rows.RESULTS / "slateq.png")
+    if missing := [name for name in CURVES if not (given.out / name / "metrics.jsonl").is_file()]:
+        print(f"slateq.png is left as it is: no runs of {', '.join(missing)} under {given.out}")
+    else:
+        write_figure(draw(given.out, found), rows.RESULTS / "slateq.png")
     failed = [f"{row['name']}: {row['metric']}" for row in found if row["verdict"] == "FAIL"]
     sys.exit(f"bounds missed: {'; '.join(failed)}" if failed else 0)
 

@@ -84,6 +84,19 @@ def test_the_table_has_a_line_per_policy_and_every_seed(found: list[dict[str, An
     assert "- null_memory_double_gs, return, last quarter of training: 270, 272" in text
 
 
+def test_rows_of_another_day_keep_their_places(found: list[dict[str, Any]]) -> None:
+    def names(rows: list[dict[str, Any]]) -> list[str]:
+        return list(dict.fromkeys(row["name"] for row in rows))
+
+    again = [row | {"mean": 1.0} for row in found if row["name"] == "ql_gt_gs"]
+    more = [row | {"name": "null_sarsa_ts"} for row in again]
+    made = slateq.merged(found, [*again, *more])
+    place = names(found).index("cascade_random")
+    assert names(made) == [*names(found)[:place], "null_sarsa_ts", *names(found)[place:]]
+    assert of(made, "ql_gt_gs")["mean"] == of(made, "null_sarsa_ts")["mean"] == 1.0
+    assert slateq.merged(made, []) == made
+
+
 @pytest.mark.parametrize("name", slateq.ROWS)
 def test_every_row_is_a_run_that_can_be_asked_for(name: str) -> None:
     register_schemas()
