@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
 from lrdqn.config.fields import ConfigError
 from lrdqn.config.games import GAMES, check_game
 from lrdqn.config.grid import axes_of
+from lrdqn.config.learner import AGENTS, SlateConfig
 
 TABULAR = ("q_learning", "double_q_learning", "value_iteration")
 READS = {
@@ -102,6 +104,11 @@ def check_slates(config: Any) -> None:
     slate, documents = getattr(env, "slate", 1), env.kind == "recsim"
     if documents and env.task == "interest_exploration" and agent.gamma == 1:
         raise ConfigError("agent.gamma", 1.0, "env.task=interest_exploration never ends; must be below 1")
+    for own in dataclasses.fields(SlateConfig) if agent.name in AGENTS and agent.name != "slateq" else ():
+        if (value := getattr(agent.slate, own.name)) != own.default:
+            raise ConfigError(
+                f"agent.slate.{own.name}", value, f"is read by agent=slateq only, not by {agent.name}; leave it out"
+            )
     if agent.name not in SLATED:
         if slate != 1:
             other = "" if getattr(env, "clock", "decision") == "tick" else ", or use agent=slateq"

@@ -65,6 +65,8 @@ BAD = {
     "agent=slateq env=garnet": "agent=slateq: fills slates, and env=garnet takes none; use env=live or env=recsim",
     "agent=slateq agent.target=munchausen": "agent.target=munchausen: agent=slateq knows max, double and sarsa",
     "agent=slateq agent.slate.choice=told": "agent.slate.choice=told: env=live hides how viewers choose; use logit",
+    "agent=full_slate agent.slate.fill=exact": "agent.slate.fill=exact: is read by agent=slateq only, not by full_slate",
+    "agent.slate.null_value=false": "agent.slate.null_value=False: is read by agent=slateq only, not by dqn; leave it out",
     "agent=slateq env.clock=tick": "env.clock=tick: does not tell agent=slateq what was taken; must be decision",
     "agent.target=sarsa": "agent.target=sarsa: is a rule of agent=slateq; use expected_sarsa",
     "agent=full_slate network=cnn": "network=cnn: agent=full_slate scores slates by network=scorer, or has one output for each",
