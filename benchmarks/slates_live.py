@@ -43,12 +43,13 @@ WHY = {
     "slateq_without_null_long": f"agent=slateq {WITHOUT_NULL} {LONG}",
     "slateq_topk_long": f"agent=slateq {TOPK} {LONG}",
 }
-"""Of the first world alone. Were it errors in the values that pages filled by them suffer from, rewards alone (gamma 0), which
-are easier to learn, would do better, as would a head of its own for what all streams of a page share (dueling); and the hidden
-truth shown to the learner, or four times the training, would bring the rows together."""
+"""Of the first world alone. Were it what lies ahead that is learnt badly, rewards alone (gamma 0), of which nothing has exactly
+0, would do better, or a head of its own for what all streams of a page share (dueling); were it what streams are worth, the
+hidden truth shown to the learner, or four times the training, would bring the rows together."""
 PAIRS = [
     *(("slateq", other) for other in (*list(LEARNERS)[1:], "slateq_gamma_0", "slateq_dueling", "slateq_sight", "slateq_long")),
     ("slateq_topk", "slateq_topk_gamma_0"),
+    ("slateq_gamma_0", "slateq_topk_gamma_0"),
     *(("slateq_sight", other) for other in ("slateq_without_null_sight", "slateq_topk_sight")),
     *(("slateq_long", other) for other in ("slateq_without_null_long", "slateq_topk_long")),
 ]

@@ -4,16 +4,16 @@
 
 Takes a finished ``agent=slateq`` run (``slates_live.py`` leaves them) and fills its pages again, on the cohorts of its own
 table: by the choice model's weights or the true ones; by its values, the true expected reward (what the privileged myopic
-policy sees) or the privileged planner's index; greedily or by top-k. Nothing is trained. Writes
-``benchmarks/results/slates_parts.json`` and ``.md``.
+policy sees) or the privileged planner's index; greedily or by top-k. The truth holds what no learner can see too. Nothing is
+trained. True weights are the viewers' own where they choose by ``mnl`` or ``proportional``, and the nearest ratio of weights
+elsewhere (``envs.live.choice.odds``). Writes ``benchmarks/results/slates_parts.json`` and ``.md``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ from lrdqn.agents.slateq import item_network, parted
 from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS
 from lrdqn.config import TrainRun, freeze
 from lrdqn.envs.live.outlook import Outlook, make_prospects
-from lrdqn.evaluate.statistics import bootstrap_mean, paired_difference
+from lrdqn.evaluate.statistics import Interval, bootstrap_mean, paired_difference
 from lrdqn.evaluate.summary import LEARNED
 from lrdqn.experiment.setup import Experiment
 from lrdqn.io.checkpoint import load_policy
@@ -37,6 +37,7 @@ from lrdqn.io.run_folder import read_resolved
 from lrdqn.ops.slates import OPTIMISERS, as_action
 from lrdqn.types import Params, Policy, View
 
+Record = dict[str, Any]
 WEIGHTS = {"next reward": MYOPIC_WEIGHTS, "planner's index": PLANNER_WEIGHTS}
 """Of the means of ``Outlook``, which make a true value."""
 
@@ -82,7 +83,7 @@ def make_judge(run: Path) -> Callable[[Parts], Float[np.ndarray, "seeds"]]:
     """``judge(parts) -> return [seeds]`` on the cohorts of the run's own table.
 
     Raises:
-        SystemExit: it is no run of ``agent=slateq`` in ``env=live``.
+        SystemExit: it is no run of one ``agent=slateq`` in ``env=live``.
     """
     values = read_resolved(run)
     if (values["agent"]["name"], values["env"]["kind"]) != ("slateq", "live"):
@@ -90,6 +91,8 @@ def make_judge(run: Path) -> Callable[[Parts], Float[np.ndarray, "seeds"]]:
         raise SystemExit(f"--run {run}: of agent={name} env={kind}; must be of agent=slateq env=live")
     values["evaluate"]["references"] = False
     experiment = Experiment(freeze(TrainRun, values))
+    if LEARNED not in experiment.names:
+        raise SystemExit(f"--run {run}: has a grid of learners ({', '.join(experiment.names)}); must have one")
     experiment.baselines = {}
     params = jax.device_put(load_policy(run)[0], experiment.sharding)
 
@@ -101,31 +104,46 @@ def make_judge(run: Path) -> Callable[[Parts], Float[np.ndarray, "seeds"]]:
     return judge
 
 
-def result_rows(run: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """A row of the result file and a line of the table for each of ``ALL``, as it is played."""
-    command = f"python benchmarks/slates_live.py --out DIR && python benchmarks/slates_parts.py --run DIR/{run.name}"
-    common = {"command": command, "commit": rows.commit(), "device": rows.device(), "unit": rows.UNITS["return"]}
-    own = np.asarray(json.loads((run / "summary.json").read_text())["policies"][LEARNED]["return"]["per_seed"])
-    judge = make_judge(run)
-    for parts in ALL:
-        began = time.perf_counter()
-        returns = judge(parts)
-        mean, apart = bootstrap_mean(returns), paired_difference(returns, own)
-        figures = {"mean": round(mean.mean, 4), "ci_low": round(mean.low, 4), "ci_high": round(mean.high, 4)}
-        name, seconds = f"{parts.choices} choices, {parts.values}, {parts.fill}", round(time.perf_counter() - began, 1)
-        row = {"name": name, "metric": "return", **figures, "n": len(returns), "seconds": seconds, **common}
-        line = " | ".join([*parts, *(f"{x.mean:.2f} [{x.low:.2f}, {x.high:.2f}]" for x in (mean, apart))])
-        yield row | {"per_seed": [round(float(x), 3) for x in returns]}, f"| {line} |"
+def interval(of: Interval) -> str:
+    return f"{of.mean:.2f} [{of.low:.2f}, {of.high:.2f}]"
+
+
+def result_rows(returns: Mapping[Parts, Float[np.ndarray, "seeds"]], common: Record) -> tuple[list[Record], list[str]]:
+    """Rows of the result file, and lines of the table: each return, and its distance from the same with one part learnt."""
+    found, lines = [], ["| how viewers choose | what follows | pages | return | minus learnt choices | minus learnt values |"]
+    lines.append("|---|---|---|---|---|---|")
+
+    def add(name: str, of: Interval, unit: str, per_seed: Float[np.ndarray, "seeds"]) -> None:
+        figures = {"mean": round(of.mean, 4), "ci_low": round(of.low, 4), "ci_high": round(of.high, 4), "n": len(per_seed)}
+        seeds = [round(float(x), 3) for x in per_seed]
+        found.append({"name": name, "metric": "return", **figures, "unit": unit, "per_seed": seeds, **common})
+
+    for parts, own in returns.items():
+        name, cells = f"{parts.choices} choices, {parts.values} as values, {parts.fill}", [interval(bootstrap_mean(own))]
+        add(name, bootstrap_mean(own), rows.UNITS["return"], own)
+        for part in ("choices", "values"):
+            other = parts._replace(**{part: "learnt"})
+            if other == parts:
+                cells.append("")
+                continue
+            apart = paired_difference(own, returns[other])
+            add(f"{name} - learnt {part}", apart, "paired by seed", own - returns[other])
+            cells.append(interval(apart))
+        lines.append(f"| {' | '.join([*parts, *cells])} |")
+    return found, lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished run of agent=slateq")
-    found, lines = [], ["| how viewers choose | what follows | pages | return | minus the run's own |", "|---|---|---|---|---|"]
-    for row, line in result_rows(parser.parse_args().run):
-        found.append(row)
-        lines.append(line)
-        rows.write("slates_parts", found, [*lines, ""])
+    run = parser.parse_args().run
+    began, judge = time.perf_counter(), make_judge(run)
+    returns = {parts: judge(parts) for parts in ALL}
+    command = f"python benchmarks/slates_live.py --out DIR && python benchmarks/slates_parts.py --run DIR/{run.name}"
+    seconds = round(time.perf_counter() - began, 1)
+    common = {"command": command, "commit": rows.commit(), "device": rows.device(), "seconds": seconds}
+    found, lines = result_rows(returns, common)
+    rows.write("slates_parts", found, [*lines, ""])
 
 
 if __name__ == "__main__":

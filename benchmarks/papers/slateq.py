@@ -243,8 +243,10 @@ def draw(out: Path, found: Sequence[dict[str, Any]]) -> Any:
 
 def merged(kept: Sequence[Record], new: Sequence[Record]) -> list[Record]:
     """Rows of an earlier result file with new ones in their places, or at the end of their world's; and the headline of all."""
+    again = {row["name"] for row in new}
     of = {(row["name"], row["metric"]): row for row in (*kept, *new) if " " not in row["name"]}  # two names: the headline's
-    found = sorted(of.values(), key=lambda row: ("", *OF_GROUP).index(group_of(row["name"])))
+    made = [row for row in of.values() if row in new or row["name"] not in again]
+    found = sorted(made, key=lambda row: ("", *OF_GROUP).index(group_of(row["name"])))
     return found + headline(found)
 
 

@@ -107,7 +107,7 @@ def check_slates(config: Any) -> None:
     for own in dataclasses.fields(SlateConfig) if agent.name in AGENTS and agent.name != "slateq" else ():
         if (value := getattr(agent.slate, own.name)) != own.default:
             raise ConfigError(
-                f"agent.slate.{own.name}", value, f"is read by agent=slateq only, not by {agent.name}; leave it out"
+                f"agent.slate.{own.name}", value, f"is not read by this agent ({agent.name}); leave it out, or use agent=slateq"
             )
     if agent.name not in SLATED:
         if slate != 1:
