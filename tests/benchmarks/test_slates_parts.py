@@ -50,6 +50,7 @@ def test_nothing_replaced_is_the_run_and_everything_replaced_the_privileged_poli
         np.testing.assert_allclose(judge(parts), policies[policy]["return"]["per_seed"], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_each_part_is_replaced_by_itself() -> None:
     """The places shown are the optimiser's for weights and values that were put together by hand."""
     experiment = Experiment(freeze(TrainRun, of_place(merged(TINY_WORLD, TINY))))
