@@ -27,13 +27,13 @@ from jaxtyping import Float
 from lrdqn import build
 from lrdqn.agents.slateq import item_network, parted
 from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS
-from lrdqn.config import TrainRun, freeze
+from lrdqn.config import InputError, TrainRun, freeze
 from lrdqn.envs.live.outlook import Outlook, make_prospects
 from lrdqn.evaluate.statistics import Interval, bootstrap_mean, paired_difference
 from lrdqn.evaluate.summary import LEARNED
 from lrdqn.experiment.setup import Experiment
 from lrdqn.io.checkpoint import load_policy
-from lrdqn.io.run_folder import read_resolved
+from lrdqn.io.run_folder import read_resolved, read_summary
 from lrdqn.ops.slates import OPTIMISERS, as_action
 from lrdqn.types import Params, Policy, View
 
@@ -83,16 +83,17 @@ def make_judge(run: Path) -> Callable[[Parts], Float[np.ndarray, "seeds"]]:
     """``judge(parts) -> return [seeds]`` on the cohorts of the run's own table.
 
     Raises:
-        SystemExit: it is no run of one ``agent=slateq`` in ``env=live``.
+        InputError: it is no finished run of one ``agent=slateq`` in ``env=live``.
     """
+    read_summary(run)
     values = read_resolved(run)
     if (values["agent"]["name"], values["env"]["kind"]) != ("slateq", "live"):
         name, kind = values["agent"]["name"], values["env"]["kind"]
-        raise SystemExit(f"--run {run}: of agent={name} env={kind}; must be of agent=slateq env=live")
+        raise InputError(f"run={run}: of agent={name} env={kind}; must be of agent=slateq env=live")
     values["evaluate"]["references"] = False
     experiment = Experiment(freeze(TrainRun, values))
     if LEARNED not in experiment.names:
-        raise SystemExit(f"--run {run}: has a grid of learners ({', '.join(experiment.names)}); must have one")
+        raise InputError(f"run={run}: has a grid of learners ({', '.join(experiment.names)}); must have one")
     experiment.baselines = {}
     params = jax.device_put(load_policy(run)[0], experiment.sharding)
 
@@ -136,8 +137,11 @@ def result_rows(returns: Mapping[Parts, Float[np.ndarray, "seeds"]], common: Rec
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished run of agent=slateq")
-    run = parser.parse_args().run
-    began, judge = time.perf_counter(), make_judge(run)
+    run, began = parser.parse_args().run, time.perf_counter()
+    try:
+        judge = make_judge(run)
+    except InputError as error:
+        parser.error(str(error))
     returns = {parts: judge(parts) for parts in ALL}
     command = f"python benchmarks/slates_live.py --out DIR && python benchmarks/slates_parts.py --run DIR/{run.name}"
     seconds = round(time.perf_counter() - began, 1)

@@ -21,7 +21,7 @@ import slates_parts  # noqa: E402
 
 from lrdqn import build  # noqa: E402
 from lrdqn.agents.slateq import item_network  # noqa: E402
-from lrdqn.config import TrainRun, freeze  # noqa: E402
+from lrdqn.config import InputError, TrainRun, freeze  # noqa: E402
 from lrdqn.envs.live.outlook import make_prospects  # noqa: E402
 from lrdqn.experiment import Experiment  # noqa: E402
 from lrdqn.ops.slates import OPTIMISERS  # noqa: E402
@@ -93,7 +93,10 @@ def test_rows_are_paired_with_the_same_pages_with_one_part_learnt() -> None:
     assert f"{lines[-1]}".endswith("| 138.00 [136.00, 140.00] | 1.00 [1.00, 1.00] | 30.00 [30.00, 30.00] |")
 
 
-def test_a_run_of_another_agent_is_refused(tmp_path: Path) -> None:
+def test_runs_that_cannot_be_taken_apart_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no summary\.json there; the run has not finished"):
+        slates_parts.make_judge(tmp_path)
+    (tmp_path / "summary.json").write_text("{}")
     (tmp_path / "resolved.yaml").write_text("agent: {name: dqn}\nenv: {kind: live}\n")
-    with pytest.raises(SystemExit, match="of agent=dqn env=live; must be of agent=slateq env=live"):
+    with pytest.raises(InputError, match="of agent=dqn env=live; must be of agent=slateq env=live"):
         slates_parts.make_judge(tmp_path)
