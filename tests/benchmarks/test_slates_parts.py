@@ -96,7 +96,7 @@ def test_rows_are_paired_with_the_same_pages_with_one_part_learnt() -> None:
 def test_runs_that_cannot_be_taken_apart_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no summary\.json there; the run has not finished"):
         slates_parts.make_judge(tmp_path)
-    (tmp_path / "summary.json").write_text("{}")
+    (tmp_path / "summary.json").write_text(json.dumps({"policies": {}, "differences": {}}))
     (tmp_path / "resolved.yaml").write_text("agent: {name: dqn}\nenv: {kind: live}\n")
     with pytest.raises(InputError, match="of agent=dqn env=live; must be of agent=slateq env=live"):
         slates_parts.make_judge(tmp_path)
