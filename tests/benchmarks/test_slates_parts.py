@@ -90,7 +90,7 @@ def test_rows_are_paired_with_the_same_pages_with_one_part_learnt() -> None:
     for part, apart in (("choices", 1.0), ("values", 30.0)):
         row = of[f"{index} - learnt {part}"]
         assert (row["mean"], row["ci_low"], row["ci_high"]) == (apart, apart, apart)
-    assert f"{lines[-1]}".endswith("| 138.00 [136.00, 140.00] | 1.00 [1.00, 1.00] | 30.00 [30.00, 30.00] |")
+    assert lines[-1].endswith("| 138.00 [136.00, 140.00] | 1.00 [1.00, 1.00] | 30.00 [30.00, 30.00] |")
 
 
 def test_runs_that_cannot_be_taken_apart_are_refused(tmp_path: Path) -> None:
