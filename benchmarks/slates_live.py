@@ -98,7 +98,8 @@ def main() -> None:
             found.append(
                 {"name": f"{world}/{one} - {other}", "metric": "return", **figures, "unit": "paired by seed", **common}
             )
-        rows.write("slates_live", found, [*lines, ""])
+        every = [f"- {where}, {who}: {', '.join(f'{x:.4g}' for x in returns)}" for (where, who), returns in seeds.items()]
+        rows.write("slates_live", found, [*lines, "", "Every seed, return:", "", *every, ""])
 
 
 if __name__ == "__main__":
