@@ -1,10 +1,12 @@
-"""Which mechanism of the live world makes planning pay? Head-room with one of them off; results/ablation_live.{json,md}.
+"""Which mechanism of the live world makes planning pay? Head-room with one of them off;
+results/ablation_live.{json,md}.
 
     python benchmarks/ablation_live.py [--only NAME ...] [--seeds 10]
 
-For each variant: the planner's weights are searched anew on worlds of their own (``references.py``), then planner and myopic
-policy, which sees the truth too, play the same session starts of other worlds. Head-room is ``planner / myopic - 1`` of the
-mean returns, paired by seed. A variant in which it falls says that the mechanism was a reason to plan; the returns of different
+For each variant: the planner's weights are searched anew on worlds of their own
+(``references.py``), then planner and myopic policy, which sees the truth too, play the same session
+starts of other worlds. Head-room is ``planner / myopic - 1`` of the mean returns, paired by seed. A
+variant in which it falls says that the mechanism was a reason to plan; the returns of different
 variants do not compare.
 """
 
@@ -25,22 +27,32 @@ from references import INDEX_START, Arena, index_state, with_state
 
 from lrdqn import baselines, build
 from lrdqn.config import CalibrateRun, LiveConfig, freeze
-from lrdqn.evaluate.cohort import make_cohort
+from lrdqn.evaluation.cohort import make_cohort
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "full": ("the default world", {}),
     "return": ("coming back does not hang on satisfaction", {"law": {"return_slope": 0.0}}),
-    "experience": ("every stream leaves the same content: neither patience nor return hang on what is watched",
-                   {"law": {"experience_affinity": 0.0, "experience_skill": 0.0, "experience_hook": 0.0}}),
-    "patience": ("patience never runs out: sessions end when the time is up", {"law": {"patience_median": 1000.0}}),
+    "experience": (
+        "every stream leaves the same content: neither patience nor return hang on what is watched",
+        {"law": {"experience_affinity": 0.0, "experience_skill": 0.0, "experience_hook": 0.0}},
+    ),
+    "patience": (
+        "patience never runs out: sessions end when the time is up",
+        {"law": {"patience_median": 1000.0}},
+    ),
     "hook": ("what leaves viewers less content draws no clicks", {"law": {"hook": 0.0}}),
-    "hook in experience": ("what draws clicks leaves viewers as content", {"law": {"experience_hook": 0.0}}),
+    "hook in experience": (
+        "what draws clicks leaves viewers as content",
+        {"law": {"experience_hook": 0.0}},
+    ),
     "fatigue": ("nobody tires of a category", {"law": {"fatigue": 0.0}}),
     "loyalty": ("nobody is drawn to whom they know", {"law": {"loyalty": 0.0}}),
     "drift": ("interests stay as they are", {"drift": "none"}),
-    "availability": ("rooms last some 20 hours: hardly any ends under a viewer",
-                     {"schedule": {"room_hours": 20.0, "room_sigma": 0.1, "empty_hazard": 0.0}}),
-}  # fmt: skip
+    "availability": (
+        "rooms last some 20 hours: hardly any ends under a viewer",
+        {"schedule": {"room_hours": 20.0, "room_sigma": 0.1, "empty_hazard": 0.0}},
+    ),
+}
 """By the mechanism that is off: what that means, and the keys of ``env``."""
 SEARCHED = 2_000_000
 """Root of the worlds that are searched on; those judged on are the first seeds of root 0."""
@@ -54,20 +66,26 @@ def config_of(changes: dict[str, Any]) -> LiveConfig:
     return freeze(CalibrateRun, dataclasses.asdict(CalibrateRun(env=env))).env
 
 
-def judged(config: LiveConfig, weights: np.ndarray, seeds: int, sessions: int) -> dict[str, dict[str, np.ndarray]]:
+def judged(
+    config: LiveConfig, weights: np.ndarray, seeds: int, sessions: int
+) -> dict[str, dict[str, np.ndarray]]:
     """Mean return per seed of planner and myopic policy on the same session starts."""
     policies = {
         "oracle_planner": with_state(baselines.make_index(config), index_state(weights[None])[0]),
         "oracle_myopic": baselines.make_index(config),
     }
-    cohort = make_cohort(build.build_env(config, sessions), tuple((policy, 1) for policy in policies.values()))
+    cohort = make_cohort(
+        build.build_env(config, sessions), tuple((policy, 1) for policy in policies.values())
+    )
     keys = jax.random.split(jax.random.key(0), seeds)
 
     def one(world: Any, key: jax.Array) -> jax.Array:
         states = tuple(policy.init(key)[None] for policy in policies.values())
         return cohort(states, world, key).returns.mean(-1)
 
-    means = np.asarray(jax.jit(jax.vmap(one))(build.build_worlds(config, 0, seeds), keys), np.float64)
+    means = np.asarray(
+        jax.jit(jax.vmap(one))(build.build_worlds(config, 0, seeds), keys), np.float64
+    )
     return {name: {"return": means[:, i]} for i, name in enumerate(policies)}
 
 
@@ -77,25 +95,58 @@ def variant(name: str, given: argparse.Namespace, common: dict[str, Any]) -> dic
     config = config_of(changes)
     arena = Arena(config, SEARCHED, given.worlds, given.sessions)
     mean, spread = map(list, zip(*INDEX_START.values(), strict=True))
-    weights = arena.search(baselines.make_index(config), mean, spread, index_state, given.population, given.generations)
+    weights = arena.search(
+        baselines.make_index(config), mean, spread, index_state, given.population, given.generations
+    )
     table = judged(config, weights, given.seeds, given.judged)
     room = headroom(table)
-    returns = {f"{policy}_return": round(float(of["return"].mean()), 3) for policy, of in table.items()}
-    print(f"{name}: head-room {room['mean']:.3f} [{room['ci_low']:.3f}, {room['ci_high']:.3f}]", flush=True)
-    return {"name": name, "metric": "head-room", **room, "unit": "share", "without": words, **returns,
-            "weights": [round(float(x), 3) for x in weights], **common,
-            "seconds": round(time.perf_counter() - began, 1)}  # fmt: skip
+    returns = {
+        f"{policy}_return": round(float(of["return"].mean()), 3) for policy, of in table.items()
+    }
+    print(
+        f"{name}: head-room {room['mean']:.3f} [{room['ci_low']:.3f}, {room['ci_high']:.3f}]",
+        flush=True,
+    )
+    return {
+        "name": name,
+        "metric": "head-room",
+        **room,
+        "unit": "share",
+        "without": words,
+        **returns,
+        "weights": [round(float(x), 3) for x in weights],
+        **common,
+        "seconds": round(time.perf_counter() - began, 1),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", default=list(VARIANTS), choices=VARIANTS, help="the rows of others stay")
-    parser.add_argument("--seeds", type=int, default=10, help="worlds that are judged on (%(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=list(VARIANTS),
+        choices=VARIANTS,
+        help="the rows of others stay",
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=10, help="worlds that are judged on (%(default)s)"
+    )
     parser.add_argument("--judged", type=int, default=256, help="sessions of each (%(default)s)")
-    parser.add_argument("--worlds", type=int, default=2, help="worlds that are searched on (%(default)s)")
-    parser.add_argument("--sessions", type=int, default=128, help="sessions of a point and world (%(default)s)")
-    parser.add_argument("--population", type=int, default=24, help="points of a generation (%(default)s)")
-    parser.add_argument("--generations", type=int, default=6, help="generations of a search (%(default)s)")
+    parser.add_argument(
+        "--worlds", type=int, default=2, help="worlds that are searched on (%(default)s)"
+    )
+    parser.add_argument(
+        "--sessions", type=int, default=128, help="sessions of a point and world (%(default)s)"
+    )
+    parser.add_argument(
+        "--population", type=int, default=24, help="points of a generation (%(default)s)"
+    )
+    parser.add_argument(
+        "--generations", type=int, default=6, help="generations of a search (%(default)s)"
+    )
     given = parser.parse_args()
     command = " ".join(["python benchmarks/ablation_live.py", *sys.argv[1:]])
     common = {"command": command, "commit": rows.commit(), "device": rows.device()}
@@ -113,8 +164,10 @@ def table(made: list[dict[str, Any]]) -> list[str]:
     lines = ["| off | what that means | planner | myopic | head-room |", "|---|---|---|---|---|"]
     for row in made:
         lines.append(
-            f"| {row['name'] if row['name'] != 'full' else '-'} | {row['without']} | {row['oracle_planner_return']:.1f} | "
-            f"{row['oracle_myopic_return']:.1f} | {row['mean']:.1%} [{row['ci_low']:.1%}, {row['ci_high']:.1%}] |"
+            f"| {row['name'] if row['name'] != 'full' else '-'} | "
+            f"{row['without']} | {row['oracle_planner_return']:.1f} | "
+            f"{row['oracle_myopic_return']:.1f} | {row['mean']:.1%} "
+            f"[{row['ci_low']:.1%}, {row['ci_high']:.1%}] |"
         )
     return [*lines, ""]
 

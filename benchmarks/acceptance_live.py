@@ -1,13 +1,16 @@
-"""Is the live world worth planning in? Head-room, order of learning, exploiters; results/acceptance_live.{json,md}.
+"""Is the live world worth planning in? Head-room, order of learning, exploiters;
+results/acceptance_live.{json,md}.
 
-    python benchmarks/acceptance_live.py --out DIR [--movielens POPULATION] [--only NAME ...] [--seeds 10]
+    python benchmarks/acceptance_live.py --out DIR [--movielens POPULATION] [--only NAME ...]
+    [--seeds 10]
 
 The population is ``lrdqn calibrate source=movielens`` with the settings of ``launch.RATED``.
 
-For each world: train the learner and its twin with gamma = 0 (one program, every seed a world of its own), search for
-references on other worlds (``references.py``), and judge all of them on the same session starts, which none of them has seen.
-Head-room is what the privileged planner earns above the privileged myopic policy, which sees the same hidden state (SIMULATOR's
-header asks for 15 %); the order of the learners is a result and has no bar.
+For each world: train the learner and its twin with gamma = 0 (one program, every seed a world of
+its own), search for references on other worlds (``references.py``), and judge all of them on the
+same session starts, which none of them has seen. Head-room is what the privileged planner earns
+above the privileged myopic policy, which sees the same hidden state (SIMULATOR's header asks for 15
+%); the order of the learners is a result and has no bar.
 """
 
 from __future__ import annotations
@@ -24,11 +27,11 @@ import rows
 from references import Reference, find
 
 from lrdqn.config import TrainRun, freeze
-from lrdqn.evaluate.statistics import bootstrap_mean
-from lrdqn.evaluate.summary import summarise
-from lrdqn.experiment.setup import Experiment
-from lrdqn.io.checkpoint import load_policy
-from lrdqn.io.run_folder import read_resolved
+from lrdqn.evaluation.statistics import bootstrap_mean
+from lrdqn.evaluation.summary import summarise
+from lrdqn.runner.checkpoint import load_policy
+from lrdqn.runner.experiment import Experiment
+from lrdqn.runner.folder import read_resolved
 
 HEADROOM = 0.15
 MYOPIC, PLANNER = "oracle_myopic", "oracle_planner"
@@ -56,7 +59,12 @@ def headroom(table: dict[str, Any]) -> dict[str, Any]:
     drawn = np.random.default_rng(0).integers(len(planner), size=(10_000, len(planner)))
     ratios = planner[drawn].mean(1) / myopic[drawn].mean(1) - 1
     low, high = np.quantile(ratios, [0.025, 0.975])
-    return {"mean": planner.mean() / myopic.mean() - 1, "ci_low": low, "ci_high": high, "n": len(planner)}
+    return {
+        "mean": planner.mean() / myopic.mean() - 1,
+        "ci_low": low,
+        "ci_high": high,
+        "n": len(planner),
+    }
 
 
 def job(name: str, overrides: list[str], given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -67,47 +75,108 @@ def job(name: str, overrides: list[str], given: argparse.Namespace) -> list[dict
     launch.train(words, folder)
     config = freeze(TrainRun, read_resolved(folder))
     searched = 1_000_000 + config.train.seed  # no seed of the run's worlds
-    found = find(config.env, searched, given.worlds, given.sessions, given.population, given.generations)
+    found = find(
+        config.env, searched, given.worlds, given.sessions, given.population, given.generations
+    )
     table = judge(config, folder, found)
     policies, _ = summarise(table)
-    common = {"command": shown(given), "trained": " ".join(["lrdqn train", *words]),
-              "commit": rows.commit(), "device": rows.device(), "seconds": round(time.perf_counter() - began, 1)}  # fmt: skip
+    common = {
+        "command": shown(given),
+        "trained": " ".join(["lrdqn train", *words]),
+        "commit": rows.commit(),
+        "device": rows.device(),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
     made = []
     for policy, of in sorted(policies.items(), key=lambda item: -item[1]["return"]["mean"]):
         figures = {k: round(of["return"][k], 4) for k in ("mean", "ci_low", "ci_high")}
         words_of = found[policy].words if policy in found else ""
-        made.append({"name": f"{name}/{policy}", "metric": "return", **figures, "n": given.seeds, "unit": "per session start",
-                     "per_seed": [round(x, 3) for x in of["return"]["per_seed"]], "found": words_of, **common})  # fmt: skip
+        made.append(
+            {
+                "name": f"{name}/{policy}",
+                "metric": "return",
+                **figures,
+                "n": given.seeds,
+                "unit": "per session start",
+                "per_seed": [round(x, 3) for x in of["return"]["per_seed"]],
+                "found": words_of,
+                **common,
+            }
+        )
     room = headroom(table)
     verdict = "PASS" if room["mean"] >= HEADROOM else "FAIL"
-    made.append({"name": f"{name}/{PLANNER} : {MYOPIC}", "metric": "head-room", **room,
-                 "unit": f"share; must be at least {HEADROOM:g}: {verdict}", **common})  # fmt: skip
+    made.append(
+        {
+            "name": f"{name}/{PLANNER} : {MYOPIC}",
+            "metric": "head-room",
+            **room,
+            "unit": f"share; must be at least {HEADROOM:g}: {verdict}",
+            **common,
+        }
+    )
     learned = np.asarray(table["learned"]["return"], np.float64)
     for rival in (name for name in table if name != "learned"):
         interval = bootstrap_mean(learned - np.asarray(table[rival]["return"], np.float64))
         figures = {"mean": interval.mean, "ci_low": interval.low, "ci_high": interval.high}
-        made.append({"name": f"{name}/learned - {rival}", "metric": "return", **figures, "n": given.seeds,
-                     "unit": "paired by seed", **common})  # fmt: skip
+        made.append(
+            {
+                "name": f"{name}/learned - {rival}",
+                "metric": "return",
+                **figures,
+                "n": given.seeds,
+                "unit": "paired by seed",
+                **common,
+            }
+        )
     return made
 
 
 def shown(given: argparse.Namespace) -> str:
     """The command, its folders by name only."""
-    return " ".join(["python benchmarks/acceptance_live.py --out DIR", *(["--movielens POP"] if given.movielens else [])])
+    return " ".join(
+        [
+            "python benchmarks/acceptance_live.py --out DIR",
+            *(["--movielens POP"] if given.movielens else []),
+        ]
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the run folders; finished ones are used again")
-    parser.add_argument(
-        "--movielens", type=Path, help="population folder (lrdqn calibrate source=movielens), its settings beside it"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", default=[], help="worlds: default, user, movielens; the rows of others stay")
-    parser.add_argument("--seeds", type=int, default=10, help="seeds, each with a world of its own (%(default)s)")
-    parser.add_argument("--worlds", type=int, default=4, help="worlds that are searched on (%(default)s)")
-    parser.add_argument("--sessions", type=int, default=128, help="sessions of a point and world (%(default)s)")
-    parser.add_argument("--population", type=int, default=32, help="points of a generation (%(default)s)")
-    parser.add_argument("--generations", type=int, default=10, help="generations of a search (%(default)s)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for the run folders; finished ones are used again",
+    )
+    parser.add_argument(
+        "--movielens",
+        type=Path,
+        help="population folder (lrdqn calibrate source=movielens), its settings beside it",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        help="worlds: default, user, movielens; the rows of others stay",
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=10, help="seeds, each with a world of its own (%(default)s)"
+    )
+    parser.add_argument(
+        "--worlds", type=int, default=4, help="worlds that are searched on (%(default)s)"
+    )
+    parser.add_argument(
+        "--sessions", type=int, default=128, help="sessions of a point and world (%(default)s)"
+    )
+    parser.add_argument(
+        "--population", type=int, default=32, help="points of a generation (%(default)s)"
+    )
+    parser.add_argument(
+        "--generations", type=int, default=10, help="generations of a search (%(default)s)"
+    )
     given = parser.parse_args()
     jobs = dict(JOBS)
     if given.movielens:

@@ -1,11 +1,13 @@
-"""Why the learner stands below the policies that see the truth: the default run with one thing better at a time.
+"""Why the learner stands below the policies that see the truth: the default run with one thing
+better at a time.
 
     python benchmarks/distance_live.py --out runs/distance [--seeds 10] [--only sight,wide]
 
-Each row is one ``lrdqn train ...`` on the default run's worlds and session starts: more in sight, a wider network, another
-reading of the watch sequence, longer training, another discount or unit of it. Writes ``benchmarks/results/distance_live.json``
-and ``.md`` with the paired difference from the default run, beside the privileged rows of ``acceptance_live.json``; the run
-folders stay under ``--out``.
+Each row is one ``lrdqn train ...`` on the default run's worlds and session starts: more in sight, a
+wider network, another reading of the watch sequence, longer training, another discount or unit of
+it. Writes ``benchmarks/results/distance_live.json`` and ``.md`` with the paired difference from the
+default run, beside the privileged rows of ``acceptance_live.json``; the run folders stay under
+``--out``.
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ import launch
 import numpy as np
 import rows
 
-from lrdqn.evaluate.statistics import bootstrap_mean, paired_difference
+from lrdqn.evaluation.statistics import bootstrap_mean, paired_difference
 
 VARIANTS = {
     "default": ("the default run", ""),
     "sight": (
-        "sees the truth: each candidate's utility, experience, affinity, highlight; patience, satisfaction",
+        (
+            "sees the truth: each candidate's utility, experience, "
+            "affinity, highlight; patience, satisfaction"
+        ),
         "env.obs=full",
     ),
     "signals": ("sees recent reactions and the room's sound", "env.live_signals=true"),
@@ -34,7 +39,10 @@ VARIANTS = {
     "long": ("trains four times as long", "train.env_steps=655360"),
     "discount": ("looks further ahead", "agent.gamma=0.97"),
     "minutes": ("discounts minutes and not decisions: .9 per 2", "env.discount_unit=minutes:2"),
-    "sight and length": ("sees the truth and trains four times as long", "env.obs=full train.env_steps=655360"),
+    "sight and length": (
+        "sees the truth and trains four times as long",
+        "env.obs=full train.env_steps=655360",
+    ),
 }
 PRIVILEGED = ("oracle_myopic", "oracle_planner")
 
@@ -44,26 +52,49 @@ def privileged() -> dict[str, dict[str, Any]]:
     path = rows.RESULTS / "acceptance_live.json"
     found = json.loads(path.read_text()) if path.is_file() else []
     return {
-        row["name"].partition("/")[2]: row for row in found if row["name"].startswith("default/") and row["metric"] == "return"
+        row["name"].partition("/")[2]: row
+        for row in found
+        if row["name"].startswith("default/") and row["metric"] == "return"
     }
 
 
-def measured(name: str, given: argparse.Namespace, base: list[float] | None) -> tuple[list[dict[str, Any]], list[float]]:
+def measured(
+    name: str, given: argparse.Namespace, base: list[float] | None
+) -> tuple[list[dict[str, Any]], list[float]]:
     """Rows of one variant, and its return seed by seed."""
     words = [*VARIANTS[name][1].split(), f"train.seeds={given.seeds}"]
     summary = launch.train(words, given.out / name.replace(" ", "_"))
-    common = {"command": f"lrdqn train {' '.join(words)}", "commit": rows.commit(), "device": rows.device(),
-              "seconds": round(summary["seconds"], 1), "n": given.seeds}  # fmt: skip
-    own = {policy: summary["policies"][policy]["return"]["per_seed"] for policy in ("learned", "myopic")}
+    common = {
+        "command": f"lrdqn train {' '.join(words)}",
+        "commit": rows.commit(),
+        "device": rows.device(),
+        "seconds": round(summary["seconds"], 1),
+        "n": given.seeds,
+    }
+    own = {
+        policy: summary["policies"][policy]["return"]["per_seed"]
+        for policy in ("learned", "myopic")
+    }
     intervals = {policy: bootstrap_mean(np.asarray(x)) for policy, x in own.items()}
     if base is not None:
-        intervals["learned - default"] = paired_difference(np.asarray(own["learned"]), np.asarray(base))
-    intervals["learned - myopic"] = paired_difference(np.asarray(own["learned"]), np.asarray(own["myopic"]))
+        intervals["learned - default"] = paired_difference(
+            np.asarray(own["learned"]), np.asarray(base)
+        )
+    intervals["learned - myopic"] = paired_difference(
+        np.asarray(own["learned"]), np.asarray(own["myopic"])
+    )
     made = [
-        {"name": f"{name}/{what}", "metric": "return", "mean": round(x.mean, 4), "ci_low": round(x.low, 4),
-         "ci_high": round(x.high, 4), "unit": "reward per session", **common}
+        {
+            "name": f"{name}/{what}",
+            "metric": "return",
+            "mean": round(x.mean, 4),
+            "ci_low": round(x.low, 4),
+            "ci_high": round(x.high, 4),
+            "unit": "reward per session",
+            **common,
+        }
         for what, x in intervals.items()
-    ]  # fmt: skip
+    ]
     return made, own["learned"]
 
 
@@ -72,29 +103,49 @@ def table(found: list[dict[str, Any]]) -> list[str]:
     of = {row["name"]: row for row in found}
 
     def cell(row: dict[str, Any] | None) -> str:
-        return "-" if row is None else f"{row['mean']:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
+        return (
+            "-" if row is None else f"{row['mean']:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
+        )
 
-    lines = ["| learner | learned | less the default run | γ = 0 | less its γ = 0 twin |", "|---|---|---|---|---|"]
+    lines = [
+        "| learner | learned | less the default run | γ = 0 | less its γ = 0 twin |",
+        "|---|---|---|---|---|",
+    ]
     for name, (what, _) in VARIANTS.items():
         if f"{name}/learned" in of:
-            cells = (cell(of.get(f"{name}/{part}")) for part in ("learned", "learned - default", "myopic", "learned - myopic"))
+            cells = (
+                cell(of.get(f"{name}/{part}"))
+                for part in ("learned", "learned - default", "myopic", "learned - myopic")
+            )
             lines.append(f"| {what} | {' | '.join(cells)} |")
-    lines += [f"| {name} | {cell(row)} | | | |" for name, row in privileged().items() if name in PRIVILEGED]
+    lines += [
+        f"| {name} | {cell(row)} | | | |"
+        for name, row in privileged().items()
+        if name in PRIVILEGED
+    ]
     return [*lines, ""]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the run folders")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--only", default="", help="variants, separated by commas; the rows of others stay")
+    parser.add_argument(
+        "--only", default="", help="variants, separated by commas; the rows of others stay"
+    )
     given = parser.parse_args()
     names = [n for n in given.only.split(",") if n] or list(VARIANTS)
     if unknown := set(names) - set(VARIANTS):
-        parser.error(f"no such variant: {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}")
+        parser.error(
+            f"no such variant: {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}"
+        )
     path = rows.RESULTS / "distance_live.json"
     kept = json.loads(path.read_text()) if given.only and path.is_file() else []
-    found = {name: [row for row in kept if row["name"].partition("/")[0] == name] for name in VARIANTS}
+    found = {
+        name: [row for row in kept if row["name"].partition("/")[0] == name] for name in VARIANTS
+    }
     found["default"], base = measured("default", given, None)
     for name in names:
         if name != "default":

@@ -1,11 +1,13 @@
-"""A float grid in one program against the same learners one run after the other: seconds, and whether the numbers agree.
+"""A float grid in one program against the same learners one run after the other: seconds, and
+whether the numbers agree.
 
     python benchmarks/grid_axis.py --out runs/grid [KEY=VALUE ...]
 
-Six learners, three step sizes x two discounts, on the live world. Both sides start with an empty compilation cache; the single
-runs share theirs among themselves, as a user's would. The compiler orders sums differently for another batch shape, so a
-learner agrees with itself to float32 rounding until rounding flips one choice, and is another sample of the same learner from
-then on: the table says how far they went together. Writes ``benchmarks/results/grid_axis.{json,md}``.
+Six learners, three step sizes x two discounts, on the live world. Both sides start with an empty
+compilation cache; the single runs share theirs among themselves, as a user's would. The compiler
+orders sums differently for another batch shape, so a learner agrees with itself to float32 rounding
+until rounding flips one choice, and is another sample of the same learner from then on: the table
+says how far they went together. Writes ``benchmarks/results/grid_axis.{json,md}``.
 """
 
 from __future__ import annotations
@@ -41,12 +43,20 @@ def run(out: Path, name: str, words: list[str]) -> tuple[dict, float]:
 
 
 def agreement(out: Path, name: str, rate: float, gamma: float) -> tuple[list[int], list[float]]:
-    """Per seed, the last evaluation up to which all returns are bit-equal; and how much the losses differ till then."""
+    """Per seed, the last evaluation up to which all returns are bit-equal; and how much the losses
+    differ till then."""
 
     def curves(run: str) -> dict[int, list[dict]]:
         rows = [json.loads(line) for line in (out / run / "metrics.jsonl").read_text().splitlines()]
-        own = [row for row in rows if run != "grid" or (row["agent.learning_rate"], row["gamma"]) == (rate, gamma)]
-        return {seed: [row for row in own if row["seed"] == seed] for seed in {row["seed"] for row in own}}
+        own = [
+            row
+            for row in rows
+            if run != "grid" or (row["agent.learning_rate"], row["gamma"]) == (rate, gamma)
+        ]
+        return {
+            seed: [row for row in own if row["seed"] == seed]
+            for seed in {row["seed"] for row in own}
+        }
 
     single, side, steps, losses = curves(name), curves("grid"), [], []
     for seed, rows_of_seed in single.items():
@@ -58,8 +68,12 @@ def agreement(out: Path, name: str, rate: float, gamma: float) -> tuple[list[int
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the run folders; emptied first")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the run folders; emptied first"
+    )
     parser.add_argument("overrides", nargs="*", help="KEY=VALUE of every run")
     given = parser.parse_args()
     shutil.rmtree(given.out, ignore_errors=True)
@@ -77,10 +91,16 @@ def main() -> None:
         apart += steps
         together += losses
         print(
-            f"{name}: grid {point['mean']:.4f}, alone {alone['policies']['learned']['return']['mean']:.4f}, {seconds:.0f} s",
+            (
+                f"{name}: grid {point['mean']:.4f}, alone "
+                f"{alone['policies']['learned']['return']['mean']:.4f}, {seconds:.0f} s"
+            ),
             flush=True,
         )
-    print(f"grid {grid_seconds:.0f} s, one by one {single_seconds:.0f} s; together for {sorted(apart)} env steps")
+    print(
+        f"grid {grid_seconds:.0f} s, one by one {single_seconds:.0f} "
+        f"s; together for {sorted(apart)} env steps"
+    )
     command = "python benchmarks/grid_axis.py --out DIR"
     common = {"n": 24, "command": command, "commit": rows.commit(), "device": rows.device()}
     total = round(grid_seconds + single_seconds, 1)
@@ -88,7 +108,12 @@ def main() -> None:
         ("one program", "wall_clock", grid_seconds, "s"),
         ("one by one", "wall_clock", single_seconds, "s"),
         ("one by one / one program", "wall_clock", single_seconds / grid_seconds, "ratio"),
-        ("one by one and one program", "env steps together, median learner and seed", statistics.median(apart), "env steps"),
+        (
+            "one by one and one program",
+            "env steps together, median learner and seed",
+            statistics.median(apart),
+            "env steps",
+        ),
         (
             "one by one and one program",
             "relative difference of a loss while together, median",
@@ -98,7 +123,17 @@ def main() -> None:
     )
     rows.write(
         "grid_axis",
-        [{"name": n, "metric": m, "value": float(f"{v:.4g}"), "unit": u, "seconds": total, **common} for n, m, v, u in figures],
+        [
+            {
+                "name": n,
+                "metric": m,
+                "value": float(f"{v:.4g}"),
+                "unit": u,
+                "seconds": total,
+                **common,
+            }
+            for n, m, v, u in figures
+        ],
     )
 
 

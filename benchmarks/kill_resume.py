@@ -1,9 +1,11 @@
-"""Kill a run at random moments, resume it, and compare what it ends with to a run that nobody touched.
+"""Kill a run at random moments, resume it, and compare what it ends with to a run that nobody
+touched.
 
     python benchmarks/kill_resume.py --out runs/kill [--chains 6] [--kills 4] [KEY=VALUE ...]
 
-Each chain is one run folder that is killed ``--kills`` times, by SIGKILL and SIGTERM in turn, in a chunk, in an evaluation,
-while a checkpoint is written, or at any time, and is then left to finish. Writes ``benchmarks/results/kill_resume.{json,md}``.
+Each chain is one run folder that is killed ``--kills`` times, by SIGKILL and SIGTERM in turn, in a
+chunk, in an evaluation, while a checkpoint is written, or at any time, and is then left to finish.
+Writes ``benchmarks/results/kill_resume.{json,md}``.
 """
 
 from __future__ import annotations
@@ -24,16 +26,28 @@ from typing import Any
 
 PHASES = ("chunk", "evaluation", "checkpoint", "anywhere")
 SIGNALS = ("SIGKILL", "SIGTERM")
-SMALL = ["train.seeds=2", "train.sessions=32", "train.env_steps=4096", "train.update_period=32", "train.warmup_steps=256",
-         "train.eval_period=512", "agent.target_period=256", "evaluate.sessions=16", "evaluate.cohorts=2",
-         "env.streamers=200", "env.users=100", "replay.capacity=1024"]  # fmt: skip
+SMALL = [
+    "train.seeds=2",
+    "train.sessions=32",
+    "train.env_steps=4096",
+    "train.update_period=32",
+    "train.warmup_steps=256",
+    "train.eval_period=512",
+    "agent.target_period=256",
+    "evaluate.sessions=16",
+    "evaluate.cohorts=2",
+    "env.streamers=200",
+    "env.users=100",
+    "replay.capacity=1024",
+]
 """The live world at a size that starts in seconds; seven chunk boundaries before the last."""
 
 
 def worker(plan: dict[str, Any], arguments: list[str]) -> None:
-    """One sitting of ``lrdqn train`` in this process, which sends itself ``plan["signal"]`` in ``plan["phase"]``."""
+    """One sitting of ``lrdqn train`` in this process, which sends itself ``plan["signal"]`` in
+    ``plan["phase"]``."""
     from lrdqn.cli.main import main
-    from lrdqn.experiment import run, setup
+    from lrdqn.runner import run
 
     visits = dict.fromkeys(PHASES, 0)
 
@@ -55,15 +69,17 @@ def worker(plan: dict[str, Any], arguments: list[str]) -> None:
 
         return call
 
-    compile_parts = setup.Experiment.compile
+    compile_parts = experiment.Experiment.compile
 
-    def compiled(self: setup.Experiment) -> Any:
+    def compiled(self: experiment.Experiment) -> Any:
         programs = compile_parts(self)
         if plan["phase"] == "anywhere":
             arm(plan["delay"] * 10)
-        return programs._replace(chunk=marked("chunk", programs.chunk), evaluate=marked("evaluation", programs.evaluate))
+        return programs._replace(
+            chunk=marked("chunk", programs.chunk), evaluate=marked("evaluation", programs.evaluate)
+        )
 
-    setup.Experiment.compile = compiled
+    experiment.Experiment.compile = compiled
     run.save_checkpoint = marked("checkpoint", run.save_checkpoint)
     sys.argv = ["lrdqn", "train", *arguments]
     main()
@@ -72,13 +88,23 @@ def worker(plan: dict[str, Any], arguments: list[str]) -> None:
 def sitting(folder: Path, arguments: list[str], plan: dict[str, Any] | None) -> dict[str, Any]:
     """Start or resume the run in ``folder``; returns how it ended."""
     given = [f"hydra.run.dir={folder}", "resume=auto", "checkpoint.seconds=0", *arguments]
-    command = [sys.executable, str(Path(__file__).resolve()), "--worker", json.dumps(plan or {"phase": "never"}), *given]
+    command = [
+        sys.executable,
+        str(Path(__file__).resolve()),
+        "--worker",
+        json.dumps(plan or {"phase": "never"}),
+        *given,
+    ]
     began = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     # SIGTERM is answered while the run lasts; before and after that it kills like the other
     if done.returncode not in (0, -signal.SIGKILL, -signal.SIGTERM):
         raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
-    return {"code": done.returncode, "seconds": time.perf_counter() - began, "finished": (folder / "summary.json").exists()}
+    return {
+        "code": done.returncode,
+        "seconds": time.perf_counter() - began,
+        "finished": (folder / "summary.json").exists(),
+    }
 
 
 def outcome(folder: Path) -> dict[str, Any]:
@@ -91,8 +117,11 @@ def outcome(folder: Path) -> dict[str, Any]:
     return kept | {"rows": rows}
 
 
-def play(out: Path, chains: int, kills: int, arguments: list[str], seed: int = 0) -> list[dict[str, Any]]:
-    """The whole experiment; one row per kill, with whether its chain ended as the untouched run did.
+def play(
+    out: Path, chains: int, kills: int, arguments: list[str], seed: int = 0
+) -> list[dict[str, Any]]:
+    """The whole experiment; one row per kill, with whether its chain ended as the untouched run
+    did.
 
     Args:
         out: folder for the run folders; emptied first.
@@ -107,8 +136,12 @@ def play(out: Path, chains: int, kills: int, arguments: list[str], seed: int = 0
         folder, struck = out / f"chain{chain}", []
         for kill in range(kills):
             phase = PHASES[(chain + kill) % len(PHASES)]
-            plan = {"phase": phase, "signal": SIGNALS[(chain // 2 + kill) % 2], "visit": rng.choice((1, 2)),
-                    "delay": round(rng.uniform(0, 0.15), 4)}  # fmt: skip
+            plan = {
+                "phase": phase,
+                "signal": SIGNALS[(chain // 2 + kill) % 2],
+                "visit": rng.choice((1, 2)),
+                "delay": round(rng.uniform(0, 0.15), 4),
+            }
             end = sitting(folder, arguments, plan)
             struck.append({"chain": chain, **plan, **end, "saved": saved(folder)})
             if end["finished"]:
@@ -116,7 +149,9 @@ def play(out: Path, chains: int, kills: int, arguments: list[str], seed: int = 0
         last = sitting(folder, arguments, None)
         same = outcome(folder) == expected
         table += [row | {"same": same, "last_sitting": last["seconds"]} for row in struck]
-        print(f"chain {chain}: {len(struck)} kills, {'same' if same else 'DIFFERENT'} end", flush=True)
+        print(
+            f"chain {chain}: {len(struck)} kills, {'same' if same else 'DIFFERENT'} end", flush=True
+        )
     return table
 
 
@@ -132,8 +167,12 @@ def main() -> None:
         return
     import rows
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the run folders; emptied first")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the run folders; emptied first"
+    )
     parser.add_argument("--chains", type=int, default=6)
     parser.add_argument("--kills", type=int, default=4)
     parser.add_argument("overrides", nargs="*", help="KEY=VALUE of the run")
@@ -141,15 +180,33 @@ def main() -> None:
     began = time.perf_counter()
     table = play(given.out, given.chains, given.kills, [*SMALL, *given.overrides])
     seconds = round(time.perf_counter() - began, 1)
-    command = f"python benchmarks/kill_resume.py --out DIR --chains {given.chains} --kills {given.kills}"
-    common = {"command": command, "commit": rows.commit(), "device": rows.device(), "seconds": seconds}
+    command = (
+        f"python benchmarks/kill_resume.py --out DIR --chains {given.chains} --kills {given.kills}"
+    )
+    common = {
+        "command": command,
+        "commit": rows.commit(),
+        "device": rows.device(),
+        "seconds": seconds,
+    }
     result = []
     for phase in PHASES:
         for name in SIGNALS:
-            of = [row for row in table if (row["phase"], row["signal"]) == (phase, name) and struck(row)]
+            of = [
+                row
+                for row in table
+                if (row["phase"], row["signal"]) == (phase, name) and struck(row)
+            ]
             share = sum(row["same"] for row in of) / max(1, len(of))
             result.append(
-                {"name": f"{name} in {phase}", "metric": "same_end", "value": share, "n": len(of), "unit": "share", **common}
+                {
+                    "name": f"{name} in {phase}",
+                    "metric": "same_end",
+                    "value": share,
+                    "n": len(of),
+                    "unit": "share",
+                    **common,
+                }
             )
     rows.write("kill_resume", result)
 

@@ -1,4 +1,5 @@
-"""``lrdqn train`` as benchmarks call it: into a folder that is used again where the run has finished, and goes on where not."""
+"""``lrdqn train`` as benchmarks call it: into a folder that is used again where the run has
+finished, and goes on where not."""
 
 from __future__ import annotations
 
@@ -12,10 +13,17 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-RATED = ("env.familiar=4", "env.popular=6", "env.similar=6", "env.law.click_slope=0.4", "env.law.engage_slope=0.4",
-         "env.law.experience_hook=-1.4")  # fmt: skip
-"""Settings of the MovieLens world: few viewers know most of its 9,066 movies, so that candidates come by recall; utilities of
-these lie further apart than the law assumes, so that slopes are halved; the hook's weight was chosen by head-room (NOTES)."""
+RATED = (
+    "env.familiar=4",
+    "env.popular=6",
+    "env.similar=6",
+    "env.law.click_slope=0.4",
+    "env.law.engage_slope=0.4",
+    "env.law.experience_hook=-1.4",
+)
+"""Settings of the MovieLens world: few viewers know most of its 9,066 movies, so that candidates
+come by recall; utilities of these lie further apart than the law assumes, so that slopes are
+halved; the hook's weight was chosen by head-room (NOTES)."""
 
 
 def train(words: Sequence[str], folder: Path) -> dict[str, Any]:
@@ -26,22 +34,36 @@ def train(words: Sequence[str], folder: Path) -> dict[str, Any]:
     """
     if not (folder / "summary.json").is_file():
         lrdqn = str(Path(sys.executable).with_name("lrdqn"))
-        subprocess.run([lrdqn, "train", *words, f"hydra.run.dir={folder}", "resume=auto"], check=True)
-    asked = {word for word in OmegaConf.load(folder / ".hydra" / "overrides.yaml") if not word.startswith("resume=")}
+        subprocess.run(
+            [lrdqn, "train", *words, f"hydra.run.dir={folder}", "resume=auto"], check=True
+        )
+    asked = {
+        word
+        for word in OmegaConf.load(folder / ".hydra" / "overrides.yaml")
+        if not word.startswith("resume=")
+    }
     if other := asked ^ set(words):
-        raise SystemExit(f"{folder} is of other words than asked for: {', '.join(sorted(other))}; move it away")
+        raise SystemExit(
+            f"{folder} is of other words than asked for: {', '.join(sorted(other))}; move it away"
+        )
     return json.loads((folder / "summary.json").read_text())
 
 
 def population_words(population: Path) -> list[str]:
-    """Words that train on a population with the settings that ``lrdqn calibrate`` suggests for it."""
+    """Words that train on a population with the settings that ``lrdqn calibrate`` suggests for
+    it."""
     beside = population.with_name(f"{population.name}.overrides")
-    return [f"env.population={population}", *(beside.read_text().split() if beside.is_file() else [])]
+    return [
+        f"env.population={population}",
+        *(beside.read_text().split() if beside.is_file() else []),
+    ]
 
 
 def curve(folder: Path, policy: str = "learned") -> tuple[np.ndarray, np.ndarray]:
     """Env steps ``[T]`` and the greedy policy's return ``[T, seeds]`` along training."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    own = {(row["env_steps"], row["seed"]): row["return"] for row in lines if row["policy"] == policy}
+    own = {
+        (row["env_steps"], row["seed"]): row["return"] for row in lines if row["policy"] == policy
+    }
     steps, seeds = (sorted({place[i] for place in own}) for i in (0, 1))
     return np.array(steps), np.array([[own[step, seed] for seed in seeds] for step in steps])

@@ -1,4 +1,5 @@
-"""The main job, timed and recorded: the default run, and the run on a population fitted to MovieLens.
+"""The main job, timed and recorded: the default run, and the run on a population fitted to
+MovieLens.
 
     python benchmarks/main_job.py --out runs/main_job [--movielens DIR]
 
@@ -26,14 +27,31 @@ def run(words: list[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the run folders; must not hold earlier ones")
-    parser.add_argument("--movielens", type=Path, help="folder of ml-latest-small; left out, its table is not made")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for the run folders; must not hold earlier ones",
+    )
+    parser.add_argument(
+        "--movielens", type=Path, help="folder of ml-latest-small; left out, its table is not made"
+    )
     given = parser.parse_args()
     jobs = {"default": ([], "lrdqn train runtime.cache_dir=null")}
     if given.movielens:
         population = given.out / "population"
-        run(["calibrate", "source=movielens", f"path={given.movielens}", f"out={population}", *launch.RATED])
+        run(
+            [
+                "calibrate",
+                "source=movielens",
+                f"path={given.movielens}",
+                f"out={population}",
+                *launch.RATED,
+            ]
+        )
         jobs["movielens"] = (
             launch.population_words(population),
             "lrdqn train env.population=POP $(cat POP.overrides) runtime.cache_dir=null",
@@ -42,7 +60,9 @@ def main() -> None:
     for name, (overrides, command) in jobs.items():
         folder = given.out / name
         seconds = run(["train", "runtime.cache_dir=null", f"hydra.run.dir={folder}", *overrides])
-        result += rows.summary_rows(name, json.loads((folder / "summary.json").read_text()), command, seconds)
+        result += rows.summary_rows(
+            name, json.loads((folder / "summary.json").read_text()), command, seconds
+        )
     rows.write("main_job", result)
 
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 
 class Mutant(NamedTuple):
-    """``old`` occurs once in ``file`` and is replaced by ``new``; at least one of ``tests`` must then fail."""
+    """``old`` occurs once in ``file`` and is replaced by ``new``; at least one of ``tests`` must
+    then fail."""
 
     name: str
     file: str

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from mutant import Mutant
 
-BACKUPS = "lrdqn/agents/backups.py"
+BACKUPS = "lrdqn/agents/targets.py"
 DQN = "lrdqn/agents/dqn.py"
-TARGETS = "lrdqn/ops/targets.py"
+TARGETS = "lrdqn/ops/policies.py"
 VALUES = "lrdqn/ops/values.py"
 RETURNS = "lrdqn/ops/returns.py"
 HEADS = "lrdqn/networks/heads.py"
 HORIZON = "lrdqn/train/horizon.py"
-T_BACKUPS = "tests/agents/test_backups.py"
+T_BACKUPS = "tests/agents/test_targets.py"
 T_DQN = "tests/agents/test_dqn.py"
 T_VALUES = "tests/ops/test_values.py"
 T_RETURNS = "tests/ops/test_returns.py"
@@ -55,7 +55,10 @@ LEARNING = (
         "double: the target network chooses too",
         BACKUPS,
         "out = learnt.network.apply(learnt.params, t.next_obs, learnt.catalogue, choose_key)",
-        "out = learnt.network.apply(learnt.target_params, t.next_obs, learnt.catalogue, choose_key)",
+        (
+            "out = learnt.network.apply(learnt.target_params, "
+            "t.next_obs, learnt.catalogue, choose_key)"
+        ),
         (f"{T_DQN}::test_which_network_chooses_and_which_judges",),
     ),
     Mutant(
@@ -82,7 +85,10 @@ LEARNING = (
     Mutant(
         "the observation before the action is bootstrapped from",
         BACKUPS,
-        "out = learnt.network.apply(learnt.target_params, t.next_obs, learnt.catalogue, key)\n    raw",
+        (
+            "out = learnt.network.apply(learnt.target_params, "
+            "t.next_obs, learnt.catalogue, key)\n    raw"
+        ),
         "out = learnt.network.apply(learnt.target_params, t.obs, learnt.catalogue, key)\n    raw",
         (f"{T_BACKUPS}::test_equals_the_definition",),
     ),
@@ -91,14 +97,14 @@ LEARNING = (
         TARGETS,
         "(1 - epsilon) * best.astype(q.dtype)",
         "best.astype(q.dtype)",
-        ("tests/ops/test_targets.py::test_epsilon_greedy_by_hand",),
+        ("tests/ops/test_policies.py::test_epsilon_greedy_by_hand",),
     ),
     Mutant(
         "Munchausen: bonus not clipped",
         TARGETS,
         "jnp.clip(temperature * log_policy, lowest, 0.0)",
         "temperature * log_policy",
-        ("tests/ops/test_targets.py::test_munchausen_bonus_by_hand",),
+        ("tests/ops/test_policies.py::test_munchausen_bonus_by_hand",),
     ),
     Mutant(
         "Munchausen: entropy with the wrong sign",
@@ -119,7 +125,10 @@ LEARNING = (
         "the next observation is learnt from in place of the present one",
         DQN,
         "target = jax.lax.stop_gradient(backup(learnt, t, backup_key))\n",
-        "target = jax.lax.stop_gradient(backup(learnt, t, backup_key))\n        t = t._replace(obs=t.next_obs)\n",
+        (
+            "target = jax.lax.stop_gradient(backup(learnt, t, backup_key))\n "
+            "       t = t._replace(obs=t.next_obs)\n"
+        ),
         (f"{T_DQN}::test_no_gradient_flows_through_the_target",),
     ),
     Mutant(

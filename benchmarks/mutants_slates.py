@@ -1,4 +1,5 @@
-"""Classic bugs of slates, the released SlateQ's own among them, and the fast tests that must catch them."""
+"""Classic bugs of slates, the released SlateQ's own among them, and the fast tests that must catch
+them."""
 
 from __future__ import annotations
 
@@ -6,14 +7,16 @@ from mutant import Mutant
 
 SLATEQ = "lrdqn/agents/slateq.py"
 SLATES = "lrdqn/ops/slates.py"
-CHOICES = "lrdqn/agents/choices.py"
+CHOICES = "lrdqn/agents/choice_models.py"
 FULL = "lrdqn/agents/full_slate.py"
 HORIZON = "lrdqn/train/horizon.py"
 T_SLATEQ = "tests/agents/test_slateq.py"
 T_SLATES = "tests/ops/test_slates.py"
 T_FULL = "tests/agents/test_full_slate.py"
-PAGES = "lrdqn/networks/pages.py"
-T_PAGES = "tests/networks/test_documents.py::test_a_slate_is_scored_on_its_documents_in_their_order"
+PAGES = "lrdqn/networks/slates.py"
+T_PAGES = (
+    "tests/networks/test_document_scorer.py::test_a_slate_is_scored_on_its_documents_in_their_order"
+)
 T_HORIZON = "tests/train/test_horizon.py"
 LOOPS, PLANNING = (
     f"{T_SLATEQ}::test_targets_are_the_definition_in_loops",
@@ -28,7 +31,9 @@ SLATED = (
         "out = learnt.network.apply(learnt.target_params, t.obs,",
         (LOOPS,),
     ),
-    Mutant("RecSim's: nothing counts as 0", SLATEQ, "if not own.null_value:", "if True:", (PLANNING,)),
+    Mutant(
+        "RecSim's: nothing counts as 0", SLATEQ, "if not own.null_value:", "if True:", (PLANNING,)
+    ),
     Mutant(
         "the online network judges its own slate",
         SLATEQ,
@@ -96,7 +101,10 @@ SLATED = (
         "the choice model is fitted to clicks alone",
         CHOICES,
         "return -jnp.take_along_axis(log_p, taken.astype(jnp.int32)[:, None], axis=1)[:, 0]",
-        "return -jnp.take_along_axis(log_p, taken.astype(jnp.int32)[:, None], axis=1)[:, 0] * (taken < slate.shape[1])",
+        (
+            "return -jnp.take_along_axis(log_p, taken.astype(jnp.int32)[:, "
+            "None], axis=1)[:, 0] * (taken < slate.shape[1])"
+        ),
         (f"{T_SLATEQ}::test_the_choice_models_loss_is_its_log_likelihood",),
     ),
     Mutant(

@@ -1,4 +1,5 @@
-"""Classic bugs of what is stored, replay, acting, schedules and seeds, and the fast tests that must catch them."""
+"""Classic bugs of what is stored, replay, acting, schedules and seeds, and the fast tests that must
+catch them."""
 
 from __future__ import annotations
 
@@ -153,7 +154,10 @@ STORING = (
         "rank: smallest error first",
         RANK,
         "jnp.argsort(-state.size_of_error, stable=True)",
-        "jnp.argsort(jnp.where(state.size_of_error < 0, jnp.inf, state.size_of_error), stable=True)",
+        (
+            "jnp.argsort(jnp.where(state.size_of_error < 0, "
+            "jnp.inf, state.size_of_error), stable=True)"
+        ),
         (f"{T_RANK}::test_printed_numbers",),
     ),
     Mutant(
@@ -208,7 +212,7 @@ STORING = (
     ),
     Mutant(
         "every seed gets the same key",
-        "lrdqn/experiment/devices.py",
+        "lrdqn/runner/devices.py",
         "jax.random.fold_in(root, i))(jnp.arange(seeds))",
         "jax.random.fold_in(root, 0 * i))(jnp.arange(seeds))",
         (f"{T_LOOP}::test_seeds_are_honest",),

@@ -1,10 +1,12 @@
-"""Mutation testing of the core: classic bugs, one at a time, in a copy of the project, against the tests that must catch them.
+"""Mutation testing of the core: classic bugs, one at a time, in a copy of the project, against the
+tests that must catch them.
 
     python benchmarks/mutation.py [--only TEXT] [--jobs N] [--dry]
 
-A bug is caught when one of its named tests fails; tests that cannot be collected, or a bug whose text is not found, are errors
-and not catches. A program that is only spelt differently must pass all of the named tests. The exit code is 1 unless every bug
-is caught. Writes ``benchmarks/results/mutation.{json,md}``.
+A bug is caught when one of its named tests fails; tests that cannot be collected, or a bug whose
+text is not found, are errors and not catches. A program that is only spelt differently must pass
+all of the named tests. The exit code is 1 unless every bug is caught. Writes
+``benchmarks/results/mutation.{json,md}``.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ FAILED_TESTS = 1
 
 
 class Result(NamedTuple):
-    """What became of a mutant: ``caught``, ``survived`` or ``error``, by which test, after how many seconds."""
+    """What became of a mutant: ``caught``, ``survived`` or ``error``, by which test, after how many
+    seconds."""
 
     mutant: Mutant
     verdict: str
@@ -67,13 +70,21 @@ def applied(mutant: Mutant, folder: Path) -> None:
 def run_tests(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
     """The named tests in the copy, which comes before any installed package."""
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    where = subprocess.run([sys.executable, "-c", "import lrdqn; print(lrdqn.__file__)"], cwd=folder, env=environment,
-                           capture_output=True, text=True, check=True)  # fmt: skip
+    where = subprocess.run(
+        [sys.executable, "-c", "import lrdqn; print(lrdqn.__file__)"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     if Path(where.stdout.strip()).resolve().parents[1] != folder.resolve():
         raise RuntimeError(f"tests would import {where.stdout.strip()}, not the copy")
     quiet = ["-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist"]
     command = [sys.executable, "-m", "pytest", *quiet, *tests]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def tried(mutant: Mutant, tests: tuple[str, ...] | None = None) -> Result:
@@ -88,7 +99,11 @@ def tried(mutant: Mutant, tests: tuple[str, ...] | None = None) -> Result:
             return Result(mutant, "error", str(error), 0.0)
         ran = run_tests(folder, tests or mutant.tests)
     seconds = time.perf_counter() - began
-    failed = [line.split(" - ")[0].removeprefix("FAILED ") for line in ran.stdout.splitlines() if line.startswith("FAILED ")]
+    failed = [
+        line.split(" - ")[0].removeprefix("FAILED ")
+        for line in ran.stdout.splitlines()
+        if line.startswith("FAILED ")
+    ]
     if ran.returncode == FAILED_TESTS and failed:
         return Result(mutant, "caught", failed[0], seconds)
     if ran.returncode == 0:
@@ -99,23 +114,44 @@ def tried(mutant: Mutant, tests: tuple[str, ...] | None = None) -> Result:
 def table(results: list[Result]) -> str:
     """Markdown."""
     lines = ["| bug | file | | by | seconds |", "|---|---|---|---|---|"]
-    lines += [f"| {r.mutant.name} | {r.mutant.file} | {r.verdict} | {r.by} | {r.seconds:.0f} |" for r in results]
+    lines += [
+        f"| {r.mutant.name} | {r.mutant.file} | {r.verdict} | {r.by} | {r.seconds:.0f} |"
+        for r in results
+    ]
     return "\n".join(lines)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="TEXT", default="", help="mutants whose name or file holds this text; writes nothing")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="copies tested side by side (2)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only",
+        metavar="TEXT",
+        default="",
+        help="mutants whose name or file holds this text; writes nothing",
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=2, metavar="N", help="copies tested side by side (2)"
+    )
     parser.add_argument("--dry", action="store_true", help="write no result files")
     given = parser.parse_args()
-    common = {"command": "python benchmarks/mutation.py", "commit": result_files.commit(), "device": result_files.device()}
-    chosen = [m for m in (*LEARNING, *STORING, *SLATED) if given.only in m.name or given.only in m.file]
+    common = {
+        "command": "python benchmarks/mutation.py",
+        "commit": result_files.commit(),
+        "device": result_files.device(),
+    }
+    chosen = [
+        m for m in (*LEARNING, *STORING, *SLATED) if given.only in m.name or given.only in m.file
+    ]
     named = tuple(dict.fromkeys(test for m in chosen for test in m.tests))
 
     def shown(mutant: Mutant) -> Result:
         result = tried(mutant, named if mutant is NO_OP else None)
-        print(f"{result.verdict:9} {result.mutant.name} ({result.seconds:.0f} s) {result.by}", flush=True)
+        print(
+            f"{result.verdict:9} {result.mutant.name} ({result.seconds:.0f} s) {result.by}",
+            flush=True,
+        )
         return result
 
     began = time.perf_counter()
@@ -123,17 +159,45 @@ def main() -> int:
         same, *results = pool.map(shown, (NO_OP, *chosen))
     caught = sum(r.verdict == "caught" for r in results)
     sound = same.verdict == "survived"
-    print(f"\n{table(results)}\n\n{caught} of {len(results)} caught; the program that is only spelt differently "
-          f"{'passes' if sound else 'FAILS'}; {time.perf_counter() - began:.0f} s")  # fmt: skip
+    print(
+        f"\n{table(results)}\n\n{caught} of {len(results)} caught; "
+        "the program that is only spelt differently "
+        f"{'passes' if sound else 'FAILS'}; {time.perf_counter() - began:.0f} s"
+    )
     if not (given.only or given.dry):
         found = [
-            {"name": "mutation", "metric": "bugs caught", "value": caught, "n": len(results), "unit": "bugs"},
-            {"name": "mutation", "metric": "no-op passes", "value": int(sound), "n": len(named), "unit": "-"},
-            *({"name": r.mutant.name, "metric": r.verdict, "value": int(r.verdict == "caught"), "n": 1, "unit": "-",
-               "file": r.mutant.file, "by": r.by, "own_seconds": round(r.seconds, 1)} for r in results),
-        ]  # fmt: skip
+            {
+                "name": "mutation",
+                "metric": "bugs caught",
+                "value": caught,
+                "n": len(results),
+                "unit": "bugs",
+            },
+            {
+                "name": "mutation",
+                "metric": "no-op passes",
+                "value": int(sound),
+                "n": len(named),
+                "unit": "-",
+            },
+            *(
+                {
+                    "name": r.mutant.name,
+                    "metric": r.verdict,
+                    "value": int(r.verdict == "caught"),
+                    "n": 1,
+                    "unit": "-",
+                    "file": r.mutant.file,
+                    "by": r.by,
+                    "own_seconds": round(r.seconds, 1),
+                }
+                for r in results
+            ),
+        ]
         seconds = round(time.perf_counter() - began, 1)
-        result_files.write("mutation", [row | common | {"seconds": seconds} for row in found], [table(results), ""])
+        result_files.write(
+            "mutation", [row | common | {"seconds": seconds} for row in found], [table(results), ""]
+        )
     return 0 if sound and caught == len(results) else 1
 
 

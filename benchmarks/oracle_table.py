@@ -1,10 +1,12 @@
-"""Numbers that a right implementation must give, beside what lrdqn gives: PASS or FAIL, exit code 1 on a FAIL.
+"""Numbers that a right implementation must give, beside what lrdqn gives: PASS or FAIL, exit code 1
+on a FAIL.
 
     python benchmarks/oracle_table.py [--out DIR]
 
-Targets on a worked trajectory, closed-form fixed points, priorities and exact probabilities, projections, and values of random
-MDPs against planning. Constants are worked out by hand or come from a float64 computation of the definition; the tests hold the
-same ground with independent twins. Writes ``benchmarks/results/oracles.{json,md}``.
+Targets on a worked trajectory, closed-form fixed points, priorities and exact probabilities,
+projections, and values of random MDPs against planning. Constants are worked out by hand or come
+from a float64 computation of the definition; the tests hold the same ground with independent twins.
+Writes ``benchmarks/results/oracles.{json,md}``.
 """
 
 from __future__ import annotations
@@ -27,10 +29,10 @@ from hypers import make as hypers  # pyright: ignore[reportMissingImports]
 from verdict import RESULTS, Row, failed, near, table, within  # pyright: ignore[reportMissingImports]
 
 from lrdqn.agents import make_dqn, make_q_learning
-from lrdqn.agents.backups import Learnt, make_backup
 from lrdqn.agents.tabular import value_iteration
+from lrdqn.agents.targets import Learnt, make_backup
 from lrdqn.config import AgentConfig, GarnetConfig, ReplayConfig
-from lrdqn.envs.garnet import make_garnet, make_garnet_world
+from lrdqn.envs.garnet.env import make_garnet, make_garnet_world
 from lrdqn.networks.heads import duel
 from lrdqn.ops import sum_tree
 from lrdqn.ops.losses import LOSSES, mse
@@ -42,20 +44,45 @@ from lrdqn.train.horizon import n_step
 from lrdqn.train.rollout import to_transition
 from lrdqn.types import EnvSpec, Hypers, Network, QOutput, Replay, Sample, TimeStep, Transition
 
-Q = np.array([[.001, .299, -.274], [-.891, -.455, -.992], [.06, 1.34, -.492], [-.62, .49, .357], [.105, -.93, -.029],
-              [.695, -1.344, -.458], [-1.901, -1.29, -1.842], [-.235, -1.267, .271], [.157, -.187, -2.517]])  # fmt: skip
-Q_TARGET = np.array([[-.539, -.049, .113], [-1.53, -.478, -.979], [-.809, 1.061, -.808], [-.033, .884, -.584],
-                     [-.112, .11, .064], [-1.225, .076, 1.359], [-1.547, .859, .119], [-.641, 2.0, .762],
-                     [-1.199, .075, .577]])  # fmt: skip
-REWARDS = np.array([-.189, .683, -.067, .667, 1.439, -.676, .203, -.463])  # fmt: skip
+Q = np.array(
+    [
+        [0.001, 0.299, -0.274],
+        [-0.891, -0.455, -0.992],
+        [0.06, 1.34, -0.492],
+        [-0.62, 0.49, 0.357],
+        [0.105, -0.93, -0.029],
+        [0.695, -1.344, -0.458],
+        [-1.901, -1.29, -1.842],
+        [-0.235, -1.267, 0.271],
+        [0.157, -0.187, -2.517],
+    ]
+)
+Q_TARGET = np.array(
+    [
+        [-0.539, -0.049, 0.113],
+        [-1.53, -0.478, -0.979],
+        [-0.809, 1.061, -0.808],
+        [-0.033, 0.884, -0.584],
+        [-0.112, 0.11, 0.064],
+        [-1.225, 0.076, 1.359],
+        [-1.547, 0.859, 0.119],
+        [-0.641, 2.0, 0.762],
+        [-1.199, 0.075, 0.577],
+    ]
+)
+REWARDS = np.array([-0.189, 0.683, -0.067, 0.667, 1.439, -0.676, 0.203, -0.463])
 TERMINAL, CUT, FINAL, FINAL_TARGET = 2, 5, (0.7, -0.2, 0.4), (0.1, 0.9, -0.3)
-"""A trajectory of eight steps: the third terminates, the sixth is cut by a time limit and its last observation has values."""
+"""A trajectory of eight steps: the third terminates, the sixth is cut by a time limit and its last
+observation has values."""
 
 WORKED = {
     "dqn (max)": ("max", (-0.6192, 1.6379, -0.067, 0.766, 2.6621, 0.134, 2.003, 0.0563)),
     "double dqn": ("double", (-0.6192, 1.6379, -0.067, 0.5662, 0.3365, -0.586, 0.8888, -1.5421)),
-    "expected sarsa, epsilon .1": ("expected_sarsa", (-.66579, 1.52573, -.067, .75796, 2.54609, .074, 1.88663, -.01204)),
-}  # fmt: skip
+    "expected sarsa, epsilon .1": (
+        "expected_sarsa",
+        (-0.66579, 1.52573, -0.067, 0.75796, 2.54609, 0.074, 1.88663, -0.01204),
+    ),
+}
 THREE_STEP = (0.37143, 0.6227, -0.067, 2.07064, 1.5596, 0.134, 0.25367, 0.0563)
 LAMBDA = (0.29122943, 1.065905, -0.067, 1.65421878, 1.631015, -0.046, 0.1001705, -0.3217)
 
@@ -80,7 +107,13 @@ def gap(name: str, metric: str, expected: Any, got: Any, tolerance: float, unit:
     """A row for a whole array: its largest distance from what is expected."""
     worst = float(np.abs(np.asarray(got, np.float64) - np.asarray(expected, np.float64)).max())
     return within(
-        name, f"{metric}: largest distance of {np.size(expected)}", -np.inf, tolerance, worst, np.size(expected), unit
+        name,
+        f"{metric}: largest distance of {np.size(expected)}",
+        -np.inf,
+        tolerance,
+        worst,
+        np.size(expected),
+        unit,
     )
 
 
@@ -95,21 +128,39 @@ def target_rows() -> list[Row]:
     """One-step, n-step and lambda targets, projections, losses."""
     online, target, discount = following()
     values, found = make_expected(mse), []
-    t = Transition(jnp.arange(8), jnp.zeros(8, jnp.int32), f32(REWARDS), f32(discount), jnp.arange(8))
+    t = Transition(
+        jnp.arange(8), jnp.zeros(8, jnp.int32), f32(REWARDS), f32(discount), jnp.arange(8)
+    )
     for name, (rule, expected) in WORKED.items():
         learnt = Learnt(rows_network(), values, f32(online), f32(target), (), hypers(epsilon=0.1))
         s = make_backup(AgentConfig(target=rule))(learnt, t, jax.random.key(0))
         y = jax.vmap(values.loss)(jnp.zeros((8, 1)), *s)[1]
         found.append(gap("targets", name, expected, y, 1e-6))
-    found.append(gap("targets", "3-step, through the horizon", THREE_STEP, three_step_targets(target, discount), 1e-6))
+    found.append(
+        gap(
+            "targets",
+            "3-step, through the horizon",
+            THREE_STEP,
+            three_step_targets(target, discount),
+            1e-6,
+        )
+    )
     ended = np.isin(np.arange(8), (TERMINAL, CUT))
-    g = lambda_returns(f32(REWARDS), f32(discount), f32(online.max(1)), jnp.asarray(ended), f32(0.65))
+    g = lambda_returns(
+        f32(REWARDS), f32(discount), f32(online.max(1)), jnp.asarray(ended), f32(0.65)
+    )
     found.append(gap("targets", "lambda .65", LAMBDA, g, 1e-6))
     step = np.arange(5)
     leak = nstep(2.0**step, np.where(step == 2, 0.0, 0.9), step == 2, 3)
-    found.append(gap("targets", "3-step over an auto-reset", (6.04, 5.6, 4.0), leak.reward[2:], 1e-6))
+    found.append(
+        gap("targets", "3-step over an auto-reset", (6.04, 5.6, 4.0), leak.reward[2:], 1e-6)
+    )
     one = duel(f32([[0.5]]), f32([1.0, -2.0, 4.0])[None, :, None], jnp.ones((1, 3), bool))[0, :, 0]
-    return [*found, gap("heads", "dueling, mean", (0.5, -2.5, 3.5), one, 1e-6), *distribution_rows()]
+    return [
+        *found,
+        gap("heads", "dueling, mean", (0.5, -2.5, 3.5), one, 1e-6),
+        *distribution_rows(),
+    ]
 
 
 def nstep(rewards: Any, discounts: Any, ended: Any, n: int) -> Transition:
@@ -118,7 +169,9 @@ def nstep(rewards: Any, discounts: Any, ended: Any, n: int) -> Transition:
     t = Transition(f32(k), k, f32(rewards), f32(discounts), f32(k + 1))
     horizon, t = n_step(n), jax.tree.map(lambda x: x[:, None], t)
     state = horizon.init(jax.tree.map(lambda x: x[0, 0], t), 1)
-    return horizon.extend(state, t, jnp.asarray(ended)[:, None], (), (), hypers(), jax.random.key(0))[1]
+    return horizon.extend(
+        state, t, jnp.asarray(ended)[:, None], (), (), hypers(), jax.random.key(0)
+    )[1]
 
 
 def three_step_targets(target: np.ndarray, discount: np.ndarray) -> np.ndarray:
@@ -131,11 +184,17 @@ def three_step_targets(target: np.ndarray, discount: np.ndarray) -> np.ndarray:
 
 def distribution_rows() -> list[Row]:
     """C51's projection through the loss's gradient, and the quantile loss's minimiser."""
-    values, p = make_categorical(9, -2.0, 2.0), f32([0.05, 0.1, 0.05, 0.2, 0.25, 0.05, 0.1, 0.15, 0.05])
+    values, p = (
+        make_categorical(9, -2.0, 2.0),
+        f32([0.05, 0.1, 0.05, 0.2, 0.25, 0.05, 0.1, 0.15, 0.05]),
+    )
 
     def projected(r: float, discount: float) -> np.ndarray:
-        """Even probabilities minus the gradient of the cross-entropy at even logits: the projected target."""
-        gradient = jax.grad(lambda raw: values.loss(raw, f32(r), f32(discount), jnp.log(p))[0])(jnp.zeros(9))
+        """Even probabilities minus the gradient of the cross-entropy at even logits: the projected
+        target."""
+        gradient = jax.grad(lambda raw: values.loss(raw, f32(r), f32(discount), jnp.log(p))[0])(
+            jnp.zeros(9)
+        )
         return np.asarray(1 / 9 - gradient)
 
     between = (0.0, 0.06, 0.1, 0.1, 0.24, 0.175, 0.085, 0.145, 0.095)
@@ -147,10 +206,37 @@ def distribution_rows() -> list[Row]:
         theta = step(theta, f32(0.5 / (1 + i / 10)))
     return [
         gap("heads", "C51, r .3, gamma .9", between, projected(0.3, 0.9), 1e-6, "probability"),
-        gap("heads", "C51, atoms that fall on the grid", on_grid, projected(0.5, 1.0), 1e-6, "probability"),
-        gap("heads", "C51, a return above the grid", np.eye(9)[8], projected(5.0, 0.9), 1e-6, "probability"),
-        gap("heads", "C51, the end of a session", np.eye(9)[6], projected(1.0, 0.0), 1e-6, "probability"),
-        gap("heads", "quantile regression finds 1/6, 1/2, 5/6", np.quantile(sample, [1 / 6, 0.5, 5 / 6]), theta, 0.02),
+        gap(
+            "heads",
+            "C51, atoms that fall on the grid",
+            on_grid,
+            projected(0.5, 1.0),
+            1e-6,
+            "probability",
+        ),
+        gap(
+            "heads",
+            "C51, a return above the grid",
+            np.eye(9)[8],
+            projected(5.0, 0.9),
+            1e-6,
+            "probability",
+        ),
+        gap(
+            "heads",
+            "C51, the end of a session",
+            np.eye(9)[6],
+            projected(1.0, 0.0),
+            1e-6,
+            "probability",
+        ),
+        gap(
+            "heads",
+            "quantile regression finds 1/6, 1/2, 5/6",
+            np.quantile(sample, [1 / 6, 0.5, 5 / 6]),
+            theta,
+            0.02,
+        ),
     ]
 
 
@@ -166,17 +252,26 @@ def settled(
     updates: int = 3000,
     rate: float = 0.3,
 ) -> np.ndarray:
-    """The table on which DQN settles that sees the same batch again and again, its target copied after each update."""
-    agent = make_dqn(config, rows_network()._replace(init=lambda key: jnp.zeros(shape)), make_expected(LOSSES[config.loss]))
+    """The table on which DQN settles that sees the same batch again and again, its target copied
+    after each update."""
+    agent = make_dqn(
+        config,
+        rows_network()._replace(init=lambda key: jnp.zeros(shape)),
+        make_expected(LOSSES[config.loss]),
+    )
     n = len(r)
     t = Transition(jnp.asarray(s), jnp.asarray(a), f32(r), f32(discount), jnp.asarray(s2))
-    sample = Sample(t, jnp.arange(n), jnp.full(n, 1 / n), jnp.ones(n) if weights is None else f32(weights))
+    sample = Sample(
+        t, jnp.arange(n), jnp.full(n, 1 / n), jnp.ones(n) if weights is None else f32(weights)
+    )
     h = hypers(learning_rate=rate, tau=1.0)
 
     def one(state: Any, _: None) -> tuple[Any, None]:
         return agent.sync(agent.update(state, sample, (), h, jax.random.key(0))[0], h), None
 
-    return np.asarray(jax.lax.scan(one, agent.init(jax.random.key(0)), None, length=updates)[0].params)
+    return np.asarray(
+        jax.lax.scan(one, agent.init(jax.random.key(0)), None, length=updates)[0].params
+    )
 
 
 def sgd(**changes: Any) -> AgentConfig:
@@ -186,8 +281,18 @@ def sgd(**changes: Any) -> AgentConfig:
 def seen(reward: Any, terminated: Any, truncated: Any) -> tuple[np.ndarray, np.ndarray]:
     """Rewards and discounts of steps as the training loop stores them."""
     n = len(reward)
-    step = TimeStep(jnp.zeros(n), f32(reward), jnp.asarray(terminated), jnp.asarray(truncated), jnp.zeros(n), jnp.ones(n), {})
-    t = to_transition(jnp.zeros(n), jnp.zeros(n, jnp.int32), step, hypers(gamma=0.9, reward_scale=1.0))
+    step = TimeStep(
+        jnp.zeros(n),
+        f32(reward),
+        jnp.asarray(terminated),
+        jnp.asarray(truncated),
+        jnp.zeros(n),
+        jnp.ones(n),
+        {},
+    )
+    t = to_transition(
+        jnp.zeros(n), jnp.zeros(n, jnp.int32), step, hypers(gamma=0.9, reward_scale=1.0)
+    )
     return np.asarray(t.reward), np.asarray(t.discount)
 
 
@@ -199,23 +304,67 @@ def fixed_point_rows() -> list[Row]:
     cut = settled(sgd(), ten, ten, *seen(np.ones(10), none, first), ten, (1, 1))
     r, d = seen([1, 1, 1, 6], [False, False, False, True], [False, False, True, False])
     stay = settled(sgd(), [0] * 4, [0, 0, 0, 1], r, d, [0] * 4, (1, 2))
-    rare = {loss: settled(sgd(loss=loss), ten, ten, 10.0 * first, np.zeros(10), ten, (1, 1))[0, 0] for loss in ("mse", "huber")}
+    rare = {
+        loss: settled(sgd(loss=loss), ten, ten, 10.0 * first, np.zeros(10), ten, (1, 1))[0, 0]
+        for loss in ("mse", "huber")
+    }
     return [
         near(
-            "fixed points", "reward 1, ends with probability .1, gamma .9 (no mask: 10)", 5.2632, ends[0, 0], 0.001, 10, "value"
+            "fixed points",
+            "reward 1, ends with probability .1, gamma .9 (no mask: 10)",
+            5.2632,
+            ends[0, 0],
+            0.001,
+            10,
+            "value",
         ),
-        near("fixed points", "reward 1, cut by a time limit (as an end: 5.26)", 10.0, cut[0, 0], 0.001, 10, "value"),
-        near("fixed points", "stay (+1) under a limit of 3 (as an end: 4.53)", 10.0, stay[0, 0], 0.001, 4, "value"),
+        near(
+            "fixed points",
+            "reward 1, cut by a time limit (as an end: 5.26)",
+            10.0,
+            cut[0, 0],
+            0.001,
+            10,
+            "value",
+        ),
+        near(
+            "fixed points",
+            "stay (+1) under a limit of 3 (as an end: 4.53)",
+            10.0,
+            stay[0, 0],
+            0.001,
+            4,
+            "value",
+        ),
         near("fixed points", "quit (+6)", 6.0, stay[0, 1], 0.001, 4, "value"),
-        near("fixed points", "reward 10 in one case of ten: MSE", 1.0, rare["mse"], 0.03, 10, "value"),
-        near("fixed points", "reward 10 in one case of ten: Huber", 1 / 9, rare["huber"], 0.03, 10, "value"),
-        near("fixed points", "3-step off its policy is biased (Q* = 10)", 8.738, biased(), 0.001, 16, "value"),
+        near(
+            "fixed points", "reward 10 in one case of ten: MSE", 1.0, rare["mse"], 0.03, 10, "value"
+        ),
+        near(
+            "fixed points",
+            "reward 10 in one case of ten: Huber",
+            1 / 9,
+            rare["huber"],
+            0.03,
+            10,
+            "value",
+        ),
+        near(
+            "fixed points",
+            "3-step off its policy is biased (Q* = 10)",
+            8.738,
+            biased(),
+            0.001,
+            16,
+            "value",
+        ),
         *chain_rows(),
     ]
 
 
 def biased() -> float:
-    """Two states in turn, reward 1 for action 0; behaviour takes action 1 in one case of five; all its three-step windows."""
+    """Two states in turn, reward 1 for action 0; behaviour takes action 1 in one case of five; all
+    its three-step windows."""
     windows = [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]
     s, a, r, d, after, w = [], [], [], [], [], []
     for start in (0, 1):
@@ -228,9 +377,12 @@ def biased() -> float:
 
 
 def chain_rows() -> list[Row]:
-    """A chain of eight, the target copied after each exact fit: one more state is known per copy. And Polyak's average."""
+    """A chain of eight, the target copied after each exact fit: one more state is known per copy.
+    And Polyak's average."""
     n = 8
-    agent = make_dqn(sgd(), rows_network()._replace(init=lambda key: jnp.zeros((n + 1, 1))), make_expected(mse))
+    agent = make_dqn(
+        sgd(), rows_network()._replace(init=lambda key: jnp.zeros((n + 1, 1))), make_expected(mse)
+    )
     k = jnp.arange(n)
     t = Transition(k, jnp.zeros(n, jnp.int32), f32(k == n - 1), f32(0.9 * (k < n - 1)), k + 1)
     sample, h = Sample(t, k, jnp.ones(n), jnp.ones(n)), hypers(learning_rate=n, tau=1.0)
@@ -244,36 +396,86 @@ def chain_rows() -> list[Row]:
     slow = hypers(tau=0.005)
     polyak = jax.lax.scan(lambda s, _: (agent.sync(s, slow), None), polyak, None, length=1000)[0]
     return [
-        gap("fixed points", "states known after k copies of the target", np.arange(1, n + 1), known, 0, "states"),
+        gap(
+            "fixed points",
+            "states known after k copies of the target",
+            np.arange(1, n + 1),
+            known,
+            0,
+            "states",
+        ),
         near(
-            "fixed points", "Polyak .005, 1000 moves from 0 to 1", 0.99334603, float(polyak.target_params[0, 0]), 1e-4, 1, "-"
+            "fixed points",
+            "Polyak .005, 1000 moves from 0 to 1",
+            0.99334603,
+            float(polyak.target_params[0, 0]),
+            1e-4,
+            1,
+            "-",
         ),
     ]
 
 
 def filled(replay: Replay, td: Any, h: Hypers) -> Any:
     n = len(td)
-    t = Transition(f32(np.zeros(n)), jnp.zeros(n, jnp.int32), f32(np.zeros(n)), f32(np.zeros(n)), f32(np.zeros(n)))
+    t = Transition(
+        f32(np.zeros(n)),
+        jnp.zeros(n, jnp.int32),
+        f32(np.zeros(n)),
+        f32(np.zeros(n)),
+        f32(np.zeros(n)),
+    )
     state = replay.add(replay.init(jax.tree.map(lambda x: x[0], t)), t, h)
     return replay.update_priorities(state, jnp.arange(n), f32(td), h)
 
 
-def drawn(replay: Replay, state: Any, h: Hypers, times: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def drawn(
+    replay: Replay, state: Any, h: Hypers, times: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Probability and weight of each slot, and how often it was drawn."""
-    batches = jax.jit(jax.vmap(lambda key: replay.sample(state, key, h)))(jax.random.split(jax.random.key(0), times))
+    batches = jax.jit(jax.vmap(lambda key: replay.sample(state, key, h)))(
+        jax.random.split(jax.random.key(0), times)
+    )
     indices = np.asarray(batches.indices).ravel()
-    p, w = (dict(zip(indices, np.asarray(x).ravel(), strict=True)) for x in (batches.probabilities, batches.weights))
+    p, w = (
+        dict(zip(indices, np.asarray(x).ravel(), strict=True))
+        for x in (batches.probabilities, batches.weights)
+    )
     counts = np.bincount(indices)
-    return np.array([p[i] for i in range(len(counts))]), np.array([w[i] for i in range(len(counts))]), counts
+    return (
+        np.array([p[i] for i in range(len(counts))]),
+        np.array([w[i] for i in range(len(counts))]),
+        counts,
+    )
 
 
 def replay_rows() -> list[Row]:
     """Exact probabilities, weights and frequencies; the tree's precision."""
     td = [0.1, 0.5, 1, 2, 4, 0.25, 3, 0.75]
-    want = [0.0281161, 0.07384771, 0.1119322, 0.16965749, 0.25715267, 0.04872132, 0.21638532, 0.09418718]
-    weights = [1, 0.67959034, 0.57543994, 0.48725107, 0.41257756, 0.80259121, 0.44206985, 0.61657413]
+    want = [
+        0.0281161,
+        0.07384771,
+        0.1119322,
+        0.16965749,
+        0.25715267,
+        0.04872132,
+        0.21638532,
+        0.09418718,
+    ]
+    weights = [
+        1,
+        0.67959034,
+        0.57543994,
+        0.48725107,
+        0.41257756,
+        0.80259121,
+        0.44206985,
+        0.61657413,
+    ]
     h = hypers(alpha=0.6, beta=0.4)
-    proportional = make_prioritized(ReplayConfig(name="prioritized", capacity=11, batch_size=2000, epsilon=1e-12))
+    proportional = make_prioritized(
+        ReplayConfig(name="prioritized", capacity=11, batch_size=2000, epsilon=1e-12)
+    )
     p, w, counts = drawn(proportional, filled(proportional, td, h), h, 100)
     chi2 = float(((counts - counts.sum() * p) ** 2 / (counts.sum() * p)).sum())
     by_rank = make_rank(ReplayConfig(name="rank", capacity=11, batch_size=2000))
@@ -287,11 +489,26 @@ def replay_rows() -> list[Row]:
     return [
         gap("replay", "proportional probabilities, alpha .6", want, p, 1e-6, "probability"),
         gap("replay", "importance weights, beta .4", weights, w, 1e-5),
-        within("replay", "chi-square of 200,000 stratified draws (df 7, p .001)", -np.inf, 24.3, chi2, int(counts.sum()), "-"),
+        within(
+            "replay",
+            "chi-square of 200,000 stratified draws (df 7, p .001)",
+            -np.inf,
+            24.3,
+            chi2,
+            int(counts.sum()),
+            "-",
+        ),
         gap("replay", "rank-based probabilities, alpha .7", rank, p_rank, 1e-6, "probability"),
-        within("replay", "root of 131,072 leaves against float64, relative", -np.inf, 1e-6,
-               abs(float(sum_tree.total(tree)) / exact - 1), 131_072, "-"),
-    ]  # fmt: skip
+        within(
+            "replay",
+            "root of 131,072 leaves against float64, relative",
+            -np.inf,
+            1e-6,
+            abs(float(sum_tree.total(tree)) / exact - 1),
+            131_072,
+            "-",
+        ),
+    ]
 
 
 def garnet_rows() -> list[Row]:
@@ -302,54 +519,124 @@ def garnet_rows() -> list[Row]:
     q95, q80 = (np.asarray(value_iteration(*model, f32(g), 2000)) for g in (0.95, 0.8))
     top = np.sort(q95, axis=1)
     found = [
-        gap("garnet", "Q*(0, .), gamma .95", (15.62053721, 15.55944572, 15.52389467, 16.12427113), q95[0], 2e-5, "value"),
-        near("garnet", "sum of Q*, gamma .95", 1248.759009, float(q95.astype(np.float64).sum()), 1e-6, 80, "value", share=True),
-        near("garnet", "smallest action gap", 0.011945, float((top[:, -1] - top[:, -2]).min()), 2e-5, 20, "value"),
-        gap("garnet", "Q*(0, .), gamma .8", (3.67294658, 3.65724986, 3.63450135, 4.18868428), q80[0], 5e-6, "value"),
+        gap(
+            "garnet",
+            "Q*(0, .), gamma .95",
+            (15.62053721, 15.55944572, 15.52389467, 16.12427113),
+            q95[0],
+            2e-5,
+            "value",
+        ),
+        near(
+            "garnet",
+            "sum of Q*, gamma .95",
+            1248.759009,
+            float(q95.astype(np.float64).sum()),
+            1e-6,
+            80,
+            "value",
+            share=True,
+        ),
+        near(
+            "garnet",
+            "smallest action gap",
+            0.011945,
+            float((top[:, -1] - top[:, -2]).min()),
+            2e-5,
+            20,
+            "value",
+        ),
+        gap(
+            "garnet",
+            "Q*(0, .), gamma .8",
+            (3.67294658, 3.65724986, 3.63450135, 4.18868428),
+            q80[0],
+            5e-6,
+            "value",
+        ),
     ]
     spec = make_garnet(config, 1).spec
     agent = make_q_learning(AgentConfig(name="q_learning", step_decay=0.7), spec)
     q = np.asarray(agent.policy_params(learnt_by_trial(agent, world, spec, 400_000))["table"])
-    found.append(within("garnet", "tabular Q-learning, n^-.7, 400,000 updates: distance to Q*", 0, 0.03,
-                        np.abs(q - q80).max(), 1, "value"))  # fmt: skip
+    found.append(
+        within(
+            "garnet",
+            "tabular Q-learning, n^-.7, 400,000 updates: distance to Q*",
+            0,
+            0.03,
+            np.abs(q - q80).max(),
+            1,
+            "value",
+        )
+    )
     place = [x.ravel() for x in np.indices(world.successors.shape)[:2]]
-    after, weights = np.asarray(world.successors).ravel(), 3 * np.asarray(world.probabilities).ravel()
+    after, weights = (
+        np.asarray(world.successors).ravel(),
+        3 * np.asarray(world.probabilities).ravel(),
+    )
     r, d = np.asarray(world.reward)[place[0], place[1]], np.full(after.size, 0.8)
     for rule in ("max", "double"):
-        # mean over 240 transitions, three for each of 80 entries: a step of 80 fits every entry exactly
+        # mean over 240 transitions, three for each of 80 entries: a step of 80 fits every entry
+        # exactly
         q = settled(sgd(target=rule), *place, r, d, after, (20, 4), weights, updates=100, rate=80.0)
-        found.append(gap("garnet", f"one-hot DQN, {rule} target, 100 exact fits: Q*", q80, q, 1e-4, "value"))
+        found.append(
+            gap("garnet", f"one-hot DQN, {rule} target, 100 exact fits: Q*", q80, q, 1e-4, "value")
+        )
     return found
 
 
 def learnt_by_trial(agent: Any, world: Any, spec: EnvSpec, updates: int) -> Any:
-    """An agent that is shown uniformly random states and actions, one by one; rewards have noise .1, gamma is .8."""
+    """An agent that is shown uniformly random states and actions, one by one; rewards have noise
+    .1, gamma is .8."""
     h, states, actions = hypers(learning_rate=1.0, gamma=0.8), spec.obs_size, spec.actions
 
     def one(state: Any, key: Any) -> tuple[Any, None]:
         keys = jax.random.split(key, 5)
-        s, a = jax.random.randint(keys[0], (1,), 0, states), jax.random.randint(keys[1], (1,), 0, actions)
+        s, a = (
+            jax.random.randint(keys[0], (1,), 0, states),
+            jax.random.randint(keys[1], (1,), 0, actions),
+        )
         follow = jax.random.categorical(keys[2], jnp.log(world.probabilities[s, a]))
         after = jnp.take_along_axis(world.successors[s, a], follow[:, None], axis=1)[:, 0]
         r = world.reward[s, a] + 0.1 * jax.random.normal(keys[3], (1,))
         hot = [jax.nn.one_hot(x, states) for x in (s, after)]
-        sample = Sample(Transition(hot[0], a, r, jnp.full(1, 0.8), hot[1]), jnp.arange(1), jnp.ones(1), jnp.ones(1))
+        sample = Sample(
+            Transition(hot[0], a, r, jnp.full(1, 0.8), hot[1]),
+            jnp.arange(1),
+            jnp.ones(1),
+            jnp.ones(1),
+        )
         return agent.update(state, sample, world, h, keys[4])[0], None
 
     keys = jax.random.split(jax.random.key(3), updates)
     return jax.jit(lambda s: jax.lax.scan(one, s, keys)[0])(agent.init(jax.random.key(0)))
 
 
-SECTIONS: tuple[Callable[[], list[Row]], ...] = (target_rows, fixed_point_rows, replay_rows, garnet_rows)
+SECTIONS: tuple[Callable[[], list[Row]], ...] = (
+    target_rows,
+    fixed_point_rows,
+    replay_rows,
+    garnet_rows,
+)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", default=RESULTS, help="folder of what is written (benchmarks/results)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=RESULTS,
+        help="folder of what is written (benchmarks/results)",
     )
     given = parser.parse_args()
-    common = {"command": "python benchmarks/oracle_table.py", "commit": result_files.commit(), "device": result_files.device()}
+    common = {
+        "command": "python benchmarks/oracle_table.py",
+        "commit": result_files.commit(),
+        "device": result_files.device(),
+    }
     found: list[Row] = []
     for section in SECTIONS:
         began = time.perf_counter()

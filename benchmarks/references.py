@@ -1,6 +1,8 @@
-"""Searches for the best that can be done on a live world without learning: exploiters, and planners that see the truth.
+"""Searches for the best that can be done on a live world without learning: exploiters, and planners
+that see the truth.
 
-All searches play on worlds and keys of their own; what they find is judged elsewhere (``acceptance_live.py``).
+All searches play on worlds and keys of their own; what they find is judged elsewhere
+(``acceptance_live.py``).
 """
 
 from __future__ import annotations
@@ -15,13 +17,19 @@ import numpy as np
 
 from lrdqn import baselines, build
 from lrdqn.config import LiveConfig
-from lrdqn.evaluate.cohort import make_cohort
-from lrdqn.evaluate.search import cross_entropy
+from lrdqn.evaluation.cem import cross_entropy
+from lrdqn.evaluation.cohort import make_cohort
 from lrdqn.types import Policy, PyTree
 
-INDEX_START = {"patience": (0.3, 0.5), "satisfaction": (0.0, 15.0), "loyalty": (0.0, 2.0), "fatigue": (0.0, 0.7),
-               "minutes": (0.0, 0.3)}  # fmt: skip
-"""First mean and spread of the planner's weights, each in rewards per unit; the weight of the reward is 1."""
+INDEX_START = {
+    "patience": (0.3, 0.5),
+    "satisfaction": (0.0, 15.0),
+    "loyalty": (0.0, 2.0),
+    "fatigue": (0.0, 0.7),
+    "minutes": (0.0, 0.3),
+}
+"""First mean and spread of the planner's weights, each in rewards per unit; the weight of the
+reward is 1."""
 STREAMERS_TRIED = 12
 
 
@@ -44,7 +52,8 @@ class Arena:
         self.count = worlds
 
     def scorer(self, policy: Policy, points: int) -> Callable[[PyTree, int], np.ndarray]:
-        """``score(states [points, ...], number) -> mean return [points]``; one ``number``, one set of session starts."""
+        """``score(states [points, ...], number) -> mean return [points]``; one ``number``, one set
+        of session starts."""
         cohort = make_cohort(self.env, ((policy, points),))
 
         def one(state: PyTree, world: PyTree, key: jax.Array) -> jax.Array:
@@ -64,9 +73,14 @@ class Arena:
         return int(np.argmax(figures)), figures
 
     def search(
-        self, policy: Policy, mean: list[float], spread: list[float], of: Callable[[np.ndarray], PyTree],
-        population: int, generations: int,
-    ) -> np.ndarray:  # fmt: skip
+        self,
+        policy: Policy,
+        mean: list[float],
+        spread: list[float],
+        of: Callable[[np.ndarray], PyTree],
+        population: int,
+        generations: int,
+    ) -> np.ndarray:
         """Weights by the cross-entropy method; ``of(points [P, D])`` makes states of them."""
         score, number = self.scorer(policy, population), iter(range(1, generations + 1))
 
@@ -74,8 +88,19 @@ class Arena:
             return score(of(points), next(number))
 
         rng = np.random.default_rng(self.count)
-        found = cross_entropy(evaluate, np.array(mean), np.array(spread), rng, population, max(population // 6, 2), generations)
-        print(f"    elite by generation: {', '.join(f'{x:.2f}' for x in found.best_by_generation)}", flush=True)
+        found = cross_entropy(
+            evaluate,
+            np.array(mean),
+            np.array(spread),
+            rng,
+            population,
+            max(population // 6, 2),
+            generations,
+        )
+        print(
+            f"    elite by generation: {', '.join(f'{x:.2f}' for x in found.best_by_generation)}",
+            flush=True,
+        )
         return found.weights
 
 
@@ -89,27 +114,42 @@ def index_state(points: np.ndarray) -> jax.Array:
     return jnp.asarray(np.concatenate([np.ones((len(points), 1)), points], axis=1), jnp.float32)
 
 
-def find(config: LiveConfig, seed: int, worlds: int, sessions: int, population: int, generations: int) -> dict[str, Reference]:
+def find(
+    config: LiveConfig, seed: int, worlds: int, sessions: int, population: int, generations: int
+) -> dict[str, Reference]:
     """Every reference by its name in the table."""
     arena = Arena(config, seed, worlds, sessions)
     found: dict[str, Reference] = {}
 
     def listed(name: str, policy: Policy, states: Any, words: str) -> None:
         at, _ = arena.best_of(policy, jnp.asarray(states))
-        found[name] = Reference(with_state(policy, jnp.asarray(states)[at]), f"{words} {int(np.asarray(states)[at])}")
+        found[name] = Reference(
+            with_state(policy, jnp.asarray(states)[at]), f"{words} {int(np.asarray(states)[at])}"
+        )
 
-    def searched(name: str, policy: Policy, size: int, of: Callable[[np.ndarray], PyTree], start: Any = None) -> None:
+    def searched(
+        name: str, policy: Policy, size: int, of: Callable[[np.ndarray], PyTree], start: Any = None
+    ) -> None:
         began = time.perf_counter()
         mean, spread = start or ([0.0] * size, [1.0] * size)
         weights = arena.search(policy, mean, spread, of, population, generations)
         words = "weights " + " ".join(f"{x:.3g}" for x in weights)
-        found[name] = Reference(with_state(policy, jax.tree.map(lambda x: x[0], of(weights[None]))), words)
+        found[name] = Reference(
+            with_state(policy, jax.tree.map(lambda x: x[0], of(weights[None]))), words
+        )
         print(f"  {name}: {words} ({time.perf_counter() - began:.0f} s)", flush=True)
 
-    listed("one_place", baselines.make_place(config.candidates), np.arange(config.candidates), "place")
+    listed(
+        "one_place", baselines.make_place(config.candidates), np.arange(config.candidates), "place"
+    )
     categories = arena.worlds.catalogue.category.shape[-1]
     listed("one_category", baselines.make_category(), np.arange(categories), "category")
-    listed("one_streamer", baselines.make_streamer(STREAMERS_TRIED), np.arange(STREAMERS_TRIED), "rank by popularity")
+    listed(
+        "one_streamer",
+        baselines.make_streamer(STREAMERS_TRIED),
+        np.arange(STREAMERS_TRIED),
+        "rank by popularity",
+    )
     found["always_repeat"] = Reference(baselines.make_repeat(), "")
     searched("linear", baselines.make_linear(), 5, jnp.asarray)
     searched("static_ranking", baselines.make_static(), 3, jnp.asarray)

@@ -1,11 +1,13 @@
-"""How policies fare in a world that has changed since training: every named perturbation; results/robustness.{json,md}.
+"""How policies fare in a world that has changed since training: every named perturbation;
+results/robustness.{json,md}.
 
     python benchmarks/robustness.py --out DIR [--run DIR] [--seeds 10]
 
-Trains ``lrdqn train`` (or takes the run folder given) and judges all of its policies under every ``conf/perturbation/*.yaml``,
-on the session starts of the run's own table: seed by seed the same viewers at the same hours with the same luck, so a change
-is a paired difference (but ``outage`` draws the order of who is on air anew, so there other streams are offered by chance).
-What a run has nothing of, as views where ``env.content=exact``, is left out and named below the table.
+Trains ``lrdqn train`` (or takes the run folder given) and judges all of its policies under every
+``conf/perturbation/*.yaml``, on the session starts of the run's own table: seed by seed the same
+viewers at the same hours with the same luck, so a change is a paired difference (but ``outage``
+draws the order of who is on air anew, so there other streams are offered by chance). What a run has
+nothing of, as views where ``env.content=exact``, is left out and named below the table.
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ from lrdqn import build
 from lrdqn.cli.evaluate import train_config
 from lrdqn.cli.launch import CONF
 from lrdqn.config import ConfigError, EvaluateRun, TrainRun, freeze, register_schemas
-from lrdqn.evaluate.statistics import bootstrap_mean, paired_difference
-from lrdqn.experiment.setup import Experiment
-from lrdqn.io.checkpoint import load_policy
+from lrdqn.evaluation.statistics import bootstrap_mean, paired_difference
+from lrdqn.runner.checkpoint import load_policy
+from lrdqn.runner.experiment import Experiment
 
 PLAIN = "unperturbed"
 Returns = dict[str, dict[str, list[float]]]
@@ -42,21 +44,25 @@ def names() -> list[str]:
 
 
 def configs(run: Path) -> tuple[dict[str, TrainRun], dict[str, str]]:
-    """The run's configuration unperturbed and under each perturbation; and why some of them do not apply to it."""
+    """The run's configuration unperturbed and under each perturbation; and why some of them do not
+    apply to it."""
     found, left_out = {}, {}
     register_schemas()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for name in [PLAIN, *names()]:
             words = [f"run='{run}'"] + [f"perturbation={name}"] * (name != PLAIN)
             try:
-                found[name] = train_config(freeze(EvaluateRun, compose("evaluate", overrides=words)))
+                found[name] = train_config(
+                    freeze(EvaluateRun, compose("evaluate", overrides=words))
+                )
             except ConfigError as error:
                 left_out[name] = str(error)
     return found, left_out
 
 
 def judge(run: Path, found: Mapping[str, TrainRun]) -> Returns:
-    """Mean return per seed of every policy in every world; one program, compiled again only where a world's shape differs."""
+    """Mean return per seed of every policy in every world; one program, compiled again only where a
+    world's shape differs."""
     plain = found[PLAIN]
     experiment = Experiment(plain)
     params = jax.device_put(load_policy(run)[0], experiment.sharding)
@@ -65,23 +71,41 @@ def judge(run: Path, found: Mapping[str, TrainRun]) -> Returns:
         worlds = build.build_worlds(config.env, plain.train.seed, plain.train.seeds)
         experiment.worlds = jax.device_put(worlds, experiment.sharding)
         table = experiment.evaluate_table(program, params, plain.train.seed)
-        returns[name] = {policy: np.asarray(of["return"], np.float64).tolist() for policy, of in table.items()}
-        print(name, {policy: round(float(np.mean(x)), 2) for policy, x in returns[name].items()}, flush=True)
+        returns[name] = {
+            policy: np.asarray(of["return"], np.float64).tolist() for policy, of in table.items()
+        }
+        print(
+            name,
+            {policy: round(float(np.mean(x)), 2) for policy, x in returns[name].items()},
+            flush=True,
+        )
     return returns
 
 
 def result_rows(returns: Returns, common: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Two rows per perturbation and policy: the return, and its change from the unperturbed world, paired by seed."""
+    """Two rows per perturbation and policy: the return, and its change from the unperturbed world,
+    paired by seed."""
     made = []
     for name, of in returns.items():
         for policy, values in of.items():
             figures = {"return": bootstrap_mean(np.asarray(values))}
             if name != PLAIN:
-                figures["change"] = paired_difference(np.asarray(values), np.asarray(returns[PLAIN][policy]))
+                figures["change"] = paired_difference(
+                    np.asarray(values), np.asarray(returns[PLAIN][policy])
+                )
             for metric, x in figures.items():
-                made.append({"name": f"{name}/{policy}", "metric": metric, "mean": round(x.mean, 4), "ci_low": round(x.low, 4),
-                             "ci_high": round(x.high, 4), "n": len(values), "unit": rows.UNITS["return"],
-                             **common})  # fmt: skip
+                made.append(
+                    {
+                        "name": f"{name}/{policy}",
+                        "metric": metric,
+                        "mean": round(x.mean, 4),
+                        "ci_low": round(x.low, 4),
+                        "ci_high": round(x.high, 4),
+                        "n": len(values),
+                        "unit": rows.UNITS["return"],
+                        **common,
+                    }
+                )
     return made
 
 
@@ -96,9 +120,13 @@ def worst_of(made: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def table(made: list[dict[str, Any]], left_out: Mapping[str, str]) -> str:
-    """Policy x perturbation: the return, and behind it the change with its interval; each policy's worst case is bold."""
+    """Policy x perturbation: the return, and behind it the change with its interval; each policy's
+    worst case is bold."""
     of = {(row["name"], row["metric"]): row for row in made}
-    columns, worst = list(dict.fromkeys(row["name"].partition("/")[0] for row in made)), worst_of(made)
+    columns, worst = (
+        list(dict.fromkeys(row["name"].partition("/")[0] for row in made)),
+        worst_of(made),
+    )
     policies = dict.fromkeys(row["name"].partition("/")[2] for row in made)
     best_first = sorted(policies, key=lambda policy: -of[f"{PLAIN}/{policy}", "return"]["mean"])
     lines = [f"| policy | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
@@ -107,21 +135,40 @@ def table(made: list[dict[str, Any]], left_out: Mapping[str, str]) -> str:
         for name in columns:
             text = f"{of[f'{name}/{policy}', 'return']['mean']:.2f}"
             if change := of.get((f"{name}/{policy}", "change")):
-                text += f" ({change['mean']:+.2f} [{change['ci_low']:+.2f}, {change['ci_high']:+.2f}])"
+                text += (
+                    f" ({change['mean']:+.2f} [{change['ci_low']:+.2f}, {change['ci_high']:+.2f}])"
+                )
             cells.append(f"**{text}**" if worst.get(policy) == name else text)
         lines.append(f"| {policy} | {' | '.join(cells)} |")
-    note = "Return per session start; in brackets its change from the unperturbed world, paired by seed, with a 95 % interval."
+    note = (
+        "Return per session start; in brackets its change from the "
+        "unperturbed world, paired by seed, with a 95 % interval."
+    )
     lines += ["", f"{note} Bold: the policy's worst case."]
     lines += [f"Left out: {name} ({why})." for name, why in left_out.items()]
     return "\n".join([*lines, ""])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the run to train; a finished one is used again")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for the run to train; a finished one is used again",
+    )
     parser.add_argument("--run", type=Path, help="a run folder to judge instead of training one")
-    parser.add_argument("--seeds", type=int, default=10, help="seeds to train, each with a world of its own (%(default)s)")
-    parser.add_argument("words", nargs="*", help="further words of lrdqn train, such as content=multimodal")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=10,
+        help="seeds to train, each with a world of its own (%(default)s)",
+    )
+    parser.add_argument(
+        "words", nargs="*", help="further words of lrdqn train, such as content=multimodal"
+    )
     given = parser.parse_args()
     began, run, words = time.perf_counter(), given.run, [f"train.seeds={given.seeds}", *given.words]
     if run is None:
@@ -130,9 +177,17 @@ def main() -> None:
         subprocess.run([*command, f"hydra.run.dir={run}", "resume=auto"], check=True)
     found, left_out = configs(run)
     returns = judge(run, found)
-    shown = "--run DIR" if given.run else " ".join(["--out DIR", f"--seeds {given.seeds}", *given.words])
-    common = {"command": f"python benchmarks/robustness.py {shown}", "commit": rows.commit(), "device": rows.device(),
-              "seconds": round(time.perf_counter() - began, 1)}  # fmt: skip
+    shown = (
+        "--run DIR"
+        if given.run
+        else " ".join(["--out DIR", f"--seeds {given.seeds}", *given.words])
+    )
+    common = {
+        "command": f"python benchmarks/robustness.py {shown}",
+        "commit": rows.commit(),
+        "device": rows.device(),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
     made = result_rows(returns, common)
     rows.write("robustness", made, [table(made, left_out)])
     print((rows.RESULTS / "robustness.md").read_text())

@@ -1,13 +1,15 @@
-"""Pages of the live world: is the value of nothing worth as much there, and slates taken apart as good as slates in full?
+"""Pages of the live world: is the value of nothing worth as much there, and slates taken apart as
+good as slates in full?
 
     python benchmarks/slates_live.py --out runs/slates_live [--seeds 10]
 
-Three of sixteen streams a page, viewers who look from the top down (position-based) or at all of them at once (logit), a choice
-model learnt beside the values: SlateQ with and without the value of nothing, with and without a target of its own slates, and
-full-slate Q-learning, as one network that reads the streams of a page or with an output for each of the 560 pages. What the
-order of these comes from is asked in the first world by shorter sight (gamma 0), another head, sight of the hidden truth and
-longer training, and by ``slates_parts.py``. Writes ``benchmarks/results/slates_live.json`` and ``.md``; the run folders stay
-under ``--out``.
+Three of sixteen streams a page, viewers who look from the top down (position-based) or at all of
+them at once (logit), a choice model learnt beside the values: SlateQ with and without the value of
+nothing, with and without a target of its own slates, and full-slate Q-learning, as one network that
+reads the streams of a page or with an output for each of the 560 pages. What the order of these
+comes from is asked in the first world by shorter sight (gamma 0), another head, sight of the hidden
+truth and longer training, and by ``slates_parts.py``. Writes
+``benchmarks/results/slates_live.json`` and ``.md``; the run folders stay under ``--out``.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import launch
 import numpy as np
 import rows
 
-from lrdqn.evaluate.statistics import paired_difference
+from lrdqn.evaluation.statistics import paired_difference
 
 WORLDS = {"mnl": "env.choice_model=mnl", "pbm": "env.choice_model=pbm"}
 LEARNERS = {
@@ -43,11 +45,21 @@ WHY = {
     "slateq_without_null_long": f"agent=slateq {WITHOUT_NULL} {LONG}",
     "slateq_topk_long": f"agent=slateq {TOPK} {LONG}",
 }
-"""Of the first world alone. Were it what lies ahead that is learnt badly, rewards alone (gamma 0), of which nothing has exactly
-0, would do better, or a head of its own for what all streams of a page share (dueling); were it what streams are worth, the
-hidden truth shown to the learner, or four times the training, would bring the rows together."""
+"""Of the first world alone. Were it what lies ahead that is learnt badly, rewards alone (gamma 0),
+of which nothing has exactly 0, would do better, or a head of its own for what all streams of a page
+share (dueling); were it what streams are worth, the hidden truth shown to the learner, or four
+times the training, would bring the rows together."""
 PAIRS = [
-    *(("slateq", other) for other in (*list(LEARNERS)[1:], "slateq_gamma_0", "slateq_dueling", "slateq_sight", "slateq_long")),
+    *(
+        ("slateq", other)
+        for other in (
+            *list(LEARNERS)[1:],
+            "slateq_gamma_0",
+            "slateq_dueling",
+            "slateq_sight",
+            "slateq_long",
+        )
+    ),
     ("slateq_topk", "slateq_topk_gamma_0"),
     ("slateq_gamma_0", "slateq_topk_gamma_0"),
     *(("slateq_sight", other) for other in ("slateq_without_null_sight", "slateq_topk_sight")),
@@ -56,49 +68,86 @@ PAIRS = [
 """Learners that are compared seed by seed."""
 
 LEFT_OUT = {("pbm", "full_slate")}
-"""Where the order of a page counts, there are 3,360: six times the work, and more than a scorer of pages may have."""
+"""Where the order of a page counts, there are 3,360: six times the work, and more than a scorer of
+pages may have."""
 
 
 def jobs() -> dict[tuple[str, str], str]:
     """``{(world, learner): words}``."""
     asked = {"mnl": LEARNERS | WHY, "pbm": LEARNERS}
     found = {
-        (world, name): f"env.slate=3 {WORLDS[world]} {learner}" for world, of in asked.items() for name, learner in of.items()
+        (world, name): f"env.slate=3 {WORLDS[world]} {learner}"
+        for world, of in asked.items()
+        for name, learner in of.items()
     }
     return {job: words for job, words in found.items() if job not in LEFT_OUT}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the run folders")
     parser.add_argument("--seeds", type=int, default=10)
     given = parser.parse_args()
-    found, lines = [], ["| world | policy | return | watch (min) | page clicks |", "|---|---|---|---|---|"]
+    found, lines = (
+        [],
+        ["| world | policy | return | watch (min) | page clicks |", "|---|---|---|---|---|"],
+    )
     seeds: dict[tuple[str, str], np.ndarray] = {}
     for (world, name), asked in jobs().items():
         words = [*asked.split(), "train.myopic=false", f"train.seeds={given.seeds}"]
         summary = launch.train(words, given.out / f"{world}_{name}")
-        made = rows.summary_rows(f"{world}/{name}", summary, f"lrdqn train {' '.join(words)}", summary["seconds"])
+        made = rows.summary_rows(
+            f"{world}/{name}", summary, f"lrdqn train {' '.join(words)}", summary["seconds"]
+        )
         # what does not learn is the same beside every learner of a world: it is written once
         own = {f"{world}/{name}", f"{world}/{name}/learned"}
-        found += [row for row in made if "/" not in row["metric"] and (name == "slateq" or row["name"] in own)]
-        shown = summary["policies"] if name == "slateq" else {"learned": summary["policies"]["learned"]}
+        found += [
+            row
+            for row in made
+            if "/" not in row["metric"] and (name == "slateq" or row["name"] in own)
+        ]
+        shown = (
+            summary["policies"] if name == "slateq" else {"learned": summary["policies"]["learned"]}
+        )
         for policy, metrics in shown.items():
-            cells = [f"{e['mean']:.4g} [{e['ci_low']:.4g}, {e['ci_high']:.4g}]"
-                     for e in (metrics[metric] for metric in ("return", "watch_minutes", "clicks"))]  # fmt: skip
-            lines.append(f"| {world} | {name if policy == 'learned' else policy} | {' | '.join(cells)} |")
+            cells = [
+                f"{e['mean']:.4g} [{e['ci_low']:.4g}, {e['ci_high']:.4g}]"
+                for e in (metrics[metric] for metric in ("return", "watch_minutes", "clicks"))
+            ]
+            lines.append(
+                f"| {world} | {name if policy == 'learned' else policy} | {' | '.join(cells)} |"
+            )
         seeds[world, name] = np.asarray(summary["policies"]["learned"]["return"]["per_seed"])
         for one, other in PAIRS:
             if name not in (one, other) or not {(world, one), (world, other)} <= seeds.keys():
                 continue
             apart = paired_difference(seeds[world, one], seeds[world, other])
-            lines.append(f"| {world} | {one} - {other} | {apart.mean:+.2f} [{apart.low:.2f}, {apart.high:.2f}] | | |")
-            figures = {"mean": apart.mean, "ci_low": apart.low, "ci_high": apart.high, "n": given.seeds}
+            lines.append(
+                f"| {world} | {one} - {other} | {apart.mean:+.2f} "
+                f"[{apart.low:.2f}, {apart.high:.2f}] | | |"
+            )
+            figures = {
+                "mean": apart.mean,
+                "ci_low": apart.low,
+                "ci_high": apart.high,
+                "n": given.seeds,
+            }
             common = {k: made[0][k] for k in ("command", "commit", "device", "seconds")}
             found.append(
-                {"name": f"{world}/{one} - {other}", "metric": "return", **figures, "unit": "paired by seed", **common}
+                {
+                    "name": f"{world}/{one} - {other}",
+                    "metric": "return",
+                    **figures,
+                    "unit": "paired by seed",
+                    **common,
+                }
             )
-        every = [f"- {where}, {who}: {', '.join(f'{x:.4g}' for x in returns)}" for (where, who), returns in seeds.items()]
+        every = [
+            f"- {where}, {who}: {', '.join(f'{x:.4g}' for x in returns)}"
+            for (where, who), returns in seeds.items()
+        ]
         rows.write("slates_live", found, [*lines, "", "Every seed, return:", "", *every, ""])
 
 

@@ -1,12 +1,15 @@
-"""What a SlateQ policy of the live world gets wrong: how viewers choose, or what follows? One of the two replaced by the truth.
+"""What a SlateQ policy of the live world gets wrong: how viewers choose, or what follows? One of
+the two replaced by the truth.
 
     python benchmarks/slates_parts.py --run runs/slates_live/mnl_slateq
 
-Takes a finished ``agent=slateq`` run (``slates_live.py`` leaves them) and fills its pages again, on the cohorts of its own
-table: by the choice model's weights or the true ones; by its values, the true expected reward (what the privileged myopic
-policy sees) or the privileged planner's index; greedily or by top-k. The truth holds what no learner can see too. Nothing is
-trained. True weights are the viewers' own where they choose by ``mnl`` or ``proportional``, and the nearest ratio of weights
-elsewhere (``envs.live.choice.odds``). Writes ``benchmarks/results/slates_parts.json`` and ``.md``.
+Takes a finished ``agent=slateq`` run (``slates_live.py`` leaves them) and fills its pages again, on
+the cohorts of its own table: by the choice model's weights or the true ones; by its values, the
+true expected reward (what the privileged myopic policy sees) or the privileged planner's index;
+greedily or by top-k. The truth holds what no learner can see too. Nothing is trained. True weights
+are the viewers' own where they choose by ``mnl`` or ``proportional``, and the nearest ratio of
+weights elsewhere (``envs.live.choice.odds``). Writes ``benchmarks/results/slates_parts.json`` and
+``.md``.
 """
 
 from __future__ import annotations
@@ -28,13 +31,13 @@ from lrdqn import build
 from lrdqn.agents.slateq import item_network, parted
 from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS
 from lrdqn.config import InputError, TrainRun, freeze
-from lrdqn.envs.live.outlook import Outlook, make_prospects
-from lrdqn.evaluate.statistics import Interval, bootstrap_mean, paired_difference
-from lrdqn.evaluate.summary import LEARNED
-from lrdqn.experiment.setup import Experiment
-from lrdqn.io.checkpoint import load_policy
-from lrdqn.io.run_folder import read_resolved, read_summary
+from lrdqn.envs.live.expected_outcome import Outlook, make_prospects
+from lrdqn.evaluation.statistics import Interval, bootstrap_mean, paired_difference
+from lrdqn.evaluation.summary import LEARNED
 from lrdqn.ops.slates import OPTIMISERS, as_action
+from lrdqn.runner.checkpoint import load_policy
+from lrdqn.runner.experiment import Experiment
+from lrdqn.runner.folder import read_resolved, read_summary
 from lrdqn.types import Params, Policy, View
 
 Record = dict[str, Any]
@@ -52,11 +55,17 @@ class Parts(NamedTuple):
     fill: str
 
 
-ALL = [Parts(c, v, f) for c in ("learnt", "true") for v in ("learnt", *WEIGHTS) for f in ("greedy", "topk")]
+ALL = [
+    Parts(c, v, f)
+    for c in ("learnt", "true")
+    for v in ("learnt", *WEIGHTS)
+    for f in ("greedy", "topk")
+]
 
 
 def make_mixed(experiment: Experiment, parts: Parts) -> Policy:
-    """The run's policy with parts of it replaced by the truth; its state stays the learnt parameters."""
+    """The run's policy with parts of it replaced by the truth; its state stays the learnt
+    parameters."""
     config = experiment.config
     choice = build.build_choice(config, experiment.env, experiment.worlds)
     assert choice is not None
@@ -68,13 +77,17 @@ def make_mixed(experiment: Experiment, parts: Parts) -> Policy:
     def act(state: Params, view: View, key: Array) -> tuple[Array, Params]:
         del key
         v, v_nothing = choice.weights(state, view.obs, view.catalogue)
-        q, q_nothing = parted(items.apply(state, view.obs, view.catalogue, None), config.agent.slate.null_value)
+        q, q_nothing = parted(
+            items.apply(state, view.obs, view.catalogue, None), config.agent.slate.null_value
+        )
         true_v, watched, nothing = prospects(*view.truth)
         if parts.choices == "true":
             v, v_nothing = true_v, jnp.ones_like(v_nothing)
         if parts.values in WEIGHTS:
             q, q_nothing = worth(watched), worth(nothing)
-        return as_action(OPTIMISERS[parts.fill](v, q, view.obs.mask, v_nothing, q_nothing, config.env.slate)), state
+        return as_action(
+            OPTIMISERS[parts.fill](v, q, view.obs.mask, v_nothing, q_nothing, config.env.slate)
+        ), state
 
     return experiment.learned._replace(act=act, privileged=True)
 
@@ -93,13 +106,17 @@ def make_judge(run: Path) -> Callable[[Parts], Float[np.ndarray, "seeds"]]:
     values["evaluate"]["references"] = False
     experiment = Experiment(freeze(TrainRun, values))
     if LEARNED not in experiment.names:
-        raise InputError(f"run={run}: has a grid of learners ({', '.join(experiment.names)}); must have one")
+        raise InputError(
+            f"run={run}: has a grid of learners ({', '.join(experiment.names)}); must have one"
+        )
     experiment.baselines = {}
     params = jax.device_put(load_policy(run)[0], experiment.sharding)
 
     def judge(parts: Parts) -> Float[np.ndarray, "seeds"]:
         experiment.learned = make_mixed(experiment, parts)
-        table = experiment.evaluate_table(experiment.judge_alone(), params, experiment.config.train.seed)
+        table = experiment.evaluate_table(
+            experiment.judge_alone(), params, experiment.config.train.seed
+        )
         return table[LEARNED]["return"]
 
     return judge
@@ -109,18 +126,39 @@ def interval(of: Interval) -> str:
     return f"{of.mean:.2f} [{of.low:.2f}, {of.high:.2f}]"
 
 
-def result_rows(returns: Mapping[Parts, Float[np.ndarray, "seeds"]], common: Record) -> tuple[list[Record], list[str]]:
-    """Rows of the result file, and lines of the table: each return, and its distance from the same with one part learnt."""
-    found, lines = [], ["| how viewers choose | what follows | pages | return | minus learnt choices | minus learnt values |"]
+def result_rows(
+    returns: Mapping[Parts, Float[np.ndarray, "seeds"]], common: Record
+) -> tuple[list[Record], list[str]]:
+    """Rows of the result file, and lines of the table: each return, and its distance from the same
+    with one part learnt."""
+    found, lines = (
+        [],
+        [
+            (
+                "| how viewers choose | what follows | pages | return | "
+                "minus learnt choices | minus learnt values |"
+            )
+        ],
+    )
     lines.append("|---|---|---|---|---|---|")
 
     def add(name: str, of: Interval, unit: str, per_seed: Float[np.ndarray, "seeds"]) -> None:
-        figures = {"mean": round(of.mean, 4), "ci_low": round(of.low, 4), "ci_high": round(of.high, 4), "n": len(per_seed)}
+        figures = {
+            "mean": round(of.mean, 4),
+            "ci_low": round(of.low, 4),
+            "ci_high": round(of.high, 4),
+            "n": len(per_seed),
+        }
         seeds = [round(float(x), 3) for x in per_seed]
-        found.append({"name": name, "metric": "return", **figures, "unit": unit, "per_seed": seeds, **common})
+        found.append(
+            {"name": name, "metric": "return", **figures, "unit": unit, "per_seed": seeds, **common}
+        )
 
     for parts, own in returns.items():
-        name, cells = f"{parts.choices} choices, {parts.values} as values, {parts.fill}", [interval(bootstrap_mean(own))]
+        name, cells = (
+            f"{parts.choices} choices, {parts.values} as values, {parts.fill}",
+            [interval(bootstrap_mean(own))],
+        )
         add(name, bootstrap_mean(own), rows.UNITS["return"], own)
         for part in ("choices", "values"):
             other = parts._replace(**{part: "learnt"})
@@ -135,17 +173,29 @@ def result_rows(returns: Mapping[Parts, Float[np.ndarray, "seeds"]], common: Rec
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, required=True, help="folder of a finished run of agent=slateq")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--run", type=Path, required=True, help="folder of a finished run of agent=slateq"
+    )
     run, began = parser.parse_args().run, time.perf_counter()
     try:
         judge = make_judge(run)
     except InputError as error:
         parser.error(str(error))
     returns = {parts: judge(parts) for parts in ALL}
-    command = f"python benchmarks/slates_live.py --out DIR && python benchmarks/slates_parts.py --run DIR/{run.name}"
+    command = (
+        "python benchmarks/slates_live.py --out DIR && python "
+        f"benchmarks/slates_parts.py --run DIR/{run.name}"
+    )
     seconds = round(time.perf_counter() - began, 1)
-    common = {"command": command, "commit": rows.commit(), "device": rows.device(), "seconds": seconds}
+    common = {
+        "command": command,
+        "commit": rows.commit(),
+        "device": rows.device(),
+        "seconds": seconds,
+    }
     found, lines = result_rows(returns, common)
     rows.write("slates_parts", found, [*lines, ""])
 

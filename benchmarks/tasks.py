@@ -2,12 +2,14 @@
 
     python benchmarks/tasks.py --out runs/tasks [--seeds 10] [--only cartpole,catch] [--all]
 
-Each task is one ``lrdqn train experiment=NAME``, all its seeds in one program; one that was stopped goes on, and one that has
-finished is not run again. Writes ``benchmarks/results/tasks.json`` and ``.md``; the run folders stay under ``--out``.
+Each task is one ``lrdqn train experiment=NAME``, all its seeds in one program; one that was stopped
+goes on, and one that has finished is not run again. Writes ``benchmarks/results/tasks.json`` and
+``.md``; the run folders stay under ``--out``.
 
-Two figures a seed: the *greedy* return, of the final policy on the run's session starts, and the *training* return, of the
-exploring sessions themselves. A chunk of training counts rewards and ended episodes, and its training return is their ratio:
-the mean over all episodes, but for those that its two ends cut, at most one each way per session.
+Two figures a seed: the *greedy* return, of the final policy on the run's session starts, and the
+*training* return, of the exploring sessions themselves. A chunk of training counts rewards and
+ended episodes, and its training return is their ratio: the mean over all episodes, but for those
+that its two ends cut, at most one each way per session.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Any, NamedTuple
 import launch
 import rows
 
-from lrdqn.evaluate.statistics import bootstrap_mean
+from lrdqn.evaluation.statistics import bootstrap_mean
 
 SHARE = 0.8
 """Of the seeds that must pass a gate."""
@@ -47,7 +49,9 @@ TASKS = {
     "catch": Task("score .81 to .91 over 2,000 episodes with bsuite's defaults", (REGRET, 0.78)),
     "deep_sea": Task("optimum .99 (Osband et al. 2020)", (GREEDY, 0.9899)),
     "pqn_cartpole": Task("500 (Gallici et al. 2024, figure)", (GREEDY, 499.99)),
-    "pqn_minatar_breakout": Task("7.0 after 410k steps (PureJaxQL, one seed); random .41", (LAST, 5.0)),
+    "pqn_minatar_breakout": Task(
+        "7.0 after 410k steps (PureJaxQL, one seed); random .41", (LAST, 5.0)
+    ),
     "minatar_breakout": Task(MINATAR.format(10), small=False),
     "minatar_asterix": Task(MINATAR.format(17), small=False),
     "minatar_space_invaders": Task(MINATAR.format(44), small=False),
@@ -56,13 +60,17 @@ TASKS = {
 
 
 def training_returns(folder: Path, seeds: int) -> list[list[float]]:
-    """Of every seed, the mean return of an episode in each chunk: ``mean reward x steps / episodes ended``."""
+    """Of every seed, the mean return of an episode in each chunk:
+    ``mean reward x steps / episodes ended``."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     learned = [row for row in lines if row["policy"] == "learned"]
     steps = sorted({row["env_steps"] for row in learned})
     length = steps[1] - steps[0]
     chunks = [row for row in learned if row["env_steps"] > 0]
-    return [[r["reward"] * length / max(r["ended"], 1.0) for r in chunks if r["seed"] == seed] for seed in range(seeds)]
+    return [
+        [r["reward"] * length / max(r["ended"], 1.0) for r in chunks if r["seed"] == seed]
+        for seed in range(seeds)
+    ]
 
 
 def figures(folder: Path, summary: dict[str, Any]) -> dict[str, list[float]]:
@@ -71,7 +79,9 @@ def figures(folder: Path, summary: dict[str, Any]) -> dict[str, list[float]]:
     return {
         GREEDY: summary["policies"]["learned"]["return"]["per_seed"],
         LAST: [of[-1] for of in training],
-        REGRET: [1 - (1 - sum(of) / len(of)) / 1.6 for of in training],  # all chunks have as many episodes in Catch
+        REGRET: [
+            1 - (1 - sum(of) / len(of)) / 1.6 for of in training
+        ],  # all chunks have as many episodes in Catch
     }
 
 
@@ -81,7 +91,10 @@ def verdict(gate: tuple[str, float] | None, of: dict[str, list[float]]) -> tuple
         return "none", "-"
     figure, least = gate
     passed, n = sum(x >= least for x in of[figure]), len(of[figure])
-    return f"{figure} >= {least:g} on {SHARE:.0%} of seeds", f"{'PASS' if passed >= SHARE * n else 'FAIL'}, {passed} of {n}"
+    return (
+        f"{figure} >= {least:g} on {SHARE:.0%} of seeds",
+        f"{'PASS' if passed >= SHARE * n else 'FAIL'}, {passed} of {n}",
+    )
 
 
 def run(name: str, seeds: int, folder: Path) -> dict[str, Any]:
@@ -93,49 +106,88 @@ def result_rows(name: str, folder: Path, summary: dict[str, Any]) -> list[dict[s
     """One row per figure that a task reports."""
     task, of = TASKS[name], figures(folder, summary)
     words, outcome = verdict(task.gate, of)
-    common = {"n": summary["seeds"], "seconds": round(summary["seconds"], 1), "env_steps": summary["env_steps"],
-              "published": task.published, "gate": words, "verdict": outcome,
-              "command": f"lrdqn train experiment={name} train.seeds={summary['seeds']}",
-              "commit": rows.commit(), "device": rows.device()}  # fmt: skip
+    common = {
+        "n": summary["seeds"],
+        "seconds": round(summary["seconds"], 1),
+        "env_steps": summary["env_steps"],
+        "published": task.published,
+        "gate": words,
+        "verdict": outcome,
+        "command": f"lrdqn train experiment={name} train.seeds={summary['seeds']}",
+        "commit": rows.commit(),
+        "device": rows.device(),
+    }
     made = []
     for figure in (GREEDY, LAST, *((REGRET,) if task.gate and task.gate[0] == REGRET else ())):
         interval = bootstrap_mean(of[figure])  # type: ignore[arg-type]
         low, mean, high = (round(x, 4) for x in (interval.low, interval.mean, interval.high))
         unit = "score" if figure == REGRET else "reward per episode"
-        made.append({"name": name, "metric": figure, "mean": mean, "ci_low": low, "ci_high": high, "unit": unit,
-                     "per_seed": [round(x, 3) for x in of[figure]], **common})  # fmt: skip
+        made.append(
+            {
+                "name": name,
+                "metric": figure,
+                "mean": mean,
+                "ci_low": low,
+                "ci_high": high,
+                "unit": unit,
+                "per_seed": [round(x, 3) for x in of[figure]],
+                **common,
+            }
+        )
     random = summary["policies"]["random"]["return"]
     bounds = {k: round(random[k], 4) for k in ("mean", "ci_low", "ci_high")}
-    return [*made, {"name": name, "metric": "random policy", **bounds, "unit": "reward per episode", **common}]
+    return [
+        *made,
+        {"name": name, "metric": "random policy", **bounds, "unit": "reward per episode", **common},
+    ]
 
 
 def table(made: Sequence[dict[str, Any]]) -> str:
-    """One line per task: figures with their intervals, every seed of the gated one, what is published, the gate."""
-    lines = ["| task | env steps | greedy return | training return, last chunk | published | gate | | minutes |",
-             "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    """One line per task: figures with their intervals, every seed of the gated one, what is
+    published, the gate."""
+    lines = [
+        (
+            "| task | env steps | greedy return | training return, "
+            "last chunk | published | gate | | minutes |"
+        ),
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for name in dict.fromkeys(row["name"] for row in made):
         of = {row["metric"]: row for row in made if row["name"] == name}
-        cells = [f"{r['mean']:.4g} [{r['ci_low']:.4g}, {r['ci_high']:.4g}]" for r in (of[GREEDY], of[LAST])]
+        cells = [
+            f"{r['mean']:.4g} [{r['ci_low']:.4g}, {r['ci_high']:.4g}]"
+            for r in (of[GREEDY], of[LAST])
+        ]
         first = of[GREEDY]
         lines.append(
-            f"| {name} | {first['env_steps']:,} | {cells[0]} | {cells[1]} | {first['published']} | {first['gate']} | "
+            f"| {name} | {first['env_steps']:,} | {cells[0]} | {cells[1]} "
+            f"| {first['published']} | {first['gate']} | "
             f"{first['verdict']} | {first['seconds'] / 60:.1f} |"
         )
     lines += ["", "Every seed:", ""]
     for row in made:
         if "per_seed" in row:
-            lines.append(f"- {row['name']}, {row['metric']}: {', '.join(f'{x:.4g}' for x in row['per_seed'])}")
+            lines.append(
+                f"- {row['name']}, {row['metric']}: "
+                f"{', '.join(f'{x:.4g}' for x in row['per_seed'])}"
+            )
     return "\n".join([*lines, ""])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the run folders")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--only", default="", help="tasks, separated by commas; the others keep their rows")
+    parser.add_argument(
+        "--only", default="", help="tasks, separated by commas; the others keep their rows"
+    )
     parser.add_argument("--all", action="store_true", help="also those that take hours on a CPU")
     given = parser.parse_args()
-    names = [n for n in given.only.split(",") if n] or [n for n, task in TASKS.items() if task.small or given.all]
+    names = [n for n in given.only.split(",") if n] or [
+        n for n, task in TASKS.items() if task.small or given.all
+    ]
     if unknown := set(names) - set(TASKS):
         parser.error(f"no such task: {', '.join(sorted(unknown))}; there are {', '.join(TASKS)}")
     path = rows.RESULTS / "tasks.json"

@@ -1,9 +1,11 @@
-"""Every allowed combination of the family's parts, trained for a few iterations at the smallest size; a line each.
+"""Every allowed combination of the family's parts, trained for a few iterations at the smallest
+size; a line each.
 
     python benchmarks/variants.py [--full] [--shard I/N]
 
-Without ``--full`` it is the covering set of pairs that the tests run. With it, the full product: hours on two cores, so shards
-can be spread over machines. The exit code is 1 where a combination fails. It plays what ``tests/family.py`` lists.
+Without ``--full`` it is the covering set of pairs that the tests run. With it, the full product:
+hours on two cores, so shards can be spread over machines. The exit code is 1 where a combination
+fails. It plays what ``tests/family.py`` lists.
 """
 
 from __future__ import annotations
@@ -30,14 +32,34 @@ def shard_of(text: str) -> tuple[int, int]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true", help="the full product instead of the covering set")
-    parser.add_argument("--shard", type=shard_of, default=(1, 1), metavar="I/N", help="the I-th of N parts")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="the full product instead of the covering set"
+    )
+    parser.add_argument(
+        "--shard", type=shard_of, default=(1, 1), metavar="I/N", help="the I-th of N parts"
+    )
     given = parser.parse_args()
-    product, allowed, covering = math.prod(len(values) for values in of.AXES.values()), of.allowed(), of.covering()
-    print(f"{len(of.AXES)} axes, {product} combinations, {len(allowed)} allowed, {len(covering)} cover every pair", flush=True)
+    product, allowed, covering = (
+        math.prod(len(values) for values in of.AXES.values()),
+        of.allowed(),
+        of.covering(),
+    )
+    print(
+        (
+            f"{len(of.AXES)} axes, {product} combinations, {len(allowed)} "
+            f"allowed, {len(covering)} cover every pair"
+        ),
+        flush=True,
+    )
     number, shards = given.shard
-    chosen, failures, began = (allowed if given.full else covering)[number - 1 :: shards], 0, time.perf_counter()
+    chosen, failures, began = (
+        (allowed if given.full else covering)[number - 1 :: shards],
+        0,
+        time.perf_counter(),
+    )
     for combination in chosen:
         since = time.perf_counter()
         try:
@@ -46,7 +68,9 @@ def main() -> int:
         except Exception:  # a line for each, whatever went wrong with it
             failures, verdict = failures + 1, "FAILS"
             traceback.print_exc()
-        print(f"{verdict:5} {time.perf_counter() - since:5.1f} s  {' '.join(combination)}", flush=True)
+        print(
+            f"{verdict:5} {time.perf_counter() - since:5.1f} s  {' '.join(combination)}", flush=True
+        )
         jax.clear_caches()
     print(f"{len(chosen) - failures} of {len(chosen)} train; {time.perf_counter() - began:.0f} s")
     return int(failures > 0)

@@ -1,4 +1,5 @@
-"""The only switchboard: from frozen configs to environments, worlds, networks, replays, agents and policies."""
+"""The only switchboard: from frozen configs to environments, worlds, networks, replays, agents and
+policies."""
 
 from __future__ import annotations
 
@@ -30,28 +31,37 @@ from lrdqn.config import (
     value_at,
 )
 from lrdqn.config.pairs import READS, order_counts
-from lrdqn.envs.garnet import make_garnet, make_garnet_world
-from lrdqn.envs.gymnasium import make_gymnasium
-from lrdqn.envs.gymnax import make_gymnax
-from lrdqn.envs.live import make_live, make_world, sample_population
+from lrdqn.envs.garnet.env import make_garnet, make_garnet_world
+from lrdqn.envs.gymnasium.env import make_gymnasium
+from lrdqn.envs.gymnax.env import make_gymnax
 from lrdqn.envs.live.content import CONTENT
+from lrdqn.envs.live.embeddings import load_embeddings
+from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.perturbation import perturb
-from lrdqn.envs.live.population import resize
+from lrdqn.envs.live.population import resize, sample_population
+from lrdqn.envs.live.population_arrays import Population
+from lrdqn.envs.live.population_folder import load_population
 from lrdqn.envs.live.schedule import with_lists
-from lrdqn.envs.live.tick import make_tick_live
-from lrdqn.envs.live.world import stack_worlds
-from lrdqn.envs.probes import make_probe
-from lrdqn.envs.recsim import make_recsim, make_recsim_task
-from lrdqn.io.embeddings import load_embeddings
-from lrdqn.io.population import load_population
-from lrdqn.networks import flat_size, make_cnn, make_documents, make_mlp, make_scorer, make_table, seen_flat
-from lrdqn.networks.scorer import Shapes
+from lrdqn.envs.live.tick.env import make_tick_live
+from lrdqn.envs.live.world import make_world, stack_worlds
+from lrdqn.envs.probes.env import make_probe
+from lrdqn.envs.recsim.env import make_recsim, make_recsim_task
+from lrdqn.networks import (
+    flat_size,
+    make_cnn,
+    make_documents,
+    make_mlp,
+    make_scorer,
+    make_table,
+    seen_flat,
+)
+from lrdqn.networks.live_scorer import Shapes
 from lrdqn.ops.losses import LOSSES
 from lrdqn.ops.values import Values, make_categorical, make_expected, make_quantile
 from lrdqn.replay import make_prioritized, make_queue, make_rank, make_uniform
 from lrdqn.train.horizon import Horizon, make_horizon
 from lrdqn.train.memory import HEADROOM, size_text
-from lrdqn.types import Agent, Env, EnvSpec, Hypers, Network, Policy, Population, PyTree, Replay
+from lrdqn.types import Agent, Env, EnvSpec, Hypers, Network, Policy, PyTree, Replay
 
 T = TypeVar("T")
 Slates = agents.ChoiceModel | agents.SlateSet | None
@@ -61,10 +71,12 @@ OFFERING = ("candidates", "documents")
 """Kinds of observations of a changing set of candidates."""
 
 POPULATION_STREAM, SCHEDULE_STREAM, PERTURBATION_STREAM, CONTENT_STREAM = 0, 1, 2, 3
-"""Names of the random streams of a world, so that a schedule does not depend on how its population was drawn."""
+"""Names of the random streams of a world, so that a schedule does not depend on how its population
+was drawn."""
 
 PASSED_OVER = ("renewal_topk", "renewal_greedy")
-"""What is known to play ``env=recsim`` and stands in no run's table: ``renewal_exact`` fills the same slates better."""
+"""What is known to play ``env=recsim`` and stands in no run's table: ``renewal_exact`` fills the
+same slates better."""
 
 
 def build_env(config: EnvConfig, sessions: int) -> Env:
@@ -82,7 +94,9 @@ def build_env(config: EnvConfig, sessions: int) -> Env:
         return make_probe(cast(ProbeConfig, config), sessions)
     if config.kind == "recsim":
         return make_recsim(cast(RecsimConfig, config), sessions)
-    return of_kind(Env, plugins.load("env", config.kind).make(config, sessions), f"env={config.kind}")
+    return of_kind(
+        Env, plugins.load("env", config.kind).make(config, sessions), f"env={config.kind}"
+    )
 
 
 def of_kind(kind: type[T], made: Any, what: str) -> T:
@@ -92,12 +106,16 @@ def of_kind(kind: type[T], made: Any, what: str) -> T:
         InputError: it is something else.
     """
     if not isinstance(made, kind):
-        raise InputError(f"{what}: the plugin made a {type(made).__name__}; must make a lrdqn.types.{kind.__name__}")
+        raise InputError(
+            f"{what}: the plugin made a {type(made).__name__}; "
+            f"must make a lrdqn.types.{kind.__name__}"
+        )
     return made
 
 
 def world_stream(config: EnvConfig, seed: int, index: int, stream: int) -> np.random.Generator:
-    """Random numbers of seed ``index``'s world; the same for all seeds where there is a ``world_seed`` and it is given."""
+    """Random numbers of seed ``index``'s world; the same for all seeds where there is a
+    ``world_seed`` and it is given."""
     world_seed = getattr(config, "world_seed", None)
     root = (seed, index) if world_seed is None else (world_seed,)
     return np.random.default_rng([*root, stream])
@@ -110,18 +128,25 @@ def build_population(config: LiveConfig, seed: int, index: int) -> Population:
     return resize(load_population(Path(config.population)), config.history, config.loyalty_slots)
 
 
-def build_content(config: LiveConfig, population: Population, seed: int, index: int, table: Any) -> Any:
-    """What policies are shown of seed ``index``'s streamers ``[S, D]``; ``table`` holds the rows of ``env.embeddings``."""
-    return CONTENT[config.content](population, config, world_stream(config, seed, index, CONTENT_STREAM), table)
+def build_content(
+    config: LiveConfig, population: Population, seed: int, index: int, table: Any
+) -> Any:
+    """What policies are shown of seed ``index``'s streamers ``[S, D]``; ``table`` holds the rows of
+    ``env.embeddings``."""
+    return CONTENT[config.content](
+        population, config, world_stream(config, seed, index, CONTENT_STREAM), table
+    )
 
 
 def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -> PyTree:
-    """Environment parameters with a leading axis ``[seeds]``, on the host; ``()`` where an environment has none.
+    """Environment parameters with a leading axis ``[seeds]``, on the host; ``()`` where an
+    environment has none.
 
     Args:
         config: the environment's.
         seed: root of all randomness.
-        seeds: how many; seed i's world is folded from its index, so it does not depend on how many there are.
+        seeds: how many; seed i's world is folded from its index, so it does not depend on how many
+            there are.
         known: whether policies have met these streamers.
     """
     if config.kind == "garnet":
@@ -140,9 +165,18 @@ def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -
     for i in range(seeds):
         of_seed = population or build_population(live, seed, i)
         shown = build_content(live, of_seed, seed, i, table)
-        world = make_world(live, of_seed, world_stream(live, seed, i, SCHEDULE_STREAM), known, shown)
-        world = perturb(world, live.perturb, world_stream(live, seed, i, PERTURBATION_STREAM), live.content_views)
-        lists = with_lists(world.schedule, np.asarray(world.streamers.popularity), live.popular, live.fresh)
+        world = make_world(
+            live, of_seed, world_stream(live, seed, i, SCHEDULE_STREAM), known, shown
+        )
+        world = perturb(
+            world,
+            live.perturb,
+            world_stream(live, seed, i, PERTURBATION_STREAM),
+            live.content_views,
+        )
+        lists = with_lists(
+            world.schedule, np.asarray(world.streamers.popularity), live.popular, live.fresh
+        )
         worlds.append(world._replace(schedule=lists))
     return stack_worlds(worlds)
 
@@ -156,15 +190,19 @@ def read_embeddings(config: LiveConfig, streamers: int) -> Any:
 
 
 def plugin_worlds(config: EnvConfig, seed: int, seeds: int) -> PyTree:
-    """Worlds of a third party's environment, each from its own random stream; ``()`` where it has none."""
+    """Worlds of a third party's environment, each from its own random stream; ``()`` where it has
+    none."""
     world = plugins.load("env", config.kind).world
     if world is None:
         return ()
-    return stacked([world(config, world_stream(config, seed, i, POPULATION_STREAM)) for i in range(seeds)])
+    return stacked(
+        [world(config, world_stream(config, seed, i, POPULATION_STREAM)) for i in range(seeds)]
+    )
 
 
 def stacked(worlds: Sequence[PyTree]) -> PyTree:
-    """Worlds of several seeds with a leading axis, in types that devices hold (NumPy draws float64)."""
+    """Worlds of several seeds with a leading axis, in types that devices hold (NumPy draws
+    float64)."""
 
     def stack(*leaves: Any) -> np.ndarray:
         whole = np.stack(leaves)
@@ -176,7 +214,8 @@ def stacked(worlds: Sequence[PyTree]) -> PyTree:
 def refuse_large_worlds(config: EnvConfig, seeds: int, free: int | None) -> None:
     """Raise ``InputError`` where synthetic worlds would not fit, before any is drawn.
 
-    A world's bytes are an affine function of its streamers and users; three small ones give its slopes.
+    A world's bytes are an affine function of its streamers and users; three small ones give its
+    slopes.
     """
     if config.kind != "live" or free is None:
         return
@@ -204,7 +243,8 @@ def refuse_large_worlds(config: EnvConfig, seeds: int, free: int | None) -> None
         key = max(of, key=lambda k: of[k])
         value = live.streamers if key == "env.streamers" else live.users
         raise InputError(
-            f"{key}={value}: {seeds} worlds would take {size_text(total)}, and {size_text(free)} are free; lower it"
+            f"{key}={value}: {seeds} worlds would take {size_text(total)}, "
+            f"and {size_text(free)} are free; lower it"
         )
 
 
@@ -218,8 +258,11 @@ def build_values(config: TrainRun) -> Values:
     return make_expected(LOSSES[config.agent.loss])
 
 
-def build_network(config: NetworkConfig, env: Env, worlds: PyTree, values: Values, slates: Slates = None) -> Network:
-    """The Q-network; a scorer takes its widths from the worlds, and one of full slates has ``slates``.
+def build_network(
+    config: NetworkConfig, env: Env, worlds: PyTree, values: Values, slates: Slates = None
+) -> Network:
+    """The Q-network; a scorer takes its widths from the worlds, and one of full slates has
+    ``slates``.
 
     Raises:
         InputError: it cannot read this environment's observations.
@@ -229,7 +272,9 @@ def build_network(config: NetworkConfig, env: Env, worlds: PyTree, values: Value
     if shown not in READS[config.name] and not flat:
         fitting = " or ".join(f"network={name}" for name, read in READS.items() if shown in read)
         advice = f"use {fitting}" if fitting else "no network reads that"
-        raise InputError(f"network={config.name}: reads {kinds}, and env={env.spec.name} shows {shown}; {advice}")
+        raise InputError(
+            f"network={config.name}: reads {kinds}, and env={env.spec.name} shows {shown}; {advice}"
+        )
     if config.name == "table":
         return make_table(env.spec)
     if config.name in ("mlp", "cnn") and shown not in OFFERING:
@@ -239,7 +284,9 @@ def build_network(config: NetworkConfig, env: Env, worlds: PyTree, values: Value
     catalogue = jax.eval_shape(env.catalogue, one)
     pages = agents.slates_of(slates) if isinstance(slates, agents.SlateSet) else None
     if config.name == "mlp" and pages is not None:
-        vectors = env.spec._replace(observation="vector", actions=len(pages), obs_shape=(flat_size(obs, catalogue),))
+        vectors = env.spec._replace(
+            observation="vector", actions=len(pages), obs_shape=(flat_size(obs, catalogue),)
+        )
         return seen_flat(make_mlp(config, vectors, values), pages)
     if shown == "documents":
         return make_documents(config, obs, catalogue, values, pages)
@@ -250,7 +297,9 @@ def build_replay(config: TrainRun) -> Replay:
     """The replay memory; a queue holds what one iteration writes."""
     if config.replay.name == "queue":
         return make_queue(config.replay, passes(config) * iteration_steps(config.train))
-    return {"uniform": make_uniform, "prioritized": make_prioritized, "rank": make_rank}[config.replay.name](config.replay)
+    return {"uniform": make_uniform, "prioritized": make_prioritized, "rank": make_rank}[
+        config.replay.name
+    ](config.replay)
 
 
 def passes(config: TrainRun) -> int:
@@ -272,7 +321,8 @@ def slate_set(config: TrainRun) -> agents.SlateSet | None:
 
 
 def build_choice(config: TrainRun, env: Env, worlds: PyTree) -> agents.ChoiceModel | None:
-    """How ``agent=slateq`` takes viewers to choose: as the environment says, or as it learns they do; nothing for others."""
+    """How ``agent=slateq`` takes viewers to choose: as the environment says, or as it learns they
+    do; nothing for others."""
     if config.agent.name != "slateq":
         return None
     if config.env.kind == "recsim" and config.agent.slate.choice in ("auto", "told"):
@@ -307,7 +357,8 @@ def build_agent(
 
 
 def counting(agent: Agent) -> Agent:
-    """An agent whose metrics have ``nonfinite``, which every run adds up (DESIGN P20), where it does not count itself."""
+    """An agent whose metrics have ``nonfinite``, which every run adds up (DESIGN P20), where it
+    does not count itself."""
 
     def update(*arguments: Any) -> tuple[PyTree, jax.Array, dict[str, jax.Array]]:
         state, td_error, metrics = agent.update(*arguments)
@@ -323,7 +374,10 @@ def build_hypers(config: TrainRun, points: Sequence[Mapping[str, float]]) -> Hyp
         config: gives the value of what a point does not name.
         points: one mapping per learner, from dotted keys (``agent.gamma``) to values.
     """
-    columns = {key.partition(".")[2]: [point.get(key, value_at(config, key)) for point in points] for key in GRID_KEYS}
+    columns = {
+        key.partition(".")[2]: [point.get(key, value_at(config, key)) for point in points]
+        for key in GRID_KEYS
+    }
     return Hypers(**{name: np.asarray(values, np.float32) for name, values in columns.items()})  # type: ignore[arg-type]
 
 
@@ -332,8 +386,8 @@ def build_baselines(env: Env, config: EnvConfig | None = None) -> dict[str, Poli
 
     Args:
         env: what they play.
-        config: its config, which may name more: an action of one that always takes it (``idle``), and what is known to play
-            ``env=recsim``.
+        config: its config, which may name more: an action of one that always takes it (``idle``),
+            and what is known to play ``env=recsim``.
     """
     if config is not None and config.kind == "recsim":
         known = build_slates(cast(RecsimConfig, config))
@@ -350,9 +404,11 @@ def build_baselines(env: Env, config: EnvConfig | None = None) -> dict[str, Poli
 
 
 def build_references(config: LiveConfig) -> dict[str, Policy]:
-    """What a learner on the live world is measured by besides: exploiters, and privileged policies, which see the truth.
+    """What a learner on the live world is measured by besides: exploiters, and privileged policies,
+    which see the truth.
 
-    On pages exploiters show their best few, and there are two myopic oracles, by an exact and by a greedy optimiser.
+    On pages exploiters show their best few, and there are two myopic oracles, by an exact and by a
+    greedy optimiser.
     """
     exploiters = {
         "one_place": baselines.make_place(config.candidates),
@@ -367,7 +423,9 @@ def build_references(config: LiveConfig) -> dict[str, Policy]:
             "oracle_myopic": baselines.make_index(config),
             "oracle_planner": baselines.make_index(config, baselines.PLANNER_WEIGHTS),
         }
-    return {name: baselines.as_page(policy, config.slate) for name, policy in exploiters.items()} | {
+    return {
+        name: baselines.as_page(policy, config.slate) for name, policy in exploiters.items()
+    } | {
         "oracle_myopic": baselines.make_page_index(config, "exact"),
         "oracle_greedy": baselines.make_page_index(config, "greedy"),
         "oracle_planner": baselines.make_page_index(config, "exact", baselines.PLANNER_WEIGHTS),
@@ -379,17 +437,29 @@ def build_slates(config: RecsimConfig) -> dict[str, Policy]:
     task = make_recsim_task(config, 1)
     found = {"random": baselines.make_random_slate(make_recsim(config, 1).spec)}
     if config.task == "long_term_satisfaction":
-        return found | {f"clickbait_{c:g}": baselines.make_clickbait(config.slate, c) for c in (0.0, 0.5, 1.0)}
-    found |= {f"myopic_{name}": baselines.make_myopic(task, config.slate, name) for name in ("topk", "greedy")}
+        return found | {
+            f"clickbait_{c:g}": baselines.make_clickbait(config.slate, c) for c in (0.0, 0.5, 1.0)
+        }
+    found |= {
+        f"myopic_{name}": baselines.make_myopic(task, config.slate, name)
+        for name in ("topk", "greedy")
+    }
     if config.task == "interest_evolution" and config.sampler == "utility":
         found |= {"static_ranking": baselines.make_topic_ranking(config)}
-        found |= {f"renewal_{name}": baselines.make_renewal(config, task, name) for name in ("topk", "greedy", "exact")}
+        found |= {
+            f"renewal_{name}": baselines.make_renewal(config, task, name)
+            for name in ("topk", "greedy", "exact")
+        }
     return found
 
 
-def build_learned(config: AgentConfig, network: Network, spec: EnvSpec, slates: Slates = None) -> Policy:
+def build_learned(
+    config: AgentConfig, network: Network, spec: EnvSpec, slates: Slates = None
+) -> Policy:
     """The greedy policy of what an agent learns; its state is the parameters."""
     if isinstance(slates, agents.ChoiceModel):
         return agents.make_slate_greedy(config, network, slates, spec.slate)
     greedy = agents.make_greedy(network)
-    return agents.policy_over_slates(greedy, slates) if isinstance(slates, agents.SlateSet) else greedy
+    return (
+        agents.policy_over_slates(greedy, slates) if isinstance(slates, agents.SlateSet) else greedy
+    )

@@ -1,8 +1,9 @@
 """The nouns: every record and every bundle of functions that two rooms of the project share.
 
-Records that cross ``jit`` are ``NamedTuple``s (pytrees). A component is a ``NamedTuple`` of pure functions closed over
-its static hyper-parameters and built on the host. Axis letters: N sessions, B batch, A actions, C candidates, H history,
-K slate, S streamers, U users, d style, G categories, T tags.
+Records that cross ``jit`` are ``NamedTuple``s (pytrees). A component is a ``NamedTuple`` of pure
+functions closed over its static hyper-parameters and built on the host. Axis letters: N sessions, B
+batch, A actions, C candidates, H history, K slate, S streamers, U users, d style, G categories, T
+tags.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from jaxtyping import Bool, Float, Int, PRNGKeyArray
 PyTree = Any
 Params = Any
 
-UNKNOWN = 0
-"""Row of the identity table shared by every streamer that the policy has never met."""
-
 
 class Pending(NamedTuple):
-    """Which decisions came to their end in a step, of an environment whose decisions can last for several (semi-Markov).
+    """Which decisions came to their end in a step, of an environment whose decisions can last for
+    several (semi-Markov).
 
-    Until a session's decision is complete its ``obs`` stays what it was when the decision was made and its reward is 0; in
-    the step of completion reward, ``elapsed``, ends and ``final_obs`` are of the whole decision, and ``obs`` is new.
+    Until a session's decision is complete its ``obs`` stays what it was when the decision was made
+    and its reward is 0; in the step of completion reward, ``elapsed``, ends and ``final_obs`` are
+    of the whole decision, and ``obs`` is new.
     """
 
     action: Int[Array, "N ..."]
-    """Of the decision that the session is in: given in the step that began it. What is given in between is not read."""
+    """Of the decision that the session is in: given in the step that began it. What is given in
+    between is not read."""
     complete: Bool[Array, "N"]
     """The session has to be asked again, or has ended."""
 
@@ -37,8 +38,9 @@ class Pending(NamedTuple):
 class TimeStep(NamedTuple):
     """What ``Env.step`` returns for N sessions. Both end flags may be true at once.
 
-    ``final_obs`` is the observation before auto-reset. It is always there, equal to ``obs`` where no session ended,
-    so that the pytree is static and a bootstrap never reads the next user's first observation.
+    ``final_obs`` is the observation before auto-reset. It is always there, equal to ``obs`` where
+    no session ended, so that the pytree is static and a bootstrap never reads the next user's first
+    observation.
     """
 
     obs: PyTree
@@ -52,11 +54,13 @@ class TimeStep(NamedTuple):
     pending: Pending | None = None
     """Where a decision can take many steps (the tick clock); ``None`` where every step is one."""
     taken: Int[Array, "N"] | None = None
-    """int8, place of the slate that the viewer took; K where nothing was. ``None`` where an action shows nothing."""
+    """int8, place of the slate that the viewer took; K where nothing was. ``None`` where an action
+    shows nothing."""
 
 
 class Transition(NamedTuple):
-    """What replay stores. ``discount = gamma ** elapsed * (1 - terminated)`` is data (DESIGN P-table, section 2)."""
+    """What replay stores. ``discount = gamma ** elapsed * (1 - terminated)`` is data (DESIGN
+    P-table, section 2)."""
 
     obs: PyTree
     action: Int[Array, "B ..."]
@@ -66,11 +70,13 @@ class Transition(NamedTuple):
     taken: Int[Array, "B"] | None = None
     """As ``TimeStep.taken``, of the first step where a transition spans several."""
     next_action: Int[Array, "B ..."] | None = None
-    """What was done in ``next_obs``, -1 where the session had ended; kept for on-policy targets only (``target=sarsa``)."""
+    """What was done in ``next_obs``, -1 where the session had ended; kept for on-policy targets
+    only (``target=sarsa``)."""
 
 
 class Sample(NamedTuple):
-    """A batch drawn from replay with the exact probability of each draw and its importance weight."""
+    """A batch drawn from replay with the exact probability of each draw and its importance
+    weight."""
 
     transition: Transition
     indices: Int[Array, "B"]
@@ -79,16 +85,19 @@ class Sample(NamedTuple):
 
 
 class QOutput(NamedTuple):
-    """Action values ``q [B, A]``, which actions exist, ``mask [B, A]``, and what ``q`` is the mean of, ``raw [B, A, K]``."""
+    """Action values ``q [B, A]``, which actions exist, ``mask [B, A]``, and what ``q`` is the mean
+    of, ``raw [B, A, K]``."""
 
     q: Float[Array, "B A"]
     mask: Bool[Array, "B A"]
     raw: Float[Array, "B A K"]
-    """K numbers per action, read by ``ops.values``: the value itself (K = 1), logits of atoms, or quantiles."""
+    """K numbers per action, read by ``ops.values``: the value itself (K = 1), logits of atoms, or
+    quantiles."""
 
 
 class Hypers(NamedTuple):
-    """Float hyper-parameters, handed in at call time so that each can be a vmapped axis (DESIGN P2)."""
+    """Float hyper-parameters, handed in at call time so that each can be a vmapped axis (DESIGN
+    P2)."""
 
     learning_rate: Float[Array, ""]
     """As ``epsilon``."""
@@ -109,26 +118,29 @@ class Hypers(NamedTuple):
 
 
 class EnvSpec(NamedTuple):
-    """Static facts of an environment: how many sessions step together, the action set, and the observation's kind."""
+    """Static facts of an environment: how many sessions step together, the action set, and the
+    observation's kind."""
 
     name: str
     sessions: int
     actions: int
     slate: int
     observation: str
-    """``vector`` (a flat array, fixed action set), ``one_hot`` (a vector that names one of finitely many states), ``image`` (an
-    array of rows, columns and channels), ``candidates`` (a ``LiveObs``, changing action set) or ``documents`` (a
-    ``DocumentObs``, likewise)."""
+    """``vector`` (a flat array, fixed action set), ``one_hot`` (a vector that names one of finitely
+    many states), ``image`` (an array of rows, columns and channels), ``candidates`` (a ``LiveObs``,
+    changing action set) or ``documents`` (a ``DocumentObs``, likewise)."""
     horizon: int
     obs_shape: tuple[int, ...]
-    """Of one session's observation: ``(D,)`` for ``vector`` and ``one_hot``, ``(rows, columns, channels)`` of ``image``, ``()``
-    for ``candidates`` and ``documents``."""
+    """Of one session's observation: ``(D,)`` for ``vector`` and ``one_hot``,
+    ``(rows, columns, channels)`` of ``image``, ``()`` for ``candidates`` and ``documents``."""
     whole_steps: bool = True
-    """Every step is a decision; where it is not, ``TimeStep.pending`` says which decisions came to their end."""
+    """Every step is a decision; where it is not, ``TimeStep.pending`` says which decisions came to
+    their end."""
 
     @property
     def answers(self) -> bool:
-        """Whether actions are slates to choose from, of which each step tells what was taken (``TimeStep.taken``)."""
+        """Whether actions are slates to choose from, of which each step tells what was taken
+        (``TimeStep.taken``)."""
         return self.whole_steps and (self.slate > 1 or self.observation == "documents")
 
     @property
@@ -138,7 +150,8 @@ class EnvSpec(NamedTuple):
 
 
 class Host(NamedTuple):
-    """M sessions of an environment that lives outside jit: stepped together from Python, host arrays in and out."""
+    """M sessions of an environment that lives outside jit: stepped together from Python, host
+    arrays in and out."""
 
     reset: Callable[[Any], Any]
     """``reset(seeds [M]) -> obs [M, ...]``: every session begins anew, each from its own seed."""
@@ -148,28 +161,33 @@ class Host(NamedTuple):
 
 
 class Env(NamedTuple):
-    """N sessions that step together. ``params`` (the world) is a pytree, so worlds can be a vmapped axis."""
+    """N sessions that step together. ``params`` (the world) is a pytree, so worlds can be a vmapped
+    axis."""
 
     spec: EnvSpec
     reset: Callable[[PRNGKeyArray, PyTree], tuple[PyTree, PyTree]]
     """``reset(key, params) -> state, obs``"""
     step: Callable[[PRNGKeyArray, PyTree, Array, PyTree], tuple[PyTree, TimeStep]]
-    """``step(key, state, action, params) -> state, timestep``; ended sessions are reset in the same call."""
+    """``step(key, state, action, params) -> state, timestep``; ended sessions are reset in the same
+    call."""
     catalogue: Callable[[PyTree], PyTree]
-    """``catalogue(params)``: the static content that observations refer to by id; ``()`` where there is none."""
+    """``catalogue(params)``: the static content that observations refer to by id; ``()`` where
+    there is none."""
     host: Callable[[int], Host] | None = None
-    """``host(sessions)`` opens sessions outside jit. Where it is given, ``reset`` tells shapes only and ``step`` cannot be
-    called; ``params`` is ``()``."""
+    """``host(sessions)`` opens sessions outside jit. Where it is given, ``reset`` tells shapes only
+    and ``step`` cannot be called; ``params`` is ``()``."""
 
 
 class Network(NamedTuple):
-    """A Q-function as pure functions. ``key`` is for noisy layers; without one they play their means."""
+    """A Q-function as pure functions. ``key`` is for noisy layers; without one they play their
+    means."""
 
     init: Callable[[PRNGKeyArray], Params]
     apply: Callable[[Params, PyTree, PyTree, PRNGKeyArray | None], QOutput]
     """``apply(params, obs, catalogue, key) -> QOutput``: every action's value."""
     value: Callable[[Params, PyTree, Array, PyTree, PRNGKeyArray | None], Float[Array, "B K"]]
-    """``value(params, obs, action, catalogue, key)``: ``apply(...).raw`` at ``action``, scoring nothing else where it can."""
+    """``value(params, obs, action, catalogue, key)``: ``apply(...).raw`` at ``action``, scoring
+    nothing else where it can."""
 
 
 class Replay(NamedTuple):
@@ -184,45 +202,53 @@ class Replay(NamedTuple):
 
 
 class Agent(NamedTuple):
-    """A learner as pure functions. ``update`` returns per-example TD errors for the replay and scalar metrics."""
+    """A learner as pure functions. ``update`` returns per-example TD errors for the replay and
+    scalar metrics."""
 
     init: Callable[[PRNGKeyArray], PyTree]
     act: Callable[[PyTree, PyTree, PyTree, Array, PRNGKeyArray], Array]
     """``act(state, obs, catalogue, epsilon, key) -> action [N]``"""
-    update: Callable[[PyTree, Sample, PyTree, Hypers, PRNGKeyArray], tuple[PyTree, Array, dict[str, Array]]]
+    update: Callable[
+        [PyTree, Sample, PyTree, Hypers, PRNGKeyArray], tuple[PyTree, Array, dict[str, Array]]
+    ]
     """``update(state, sample, catalogue, hypers, key) -> state, td_error [B], metrics``"""
     sync: Callable[[PyTree, Hypers], PyTree]
     """``sync(state, hypers)``: moves the target parameters towards the online ones."""
     policy_params: Callable[[PyTree], Params]
-    """The part of the state that the network plays; selected, not computed, for it is also asked of shapes and of many
-    learners at once."""
+    """The part of the state that the network plays; selected, not computed, for it is also asked of
+    shapes and of many learners at once."""
 
 
 class EnvPlugin(NamedTuple):
-    """A third party's environment: what an entry point of the group ``lrdqn.envs`` names. Importing it must compute nothing
-    with jax, whose devices are set up later."""
+    """A third party's environment: what an entry point of the group ``lrdqn.envs`` names. Importing
+    it must compute nothing with jax, whose devices are set up later."""
 
     schema: type
-    """A ``@dataclass`` derived from ``lrdqn.config.EnvConfig``: its fields are the keys ``env.*``."""
+    """A ``@dataclass`` derived from ``lrdqn.config.EnvConfig``: its fields are the keys
+    ``env.*``."""
     make: Callable[[Any, int], Env]
     """``make(config, sessions)``, from the frozen config."""
     world: Callable[[Any, Any], PyTree] | None = None
-    """``world(config, rng) -> params`` of one seed, host arrays; ``None`` where ``params`` is ``()``. A field ``world_seed:
-    int | None`` of the schema, where given, draws every seed's world alike."""
+    """``world(config, rng) -> params`` of one seed, host arrays; ``None`` where ``params`` is
+    ``()``. A field ``world_seed: int | None`` of the schema, where given, draws every seed's world
+    alike."""
 
 
 class AgentPlugin(NamedTuple):
-    """A third party's agent: what an entry point of the group ``lrdqn.agents`` names. ``make`` alone will do."""
+    """A third party's agent: what an entry point of the group ``lrdqn.agents`` names. ``make``
+    alone will do."""
 
     make: Callable[[Any, Network, Any, EnvSpec], Agent]
-    """``make(config, network, values, spec)``, as ``agents.make_dqn``; ``policy_params`` gives parameters of ``network``,
-    whose greedy policy is what is judged."""
+    """``make(config, network, values, spec)``, as ``agents.make_dqn``; ``policy_params`` gives
+    parameters of ``network``, whose greedy policy is what is judged."""
     schema: type | None = None
-    """A ``@dataclass`` derived from ``lrdqn.config.AgentConfig`` where the agent has keys of its own."""
+    """A ``@dataclass`` derived from ``lrdqn.config.AgentConfig`` where the agent has keys of its
+    own."""
 
 
 class View(NamedTuple):
-    """What a policy may look at. ``truth`` is ``(env state, world)``, ``None`` for all but privileged references."""
+    """What a policy may look at. ``truth`` is ``(env state, world)``, ``None`` for all but
+    privileged references."""
 
     obs: PyTree
     catalogue: PyTree
@@ -239,112 +265,3 @@ class Policy(NamedTuple):
     observe: Callable[[PyTree, TimeStep], PyTree]
     privileged: bool = False
     """Whether it is shown ``View.truth``."""
-
-
-class LiveObs(NamedTuple):
-    """Observation of N live sessions: ids and changing features only (DESIGN P9)."""
-
-    user: Int[Array, "N"]
-    context: Float[Array, "N X"]
-    history: Int[Array, "N H"]
-    """Streamers last watched, newest first; ``S`` (one past the last) where there is none."""
-    history_watch: Float[Array, "N H"]
-    """``log1p(seconds watched)``."""
-    history_reaction: Int[Array, "N H"]
-    """Bit set of ``Reaction``."""
-    candidates: Int[Array, "N C"]
-    """Streamers on air; ``S`` stands for "show nothing"."""
-    features: Float[Array, "N C F"]
-    """Log viewers, hours on air, followed, recency of the last visit; behind them what ``env.live_signals`` adds, or, in the
-    tick clock, log comments, likes and gifts of the last five minutes."""
-    mask: Bool[Array, "N C"]
-
-
-class Catalogue(NamedTuple):
-    """Static content, gathered by id inside the network. Row ``S`` (the last) is the empty item."""
-
-    identity: Int[Array, "S+1"]
-    """Row of the identity table; ``UNKNOWN`` for streamers that the policy has never met."""
-    style: Float[Array, "S+1 d"]
-    """What is shown of the streamer's content (``env.content``)."""
-    category: Float[Array, "S+1 G"]
-    tags: Float[Array, "S+1 T"]
-    profile: Float[Array, "U P"]
-    """Static observed user profile."""
-
-
-class DocumentObs(NamedTuple):
-    """Observation of N users of the reference slate benchmark (``env=recsim``), the response to the last slate included.
-
-    A document is ``concat(Topics.content[topic], features)``; where RecSim hides the user, U is 0. What a stored slate led to
-    stands in the ``next_obs`` of its transition.
-    """
-
-    user: Float[Array, "N U"]
-    """Interests in topics."""
-    topic: Int[Array, "N C"]
-    """int8, a row of ``Topics``."""
-    features: Float[Array, "N C F"]
-    """What differs within a topic; F may be 0."""
-    mask: Bool[Array, "N C"]
-    place: Int[Array, "N"]
-    """int8, place of the last slate that was clicked; K where none was, and at the start."""
-    watch: Float[Array, "N"]
-    """Time given to the document there."""
-    quality: Float[Array, "N K"]
-    """Of all that the last slate showed, clicked or not; 0 at the start."""
-    memory: Float[Array, "N M"]
-    """Running sums over the session's responses; M is 0 without ``env.memory``."""
-
-
-class Topics(NamedTuple):
-    """Static content of documents by topic, gathered inside the network. Row ``T`` (the last) is the empty item."""
-
-    content: Float[Array, "T+1 F"]
-
-
-class Population(NamedTuple):
-    """Users, streamers and their parameters as host (NumPy) arrays: sampled from a config or fitted from a log."""
-
-    # what is shown of a streamer
-    style: Any  # [S, d] unit vectors
-    category: Any  # [S, G] rows sum to 1
-    tags: Any  # [S, T] 0/1
-    log_popularity: Any  # [S]
-    # what is hidden of a streamer
-    skill: Any  # [S] N(0, 1)
-    hook: Any  # [S] N(0, 1): draws clicks, leaves people less content
-    room_rate: Any  # [S] rooms a day
-    start_hour: Any  # [S] habitual start, hour of the day
-    debut: Any  # [S] hours after the world began at which a newcomer first goes on air, 0 for those who were there before
-    phase: Any  # [G] hours by which a category's rooms start later than others
-    # what is shown of a user
-    profile: Any  # [U, P] static answers, one-hot groups
-    history: Any  # [U, H] streamer ids, newest first, S for none
-    history_watch: Any  # [U, H] seconds
-    history_reaction: Any  # [U, H] bit set
-    interactions: Any  # [U] int32, watches before the first session
-    # what is hidden of a user
-    interest: Any  # [U, d] unit vectors
-    category_bias: Any  # [U, G]
-    wealth: Any  # [U] mean 1 over sessions
-    activity: Any  # [U] mean 1: how many sessions a user has
-    active_hour: Any  # [U] preferred hour of the day
-    loyalty: Any  # [U, L] streamer ids, S for none
-    loyalty_strength: Any  # [U, L] in [0, 1]
-    loyalty_hours: Any  # [U, L] hours since the last visit, at the start of a session
-    followed: Any  # [U, L] bool
-    # constants frozen with the population (SIMULATOR sections 0 and 8)
-    affinity_mean: Any  # of interest . style over fresh pairs
-    affinity_scale: Any
-    utility_mean: Any  # of the raw utility over fresh pairs
-    utility_scale: Any
-
-
-class Reaction:
-    """Bits of ``history_reaction``."""
-
-    LIKE = 1
-    COMMENT = 2
-    GIFT = 4
-    FOLLOW = 8

@@ -1,4 +1,5 @@
-"""The variants of the family: the axes, which combinations the project allows, and a covering set of pairs (DESIGN P7)."""
+"""The variants of the family: the axes, which combinations the project allows, and a covering set
+of pairs (DESIGN P7)."""
 
 from __future__ import annotations
 
@@ -9,12 +10,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from experiment.runs import merged, values
+from runner.runs import merged, values
 
 from lrdqn.config import ConfigError, TrainRun, freeze
 from lrdqn.config.roots import ENVS
-from lrdqn.experiment import TRAIN_STREAM, Experiment
-from lrdqn.experiment.programs import over_learners, run_once
+from lrdqn.runner.compile import over_learners, run_once
+from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
 
 AXES: dict[str, tuple[str, ...]] = {
     "target": ("max", "double", "expected_sarsa", "munchausen", "lambda"),
@@ -28,7 +29,16 @@ AXES: dict[str, tuple[str, ...]] = {
     "norm": ("none", "layer"),
 }
 Combination = tuple[str, ...]
-TINY_WORLD = {"env": {"kind": "live", "streamers": 40, "users": 16, "candidates": 4, "history": 4, "familiar": 1}}
+TINY_WORLD = {
+    "env": {
+        "kind": "live",
+        "streamers": 40,
+        "users": 16,
+        "candidates": 4,
+        "history": 4,
+        "familiar": 1,
+    }
+}
 
 
 def place_of(name: str) -> dict[str, Any]:
@@ -49,14 +59,34 @@ def config_of(combination: Combination) -> TrainRun:
     c = dict(zip(AXES, combination, strict=True))
     fresh = c["replay"] == "queue"
     changes: dict[str, Any] = {
-        "agent": {"target": c["target"], "n_steps": int(c["n_steps"]), "loss": c["loss"], "target_period": 16},
-        "network": {"hidden": [8, 8], "head": c["head"], "layers": c["layers"], "value": c["value"], "norm": c["norm"],
-                    "atoms": 5, "history_width": 4, "embedding": 2},
+        "agent": {
+            "target": c["target"],
+            "n_steps": int(c["n_steps"]),
+            "loss": c["loss"],
+            "target_period": 16,
+        },
+        "network": {
+            "hidden": [8, 8],
+            "head": c["head"],
+            "layers": c["layers"],
+            "value": c["value"],
+            "norm": c["norm"],
+            "atoms": 5,
+            "history_width": 4,
+            "embedding": 2,
+        },
         "replay": {"name": c["replay"], "capacity": 64, "batch_size": 8},
-        "train": {"sessions": 4, "env_steps": 32, "eval_period": 32, "warmup_steps": 16, "update_period": 4, "myopic": False,
-                  "rollout": 4 if fresh else None},
+        "train": {
+            "sessions": 4,
+            "env_steps": 32,
+            "eval_period": 32,
+            "warmup_steps": 16,
+            "update_period": 4,
+            "myopic": False,
+            "rollout": 4 if fresh else None,
+        },
         "evaluate": {"sessions": 2},
-    }  # fmt: skip
+    }
     return freeze(TrainRun, of_place(merged(changes, place_of(c["place"]))))
 
 
@@ -78,19 +108,24 @@ def refusal(combination: Combination) -> str | None:
 
 @cache
 def allowed(axes: tuple[str, ...] = tuple(AXES)) -> tuple[Combination, ...]:
-    """Every combination that the project allows; axes that are left out stand at their first value."""
+    """Every combination that the project allows; axes that are left out stand at their first
+    value."""
     choices = (of if name in axes else of[:1] for name, of in AXES.items())
     return tuple(c for c in itertools.product(*choices) if refusal(c) is None)
 
 
 def pairs_of(combination: Combination) -> set[tuple[int, str, int, str]]:
     """The pairs of values that a combination tries together."""
-    return {(i, combination[i], j, combination[j]) for i, j in itertools.combinations(range(len(combination)), 2)}
+    return {
+        (i, combination[i], j, combination[j])
+        for i, j in itertools.combinations(range(len(combination)), 2)
+    }
 
 
 @cache
 def covering() -> tuple[Combination, ...]:
-    """A small set of allowed combinations with every pair of values that any allowed one has; greedy, always the same."""
+    """A small set of allowed combinations with every pair of values that any allowed one has;
+    greedy, always the same."""
     left = set().union(*(pairs_of(c) for c in allowed()))
     chosen: list[Combination] = []
     while left:
@@ -109,13 +144,19 @@ def trained(config: TrainRun) -> dict[str, np.ndarray]:
     """Metrics of a few iterations.
 
     Raises:
-        AssertionError: a value is not finite, nothing was learnt, or the target network is not what it should be.
+        AssertionError: a value is not finite, nothing was learnt, or the target network is not what
+            it should be.
     """
     e, named = Experiment(config), repr(config.agent)
     # what runs for a moment need not be optimised: that would take most of the time
     s = e.shapes
-    programs = zip(over_learners(e.trainer), ((s.keys, s.worlds, s.hypers), s[4:] + s[1:4]), strict=True)
-    lowered = (jax.jit(program, out_shardings=e.sharding).lower(*arguments) for program, arguments in programs)
+    programs = zip(
+        over_learners(e.trainer), ((s.keys, s.worlds, s.hypers), s[4:] + s[1:4]), strict=True
+    )
+    lowered = (
+        jax.jit(program, out_shardings=e.sharding).lower(*arguments)
+        for program, arguments in programs
+    )
     start, chunk = (program.compile(run_once()) for program in lowered)
     state = before = start(e.keys(TRAIN_STREAM), e.worlds, e.hypers)
     for i in range(2):
@@ -123,12 +164,18 @@ def trained(config: TrainRun) -> dict[str, np.ndarray]:
         assert int(np.sum(metrics["nonfinite"])) == 0, (named, i)
         assert all(np.isfinite(x).all() for x in jax.tree.leaves(metrics)), named
     params, old = (e.agent.policy_params(s.agent) for s in (state, before))
-    moved = [bool((a != b).any()) for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(old), strict=True)]
+    moved = [
+        bool((a != b).any())
+        for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(old), strict=True)
+    ]
     assert any(moved), named
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(params)), named
     target = state.agent.target_params
     assert (target == ()) == (config.agent.target == "lambda"), named
     if target != ():
-        same = [bool((a == b).all()) for a, b in zip(jax.tree.leaves(target), jax.tree.leaves(params), strict=True)]
+        same = [
+            bool((a == b).all())
+            for a, b in zip(jax.tree.leaves(target), jax.tree.leaves(params), strict=True)
+        ]
         assert all(same), f"{named}: the last block ends with a copy"
     return {name: np.asarray(x) for name, x in metrics.items()}

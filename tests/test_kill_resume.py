@@ -9,9 +9,20 @@ import pytest
 
 pytestmark = pytest.mark.slow
 BENCHMARK = Path(__file__).resolve().parents[1] / "benchmarks" / "kill_resume.py"
-PROBE = ["env=probe", "network=mlp", "train.seeds=2", "train.sessions=8", "train.env_steps=8192", "train.update_period=8",
-         "train.warmup_steps=256", "train.eval_period=512", "agent.target_period=64", "evaluate.sessions=8",
-         "evaluate.cohorts=1", "replay.capacity=1024"]  # fmt: skip
+PROBE = [
+    "env=probe",
+    "network=mlp",
+    "train.seeds=2",
+    "train.sessions=8",
+    "train.env_steps=8192",
+    "train.update_period=8",
+    "train.warmup_steps=256",
+    "train.eval_period=512",
+    "agent.target_period=64",
+    "evaluate.sessions=8",
+    "evaluate.cohorts=1",
+    "replay.capacity=1024",
+]
 
 
 def test_twenty_kills_end_in_the_same_numbers(tmp_path: Path) -> None:

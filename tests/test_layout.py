@@ -1,4 +1,5 @@
-"""The floor plan: which way imports point, how long a file may be, that every YAML builds (DESIGN P12, P13, P16)."""
+"""The floor plan: which way imports point, how long a file may be, that every YAML builds (DESIGN
+P12, P13, P16)."""
 
 from __future__ import annotations
 
@@ -14,13 +15,30 @@ from hydra import compose, initialize_config_dir
 
 from lrdqn import build
 from lrdqn.cli.launch import CONF
-from lrdqn.config import CalibrateRun, ConfigError, EvaluateRun, TrainRun, TuneRun, freeze, register_schemas
+from lrdqn.config import (
+    CalibrateRun,
+    ConfigError,
+    EvaluateRun,
+    TrainRun,
+    TuneRun,
+    freeze,
+    register_schemas,
+)
 from lrdqn.config.pairs import TABULAR
 from lrdqn.types import Env
 
 ROOT = Path(__file__).resolve().parents[1]
-FLOORS = [{"types", "config"}, {"ops"}, {"networks", "replay", "envs", "data"}, {"agents", "baselines"}, {"train", "evaluate"},
-          {"io"}, {"build"}, {"experiment", "interop"}, {"cli"}]  # fmt: skip
+FLOORS = [
+    {"types", "observations", "config"},
+    {"atomic", "ops"},
+    {"networks", "replay", "envs", "logs"},
+    {"agents", "baselines"},
+    {"train", "evaluation"},
+    {"build"},
+    {"runner", "calibration", "interop"},
+    {"report"},
+    {"cli"},
+]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted((ROOT / "lrdqn").rglob("*.py"))
 
@@ -35,7 +53,11 @@ def imported_rooms(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module] if node.module != "lrdqn" else [f"lrdqn.{alias.name}" for alias in node.names]
+            names = (
+                [node.module]
+                if node.module != "lrdqn"
+                else [f"lrdqn.{alias.name}" for alias in node.names]
+            )
         else:
             continue
         rooms |= {name.split(".")[1] for name in names if name.startswith("lrdqn.")}
@@ -60,14 +82,17 @@ def test_variants_are_a_few_lines() -> None:
             assert len(path.read_text().splitlines()) <= 10, path
 
 
-GROUPS = {name: sorted(p.stem for p in (CONF / name).glob("*.yaml")) 
-          for name in ("agent", "replay", "env", "experiment", "content", "reward", "perturbation")}  # fmt: skip
+GROUPS = {
+    name: sorted(p.stem for p in (CONF / name).glob("*.yaml"))
+    for name in ("agent", "replay", "env", "experiment", "content", "reward", "perturbation")
+}
 SLATED = ("slateq", "slateq_sarsa", "slateq_release", "full_slate")
 SMALL = {"live": ["env.streamers=50", "env.users=20"]}
 
 
 def refusal(agent: str, replay: str, env: str) -> str | None:
-    """The key that is named where the three cannot be combined, with the network that the environment chooses."""
+    """The key that is named where the three cannot be combined, with the network that the
+    environment chooses."""
     slated = agent in SLATED
     if slated and env not in ("live", "recsim"):
         return "agent="
@@ -119,7 +144,8 @@ def world_of(env: Any) -> tuple[Any, Env]:
 
 @pytest.mark.parametrize("agent", GROUPS["agent"])
 def test_every_preset_runs_by_its_name_alone(agent: str) -> None:
-    """``lrdqn train agent=NAME`` needs no second word, but for the environment that a table has to have."""
+    """``lrdqn train agent=NAME`` needs no second word, but for the environment that a table has to
+    have."""
     register_schemas()
     more = ["env=garnet"] if agent in TABULAR else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -128,7 +154,8 @@ def test_every_preset_runs_by_its_name_alone(agent: str) -> None:
 
 @pytest.mark.parametrize("experiment", GROUPS["experiment"])
 def test_every_experiment_builds_and_says_what_it_reproduces(experiment: str) -> None:
-    """Claim, command, hardware, minutes and the expected figure stand at the top of each (DESIGN P16)."""
+    """Claim, command, hardware, minutes and the expected figure stand at the top of each (DESIGN
+    P16)."""
     register_schemas()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = freeze(TrainRun, compose("train", overrides=[f"experiment={experiment}"]))
@@ -142,18 +169,31 @@ def test_every_experiment_builds_and_says_what_it_reproduces(experiment: str) ->
     lines = (CONF / "experiment" / f"{experiment}.yaml").read_text().splitlines()
     head = "\n".join(line for line in lines if line.startswith("# "))
     assert lines[0] == "# @package _global_"
-    for word in ("Claim: ", f"Command: lrdqn train experiment={experiment}", "Hardware: ", "Minutes: ", "Expected: "):
+    for word in (
+        "Claim: ",
+        f"Command: lrdqn train experiment={experiment}",
+        "Hardware: ",
+        "Minutes: ",
+        "Expected: ",
+    ):
         assert f"# {word}" in head, word
 
 
 NEEDS = {"missing_views": ["content=multimodal"], "embeddings": ["env.embeddings=table.npy"]}
 """What a named setting cannot be without."""
-LIVE_ROOTS = {"train": TrainRun, "tune": TuneRun, "calibrate": CalibrateRun, "evaluate": EvaluateRun}
+LIVE_ROOTS = {
+    "train": TrainRun,
+    "tune": TuneRun,
+    "calibrate": CalibrateRun,
+    "evaluate": EvaluateRun,
+}
 
 
 @pytest.mark.parametrize("command", list(LIVE_ROOTS))
 @pytest.mark.parametrize("group", ["content", "reward", "perturbation"])
-def test_named_settings_of_the_live_world_compose_for_every_command_that_has_them(command: str, group: str) -> None:
+def test_named_settings_of_the_live_world_compose_for_every_command_that_has_them(
+    command: str, group: str
+) -> None:
     register_schemas()
     if command == "evaluate" and group != "perturbation":
         pytest.skip("a policy is judged by the reward and the content that it learnt from")
@@ -162,18 +202,31 @@ def test_named_settings_of_the_live_world_compose_for_every_command_that_has_the
         plain = freeze(LIVE_ROOTS[command], compose(command, overrides=more)).env
         for name in GROUPS[group]:
             needed = NEEDS.get(name, []) if command != "evaluate" else []
-            env = freeze(LIVE_ROOTS[command], compose(command, overrides=[f"{group}={name}", *needed, *more])).env
+            env = freeze(
+                LIVE_ROOTS[command], compose(command, overrides=[f"{group}={name}", *needed, *more])
+            ).env
             assert (env == plain) == (name in ("balanced", "exact"))
 
 
 @pytest.mark.parametrize(
     ("words", "network"),
-    [("env=live", "scorer"), ("env=probe", "mlp"), ("env=garnet", "table"), ("env=gymnax", "mlp"),
-     ("env=gymnasium", "mlp"), ("env=garnet network=mlp", "mlp"), ("network=mlp env=garnet", "mlp"),
-     ("env=gymnax env.name=Breakout-MinAtar network=cnn", "cnn"), ("experiment=catch", "mlp"),
-     ("experiment=minatar_breakout", "cnn"), ("experiment=minatar_breakout network=mlp", "mlp"),
-     ("env=recsim", "scorer"), ("env=recsim agent=full_slate", "scorer"), ("agent=full_slate network=mlp", "mlp")],
-)  # fmt: skip
+    [
+        ("env=live", "scorer"),
+        ("env=probe", "mlp"),
+        ("env=garnet", "table"),
+        ("env=gymnax", "mlp"),
+        ("env=gymnasium", "mlp"),
+        ("env=garnet network=mlp", "mlp"),
+        ("network=mlp env=garnet", "mlp"),
+        ("env=gymnax env.name=Breakout-MinAtar network=cnn", "cnn"),
+        ("experiment=catch", "mlp"),
+        ("experiment=minatar_breakout", "cnn"),
+        ("experiment=minatar_breakout network=mlp", "mlp"),
+        ("env=recsim", "scorer"),
+        ("env=recsim agent=full_slate", "scorer"),
+        ("agent=full_slate network=mlp", "mlp"),
+    ],
+)
 def test_an_environment_chooses_a_network_unless_the_user_does(words: str, network: str) -> None:
     register_schemas()
     with initialize_config_dir(str(CONF), version_base="1.3"):

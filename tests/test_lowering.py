@@ -1,4 +1,5 @@
-"""The whole training program, and evaluation, lower for GPUs and TPUs; an accelerator is rarely at hand."""
+"""The whole training program, and evaluation, lower for GPUs and TPUs; an accelerator is rarely at
+hand."""
 
 from __future__ import annotations
 
@@ -10,10 +11,16 @@ from hydra import compose, initialize_config_dir
 
 from lrdqn.cli.launch import CONF
 from lrdqn.config import TrainRun, freeze, register_schemas
-from lrdqn.experiment import Experiment
-from lrdqn.experiment.programs import evaluator, over_learners
+from lrdqn.runner.compile import evaluator, over_learners
+from lrdqn.runner.experiment import Experiment
 
-SMALL = ["env.streamers=50", "env.users=20", "train.seeds=2", "network.hidden=[8,8]", "replay.capacity=4096"]
+SMALL = [
+    "env.streamers=50",
+    "env.users=20",
+    "train.seeds=2",
+    "network.hidden=[8,8]",
+    "replay.capacity=4096",
+]
 
 
 def without_places(tree: Any) -> Any:
@@ -39,9 +46,14 @@ def test_the_train_chunk_and_evaluation_lower_for_cuda_and_tpu(words: list[str])
     evaluate = evaluator(e.judge, e.learned, len(e.learners), e.baselines)
     s = without_places(e.shapes)
     params = e.agent.policy_params(s.state.agent)
-    calls = ((start, (s.keys, s.worlds, s.hypers)), (chunk, (s.state, s.worlds, s.hypers, s.clock)),
-             (evaluate, (params, s.worlds, s.keys)))  # fmt: skip
+    calls = (
+        (start, (s.keys, s.worlds, s.hypers)),
+        (chunk, (s.state, s.worlds, s.hypers, s.clock)),
+        (evaluate, (params, s.worlds, s.keys)),
+    )
     for program, arguments in calls:
         exported = jax.export.export(jax.jit(program), platforms=["cuda", "tpu"])(*arguments)
         assert exported.platforms == ("cuda", "tpu")
-        assert "callback" not in exported.mlir_module(), "nothing in it may talk to the host (DESIGN P1)"
+        assert "callback" not in exported.mlir_module(), (
+            "nothing in it may talk to the host (DESIGN P1)"
+        )

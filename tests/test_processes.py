@@ -16,19 +16,37 @@ import pytest
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
-PROBE = ["env=probe", "network=mlp", "train.seeds=4", "train.sessions=8", "train.env_steps=8192", "train.update_period=8",
-         "train.warmup_steps=256", "train.eval_period=512", "agent.target_period=64", "evaluate.sessions=8",
-         "replay.capacity=1024", "checkpoint.seconds=0", "runtime.cache_dir=null"]  # fmt: skip
+PROBE = [
+    "env=probe",
+    "network=mlp",
+    "train.seeds=4",
+    "train.sessions=8",
+    "train.env_steps=8192",
+    "train.update_period=8",
+    "train.warmup_steps=256",
+    "train.eval_period=512",
+    "agent.target_period=64",
+    "evaluate.sessions=8",
+    "replay.capacity=1024",
+    "checkpoint.seconds=0",
+    "runtime.cache_dir=null",
+]
 
 
 def start(cwd: Path, *arguments: str) -> subprocess.Popen[str]:
     """``lrdqn train`` as a process of its own, with the devices that it asks for itself."""
     program = "import sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'; main()"
-    env = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"} | {"PYTHONPATH": str(ROOT)}
+    env = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"} | {
+        "PYTHONPATH": str(ROOT)
+    }
     return subprocess.Popen(
         [sys.executable, "-c", program, "train", *arguments],
-        cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        cwd=cwd,
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def free_port() -> int:
@@ -39,7 +57,13 @@ def free_port() -> int:
 
 def pair(cwd: Path, *arguments: str) -> list[subprocess.Popen[str]]:
     """Two processes with a device each that share one run."""
-    common = [*PROBE, f"runtime.coordinator=127.0.0.1:{free_port()}", "runtime.processes=2", "runtime.devices=1", *arguments]
+    common = [
+        *PROBE,
+        f"runtime.coordinator=127.0.0.1:{free_port()}",
+        "runtime.processes=2",
+        "runtime.devices=1",
+        *arguments,
+    ]
     return [start(cwd, *common, f"runtime.process_id={i}") for i in range(2)]
 
 
@@ -82,7 +106,9 @@ def test_two_processes_give_the_numbers_of_one(tmp_path: Path, alone: tuple[Any,
 
 
 @pytest.mark.multiprocess
-def test_a_signal_to_one_of_two_processes_stops_both_and_both_go_on(tmp_path: Path, alone: tuple[Any, ...]) -> None:
+def test_a_signal_to_one_of_two_processes_stops_both_and_both_go_on(
+    tmp_path: Path, alone: tuple[Any, ...]
+) -> None:
     processes = pair(tmp_path, "hydra.run.dir=run")
     wait_for(tmp_path / "run" / "checkpoints" / "512")
     processes[1].send_signal(signal.SIGTERM)
@@ -98,16 +124,29 @@ def test_seeds_that_do_not_divide_over_the_processes_are_refused(tmp_path: Path)
     for process in processes:
         printed = process.communicate(timeout=300)[0]
         assert process.returncode == 2
-        assert "lrdqn: train.seeds=3: must be a multiple of the 2 processes that share the run" in printed
+        assert (
+            "lrdqn: train.seeds=3: must be a multiple of the 2 processes that share the run"
+            in printed
+        )
         assert "Traceback" not in printed
 
 
 def test_a_sweep_through_submitit_is_finished_and_found_finished(tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    words = ["-m", "hydra/launcher=submitit_local", "hydra.sweep.dir=sweep", "resume=auto", *PROBE, "agent=dqn,double_dqn"]
+    words = [
+        "-m",
+        "hydra/launcher=submitit_local",
+        "hydra.sweep.dir=sweep",
+        "resume=auto",
+        *PROBE,
+        "agent=dqn,double_dqn",
+    ]
     ended([start(tmp_path, *words)])
     summaries = sorted((tmp_path / "sweep").glob("[0-9]/summary.json"))
-    assert [json.loads(path.read_text())["overrides"][-1] for path in summaries] == ["agent=dqn", "agent=double_dqn"]
+    assert [json.loads(path.read_text())["overrides"][-1] for path in summaries] == [
+        "agent=dqn",
+        "agent=double_dqn",
+    ]
     before = [path.read_bytes() for path in summaries]
     ended([start(tmp_path, *words)])
     assert [path.read_bytes() for path in summaries] == before
@@ -126,9 +165,16 @@ def task_of(folder: Path) -> int | None:
 
 
 def test_a_preempted_job_is_requeued_and_goes_on(tmp_path: Path) -> None:
-    """The signal that Slurm sends before it takes a node away; submitit starts the job again with the same arguments."""
+    """The signal that Slurm sends before it takes a node away; submitit starts the job again with
+    the same arguments."""
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    words = ["-m", "hydra/launcher=submitit_local", f"hydra.sweep.dir={tmp_path / 'sweep'}", "resume=auto", *PROBE]
+    words = [
+        "-m",
+        "hydra/launcher=submitit_local",
+        f"hydra.sweep.dir={tmp_path / 'sweep'}",
+        "resume=auto",
+        *PROBE,
+    ]
     long = [*words, "train.env_steps=32768"]
     process = start(tmp_path, *long)
     run = tmp_path / "sweep" / "0"
@@ -140,5 +186,11 @@ def test_a_preempted_job_is_requeued_and_goes_on(tmp_path: Path) -> None:
     summary = json.loads((run / "summary.json").read_text())
     assert len(summary["resumed"]) == 1
     assert summary["exact"] is True
-    ended([start(tmp_path, *PROBE, "train.env_steps=32768", f"hydra.run.dir={tmp_path / 'untouched'}")])
+    ended(
+        [
+            start(
+                tmp_path, *PROBE, "train.env_steps=32768", f"hydra.run.dir={tmp_path / 'untouched'}"
+            )
+        ]
+    )
     assert outcome(run) == outcome(tmp_path / "untouched")

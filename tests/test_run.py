@@ -1,4 +1,5 @@
-"""The main job as a user runs it, at a small size: folder, table, evaluation, report, sweep, real log, wheel."""
+"""The main job as a user runs it, at a small size: folder, table, evaluation, report, sweep, real
+log, wheel."""
 
 from __future__ import annotations
 
@@ -19,9 +20,19 @@ from lrdqn.config import LiveConfig
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
-SMALL = ["train.seeds=2", "train.sessions=32", "train.env_steps=1024", "train.update_period=32", "train.warmup_steps=256",
-         "agent.target_period=256", "evaluate.sessions=16", "evaluate.cohorts=2", "env.streamers=200", "env.users=100",
-         "replay.capacity=1024"]  # fmt: skip
+SMALL = [
+    "train.seeds=2",
+    "train.sessions=32",
+    "train.env_steps=1024",
+    "train.update_period=32",
+    "train.warmup_steps=256",
+    "agent.target_period=256",
+    "evaluate.sessions=16",
+    "evaluate.cohorts=2",
+    "env.streamers=200",
+    "env.users=100",
+    "replay.capacity=1024",
+]
 POLICIES = {"learned", "myopic", "random", "popularity", "content"}
 
 
@@ -29,7 +40,13 @@ def lrdqn(cwd: Path, *arguments: str, code: int = 0, path: Path = ROOT) -> str:
     program = "import sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'; main()"
     env = {**os.environ, "PYTHONPATH": str(path), "COLUMNS": "100"}
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=900, check=False
+        [sys.executable, "-c", program, *arguments],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -45,8 +62,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_a_run_leaves_a_folder_worth_opening(run: tuple[Path, str]) -> None:
     folder, printed = run
     names = {p.name for p in folder.iterdir()}
-    expected = {".hydra", ".lock", "resolved.yaml", "env.json", "metrics.jsonl", "metrics.parquet", "summary.json",
-                "checkpoints", "learning_curve.png"}  # fmt: skip
+    expected = {
+        ".hydra",
+        ".lock",
+        "resolved.yaml",
+        "env.json",
+        "metrics.jsonl",
+        "metrics.parquet",
+        "summary.json",
+        "checkpoints",
+        "learning_curve.png",
+    }
     assert names == expected
     summary = json.loads((folder / "summary.json").read_text())
     assert set(summary["policies"]) == POLICIES
@@ -87,13 +113,17 @@ def test_metrics_have_a_row_per_seed_learner_and_evaluation(run: tuple[Path, str
 def test_evaluation_of_the_saved_policy_repeats_the_final_table(run: tuple[Path, str]) -> None:
     folder, printed = run
     again = lrdqn(folder.parent, "evaluate", f"run={folder}")
-    table = [line for line in printed.splitlines() if line.split()[:1] and line.split()[0] in POLICIES]
+    table = [
+        line for line in printed.splitlines() if line.split()[:1] and line.split()[0] in POLICIES
+    ]
     assert table
     for line in table:
         assert line in again
     other = lrdqn(folder.parent, "evaluate", f"run={folder}", "seed=5")
     assert any(line not in other for line in table), "another seed is another cohort"
-    assert [p.name for p in folder.parent.iterdir()] == ["run"], "evaluation must leave nothing behind"
+    assert [p.name for p in folder.parent.iterdir()] == ["run"], (
+        "evaluation must leave nothing behind"
+    )
 
 
 def test_report_redraws_table_and_curve(run: tuple[Path, str]) -> None:
@@ -101,11 +131,21 @@ def test_report_redraws_table_and_curve(run: tuple[Path, str]) -> None:
     (folder / "learning_curve.png").unlink()
     again = lrdqn(folder.parent, "report", f"run={folder}")
     assert (folder / "learning_curve.png").read_bytes()[:4] == b"\x89PNG"
-    assert again.splitlines()[:6] == printed[printed.index(again.splitlines()[0]) :].splitlines()[:6]
+    assert (
+        again.splitlines()[:6] == printed[printed.index(again.splitlines()[0]) :].splitlines()[:6]
+    )
 
 
 def test_a_sweep_ends_with_a_summary_per_job(tmp_path: Path) -> None:
-    lrdqn(tmp_path, "train", "-m", "hydra.sweep.dir=sweep", "agent=dqn,double_dqn", "replay=uniform,prioritized", *SMALL)
+    lrdqn(
+        tmp_path,
+        "train",
+        "-m",
+        "hydra.sweep.dir=sweep",
+        "agent=dqn,double_dqn",
+        "replay=uniform,prioritized",
+        *SMALL,
+    )
     summaries = sorted((tmp_path / "sweep").glob("*/summary.json"))
     assert len(summaries) == 4
     scores = {json.loads(s.read_text())["score"] for s in summaries}
@@ -113,17 +153,37 @@ def test_a_sweep_ends_with_a_summary_per_job(tmp_path: Path) -> None:
     printed = lrdqn(tmp_path, "report", "run=sweep")
     assert "4 runs" in " ".join(printed.split())
     rows = json.loads((tmp_path / "sweep" / "joined.json").read_text())
-    assert {row["metrics"]["return"]["mean"] for row in rows if row["policy"] == "learned"} == scores
-    assert {row["varying"]["agent"] for row in rows if row["policy"] == "learned"} == {"dqn", "double_dqn"}
+    assert {
+        row["metrics"]["return"]["mean"] for row in rows if row["policy"] == "learned"
+    } == scores
+    assert {row["varying"]["agent"] for row in rows if row["policy"] == "learned"} == {
+        "dqn",
+        "double_dqn",
+    }
     assert (tmp_path / "sweep" / "joined.md").read_text().startswith("| Run |")
 
 
-PROBE = ["env=probe", "network=mlp", "train.seeds=2", "train.sessions=8", "train.env_steps=1024", "train.update_period=8",
-         "train.warmup_steps=256", "agent.target_period=64", "evaluate.sessions=8", "replay.capacity=1024"]  # fmt: skip
+PROBE = [
+    "env=probe",
+    "network=mlp",
+    "train.seeds=2",
+    "train.sessions=8",
+    "train.env_steps=1024",
+    "train.update_period=8",
+    "train.warmup_steps=256",
+    "agent.target_period=64",
+    "evaluate.sessions=8",
+    "replay.capacity=1024",
+]
 
 
 def test_a_search_goes_on_where_it_was_left(tmp_path: Path) -> None:
-    words = ["tune.space.agent.learning_rate=[1e-6,1e-2]", "tune.space.agent.gamma=null", "tune.batch=4", *PROBE]
+    words = [
+        "tune.space.agent.learning_rate=[1e-6,1e-2]",
+        "tune.space.agent.gamma=null",
+        "tune.batch=4",
+        *PROBE,
+    ]
     printed = lrdqn(tmp_path, "tune", "hydra.run.dir=study", "tune.trials=4", *words)
     assert "4/4 trials" in printed
     again = lrdqn(tmp_path, "tune", "resume=study", "tune.trials=8")
@@ -153,7 +213,9 @@ def test_loggers_chosen_by_name_hold_the_run(tmp_path: Path) -> None:
     assert len(list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))) == 1
 
 
-INTERCEPTS = {f"env.law.{name}" for name in ("click_bias", "engage_bias", "reaction_norm", "return_bias")}
+INTERCEPTS = {
+    f"env.law.{name}" for name in ("click_bias", "engage_bias", "reaction_norm", "return_bias")
+}
 
 
 def test_a_population_fitted_to_movielens_is_trained_on(tmp_path: Path, shared_dir: Path) -> None:
@@ -164,7 +226,14 @@ def test_a_population_fitted_to_movielens_is_trained_on(tmp_path: Path, shared_d
     assert fit["recall"] > fit["recall_of_popularity"]
     settings = (tmp_path / "pop.overrides").read_text().split()
     assert {setting.partition("=")[0] for setting in settings} == INTERCEPTS
-    lrdqn(tmp_path, "train", "env.population=pop", *settings, "hydra.run.dir=run", *[o for o in SMALL if o[:4] != "env."])
+    lrdqn(
+        tmp_path,
+        "train",
+        "env.population=pop",
+        *settings,
+        "hydra.run.dir=run",
+        *[o for o in SMALL if o[:4] != "env."],
+    )
     assert set(json.loads((tmp_path / "run/summary.json").read_text())["policies"]) == POLICIES
     lrdqn(tmp_path, "evaluate", "run=run", "population=pop", "sessions=8", "cohorts=1")
     damaged = tmp_path / "pop/population.safetensors"
@@ -176,7 +245,15 @@ def test_a_population_fitted_to_movielens_is_trained_on(tmp_path: Path, shared_d
 def test_a_population_and_constants_fitted_to_kuailive_are_trained_on(tmp_path: Path) -> None:
     """The command that is printed is the one that is run."""
     make_mini(users=40, streamers=80, rooms=300).write(tmp_path / "log dir")
-    printed = lrdqn(tmp_path, "calibrate", "source=kuailive", "path=log dir", "out=pop", "streamers=60", "factors=8")
+    printed = lrdqn(
+        tmp_path,
+        "calibrate",
+        "source=kuailive",
+        "path=log dir",
+        "out=pop",
+        "streamers=60",
+        "factors=8",
+    )
     assert "held-out recall@20" in printed
     assert "lrdqn train env.population=pop $(cat pop.overrides)" in printed
     overrides = (tmp_path / "pop.overrides").read_text().split()
@@ -185,7 +262,9 @@ def test_a_population_and_constants_fitted_to_kuailive_are_trained_on(tmp_path: 
     settings = dict(override.split("=") for override in overrides)
     assert settings.keys() == told.keys() | INTERCEPTS
     assert {key: settings[key] for key in told} == told
-    assert settings["env.law.engage_bias"] != str(card["law"]["env.law.engage_bias"]), "or nothing was fitted"
+    assert settings["env.law.engage_bias"] != str(card["law"]["env.law.engage_bias"]), (
+        "or nothing was fitted"
+    )
     assert all(override in printed for override in overrides)
     assert (card["streamers"], card["users"]) == (60, 40)
     once = ["debug=fast", "train.seeds=1", "train.myopic=false", "env.horizon=20"]
@@ -200,7 +279,9 @@ def test_a_population_fitted_to_kuairand_is_a_world(tmp_path: Path) -> None:
     words = ("calibrate", "source=kuairand", "path=log", "out=pop", "factors=8", "fit=false")
     printed = lrdqn(tmp_path, *words)
     assert "Beta a" in printed
-    assert not (tmp_path / "pop.overrides").exists(), "settings of a population that was there before"
+    assert not (tmp_path / "pop.overrides").exists(), (
+        "settings of a population that was there before"
+    )
     assert printed.endswith("train on it: lrdqn train env.population=pop\n")
     world = build.build_worlds(LiveConfig(population=str(tmp_path / "pop")), 0, 1)
     assert world.streamers.style.shape == (1, 91, 8)
@@ -215,9 +296,20 @@ def test_the_world_is_compared_with_real_figures(tmp_path: Path) -> None:
 def test_the_wheel_runs_from_an_empty_folder(tmp_path: Path) -> None:
     """Built, unpacked, and asked from an empty folder: the configuration travels inside."""
     subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT)],
-        check=True, capture_output=True, timeout=300,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "build",
+            "--wheel",
+            "--no-isolation",
+            "--outdir",
+            str(tmp_path / "dist"),
+            str(ROOT),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -231,7 +323,11 @@ def test_the_wheel_runs_from_an_empty_folder(tmp_path: Path) -> None:
     assert "target: double" in printed
     program = "import lrdqn.cli.launch as l; print(l.CONF)"
     where = subprocess.run(
-        [sys.executable, "-c", program], cwd=empty, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", program],
+        cwd=empty,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert str(tmp_path / "site") in where.stdout

@@ -1,4 +1,5 @@
-"""Agents that fill slates train with every part of the family that they can be paired with, and learn what they should."""
+"""Agents that fill slates train with every part of the family that they can be paired with, and
+learn what they should."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from experiment.runs import merged, play
+from runner.runs import merged, play
 from family import TINY_WORLD, of_place, trained
 
 from lrdqn.config import TrainRun, freeze
@@ -16,7 +17,14 @@ from lrdqn.config import TrainRun, freeze
 TINY = {
     "network": {"name": "scorer", "hidden": [8, 8], "atoms": 5, "embedding": 2},
     "replay": {"name": "uniform", "capacity": 64, "batch_size": 8},
-    "train": {"sessions": 4, "env_steps": 32, "eval_period": 32, "warmup_steps": 16, "update_period": 4, "myopic": False},
+    "train": {
+        "sessions": 4,
+        "env_steps": 32,
+        "eval_period": 32,
+        "warmup_steps": 16,
+        "update_period": 4,
+        "myopic": False,
+    },
     "agent": {"name": "slateq", "target_period": 16},
     "evaluate": {"sessions": 2},
 }
@@ -30,24 +38,49 @@ def slated(**of: Any) -> dict[str, Any]:
 
 VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "sarsa over three steps, prioritised": (
-        RECSIM, slated(fill="topk"), {"agent": {"target": "sarsa", "n_steps": 3}, "replay": {"name": "prioritized"}},
+        RECSIM,
+        slated(fill="topk"),
+        {"agent": {"target": "sarsa", "n_steps": 3}, "replay": {"name": "prioritized"}},
     ),
-    "as released": (RECSIM, slated(fill="greedy", target_fill="exact", null_value=False), {"agent": {"target": "max"}}),
+    "as released": (
+        RECSIM,
+        slated(fill="greedy", target_fill="exact", null_value=False),
+        {"agent": {"target": "max"}},
+    ),
     "quantiles, dueling and noisy": (
-        RECSIM, slated(fill="exact"), {"network": {"value": "quantile", "head": "dueling", "layers": "noisy"}},
+        RECSIM,
+        slated(fill="exact"),
+        {"network": {"value": "quantile", "head": "dueling", "layers": "noisy"}},
     ),
-    "atoms and a learned choice": (RECSIM, slated(choice="logit"), {"network": {"value": "categorical", "norm": "layer"}}),
-    "exploration, rank-based": (merged(RECSIM, {"env": {"task": "interest_exploration"}}), {"replay": {"name": "rank"}}),
+    "atoms and a learned choice": (
+        RECSIM,
+        slated(choice="logit"),
+        {"network": {"value": "categorical", "norm": "layer"}},
+    ),
+    "exploration, rank-based": (
+        merged(RECSIM, {"env": {"task": "interest_exploration"}}),
+        {"replay": {"name": "rank"}},
+    ),
     "live pages": (LIVE, {"agent": {"n_steps": 3}}),
     "live pages on policy": (LIVE, slated(fill="exact"), {"agent": {"target": "sarsa"}}),
     "live, one at a time": (TINY_WORLD, {"network": {"history": "gru"}}),
-    "full slates": (RECSIM, {"agent": {"name": "full_slate"}, "network": {"value": "quantile", "layers": "noisy"}}),
-    "an output for each slate": (RECSIM, {"agent": {"name": "full_slate"}, "network": {"name": "mlp"}}),
-    "full live pages": (LIVE, {"agent": {"name": "full_slate", "target": "munchausen"}, "network": {"head": "dueling"}}),
-    "one document of clickbait": (
-        merged(RECSIM, {"env": {"task": "long_term_satisfaction", "slate": 1}}), {"agent": {"name": "dqn"}},
+    "full slates": (
+        RECSIM,
+        {"agent": {"name": "full_slate"}, "network": {"value": "quantile", "layers": "noisy"}},
     ),
-}  # fmt: skip
+    "an output for each slate": (
+        RECSIM,
+        {"agent": {"name": "full_slate"}, "network": {"name": "mlp"}},
+    ),
+    "full live pages": (
+        LIVE,
+        {"agent": {"name": "full_slate", "target": "munchausen"}, "network": {"head": "dueling"}},
+    ),
+    "one document of clickbait": (
+        merged(RECSIM, {"env": {"task": "long_term_satisfaction", "slate": 1}}),
+        {"agent": {"name": "dqn"}},
+    ),
+}
 
 
 @pytest.mark.slow
@@ -64,16 +97,29 @@ LEARNING = {
     "env": {"kind": "recsim"},
     "network": {"name": "scorer", "hidden": [32, 16]},
     "replay": {"name": "uniform", "capacity": 65_536, "batch_size": 256},
-    "train": {"sessions": 128, "env_steps": 98_304, "eval_period": 98_304, "warmup_steps": 4096, "update_period": 128,
-              "myopic": False},
+    "train": {
+        "sessions": 128,
+        "env_steps": 98_304,
+        "eval_period": 98_304,
+        "warmup_steps": 4096,
+        "update_period": 128,
+        "myopic": False,
+    },
     "evaluate": {"sessions": 500},
-}  # fmt: skip
+}
 
 
 @pytest.mark.slow
 def test_the_value_of_nothing_is_what_the_release_lacks(tmp_path: Path) -> None:
-    """With it, far above what is published (174.6); without it, there; the run folder is judged again as it was."""
-    own = {"name": "slateq", "target_period": 256, "gamma": 1.0, "learning_rate": 2e-3, "epsilon_steps": 40_960}
+    """With it, far above what is published (174.6); without it, there; the run folder is judged
+    again as it was."""
+    own = {
+        "name": "slateq",
+        "target_period": 256,
+        "gamma": 1.0,
+        "learning_rate": 2e-3,
+        "epsilon_steps": 40_960,
+    }
     ours = play(tmp_path / "ours", **merged(LEARNING, {"agent": own}))
     assert ours is not None
     assert ours["policies"]["learned"]["return"]["mean"] > 225

@@ -1,4 +1,5 @@
-"""A covering set of pairs of the family's parts trains; what cannot be paired is refused by name (DESIGN P7, P15)."""
+"""A covering set of pairs of the family's parts trains; what cannot be paired is refused by name
+(DESIGN P7, P15)."""
 
 from __future__ import annotations
 
@@ -9,12 +10,19 @@ import numpy as np
 import pytest
 from family import AXES, allowed, covering, pairs_of, play, refusal
 
-PLAIN = dict(zip(AXES, ("max", "1", "linear", "dense", "mean", "uniform", "probe", "mse", "none"), strict=True))
+PLAIN = dict(
+    zip(
+        AXES,
+        ("max", "1", "linear", "dense", "mean", "uniform", "probe", "mse", "none"),
+        strict=True,
+    )
+)
 
 
 @pytest.mark.slow
 def test_every_pair_that_is_allowed_trains() -> None:
-    """One after the other in one test: the set is found by asking the project, which takes a while."""
+    """One after the other in one test: the set is found by asking the project, which takes a
+    while."""
     for combination in covering():
         play(combination)
         jax.clear_caches()  # a hundred programs would stay in memory
@@ -22,7 +30,9 @@ def test_every_pair_that_is_allowed_trains() -> None:
 
 @pytest.mark.slow
 def test_the_covering_set_covers() -> None:
-    assert set().union(*(pairs_of(c) for c in covering())) == set().union(*(pairs_of(c) for c in allowed()))
+    assert set().union(*(pairs_of(c) for c in covering())) == set().union(
+        *(pairs_of(c) for c in allowed())
+    )
     assert len(covering()) < len(allowed()) / 50
     used = [{c[i] for c in covering()} for i in range(len(AXES))]
     assert used == [set(values) for values in AXES.values()], "every value of every axis is tried"

@@ -1,4 +1,5 @@
-"""How both scripts of this folder say what an agent of another library has learnt: returns per seed, and intervals."""
+"""How both scripts of this folder say what an agent of another library has learnt: returns per
+seed, and intervals."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lrdqn.evaluate.statistics import bootstrap_mean
+from lrdqn.evaluation.statistics import bootstrap_mean
 
 WORLD = (
     "env.streamers=200",
@@ -22,31 +23,44 @@ WORLD = (
     "env.reward.gift=0",
     "env.reward.watch_cap_minutes=5",
 )
-"""Small, and without the parts of the reward that vary most: a network that has to learn from a flat vector which numbers
-belong to which place needs all the signal that there is."""
+"""Small, and without the parts of the reward that vary most: a network that has to learn from a
+flat vector which numbers belong to which place needs all the signal that there is."""
 
 
-def report(name: str, seeds: int, steps: int, play: Callable[[int, int], tuple[float, float]]) -> None:
+def report(
+    name: str, seeds: int, steps: int, play: Callable[[int, int], tuple[float, float]]
+) -> None:
     """Train one agent per seed and print a line of JSON.
 
     Args:
         name: of library and agent.
         seeds: agents, each in a world of its own.
         steps: env steps of each.
-        play: ``play(seed, steps) -> return of the random policy, return of the trained agent`` on the same session starts.
+        play: ``play(seed, steps) -> return of the random policy, return of the trained agent`` on
+            the same session starts.
     """
     began, rows = time.perf_counter(), []
     for seed in range(seeds):
         rows.append(play(seed, steps))
         print(f"seed {seed}: random {rows[-1][0]:.2f}, trained {rows[-1][1]:.2f}", flush=True)
     random, trained = np.array(rows).T
-    found = {what: interval(x) for what, x in (("random", random), ("trained", trained), ("gain", trained - random))}
+    found = {
+        what: interval(x)
+        for what, x in (("random", random), ("trained", trained), ("gain", trained - random))
+    }
     seconds = round(time.perf_counter() - began, 1)
-    print(json.dumps({"agent": name, "world": WORLD, "seeds": seeds, "steps": steps, "seconds": seconds} | found))
+    print(
+        json.dumps(
+            {"agent": name, "world": WORLD, "seeds": seeds, "steps": steps, "seconds": seconds}
+            | found
+        )
+    )
 
 
 def interval(per_seed: np.ndarray) -> dict[str, object]:
     """Mean over seeds with its 95 % bootstrap interval."""
     found = bootstrap_mean(per_seed.tolist(), 10_000)
     numbers = {"mean": found.mean, "low": found.low, "high": found.high}
-    return {key: round(float(x), 3) for key, x in numbers.items()} | {"per_seed": per_seed.round(3).tolist()}
+    return {key: round(float(x), 3) for key, x in numbers.items()} | {
+        "per_seed": per_seed.round(3).tolist()
+    }

@@ -1,9 +1,10 @@
-"""Rejax's DQN on the live world: ``lrdqn.interop.live_gymnax_env`` in the five-value form that gymnax had before 1.0.
+"""Rejax's DQN on the live world: ``lrdqn.interop.live_gymnax_env`` in the five-value form that
+gymnax had before 1.0.
 
     PYTHONPATH=. PEER/bin/python benchmarks/interop/rejax_on_live.py [--seeds 3] [--steps 100000]
 
-PEER is what ``python benchmarks/speed/peers.py rejax`` builds. World and agent are one compiled program; rejax takes no action
-mask: places off air show nothing.
+PEER is what ``python benchmarks/speed/peers.py rejax`` builds. World and agent are one compiled
+program; rejax takes no action mask: places off air show nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-jax.tree_map = jax.tree_util.tree_map  # gymnax 0.0.9 calls what newer versions of jax no longer have
+jax.tree_map = (
+    jax.tree_util.tree_map
+)  # gymnax 0.0.9 calls what newer versions of jax no longer have
 
 from rejax import DQN  # noqa: E402
 
@@ -40,7 +43,9 @@ def mean_return(env: Any, params: Any, seed: int, act: Any) -> float:
         def step(carry: Any) -> Any:
             obs, mask, state, key, total, _ = carry
             key, act_key, step_key = jax.random.split(key, 3)
-            obs, state, reward, done, info = env.step(step_key, state, act(obs, mask, act_key), params)
+            obs, state, reward, done, info = env.step(
+                step_key, state, act(obs, mask, act_key), params
+            )
             return obs, info["action_mask"], state, key, total + reward, done
 
         start = (obs, mask, state, run_key, jnp.float32(0), jnp.bool_(False))
@@ -55,14 +60,33 @@ def play(seed: int, steps: int) -> tuple[float, float]:
     env = live_gymnax_env(*WORLD, seed=seed, legacy=True)
     params = env.default_params
     algo = DQN.create(
-        env=env, env_params=params, agent_kwargs={"activation": "relu"}, total_timesteps=steps, eval_freq=steps,
-        num_envs=SESSIONS, num_epochs=1, buffer_size=steps, fill_buffer=2048, batch_size=256, learning_rate=1e-3,
-        max_grad_norm=10.0, gamma=0.3, target_update_freq=1024, eps_start=1.0, eps_end=0.05, exploration_fraction=0.6,
+        env=env,
+        env_params=params,
+        agent_kwargs={"activation": "relu"},
+        total_timesteps=steps,
+        eval_freq=steps,
+        num_envs=SESSIONS,
+        num_epochs=1,
+        buffer_size=steps,
+        fill_buffer=2048,
+        batch_size=256,
+        learning_rate=1e-3,
+        max_grad_norm=10.0,
+        gamma=0.3,
+        target_update_freq=1024,
+        eps_start=1.0,
+        eps_end=0.05,
+        exploration_fraction=0.6,
         skip_initial_evaluation=True,
-    )  # fmt: skip
+    )
     state, _ = jax.jit(algo.train)(jax.random.PRNGKey(seed))
     trained = algo.make_act(state)
-    random = mean_return(env, params, seed, lambda obs, mask, key: jax.random.categorical(key, jnp.where(mask, 0.0, -1e9)))
+    random = mean_return(
+        env,
+        params,
+        seed,
+        lambda obs, mask, key: jax.random.categorical(key, jnp.where(mask, 0.0, -1e9)),
+    )
     return random, mean_return(env, params, seed, lambda obs, mask, key: trained(obs, key))
 
 

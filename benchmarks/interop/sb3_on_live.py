@@ -1,9 +1,11 @@
-"""Stable-Baselines3's DQN on the live world: its own VecEnv class over ``lrdqn.interop.live_vector_env``.
+"""Stable-Baselines3's DQN on the live world: its own VecEnv class over
+``lrdqn.interop.live_vector_env``.
 
     PYTHONPATH=. PEER/bin/python benchmarks/interop/sb3_on_live.py [--seeds 3] [--steps 100000]
 
-PEER is what ``python benchmarks/speed/peers.py sb3`` builds. SB3's DQN takes no action mask: places off air show nothing. It
-minimises Huber's loss, which on raw watch rewards fits the bounce and not the mean: the rewards it is given are a tenth.
+PEER is what ``python benchmarks/speed/peers.py sb3`` builds. SB3's DQN takes no action mask: places
+off air show nothing. It minimises Huber's loss, which on raw watch rewards fits the bounce and not
+the mean: the rewards it is given are a tenth.
 """
 
 from __future__ import annotations
@@ -28,11 +30,14 @@ SESSIONS, JUDGED, SCALE = 16, 4096, 0.1
 
 
 class LiveVecEnv(VecEnv):
-    """Stable-Baselines3's shape: the last observation of a session and whether it was cut stand in ``infos``."""
+    """Stable-Baselines3's shape: the last observation of a session and whether it was cut stand in
+    ``infos``."""
 
     def __init__(self, seed: int, sessions: int) -> None:
         self.vector = live_vector_env(*WORLD, sessions=sessions, seed=seed, flat=True)
-        super().__init__(sessions, self.vector.single_observation_space, self.vector.single_action_space)
+        super().__init__(
+            sessions, self.vector.single_observation_space, self.vector.single_action_space
+        )
         self.first: int | None = seed
         self.actions = np.zeros(sessions, int)
 
@@ -62,7 +67,9 @@ class LiveVecEnv(VecEnv):
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
         setattr(self.vector, attr_name, value)
 
-    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
+    def env_method(
+        self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
+    ) -> list[Any]:
         return [getattr(self.vector, method_name)(*args, **kwargs)] * self.num_envs
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
@@ -84,10 +91,22 @@ def mean_return(seed: int, act: Any) -> float:
 def play(seed: int, steps: int) -> tuple[float, float]:
     """Train one agent."""
     model = DQN(
-        "MlpPolicy", LiveVecEnv(seed, SESSIONS), policy_kwargs={"net_arch": [64]}, learning_rate=1e-3, gamma=0.3,
-        buffer_size=steps, learning_starts=2048, batch_size=256, train_freq=1, gradient_steps=1,
-        target_update_interval=1024, exploration_fraction=0.6, exploration_final_eps=0.05, seed=seed, device="cpu",
-    )  # fmt: skip
+        "MlpPolicy",
+        LiveVecEnv(seed, SESSIONS),
+        policy_kwargs={"net_arch": [64]},
+        learning_rate=1e-3,
+        gamma=0.3,
+        buffer_size=steps,
+        learning_starts=2048,
+        batch_size=256,
+        train_freq=1,
+        gradient_steps=1,
+        target_update_interval=1024,
+        exploration_fraction=0.6,
+        exploration_final_eps=0.05,
+        seed=seed,
+        device="cpu",
+    )
     model.learn(steps)
     rng = np.random.default_rng(seed)
     random = mean_return(seed, lambda obs, mask: np.argmax(rng.random(mask.shape) * mask, axis=1))

@@ -1,4 +1,5 @@
-"""Run every paper here and record what came out: ``papers_dqn.json`` and ``.md``, and a figure for each.
+"""Run every paper here and record what came out: ``papers_dqn.json`` and ``.md``, and a figure for
+each.
 
     python benchmarks/papers/all.py [--quick] [--out DIR]
 
@@ -22,13 +23,20 @@ import per_fixed_point
 import rows as result_files  # pyright: ignore[reportMissingImports]
 import verdict
 
-STUDIES = (double_dqn_overestimation.STUDY, blind_cliffwalk.STUDY, maximisation_bias.STUDY, per_fixed_point.STUDY)
+STUDIES = (
+    double_dqn_overestimation.STUDY,
+    blind_cliffwalk.STUDY,
+    maximisation_bias.STUDY,
+    per_fixed_point.STUDY,
+)
 NAME = "papers_dqn"
 
 
 def main(argv: Sequence[str]) -> int:
     """Run all studies with their defaults."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     verdict.common_options(parser)
     given = verdict.with_out(parser.parse_args(argv))
     out, quick = given.out, ["--quick"] if given.quick else []
@@ -36,10 +44,15 @@ def main(argv: Sequence[str]) -> int:
     common = {"commit": result_files.commit(), "device": result_files.device()}
     found, tables = [], []
     for study in STUDIES:
-        rows = verdict.measure(study, verdict.parse(study, [*quick, *([] if out is None else [f"--out={out}"])]))
+        rows = verdict.measure(
+            study, verdict.parse(study, [*quick, *([] if out is None else [f"--out={out}"])])
+        )
         tables += [f"## {study.name}\n", verdict.table(rows), ""]
         command = shlex.join(["python", f"benchmarks/papers/{study.name}.py", *quick])
-        found += [row | common | {"command": command, "name": f"{study.name}/{row['name']}"} for row in rows]
+        found += [
+            row | common | {"command": command, "name": f"{study.name}/{row['name']}"}
+            for row in rows
+        ]
     if out is not None:
         result_files.RESULTS = out
         result_files.write(NAME, found, [*tables, "## all rows\n"])

@@ -1,11 +1,13 @@
-"""How many updates replay needs on the Blind Cliffwalk (Schaul et al. 2016, section 3.1, figures 1 and 2, appendix B.1).
+"""How many updates replay needs on the Blind Cliffwalk (Schaul et al. 2016, section 3.1, figures 1
+and 2, appendix B.1).
 
-    python benchmarks/papers/blind_cliffwalk.py [--states N ...] [--seeds N] [--quick] [--out DIR] [--json FILE]
+    python benchmarks/papers/blind_cliffwalk.py [--states N ...] [--seeds N] [--quick] [--out DIR]
+    [--json FILE]
 
-Uniform, proportional and rank-based replay are those of the agents, one transition per update and no importance weights; the
-hindsight oracle and greedy replay are here for comparison. The paper has curves only: the expected medians are those of an
-independent program with the same settings, 21 seeds (paper: 10), parameters normal with standard deviation 0.1, priorities
-|TD error| + 0.001.
+Uniform, proportional and rank-based replay are those of the agents, one transition per update and
+no importance weights; the hindsight oracle and greedy replay are here for comparison. The paper has
+curves only: the expected medians are those of an independent program with the same settings, 21
+seeds (paper: 10), parameters normal with standard deviation 0.1, priorities |TD error| + 0.001.
 """
 
 from __future__ import annotations
@@ -18,7 +20,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from cliffwalk import Rule, size_of, solve
-from verdict import BLUE, GREEN, INK, ORANGE, PINK, SKY, YELLOW, Outcome, Row, Study, command, near, within
+from verdict import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    PINK,
+    SKY,
+    YELLOW,
+    Outcome,
+    Row,
+    Study,
+    command,
+    near,
+    within,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,30 +52,62 @@ class Line(NamedTuple):
 
 
 TABULAR = {
-    "oracle": Line(Rule("oracle", 0.0, False), {2: 33, 4: 94, 6: 189, 8: 321, 10: 483, 12: 678, 14: 895}, 0.10, INK),
-    "greedy": Line(Rule("greedy", 0.0, False), {2: 33, 4: 103, 6: 278, 8: 752, 10: 2372, 12: 8633, 14: 33_319}, 0.15, PINK),
+    "oracle": Line(
+        Rule("oracle", 0.0, False),
+        {2: 33, 4: 94, 6: 189, 8: 321, 10: 483, 12: 678, 14: 895},
+        0.10,
+        INK,
+    ),
+    "greedy": Line(
+        Rule("greedy", 0.0, False),
+        {2: 33, 4: 103, 6: 278, 8: 752, 10: 2372, 12: 8633, 14: 33_319},
+        0.15,
+        PINK,
+    ),
     "proportional, alpha 1": Line(
-        Rule("prioritized", 1.0, False), {2: 37, 4: 131, 6: 357, 8: 934, 10: 2989, 12: 10_855, 14: 40_223}, 0.30, ORANGE
+        Rule("prioritized", 1.0, False),
+        {2: 37, 4: 131, 6: 357, 8: 934, 10: 2989, 12: 10_855, 14: 40_223},
+        0.30,
+        ORANGE,
     ),
     "proportional, alpha 0.6": Line(
-        Rule("prioritized", 0.6, False), {2: 42, 4: 161, 6: 455, 8: 1421, 10: 4718, 12: 15_920, 14: 59_442}, 0.30, YELLOW
+        Rule("prioritized", 0.6, False),
+        {2: 42, 4: 161, 6: 455, 8: 1421, 10: 4718, 12: 15_920, 14: 59_442},
+        0.30,
+        YELLOW,
     ),
     "uniform": Line(
-        Rule("uniform", 0.0, False), {2: 70, 4: 400, 6: 1584, 8: 6440, 10: 28_952, 12: 101_113, 14: 479_334}, 0.30, BLUE
+        Rule("uniform", 0.0, False),
+        {2: 70, 4: 400, 6: 1584, 8: 6440, 10: 28_952, 12: 101_113, 14: 479_334},
+        0.30,
+        BLUE,
     ),
 }
 """Fastest first, on every size from 6 states on."""
 LINEAR = {
-    "rank, alpha 1": Line(Rule("rank", 1.0, True), {2: 43, 4: 150, 6: 400, 8: 1257, 10: 3231}, 0.30, GREEN),
-    "rank, alpha 0.7": Line(Rule("rank", 0.7, True), {2: 47, 4: 162, 6: 456, 8: 1333, 10: 3969}, 0.30, SKY),
+    "rank, alpha 1": Line(
+        Rule("rank", 1.0, True), {2: 43, 4: 150, 6: 400, 8: 1257, 10: 3231}, 0.30, GREEN
+    ),
+    "rank, alpha 0.7": Line(
+        Rule("rank", 0.7, True), {2: 47, 4: 162, 6: 456, 8: 1333, 10: 3969}, 0.30, SKY
+    ),
     "proportional, alpha 1": Line(
-        Rule("prioritized", 1.0, True), {2: 43, 4: 146, 6: 401, 8: 1102, 10: 3346, 12: 10_922, 14: 49_481}, 0.30, ORANGE
+        Rule("prioritized", 1.0, True),
+        {2: 43, 4: 146, 6: 401, 8: 1102, 10: 3346, 12: 10_922, 14: 49_481},
+        0.30,
+        ORANGE,
     ),
     "proportional, alpha 0.6": Line(
-        Rule("prioritized", 0.6, True), {2: 45, 4: 171, 6: 489, 8: 1472, 10: 4640, 12: 14_985, 14: 69_473}, 0.30, YELLOW
+        Rule("prioritized", 0.6, True),
+        {2: 45, 4: 171, 6: 489, 8: 1472, 10: 4640, 12: 14_985, 14: 69_473},
+        0.30,
+        YELLOW,
     ),
     "uniform": Line(
-        Rule("uniform", 0.0, True), {2: 59, 4: 303, 6: 1104, 8: 5523, 10: 19_533, 12: 78_539, 14: 320_946}, 0.30, BLUE
+        Rule("uniform", 0.0, True),
+        {2: 59, 4: 303, 6: 1104, 8: 5523, 10: 19_533, 12: 78_539, 14: 320_946},
+        0.30,
+        BLUE,
     ),
 }
 PANELS = {"tabular": TABULAR, "linear": LINEAR}
@@ -79,36 +127,83 @@ def measure(states: list[int], seeds: int) -> Counts:
             for name, line in lines.items():
                 if n in line.medians:
                     counts[panel, name, n] = solve(line.rule, n, seeds)
-        print(f"  {n} states, {size_of(n)} transitions: {time.perf_counter() - began:.1f} s", flush=True)
+        print(
+            f"  {n} states, {size_of(n)} transitions: {time.perf_counter() - began:.1f} s",
+            flush=True,
+        )
     return counts
 
 
 def slope(counts: Counts, panel: str, name: str) -> float | None:
     """Of log(updates) over log(transitions), least squares; ``None`` from less than two sizes."""
-    found = {n: np.median(c) for (p, line, n), c in counts.items() if (p, line) == (panel, name) and n >= SLOPE_FROM}
+    found = {
+        n: np.median(c)
+        for (p, line, n), c in counts.items()
+        if (p, line) == (panel, name) and n >= SLOPE_FROM
+    }
     if len(found) < 2:
         return None
-    return float(np.polyfit(np.log([size_of(n) for n in found]), np.log(list(found.values())), 1)[0])
+    return float(
+        np.polyfit(np.log([size_of(n) for n in found]), np.log(list(found.values())), 1)[0]
+    )
 
 
 def judge(counts: Counts, seeds: int) -> list[Row]:
-    """Medians, the slope of uniform replay, the order of the rules, and how much prioritisation saves."""
+    """Medians, the slope of uniform replay, the order of the rules, and how much prioritisation
+    saves."""
     rows = []
     for (panel, name, n), found in counts.items():
         line = PANELS[panel][name]
-        row = near(f"{panel} {name}", f"median updates, {n} states", line.medians[n], float(np.median(found)),
-                   line.tolerance, seeds, "updates", share=True)  # fmt: skip
-        rows.append(row | {"range": f" [{found.min()}-{found.max()}]", "min": int(found.min()), "max": int(found.max())})
+        row = near(
+            f"{panel} {name}",
+            f"median updates, {n} states",
+            line.medians[n],
+            float(np.median(found)),
+            line.tolerance,
+            seeds,
+            "updates",
+            share=True,
+        )
+        rows.append(
+            row
+            | {
+                "range": f" [{found.min()}-{found.max()}]",
+                "min": int(found.min()),
+                "max": int(found.max()),
+            }
+        )
     for panel in PANELS:
         found = slope(counts, panel, "uniform")
         if found is not None:
-            rows.append(within(f"{panel} uniform", "slope of log updates over log transitions", 0.93, 1.10, found, seeds, "-"))
+            rows.append(
+                within(
+                    f"{panel} uniform",
+                    "slope of log updates over log transitions",
+                    0.93,
+                    1.10,
+                    found,
+                    seeds,
+                    "-",
+                )
+            )
     for n in sorted({n for *_, n in counts if n >= SLOPE_FROM}):
         medians = [float(np.median(counts["tabular", name, n])) for name in TABULAR]
         pairs = sum(a < b for a, b in itertools.pairwise(medians))
-        rows.append(near(f"order {' < '.join(TABULAR)}", f"pairs in order, {n} states", 4, pairs, 0, seeds, "pairs"))
+        rows.append(
+            near(
+                f"order {' < '.join(TABULAR)}",
+                f"pairs in order, {n} states",
+                4,
+                pairs,
+                0,
+                seeds,
+                "pairs",
+            )
+        )
     if ("tabular", "uniform", 10) in counts:
-        ratio = np.median(counts["tabular", "uniform", 10]) / np.median(counts["tabular", "proportional, alpha 0.6", 10])
+        ratio = np.median(counts["tabular", "uniform", 10]) / np.median(
+            counts["tabular", "proportional, alpha 0.6", 10]
+        )
         name = "tabular uniform / proportional, alpha 0.6"
         rows.append(within(name, "ratio of medians, 10 states", 4.5, 8, float(ratio), seeds, "-"))
     return rows
@@ -117,16 +212,29 @@ def judge(counts: Counts, seeds: int) -> list[Row]:
 def draw(figure: Figure, counts: Counts) -> None:
     """Median and range of updates over the size of the memory, both logarithmic."""
     figure.set_size_inches(11, 4.8)
-    for axes, (panel, lines) in zip(figure.subplots(1, 2, sharey=True), PANELS.items(), strict=True):
+    for axes, (panel, lines) in zip(
+        figure.subplots(1, 2, sharey=True), PANELS.items(), strict=True
+    ):
         for name, line in lines.items():
-            found = [(size_of(n), c) for (p, of, n), c in counts.items() if (p, of) == (panel, name)]
+            found = [
+                (size_of(n), c) for (p, of, n), c in counts.items() if (p, of) == (panel, name)
+            ]
             sizes = [size for size, _ in found]
             steep = slope(counts, panel, name)
             label = name if steep is None else f"{name} (slope {steep:.2f})"
-            axes.plot(sizes, [np.median(c) for _, c in found], "o-", color=line.color, markersize=4, label=label)
+            axes.plot(
+                sizes,
+                [np.median(c) for _, c in found],
+                "o-",
+                color=line.color,
+                markersize=4,
+                label=label,
+            )
             low, high = ([pick(c) for _, c in found] for pick in (np.min, np.max))
             axes.fill_between(sizes, low, high, color=line.color, alpha=0.15, lw=0)
-        axes.set(xscale="log", yscale="log", xlabel="transitions in the memory", title=f"{panel} values")
+        axes.set(
+            xscale="log", yscale="log", xlabel="transitions in the memory", title=f"{panel} values"
+        )
         marks = sorted({size_of(n) for *_, n in counts})
         axes.set_xticks(marks, [str(mark) for mark in marks])
         axes.set_xticks([], minor=True)
@@ -137,8 +245,14 @@ def draw(figure: Figure, counts: Counts) -> None:
 
 def options(parser: argparse.ArgumentParser) -> None:
     allowed = sorted(TABULAR["uniform"].medians)
-    parser.add_argument("--states", type=int, nargs="+", choices=allowed, metavar="N",
-                        help=f"sizes, of {allowed} (6 8 10; quick 6); 14 takes minutes")  # fmt: skip
+    parser.add_argument(
+        "--states",
+        type=int,
+        nargs="+",
+        choices=allowed,
+        metavar="N",
+        help=f"sizes, of {allowed} (6 8 10; quick 6); 14 takes minutes",
+    )
     parser.add_argument("--seeds", type=int, metavar="N", help="independent learners (21)")
 
 

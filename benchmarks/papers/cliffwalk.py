@@ -1,7 +1,8 @@
-"""The Blind Cliffwalk: its memory of every action sequence, and how many updates a rule of replay needs to learn it.
+"""The Blind Cliffwalk: its memory of every action sequence, and how many updates a rule of replay
+needs to learn it.
 
-n states in a row and two actions. The right one leads on, in the last state to reward 1 and the end; the wrong one ends the
-episode with nothing. Which one is right alternates.
+n states in a row and two actions. The right one leads on, in the last state to reward 1 and the
+end; the wrong one ends the episode with nothing. Which one is right alternates.
 
 Source: Schaul et al. 2016, section 3.1 and appendix B.1.
 """
@@ -24,17 +25,20 @@ from lrdqn.replay import make_prioritized, make_rank, make_uniform
 from lrdqn.types import Hypers, Replay, Sample, Transition
 
 STEP, SPREAD, CLOSE = 0.25, 0.1, 1e-3
-"""Step size, spread of the initial parameters, and the mean squared error at which a learner is done."""
+"""Step size, spread of the initial parameters, and the mean squared error at which a learner is
+done."""
 
 
 class Rule(NamedTuple):
     """How the transition of an update is chosen, and what the values are linear in."""
 
     replay: str
-    """``uniform``, ``prioritized``, ``rank``, ``greedy`` (largest last-seen |TD error|) or ``oracle`` (hindsight)."""
+    """``uniform``, ``prioritized``, ``rank``, ``greedy`` (largest last-seen |TD error|) or
+    ``oracle`` (hindsight)."""
     alpha: float
     linear: bool
-    """A bias per action beside the table, so that states are not independent; else the table alone."""
+    """A bias per action beside the table, so that states are not independent; else the table
+    alone."""
 
 
 class GreedyState(NamedTuple):
@@ -54,7 +58,8 @@ def right_action(state: Any) -> Any:
 
 
 def memory_of(n: int, rng: np.random.Generator) -> Transition:
-    """Every sequence of n actions executed until it ends, in random order: ``[2^(n+1) - 2]`` transitions.
+    """Every sequence of n actions executed until it ends, in random order: ``[2^(n+1) - 2]``
+    transitions.
 
     Of the 2^n sequences, ``2^(n-1-j)`` go right j times and then fail; one arrives.
     """
@@ -88,11 +93,15 @@ def values_of(theta: Float[Array, "n+1 2"], linear: bool) -> Float[Array, "n 2"]
     return theta[:-1] + theta[-1:] * linear
 
 
-def learn(theta: Float[Array, "n+1 2"], t: Transition, linear: bool) -> tuple[Float[Array, "n+1 2"], Float[Array, ""]]:
+def learn(
+    theta: Float[Array, "n+1 2"], t: Transition, linear: bool
+) -> tuple[Float[Array, "n+1 2"], Float[Array, ""]]:
     """One step of Q-learning on one transition: ``theta + eta delta phi``, and delta."""
     q = values_of(theta, linear)
     delta = t.reward + t.discount * jnp.max(q[t.next_obs]) - q[t.obs, t.action]
-    return theta.at[t.obs, t.action].add(STEP * delta).at[-1, t.action].add(STEP * delta * linear), delta
+    return theta.at[t.obs, t.action].add(STEP * delta).at[-1, t.action].add(
+        STEP * delta * linear
+    ), delta
 
 
 def make_greedy(transitions: int) -> Replay:
@@ -114,7 +123,9 @@ def make_greedy(transitions: int) -> Replay:
         index = jnp.argmax(state.error)[None]
         return Sample(jax.tree.map(lambda x: x[index], state.data), index, jnp.ones(1), jnp.ones(1))
 
-    def update_priorities(state: GreedyState, indices: Array, td_error: Array, given: Hypers) -> GreedyState:
+    def update_priorities(
+        state: GreedyState, indices: Array, td_error: Array, given: Hypers
+    ) -> GreedyState:
         del given
         return state._replace(error=state.error.at[indices].set(jnp.abs(td_error)))
 
@@ -122,7 +133,8 @@ def make_greedy(transitions: int) -> Replay:
 
 
 def make_replay(name: str, transitions: int) -> Replay:
-    """One transition at a time. Exponents are those of the recorded medians: epsilon 1e-3 and no importance weights."""
+    """One transition at a time. Exponents are those of the recorded medians: epsilon 1e-3 and no
+    importance weights."""
     if name == "greedy":
         return make_greedy(transitions)
     makers = {"uniform": make_uniform, "prioritized": make_prioritized, "rank": make_rank}
@@ -130,7 +142,8 @@ def make_replay(name: str, transitions: int) -> Replay:
 
 
 def make_oracle_step(n: int, linear: bool) -> Callable[[Array], Array]:
-    """The update after which all values together are closest to the truth; equal transitions are tried once.
+    """The update after which all values together are closest to the truth; equal transitions are
+    tried once.
 
     Source: Schaul et al. 2016, section 3.1 (the hindsight oracle).
     """
@@ -139,7 +152,9 @@ def make_oracle_step(n: int, linear: bool) -> Callable[[Array], Array]:
     right, last = action == right_action(state), state == n - 1
     discount = np.where(right & ~last, 1 - 1 / n, 0).astype(np.float32)
     follower = np.minimum(state + 1, n - 1)
-    every = Transition(*map(jnp.asarray, (state, action, (right & last).astype(np.float32), discount, follower)))
+    every = Transition(
+        *map(jnp.asarray, (state, action, (right & last).astype(np.float32), discount, follower))
+    )
 
     def step(theta: Array) -> Array:
         tried = jax.vmap(lambda t: learn(theta, t, linear)[0])(every)
@@ -150,8 +165,11 @@ def make_oracle_step(n: int, linear: bool) -> Callable[[Array], Array]:
 
 
 @partial(jax.jit, static_argnums=(0, 1, 4))
-def updates_needed(rule: Rule, n: int, memories: Transition, keys: PRNGKeyArray, limit: int) -> Int[Array, "seeds"]:
-    """Updates until the mean squared error of all values is below ``CLOSE``, of each seed; ``limit`` where it never is.
+def updates_needed(
+    rule: Rule, n: int, memories: Transition, keys: PRNGKeyArray, limit: int
+) -> Int[Array, "seeds"]:
+    """Updates until the mean squared error of all values is below ``CLOSE``, of each seed;
+    ``limit`` where it never is.
 
     Args:
         rule: what is replayed.
@@ -160,7 +178,10 @@ def updates_needed(rule: Rule, n: int, memories: Transition, keys: PRNGKeyArray,
         keys: one per seed.
         limit: updates after which to give up.
     """
-    replay, truth = make_replay("uniform" if rule.replay == "oracle" else rule.replay, size_of(n)), true_values(n)
+    replay, truth = (
+        make_replay("uniform" if rule.replay == "oracle" else rule.replay, size_of(n)),
+        true_values(n),
+    )
     given, oracle = hypers.make(alpha=rule.alpha, beta=0.0), make_oracle_step(n, rule.linear)
 
     def one(memory: Transition, key: PRNGKeyArray) -> Int[Array, ""]:
@@ -178,12 +199,19 @@ def updates_needed(rule: Rule, n: int, memories: Transition, keys: PRNGKeyArray,
             if rule.replay == "oracle":
                 return oracle(theta), store, count + 1
             sample = replay.sample(store, jax.random.fold_in(play, count), given)
-            theta, delta = learn(theta, jax.tree.map(lambda x: x[0], sample.transition), rule.linear)
-            return theta, replay.update_priorities(store, sample.indices, delta[None], given), count + 1
+            theta, delta = learn(
+                theta, jax.tree.map(lambda x: x[0], sample.transition), rule.linear
+            )
+            return (
+                theta,
+                replay.update_priorities(store, sample.indices, delta[None], given),
+                count + 1,
+            )
 
         return jax.lax.while_loop(far, update, (theta, store, jnp.int32(0)))[2]
 
-    # One after the other: seeds side by side would all go on until the slowest is there, and share no work.
+    # One after the other: seeds side by side would all go on until the slowest is there, and share
+    # no work.
     return jax.lax.map(lambda of: one(*of), (memories, keys))
 
 

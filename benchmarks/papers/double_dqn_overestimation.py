@@ -1,9 +1,11 @@
-"""How far the maximum overestimates and double Q-learning does not (van Hasselt, Guez and Silver 2016).
+"""How far the maximum overestimates and double Q-learning does not (van Hasselt, Guez and Silver
+2016).
 
-    python benchmarks/papers/double_dqn_overestimation.py [--runs N] [--quick] [--out DIR] [--json FILE]
+    python benchmarks/papers/double_dqn_overestimation.py [--runs N] [--quick] [--out DIR] [--json
+    FILE]
 
-Theorems 1 and 2, figure 1 (independent errors of m actions) and figure 2 (errors of function approximation). Every value goes
-through the target rules that the agents use.
+Theorems 1 and 2, figure 1 (independent errors of m actions) and figure 2 (errors of function
+approximation). Every value goes through the target rules that the agents use.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from jax import Array
 from jaxtyping import Float
 from verdict import BLUE, INK, ORANGE, SKY, Outcome, Row, Study, command, near, within
 
-from lrdqn.agents.backups import Learnt, make_backup
+from lrdqn.agents.targets import Learnt, make_backup
 from lrdqn.config import AgentConfig
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import make_expected
@@ -31,8 +33,18 @@ from lrdqn.types import Network, QOutput, Transition
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-EXPECTED_MAX = {2: 0.5642, 4: 1.0294, 8: 1.4236, 16: 1.7660, 32: 2.0697, 64: 2.3437, 128: 2.5946, 256: 2.8269, 512: 3.0439,
-                1024: 3.2482}  # fmt: skip
+EXPECTED_MAX = {
+    2: 0.5642,
+    4: 1.0294,
+    8: 1.4236,
+    16: 1.7660,
+    32: 2.0697,
+    64: 2.3437,
+    128: 2.5946,
+    256: 2.8269,
+    512: 3.0439,
+    1024: 3.2482,
+}
 """Of m independent standard normal numbers: ``m int x phi(x) Phi(x)^(m-1) dx``."""
 ACTIONS = (2, 4, 10, 100)
 """For the theorems."""
@@ -62,7 +74,8 @@ GRID = np.linspace(-6, 6, 1201)
 
 
 def values_network(actions: int) -> Network:
-    """A network whose parameters are the values themselves, ``[S, A]``, and whose observations are rows of them."""
+    """A network whose parameters are the values themselves, ``[S, A]``, and whose observations are
+    rows of them."""
 
     def apply(params: Array, obs: Array, catalogue: Any, key: Any) -> QOutput:
         del catalogue, key
@@ -75,8 +88,11 @@ def values_network(actions: int) -> Network:
     return Network(lambda key: jnp.zeros((1, actions)), apply, value)
 
 
-def targets(q_online: Float[Array, "S A"], q_target: Float[Array, "S A"]) -> tuple[Float[Array, "S"], Float[Array, "S"]]:
-    """What the two rules read out of next states: ``max_a q_target`` and ``q_target[argmax_a q_online]``.
+def targets(
+    q_online: Float[Array, "S A"], q_target: Float[Array, "S A"]
+) -> tuple[Float[Array, "S"], Float[Array, "S"]]:
+    """What the two rules read out of next states: ``max_a q_target`` and
+    ``q_target[argmax_a q_online]``.
 
     Both as an agent is taught them, with reward 0 and discount 1: the TD error of a value of 0.
     """
@@ -93,12 +109,14 @@ def targets(q_online: Float[Array, "S A"], q_target: Float[Array, "S A"]) -> tup
 
 
 def theorem_1(runs: int) -> list[Row]:
-    """Errors e with sum 0 and mean square C: the maximum is off by at least ``sqrt(C / (m - 1))``, double by at least 0."""
+    """Errors e with sum 0 and mean square C: the maximum is off by at least ``sqrt(C / (m - 1))``,
+    double by at least 0."""
     rows, c = [], 0.25
     for m in ACTIONS[1:]:
         bound = np.sqrt(c / (m - 1))
         tight = np.append(np.full(m - 1, bound), -np.sqrt(c * (m - 1)))[None]
-        # The action that looks best has no error in the second set, whose other errors meet the same two conditions.
+        # The action that looks best has no error in the second set, whose other errors meet the
+        # same two conditions.
         second = np.zeros((1, m))
         second[0, 1:3] = np.sqrt(m * c / 2) * np.array([1, -1])
         e = np.asarray(jax.random.normal(jax.random.key(m), (runs, m)), np.float64)
@@ -110,19 +128,24 @@ def theorem_1(runs: int) -> list[Row]:
         rows += [
             near(name, "max, worst case", bound, float(targets(worst, worst)[0][0]), 1e-6, 1, unit),
             within(name, "least max - bound", -1e-6, np.inf, least - bound, runs, unit),
-            near(name, "double, worst case", 0.0, float(targets(worst, exact)[1][0]), 1e-6, 1, unit),
+            near(
+                name, "double, worst case", 0.0, float(targets(worst, exact)[1][0]), 1e-6, 1, unit
+            ),
         ]
     return rows
 
 
 @partial(jax.jit, static_argnums=(1, 2, 3))
 def means(key: Array, draw: Draw, sizes: tuple[int, ...], chunks: int) -> Float[Array, "m 2"]:
-    """Mean of both targets over ``chunks * CHUNK`` pairs of independent sets of errors; m actions have the first m of a set."""
+    """Mean of both targets over ``chunks * CHUNK`` pairs of independent sets of errors; m actions
+    have the first m of a set."""
 
     def chunk(key: Array) -> Array:
         online, other = (draw(k, (CHUNK, max(sizes))) for k in jax.random.split(key))
         pairs = [targets(online[:, :m], other[:, :m]) for m in sizes]
-        return jnp.stack([jnp.stack([jnp.mean(single), jnp.mean(double)]) for single, double in pairs])
+        return jnp.stack(
+            [jnp.stack([jnp.mean(single), jnp.mean(double)]) for single, double in pairs]
+        )
 
     return jnp.mean(jax.lax.map(chunk, jax.random.split(key, chunks)), axis=0)
 
@@ -132,7 +155,8 @@ def uniform(key: Array, shape: tuple[int, ...]) -> Array:
 
 
 def wider(runs: int) -> float:
-    """Tolerances are for 100,000 pairs, where they are 5 standard errors or more; so they stay with less."""
+    """Tolerances are for 100,000 pairs, where they are 5 standard errors or more; so they stay with
+    less."""
     return np.sqrt(100_000 / runs)
 
 
@@ -142,7 +166,15 @@ def theorem_2(runs: int) -> list[Row]:
     rows, tolerance = [], 0.01 * wider(runs)
     for m, (single, double) in zip(ACTIONS, found, strict=True):
         rows += [
-            near(f"theorem 2, m={m}", "max, mean error", (m - 1) / (m + 1), single, tolerance, runs, "reward"),
+            near(
+                f"theorem 2, m={m}",
+                "max, mean error",
+                (m - 1) / (m + 1),
+                single,
+                tolerance,
+                runs,
+                "reward",
+            ),
             near(f"theorem 2, m={m}", "double, mean error", 0.0, double, tolerance, runs, "reward"),
         ]
     return rows
@@ -150,18 +182,23 @@ def theorem_2(runs: int) -> list[Row]:
 
 def figure_1(runs: int) -> tuple[list[Row], np.ndarray]:
     """Standard normal errors, a second independent set for double."""
-    found = np.asarray(means(jax.random.key(1), jax.random.normal, tuple(EXPECTED_MAX), runs // CHUNK))
+    found = np.asarray(
+        means(jax.random.key(1), jax.random.normal, tuple(EXPECTED_MAX), runs // CHUNK)
+    )
     rows, tolerance = [], 0.02 * wider(runs)
     for (m, expected), (single, double) in zip(EXPECTED_MAX.items(), found, strict=True):
         rows += [
-            near(f"figure 1, m={m}", "max, mean error", expected, single, tolerance, runs, "reward"),
+            near(
+                f"figure 1, m={m}", "max, mean error", expected, single, tolerance, runs, "reward"
+            ),
             near(f"figure 1, m={m}", "double, mean error", 0.0, double, tolerance, runs, "reward"),
         ]
     return rows, found
 
 
 def estimates(case: Approximation) -> Float[np.ndarray, "S A"]:
-    """Ten actions of the same value, each fitted on the integer states without two neighbours of its own."""
+    """Ten actions of the same value, each fitted on the integer states without two neighbours of
+    its own."""
     states = np.arange(-6, 7)
     columns = []
     for i in range(1, 11):
@@ -177,11 +214,18 @@ def figure_2() -> tuple[list[Row], dict[str, dict[str, Any]]]:
         q, truth = estimates(case), case.truth(GRID)
         one, other = jnp.asarray(q, jnp.float32), jnp.asarray(np.roll(q, -5, axis=1), jnp.float32)
         # the maximum has one set of estimates; for double it chooses and the other judges
-        single, double = (np.asarray(x, np.float64) for x in (targets(one, one)[0], targets(one, other)[1]))
-        for metric, expected, value in (("max", case.single, single), ("double", case.double, double)):
+        single, double = (
+            np.asarray(x, np.float64) for x in (targets(one, one)[0], targets(one, other)[1])
+        )
+        for metric, expected, value in (
+            ("max", case.single, single),
+            ("double", case.double, double),
+        ):
             got = float(np.mean(value - truth))
             name = f"figure 2, {case.name}"
-            rows.append(near(name, f"{metric}, mean error", expected, got, 0.005, GRID.size, "reward"))
+            rows.append(
+                near(name, f"{metric}, mean error", expected, got, 0.005, GRID.size, "reward")
+            )
         drawn[case.name] = {"case": case, "q": q, "truth": truth, "max": single, "double": double}
     return rows, drawn
 
@@ -193,9 +237,13 @@ def draw(figure: Figure, normal: np.ndarray, fits: dict[str, dict[str, Any]]) ->
     axes, place = above.subplots(), np.arange(len(normal))
     axes.bar(place, normal[:, 0], 0.6, color=ORANGE, label="max")
     axes.plot(place, normal[:, 1], "s", color=BLUE, markersize=6, label="double")
-    axes.plot(place, list(EXPECTED_MAX.values()), "o", color=INK, markersize=4, label="expected maximum")
+    axes.plot(
+        place, list(EXPECTED_MAX.values()), "o", color=INK, markersize=4, label="expected maximum"
+    )
     axes.set_xticks(place, [str(m) for m in EXPECTED_MAX])
-    axes.set(xlabel="number of actions", ylabel="error", title="Independent normal errors (figure 1)")
+    axes.set(
+        xlabel="number of actions", ylabel="error", title="Independent normal errors (figure 1)"
+    )
     axes.legend(frameon=False)
     grid = below.subplots(len(fits), 3, squeeze=False)
     for line, (name, data) in zip(grid, fits.items(), strict=True):
@@ -220,7 +268,12 @@ def draw(figure: Figure, normal: np.ndarray, fits: dict[str, dict[str, Any]]) ->
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--runs", type=int, metavar="N", help="pairs of sets of errors, in thousands (100000; quick 10000)")
+    parser.add_argument(
+        "--runs",
+        type=int,
+        metavar="N",
+        help="pairs of sets of errors, in thousands (100000; quick 10000)",
+    )
 
 
 def run(given: argparse.Namespace) -> Outcome:

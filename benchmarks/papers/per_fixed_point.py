@@ -1,11 +1,13 @@
-"""Where prioritised replay lets one value settle, and how importance weights bring it back (Schaul et al. 2016, section 3.4).
+"""Where prioritised replay lets one value settle, and how importance weights bring it back (Schaul
+et al. 2016, section 3.4).
 
     python benchmarks/papers/per_fixed_point.py [--updates N] [--quick] [--out DIR] [--json FILE]
 
-One state and action, every transition terminal, reward 10 with probability 0.1, else 0. On prioritised batches, updates
-``q += eta mean_i w_i (r_i - q)`` settle where ``sum_i f_i |r_i - q|^(alpha (1 - beta)) (r_i - q) = 0``, with f_i how frequent
-reward r_i is: at the mean, 1, only for alpha 0 or beta 1. The paper states the bias and its cure in words; the expected values
-are this closed form.
+One state and action, every transition terminal, reward 10 with probability 0.1, else 0. On
+prioritised batches, updates ``q += eta mean_i w_i (r_i - q)`` settle where
+``sum_i f_i |r_i - q|^(alpha (1 - beta)) (r_i - q) = 0``, with f_i how frequent reward r_i is: at
+the mean, 1, only for alpha 0 or beta 1. The paper states the bias and its cure in words; the
+expected values are this closed form.
 """
 
 from __future__ import annotations
@@ -41,8 +43,11 @@ def settles_at(alpha: float, beta: float) -> float:
 
 
 def path(given: Hypers, updates: int) -> Float[Array, "updates"]:
-    """The value after each update, from replay as the agents have it; priorities are as old as their last draw."""
-    replay = make_prioritized(ReplayConfig(name="prioritized", capacity=STORED, batch_size=32, epsilon=0.01))
+    """The value after each update, from replay as the agents have it; priorities are as old as
+    their last draw."""
+    replay = make_prioritized(
+        ReplayConfig(name="prioritized", capacity=STORED, batch_size=32, epsilon=0.01)
+    )
     reward = jnp.where(jnp.arange(STORED) < round(SHARE * STORED), HIGH, 0.0)
     batch = Transition((), jnp.zeros(STORED, jnp.int32), reward, jnp.zeros(STORED), ())
     store = replay.add(replay.init(jax.tree.map(lambda x: x[0], batch)), batch, given)
@@ -55,7 +60,9 @@ def path(given: Hypers, updates: int) -> Float[Array, "updates"]:
         q = q + STEP * jnp.mean(sample.weights * delta)
         return (store, q), q
 
-    return jax.lax.scan(update, (store, jnp.float32(START)), jax.random.split(jax.random.key(0), updates))[1]
+    return jax.lax.scan(
+        update, (store, jnp.float32(START)), jax.random.split(jax.random.key(0), updates)
+    )[1]
 
 
 def draw(figure: Figure, paths: np.ndarray) -> None:
@@ -63,16 +70,27 @@ def draw(figure: Figure, paths: np.ndarray) -> None:
     figure.set_size_inches(8, 4.5)
     axes = figure.subplots()
     place = np.unique(np.geomspace(1, paths.shape[1], 400).astype(int))
-    for (alpha, beta), values, color in zip(EXPONENTS, paths, (ORANGE, YELLOW, GREEN, BLUE), strict=True):
+    for (alpha, beta), values, color in zip(
+        EXPONENTS, paths, (ORANGE, YELLOW, GREEN, BLUE), strict=True
+    ):
         axes.plot(place, values[place - 1], color=color, label=f"alpha {alpha:g}, beta {beta:g}")
         axes.axhline(settles_at(alpha, beta), color=INK, linewidth=0.8, linestyle="--")
     title = "Value under prioritised replay, and where it settles (dashed)"
-    axes.set(xlabel="update", ylabel="value", title=title, xscale="log", xlim=(10, paths.shape[1]), ylim=(0, START))
+    axes.set(
+        xlabel="update",
+        ylabel="value",
+        title=title,
+        xscale="log",
+        xlim=(10, paths.shape[1]),
+        ylim=(0, START),
+    )
     axes.legend(frameon=False)
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--updates", type=int, metavar="N", help="the second half is averaged (30000; quick 10000)")
+    parser.add_argument(
+        "--updates", type=int, metavar="N", help="the second half is averaged (30000; quick 10000)"
+    )
 
 
 def run(given: argparse.Namespace) -> Outcome:
@@ -81,10 +99,18 @@ def run(given: argparse.Namespace) -> Outcome:
     program = jax.jit(jax.vmap(lambda a, b: path(hypers.make(alpha=a, beta=b), updates)))
     paths = np.asarray(program(alpha, beta), np.float64)
     rows = [
-        near(f"alpha {a:g}, beta {b:g}", "settled value", settles_at(a, b), float(values[updates // 2 :].mean()), 0.03,
-             updates - updates // 2, "reward", share=True)
+        near(
+            f"alpha {a:g}, beta {b:g}",
+            "settled value",
+            settles_at(a, b),
+            float(values[updates // 2 :].mean()),
+            0.03,
+            updates - updates // 2,
+            "reward",
+            share=True,
+        )
         for (a, b), values in zip(EXPONENTS, paths, strict=True)
-    ]  # fmt: skip
+    ]
     return Outcome(rows, lambda figure: draw(figure, paths))
 
 

@@ -1,12 +1,15 @@
 """SlateQ on interest evolution: every row of the paper, and the rows that nobody printed.
 
-    python benchmarks/papers/slateq.py --out runs/slateq [--seeds 10] [--only double_gs,ql_gt_gs] [--steps 524288]
+    python benchmarks/papers/slateq.py --out runs/slateq [--seeds 10] [--only double_gs,ql_gt_gs]
+    [--steps 524288]
 
-Each row is one ``lrdqn train experiment=recsim ...``, all its seeds in one program, judged on 500 users a seed; one that was
-stopped goes on, one that has finished is not run again. Writes ``benchmarks/results/slateq.json``, ``.md``, ``.png``; the
-run folders stay under ``--out``. The exit code is 1 where a row misses its bounds.
+Each row is one ``lrdqn train experiment=recsim ...``, all its seeds in one program, judged on 500
+users a seed; one that was stopped goes on, one that has finished is not run again. Writes
+``benchmarks/results/slateq.json``, ``.md``, ``.png``; the run folders stay under ``--out``. The
+exit code is 1 where a row misses its bounds.
 
-Published figures are those of Ie et al. 2019 (arXiv 1905.12767), tables 1 to 3, as RECSIM section 5 has them.
+Published figures are those of Ie et al. 2019 (arXiv 1905.12767), tables 1 to 3, as RECSIM section 5
+has them.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ import launch  # pyright: ignore[reportMissingImports]
 import rows  # pyright: ignore[reportMissingImports]
 from verdict import BLUE, GREEN, INK, ORANGE, PINK, SKY, write_figure
 
-from lrdqn.evaluate.statistics import bootstrap_mean
+from lrdqn.evaluation.statistics import bootstrap_mean
 
 REFERENCE, HEADLINE = "renewal_exact", "null_memory_double_gs"
 AS_PRINTED = (165.0, 178.0)
@@ -51,7 +54,8 @@ RECSIM = "env.memory=[] network.head=linear"
 def release(target: str, fill: str, target_fill: str = "same") -> str:
     """SlateQ as RecSim has it, with the discount that it has by default."""
     return (
-        f"{RECSIM} agent.gamma=0.99 agent.target={target} agent.slate.fill={fill} agent.slate.target_fill={target_fill} "
+        f"{RECSIM} agent.gamma=0.99 agent.target={target} agent.slate.fill={fill} "
+        f"agent.slate.target_fill={target_fill} "
         "agent.slate.null_value=false"
     )
 
@@ -79,7 +83,9 @@ ROWS = {
     "null_ql_ot_os": Row(null("max", "exact"), low=240),
     "null_double_gs": Row(null("double", "greedy"), low=240),
     "null_double_gs_undiscounted": Row(null("double", "greedy", UNDISCOUNTED), low=240),
-    "null_double_gs_dueling": Row(null("double", "greedy", f"{UNDISCOUNTED} network.head=dueling"), low=240),
+    "null_double_gs_dueling": Row(
+        null("double", "greedy", f"{UNDISCOUNTED} network.head=dueling"), low=240
+    ),
     "null_memory_double_gs": Row("", low=264),
     "null_memory_sarsa_gs": Row("agent.target=sarsa", low=240),
     "null_memory_double_os": Row("agent.slate.fill=exact", low=240),
@@ -97,7 +103,8 @@ ROWS = {
     "cascade_ql_ot_os": Row(f"{release('max', 'exact')} {CASCADE}", 167.6, -0.3903),
     "cascade_null_memory_double_os": Row(f"agent.slate.fill=exact {CASCADE}"),
 }
-"""``memory``: sums of the session's responses are shown too, from which what is left of the hidden budget can be told."""
+"""``memory``: sums of the session's responses are shown too, from which what is left of the hidden
+budget can be told."""
 KNOWN = {
     "random": (159.2, -0.5929, 159.0, 162.0),
     "myopic_topk": (166.3, -0.5428, 166.0, 168.7),
@@ -127,54 +134,98 @@ def last_quarter(folder: Path) -> list[float]:
     return returns[steps > 0.75 * steps[-1]].mean(0).tolist()
 
 
-def measured(name: str, per_seed: Sequence[float], metric: str, of: Record, bounds: tuple[float, float]) -> Record:
+def measured(
+    name: str, per_seed: Sequence[float], metric: str, of: Record, bounds: tuple[float, float]
+) -> Record:
     """A row of the result files; ``bounds`` are of its mean."""
     interval = bootstrap_mean(np.asarray(per_seed))
     low, mean, high = (round(x, 4) for x in (interval.low, interval.mean, interval.high))
-    verdict = "-" if bounds == (-np.inf, np.inf) else "PASS" if bounds[0] <= mean <= bounds[1] else "FAIL"
+    verdict = (
+        "-" if bounds == (-np.inf, np.inf) else "PASS" if bounds[0] <= mean <= bounds[1] else "FAIL"
+    )
     words = " to ".join(f"{x:.4g}" for x in bounds if np.isfinite(x))
-    return {"name": name, "metric": metric, "mean": mean, "ci_low": low, "ci_high": high, "n": len(per_seed), "unit": metric,
-            "bounds": words, "verdict": verdict, "per_seed": [round(x, 3) for x in per_seed], **of}  # fmt: skip
+    return {
+        "name": name,
+        "metric": metric,
+        "mean": mean,
+        "ci_low": low,
+        "ci_high": high,
+        "n": len(per_seed),
+        "unit": metric,
+        "bounds": words,
+        "verdict": verdict,
+        "per_seed": [round(x, 3) for x in per_seed],
+        **of,
+    }
 
 
 def figures(row: str, policy: Record, known: tuple[Any, ...], common: Record) -> list[Record]:
     """Return and quality of one policy."""
     published, quality, low, high = known
-    found = [measured(row, policy["return"]["per_seed"], "return", common | {"published": published}, (low, high))]
+    found = [
+        measured(
+            row,
+            policy["return"]["per_seed"],
+            "return",
+            common | {"published": published},
+            (low, high),
+        )
+    ]
     if "quality" in policy:
         of = common | {"published": quality}
-        found.append(measured(row, policy["quality"]["per_seed"], "quality of clicks", of, (-np.inf, np.inf)))
+        found.append(
+            measured(row, policy["quality"]["per_seed"], "quality of clicks", of, (-np.inf, np.inf))
+        )
     return found
 
 
 def result_rows(given: argparse.Namespace, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Everything, learner by learner; policies that do not learn come with the first learner of their world."""
+    """Everything, learner by learner; policies that do not learn come with the first learner of
+    their world."""
     found: list[dict[str, Any]] = []
     seen: set[str] = set()
     for name in names:
         summary, command = run(name, given)
-        common = {"command": command, "commit": rows.commit(), "device": rows.device(), "seconds": round(summary["seconds"], 1)}
+        common = {
+            "command": command,
+            "commit": rows.commit(),
+            "device": rows.device(),
+            "seconds": round(summary["seconds"], 1),
+        }
         group = group_of(name)
         if group not in seen:
             seen.add(group)
             for policy, of in summary["policies"].items():
                 if policy != "learned":
                     known = KNOWN.get(policy, (None, None, -np.inf, np.inf))
-                    known = known if not group else (OF_GROUP[group].get(policy), None, -np.inf, np.inf)
+                    known = (
+                        known if not group else (OF_GROUP[group].get(policy), None, -np.inf, np.inf)
+                    )
                     found += figures(f"{group}_{policy}".strip("_"), of, known, common)
         row = ROWS[name]
-        own = figures(name, summary["policies"]["learned"], (row.published, row.quality, row.low, row.high), common)
+        own = figures(
+            name,
+            summary["policies"]["learned"],
+            (row.published, row.quality, row.low, row.high),
+            common,
+        )
         late = last_quarter(given.out / name)
         of = common | {"published": None}
-        found += [*own, measured(name, late, "return, last quarter of training", of, (-np.inf, np.inf))]
+        found += [
+            *own,
+            measured(name, late, "return, last quarter of training", of, (-np.inf, np.inf)),
+        ]
     return found
 
 
 def headline(found: Sequence[Record]) -> list[Record]:
-    """``HEADLINE``, named before its figures were seen: above the static ranking, and within 5 % of the reference policy."""
+    """``HEADLINE``, named before its figures were seen: above the static ranking, and within 5 % of
+    the reference policy."""
     late = {r["name"]: r for r in found if r["metric"].startswith("return, last")}
     reference = next((r for r in found if r["name"] == REFERENCE), None)
-    static = next((r for r in found if r["name"] == "static_ranking" and r["metric"] == "return"), None)
+    static = next(
+        (r for r in found if r["name"] == "static_ranking" and r["metric"] == "return"), None
+    )
     if HEADLINE not in late or reference is None or static is None:
         return []
     best = late[HEADLINE]
@@ -182,20 +233,39 @@ def headline(found: Sequence[Record]) -> list[Record]:
     share = (np.array(best["per_seed"]) / reference["mean"]).tolist()
     above = (np.array(best["per_seed"]) - static["mean"]).tolist()
     return [
-        measured(f"{best['name']} / {REFERENCE}", share, "share, last quarter of training", of, (0.95, np.inf)),
-        measured(f"{best['name']} - static_ranking", above, "return, last quarter of training", of, (0.0, np.inf)),
+        measured(
+            f"{best['name']} / {REFERENCE}",
+            share,
+            "share, last quarter of training",
+            of,
+            (0.95, np.inf),
+        ),
+        measured(
+            f"{best['name']} - static_ranking",
+            above,
+            "return, last quarter of training",
+            of,
+            (0.0, np.inf),
+        ),
     ]
 
 
 def table(found: Sequence[dict[str, Any]]) -> str:
     """One line per policy."""
-    lines = ["| policy | published | return | quality of clicks | last quarter | bounds | |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| policy | published | return | quality of clicks | last quarter | bounds | |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name in dict.fromkeys(row["name"] for row in found):
         of = {row["metric"]: row for row in found if row["name"] == name}
         main = next(iter(of.values()))
 
         def cell(row: dict[str, Any] | None) -> str:
-            return "" if row is None else f"{row['mean']:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
+            return (
+                ""
+                if row is None
+                else f"{row['mean']:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
+            )
 
         quality = of.get("quality of clicks")
         published = "" if main["published"] is None else f"{main['published']:g}"
@@ -203,18 +273,29 @@ def table(found: Sequence[dict[str, Any]]) -> str:
             published += f", {quality['published']:g}"
         late = cell(of.get("return, last quarter of training")) if "return" in of else ""
         lines.append(
-            f"| {name} | {published} | {cell(main)} | {cell(quality)} | {late} | {main['bounds']} | {main['verdict']} |"
+            f"| {name} | {published} | {cell(main)} | {cell(quality)} | "
+            f"{late} | {main['bounds']} | {main['verdict']} |"
         )
     lines += ["", "Every seed:", ""]
     return "\n".join(
-        [*lines, *(f"- {r['name']}, {r['metric']}: {', '.join(f'{x:.4g}' for x in r['per_seed'])}" for r in found), ""]
+        [
+            *lines,
+            *(
+                f"- {r['name']}, {r['metric']}: {', '.join(f'{x:.4g}' for x in r['per_seed'])}"
+                for r in found
+            ),
+            "",
+        ]
     )
 
 
-CURVES = {"ql_ot_os": (INK, "QL-OT-OS, as published"), "null_ql_gt_gs": (SKY, "QL-GT-GS and the value of nothing"),
-          "null_double_gs_undiscounted": (PINK, "the same, Double, undiscounted"),
-          "null_double_gs_dueling": (GREEN, "the same, dueling"),
-          "null_memory_double_gs": (BLUE, "the same, sums of responses shown")}  # fmt: skip
+CURVES = {
+    "ql_ot_os": (INK, "QL-OT-OS, as published"),
+    "null_ql_gt_gs": (SKY, "QL-GT-GS and the value of nothing"),
+    "null_double_gs_undiscounted": (PINK, "the same, Double, undiscounted"),
+    "null_double_gs_dueling": (GREEN, "the same, dueling"),
+    "null_memory_double_gs": (BLUE, "the same, sums of responses shown"),
+}
 """Rows in the picture."""
 
 
@@ -232,9 +313,18 @@ def draw(out: Path, found: Sequence[dict[str, Any]]) -> Any:
             row = next((r for r in found if r["name"] == policy and r["metric"] == "return"), None)
             if row:
                 axes.axhline(row["mean"], color=ORANGE, linewidth=0.8, linestyle="--")
-                axes.annotate(policy.replace("_", " "), (1, row["mean"]), xycoords=("axes fraction", "data"), fontsize=8,
-                              color=ORANGE, xytext=(4, -3), textcoords="offset points")  # fmt: skip
-        axes.set(xlabel="thousand env steps per seed", ylabel="minutes watched per user (greedy policy)")
+                axes.annotate(
+                    policy.replace("_", " "),
+                    (1, row["mean"]),
+                    xycoords=("axes fraction", "data"),
+                    fontsize=8,
+                    color=ORANGE,
+                    xytext=(4, -3),
+                    textcoords="offset points",
+                )
+        axes.set(
+            xlabel="thousand env steps per seed", ylabel="minutes watched per user (greedy policy)"
+        )
         axes.legend(frameon=False, fontsize=8, loc="center right")
         axes.spines[["top", "right"]].set_visible(False)
 
@@ -242,19 +332,26 @@ def draw(out: Path, found: Sequence[dict[str, Any]]) -> Any:
 
 
 def merged(kept: Sequence[Record], new: Sequence[Record]) -> list[Record]:
-    """Rows of an earlier result file with new ones in their places, or at the end of their world's; and the headline of all."""
+    """Rows of an earlier result file with new ones in their places, or at the end of their world's;
+    and the headline of all."""
     again = {row["name"] for row in new}
-    of = {(row["name"], row["metric"]): row for row in (*kept, *new) if " " not in row["name"]}  # two names: the headline's
+    of = {
+        (row["name"], row["metric"]): row for row in (*kept, *new) if " " not in row["name"]
+    }  # two names: the headline's
     made = [row for row in of.values() if row in new or row["name"] not in again]
     found = sorted(made, key=lambda row: ("", *OF_GROUP).index(group_of(row["name"])))
     return found + headline(found)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the run folders")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--steps", type=int, help="env steps per seed instead of the experiment's own")
+    parser.add_argument(
+        "--steps", type=int, help="env steps per seed instead of the experiment's own"
+    )
     parser.add_argument("--only", default="", help="rows, separated by commas; the others stay")
     given = parser.parse_args()
     names = [n for n in given.only.split(",") if n] or list(ROWS)

@@ -1,4 +1,5 @@
-"""What a paper claims against what was measured: rows, their table, PASS or FAIL, and a command around them."""
+"""What a paper claims against what was measured: rows, their table, PASS or FAIL, and a command
+around them."""
 
 from __future__ import annotations
 
@@ -17,7 +18,15 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 HEADER = "| what | expected | got | tolerance | |\n|---|---|---|---|---|"
 
 # Okabe and Ito's palette: told apart with any kind of colour vision.
-BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, INK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#333333"
+BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, INK = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#E69F00",
+    "#333333",
+)
 
 Row = dict[str, Any]
 
@@ -38,26 +47,59 @@ class Study(NamedTuple):
     run: Callable[[argparse.Namespace], Outcome]
 
 
-def near(name: str, metric: str, expected: float, got: float, tolerance: float, n: int, unit: str, share: bool = False) -> Row:
-    """A row that passes where ``|got - expected| <= tolerance``, or that times ``|expected|`` where it is a ``share``."""
+def near(
+    name: str,
+    metric: str,
+    expected: float,
+    got: float,
+    tolerance: float,
+    n: int,
+    unit: str,
+    share: bool = False,
+) -> Row:
+    """A row that passes where ``|got - expected| <= tolerance``, or that times ``|expected|`` where
+    it is a ``share``."""
     reach = tolerance * abs(expected) if share else tolerance
     words = f"± {tolerance * 100:g} %" if share else f"± {tolerance:g}"
-    return _row(name, metric, got, f"{expected:.6g}", words, (expected - reach, expected + reach), n, unit)
+    return _row(
+        name, metric, got, f"{expected:.6g}", words, (expected - reach, expected + reach), n, unit
+    )
 
 
 def within(name: str, metric: str, low: float, high: float, got: float, n: int, unit: str) -> Row:
     """A row that passes where ``low <= got <= high``; the bounds may be infinite."""
-    words = f"at least {low:g}" if high == math.inf else f"at most {high:g}" if low == -math.inf else f"{low:g} to {high:g}"
+    words = (
+        f"at least {low:g}"
+        if high == math.inf
+        else f"at most {high:g}"
+        if low == -math.inf
+        else f"{low:g} to {high:g}"
+    )
     return _row(name, metric, got, words, "-", (low, high), n, unit)
 
 
 def _row(
-    name: str, metric: str, got: float, expected: str, tolerance: str, span: tuple[float, float], n: int, unit: str
+    name: str,
+    metric: str,
+    got: float,
+    expected: str,
+    tolerance: str,
+    span: tuple[float, float],
+    n: int,
+    unit: str,
 ) -> Row:
     low, high = span
     verdict = "PASS" if low <= got <= high else "FAIL"  # a NaN fails
-    return {"name": name, "metric": metric, "value": float(got), "expected": expected, "tolerance": tolerance,
-            "verdict": verdict, "n": n, "unit": unit}  # fmt: skip
+    return {
+        "name": name,
+        "metric": metric,
+        "value": float(got),
+        "expected": expected,
+        "tolerance": tolerance,
+        "verdict": verdict,
+        "n": n,
+        "unit": unit,
+    }
 
 
 def failed(rows: Sequence[Row]) -> bool:
@@ -66,9 +108,11 @@ def failed(rows: Sequence[Row]) -> bool:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown: expected, got, tolerance and verdict; a row's ``range`` stands behind what was got."""
+    """Markdown: expected, got, tolerance and verdict; a row's ``range`` stands behind what was
+    got."""
     lines = [
-        f"| {row['name']}: {row['metric']} | {row['expected']} | {row['value']:.5g}{row.get('range', '')} "
+        f"| {row['name']}: {row['metric']} | {row['expected']} "
+        f"| {row['value']:.5g}{row.get('range', '')} "
         f"| {row['tolerance']} | {row['verdict']} |"
         for row in rows
     ]
@@ -77,7 +121,9 @@ def table(rows: Sequence[Row]) -> str:
 
 def parse(study: Study, argv: Sequence[str]) -> argparse.Namespace:
     """The command line of a study; ``out`` is ``None`` where no figure is wanted."""
-    parser = argparse.ArgumentParser(description=study.doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=study.doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     study.options(parser)
     common_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there as well")
@@ -86,8 +132,14 @@ def parse(study: Study, argv: Sequence[str]) -> argparse.Namespace:
 
 def common_options(parser: argparse.ArgumentParser) -> None:
     """Options of every command here."""
-    parser.add_argument("--quick", action="store_true", help="a small version; writes no files, unless --out says where")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of what is written (benchmarks/results)")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a small version; writes no files, unless --out says where",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of what is written (benchmarks/results)"
+    )
 
 
 def with_out(given: argparse.Namespace) -> argparse.Namespace:
@@ -97,10 +149,13 @@ def with_out(given: argparse.Namespace) -> argparse.Namespace:
 
 
 def measure(study: Study, given: argparse.Namespace) -> list[Row]:
-    """Run a study on the CPU, print its table and write its figure; rows get the seconds that all of it took."""
+    """Run a study on the CPU, print its table and write its figure; rows get the seconds that all
+    of it took."""
     import jax
 
-    jax.config.update("jax_platforms", "cpu")  # programs of small steps, which the rows say ran on a CPU
+    jax.config.update(
+        "jax_platforms", "cpu"
+    )  # programs of small steps, which the rows say ran on a CPU
     began = time.perf_counter()
     outcome = study.run(given)
     took = round(time.perf_counter() - began, 1)

@@ -1,19 +1,24 @@
-"""What the compiler knows of a program that is one long loop: kernels, arithmetic and memory of an iteration.
+"""What the compiler knows of a program that is one long loop: kernels, arithmetic and memory of an
+iteration.
 
-*Kernels.* The optimised HLO is searched from the entry for the outermost loop whose annotated trip count is the scan's
-length (of several, the one with most in it), and the instructions of its body that launch something are counted: fusions,
-custom calls (library calls, one each, however many kernels the library starts), copies, and every other operation that was
-left on its own (dot, sort, scatter, reduce, collectives, ...). Free are parameters, constants, tuples and their elements,
-bitcasts, barriers, and the later halves of asynchronous pairs. An inner loop counts its body times its trip count; where the
-compiler does not know that number, body and condition count once, and ``unknown_loops`` tells how many such loops there are.
-Of the branches of a conditional the dearest counts. The figure is one device's.
+*Kernels.* The optimised HLO is searched from the entry for the outermost loop whose annotated trip
+count is the scan's length (of several, the one with most in it), and the instructions of its body
+that launch something are counted: fusions, custom calls (library calls, one each, however many
+kernels the library starts), copies, and every other operation that was left on its own (dot, sort,
+scatter, reduce, collectives, ...). Free are parameters, constants, tuples and their elements,
+bitcasts, barriers, and the later halves of asynchronous pairs. An inner loop counts its body times
+its trip count; where the compiler does not know that number, body and condition count once, and
+``unknown_loops`` tells how many such loops there are. Of the branches of a conditional the dearest
+counts. The figure is one device's.
 
-*Arithmetic.* XLA's cost analysis visits the body of a loop once, whatever its trip count (seen on a CPU with jaxlib 0.10.2): a
-program's total is that of one iteration and of the little that stands around the loop, and is not divided by the length.
-``multiplies_trips`` puts the question to the backend at hand with a tiny program; where trip counts are multiplied in, totals
-are divided by the length. The analysis sees one device's share, which is multiplied by the number of devices. Two limits:
-library calls count no FLOPs, so that the program is also analysed as it was handed to the compiler (``requested_flops``); and
-an update in place (a scatter into replay) counts the whole operand as read and written, so that bytes are an upper bound.
+*Arithmetic.* XLA's cost analysis visits the body of a loop once, whatever its trip count (seen on a
+CPU with jaxlib 0.10.2): a program's total is that of one iteration and of the little that stands
+around the loop, and is not divided by the length. ``multiplies_trips`` puts the question to the
+backend at hand with a tiny program; where trip counts are multiplied in, totals are divided by the
+length. The analysis sees one device's share, which is multiplied by the number of devices. Two
+limits: library calls count no FLOPs, so that the program is also analysed as it was handed to the
+compiler (``requested_flops``); and an update in place (a scatter into replay) counts the whole
+operand as read and written, so that bytes are an upper bound.
 """
 
 from __future__ import annotations
@@ -23,8 +28,21 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all", "add-dependency", "domain",
-        "opt-barrier", "optimization-barrier", "partition-id", "replica-id", "async-update"}  # fmt: skip
+FREE = {
+    "parameter",
+    "constant",
+    "tuple",
+    "get-tuple-element",
+    "bitcast",
+    "after-all",
+    "add-dependency",
+    "domain",
+    "opt-barrier",
+    "optimization-barrier",
+    "partition-id",
+    "replica-id",
+    "async-update",
+}
 
 HEADER = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
 OPCODE = re.compile(r"[\]})] ([a-z][a-z0-9\-]*)\(")
@@ -147,22 +165,31 @@ def multiplies_trips() -> bool:
     return flops(64) > 4 * flops(4) > 0
 
 
-def cost_per_iteration(analysis: dict[str, float] | None, trips: int, devices: int) -> dict[str, float]:
-    """``flops`` and ``bytes`` of one iteration on all devices; what the backend does not tell is left out.
+def cost_per_iteration(
+    analysis: dict[str, float] | None, trips: int, devices: int
+) -> dict[str, float]:
+    """``flops`` and ``bytes`` of one iteration on all devices; what the backend does not tell is
+    left out.
 
     Args:
-        analysis: of ``compiled.cost_analysis()`` (one device's program), or of ``lowered`` with ``devices=1``.
+        analysis: of ``compiled.cost_analysis()`` (one device's program), or of ``lowered`` with
+            ``devices=1``.
         trips: length of the loop.
         devices: how many run the program.
     """
     names = {"flops": "flops", "bytes accessed": "bytes"}
     share = devices / (trips if multiplies_trips() else 1)
-    return {short: share * analysis[name] for name, short in names.items() if analysis and analysis.get(name, -1.0) >= 0}
+    return {
+        short: share * analysis[name]
+        for name, short in names.items()
+        if analysis and analysis.get(name, -1.0) >= 0
+    }
 
 
 def memory_per_device(compiled: Any) -> dict[str, int]:
-    """Bytes on one device: ``temporary`` (peak of scratch), ``aliased`` (outputs written over donated inputs), and the
-    program's ``argument`` and ``output``; empty where the backend does not tell.
+    """Bytes on one device: ``temporary`` (peak of scratch), ``aliased`` (outputs written over
+    donated inputs), and the program's ``argument`` and ``output``; empty where the backend does not
+    tell.
     """
     analysis = compiled.memory_analysis()
     if analysis is None:

@@ -1,4 +1,5 @@
-"""A race: contestants in processes of their own, all ready before the start, run in turns on an otherwise idle machine."""
+"""A race: contestants in processes of their own, all ready before the start, run in turns on an
+otherwise idle machine."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ QUIET_LOAD = 1.5
 
 
 class Entry(NamedTuple):
-    """Who takes part: a worker script, the options it is prepared with, and the environment it runs in."""
+    """Who takes part: a worker script, the options it is prepared with, and the environment it runs
+    in."""
 
     name: str
     script: str
@@ -37,11 +39,17 @@ class Contestant:
 
     def __init__(self, entry: Entry) -> None:
         """Start it; ``ready`` waits until it can run."""
-        python = sys.executable if entry.peer is None else str(PEERS / entry.peer / "bin" / "python")
+        python = (
+            sys.executable if entry.peer is None else str(PEERS / entry.peer / "bin" / "python")
+        )
         command = [python, str(HERE / entry.script), json.dumps(dict(entry.options))]
         self.entry = entry
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **entry.env}
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **entry.env},
         )
         self.prepare_seconds = 0.0
 
@@ -50,7 +58,9 @@ class Contestant:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self.entry.name} ended with {self.process.wait()}; its error stands above")
+            raise SystemExit(
+                f"{self.entry.name} ended with {self.process.wait()}; its error stands above"
+            )
         return json.loads(line)
 
     def ready(self) -> None:
@@ -84,11 +94,15 @@ def wait_for_quiet(limit: float = QUIET_LOAD, patience: float = 300.0) -> float:
     return load
 
 
-def race(entries: Sequence[Entry], rounds: int, first_seed: int = 0) -> dict[str, list[dict[str, Any]]]:
-    """``rounds`` runs of everybody, in turns (A B C A B C ...), so that what slows the machine slows all of them.
+def race(
+    entries: Sequence[Entry], rounds: int, first_seed: int = 0
+) -> dict[str, list[dict[str, Any]]]:
+    """``rounds`` runs of everybody, in turns (A B C A B C ...), so that what slows the machine
+    slows all of them.
 
     Returns:
-        name -> figures of each run; every one also has ``prepare_seconds`` and the ``load`` before it.
+        name -> figures of each run; every one also has ``prepare_seconds`` and the ``load`` before
+        it.
     """
     contestants = []
     for entry in entries:  # one after another: compiling together would only be slower
@@ -100,16 +114,25 @@ def race(entries: Sequence[Entry], rounds: int, first_seed: int = 0) -> dict[str
     for number in range(rounds):
         for c in contestants:
             load = os.getloadavg()[0]
-            figures = c.run(first_seed + number) | {"prepare_seconds": c.prepare_seconds, "load": load}
+            figures = c.run(first_seed + number) | {
+                "prepare_seconds": c.prepare_seconds,
+                "load": load,
+            }
             found[c.entry.name].append(figures)
-            print(f"  round {number + 1}/{rounds} {c.entry.name}: {figures['seconds']:.3f} s", flush=True)
+            print(
+                f"  round {number + 1}/{rounds} {c.entry.name}: {figures['seconds']:.3f} s",
+                flush=True,
+            )
     for c in contestants:
         c.close()
     return found
 
 
-def ratios(slower: Sequence[dict[str, Any]], faster: Sequence[dict[str, Any]], key: str = "seconds") -> dict[str, float]:
-    """How many times faster ``faster`` is, round by round: median and quartiles of the paired ratios."""
+def ratios(
+    slower: Sequence[dict[str, Any]], faster: Sequence[dict[str, Any]], key: str = "seconds"
+) -> dict[str, float]:
+    """How many times faster ``faster`` is, round by round: median and quartiles of the paired
+    ratios."""
     each = np.array([a[key] / b[key] for a, b in zip(slower, faster, strict=True)])
     low, mid, high = np.quantile(each, [0.25, 0.5, 0.75])
     return {"value": float(mid), "q25": float(low), "q75": float(high), "n": len(each)}

@@ -1,4 +1,5 @@
-"""Contestant: as many bare updates as a run makes, on batches that lie ready. No environment, no replay: the ceiling of a run.
+"""Contestant: as many bare updates as a run makes, on batches that lie ready. No environment, no
+replay: the ceiling of a run.
 
 Options: ``seeds``, ``updates``, ``devices``.
 """
@@ -32,7 +33,8 @@ def prepare(options: dict[str, Any]) -> Run:
         batches = plain.Batch(wide[0], action, fixed, 0 * fixed, wide[1])
 
         def one(state: plain.Learner, i: jax.Array) -> tuple[plain.Learner, None]:
-            # Another batch each time: of a fixed one the compiler would compute the target once, outside the loop.
+            # Another batch each time: of a fixed one the compiler would compute the target once,
+            # outside the loop.
             return plain.update(state, jax.tree.map(lambda x: x[i % BATCHES], batches)), None
 
         return jax.lax.scan(one, plain.init(keys[3]), jnp.arange(options["updates"]))[0]

@@ -1,7 +1,9 @@
-"""Contestant: DQN by the algorithm and settings that PureJaxRL describes, written anew from that description.
+"""Contestant: DQN by the algorithm and settings that PureJaxRL describes, written anew from that
+description.
 
-One loop over rounds of all environments. In it everything is decided from counters held in the state: learning happens in a
-branch that is taken once replay has 10,000 transitions, and the target moves in another. Numbers are drawn where they are used.
+One loop over rounds of all environments. In it everything is decided from counters held in the
+state: learning happens in a branch that is taken once replay has 10,000 transitions, and the target
+moves in another. Numbers are drawn where they are used.
 
 Options: ``seeds``, ``env_steps``, ``capacity``, ``devices``.
 
@@ -47,10 +49,16 @@ def prepare(options: dict[str, Any]) -> Run:
         greedy = plain.q_values(s.learner.params, s.obs).argmax(-1)
         uniform = jax.random.randint(act_key, (ENVS,), 0, 2)
         action = jnp.where(jax.random.uniform(explore_key, (ENVS,)) < epsilon, uniform, greedy)
-        obs, env_state, reward, terminated, truncated, info = jax.vmap(env.step, in_axes=(0, 0, 0, None))(
-            jax.random.split(env_key, ENVS), s.env, action, env_params
+        obs, env_state, reward, terminated, truncated, info = jax.vmap(
+            env.step, in_axes=(0, 0, 0, None)
+        )(jax.random.split(env_key, ENVS), s.env, action, env_params)
+        new = plain.Batch(
+            s.obs,
+            action,
+            reward,
+            (terminated | truncated).astype(jnp.float32),
+            info["final_observation"],
         )
-        new = plain.Batch(s.obs, action, reward, (terminated | truncated).astype(jnp.float32), info["final_observation"])
         slots = (s.position + jnp.arange(ENVS)) % capacity
         data = jax.tree.map(lambda x, y: x.at[slots].set(y), s.data, new)
         size, steps = jnp.minimum(s.size + ENVS, capacity), s.steps + ENVS
@@ -61,16 +69,24 @@ def prepare(options: dict[str, Any]) -> Run:
 
         due = (size >= plain.BATCH) & (steps > START) & (steps % LEARN_EVERY == 0)
         learner = jax.lax.cond(due, learn, lambda x: x, s.learner)
-        target = jax.lax.cond(steps % TARGET_EVERY == 0, lambda: learner.params, lambda: learner.target)
+        target = jax.lax.cond(
+            steps % TARGET_EVERY == 0, lambda: learner.params, lambda: learner.target
+        )
         done = terminated | truncated
-        after = State(learner._replace(target=target), data, slots[-1] + 1, size, env_state, obs, steps, key)
+        after = State(
+            learner._replace(target=target), data, slots[-1] + 1, size, env_state, obs, steps, key
+        )
         return after, (jnp.mean(reward), jnp.sum(done))
 
     def train(key: jax.Array) -> tuple[State, tuple[jax.Array, jax.Array]]:
         init_key, env_key, run_key = jax.random.split(key, 3)
-        obs, env_state = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(env_key, ENVS), env_params)
+        obs, env_state = jax.vmap(env.reset, in_axes=(0, None))(
+            jax.random.split(env_key, ENVS), env_params
+        )
         wide = jnp.zeros((capacity, 4))
-        data = plain.Batch(wide, jnp.zeros(capacity, jnp.int32), jnp.zeros(capacity), jnp.zeros(capacity), wide)
+        data = plain.Batch(
+            wide, jnp.zeros(capacity, jnp.int32), jnp.zeros(capacity), jnp.zeros(capacity), wide
+        )
         zero = jnp.int32(0)
         start = State(plain.init(init_key), data, zero, zero, env_state, obs, zero, run_key)
         return jax.lax.scan(one, start, None, rounds)

@@ -22,14 +22,21 @@ def prepare(options: dict[str, Any]) -> Run:
 
     register_schemas()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = freeze(TrainRun, compose("train", overrides=[*options["overrides"], f"runtime.devices={options['devices']}"]))
+        config = freeze(
+            TrainRun,
+            compose(
+                "train", overrides=[*options["overrides"], f"runtime.devices={options['devices']}"]
+            ),
+        )
     set_up(config.runtime)
-    from lrdqn.experiment.programs import over_learners
-    from lrdqn.experiment.setup import TRAIN_STREAM, Experiment
+    from lrdqn.runner.compile import over_learners
+    from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
 
     e = Experiment(config)
     programs, s = over_learners(e.trainer), e.shapes
-    start = jax.jit(programs[0], out_shardings=e.sharding).lower(s.keys, s.worlds, s.hypers).compile()
+    start = (
+        jax.jit(programs[0], out_shardings=e.sharding).lower(s.keys, s.worlds, s.hypers).compile()
+    )
     chunk = jax.jit(programs[1], donate_argnums=0, out_shardings=e.sharding)
     chunk = chunk.lower(s.state, s.worlds, s.hypers, s.clock).compile()
     clocks = [e.clock(i) for i in range(e.plan.chunks)]
@@ -39,7 +46,9 @@ def prepare(options: dict[str, Any]) -> Run:
         state, metrics = start(e.keys(TRAIN_STREAM, seed), e.worlds, e.hypers), {}
         for clock in clocks:
             state, metrics = chunk(state, e.worlds, e.hypers, clock)
-        reward, ended = (np.asarray(jax.block_until_ready(metrics[name])) for name in ("reward", "ended"))
+        reward, ended = (
+            np.asarray(jax.block_until_ready(metrics[name])) for name in ("reward", "ended")
+        )
         returns = reward * e.plan.chunk_steps / np.maximum(ended, 1) / config.agent.reward_scale
         return {"returns": returns.ravel().tolist()}
 

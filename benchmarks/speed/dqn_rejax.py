@@ -1,4 +1,5 @@
-"""Contestant: rejax's DQN on CartPole with the race's settings; its evaluations come after the clock has stopped.
+"""Contestant: rejax's DQN on CartPole with the race's settings; its evaluations come after the
+clock has stopped.
 
 Options: ``env_steps``, ``capacity``. Runs in the environment ``rejax`` that ``peers.py`` builds.
 """
@@ -23,16 +24,36 @@ def prepare(options: dict[str, Any]) -> Run:
     from rejax.networks import DiscreteQNetwork, EpsilonGreedyPolicy
 
     made = DQN.create(
-        env="CartPole-v1", total_timesteps=options["env_steps"], eval_freq=options["env_steps"], num_envs=10, num_epochs=1,
-        batch_size=128, buffer_size=options["capacity"], fill_buffer=10_000, learning_rate=2.5e-4, gamma=0.99, ddqn=False,
-        target_update_freq=500, polyak=0.0, eps_start=1.0, eps_end=0.05, exploration_fraction=0.5, max_grad_norm=1e9,
-    )  # fmt: skip
-    network = EpsilonGreedyPolicy(DiscreteQNetwork)(hidden_layer_sizes=(120, 84), action_dim=2, activation=nn.relu)
-    algorithm = made.replace(agent=network, eval_callback=lambda algorithm, state, key: jnp.zeros(()))
+        env="CartPole-v1",
+        total_timesteps=options["env_steps"],
+        eval_freq=options["env_steps"],
+        num_envs=10,
+        num_epochs=1,
+        batch_size=128,
+        buffer_size=options["capacity"],
+        fill_buffer=10_000,
+        learning_rate=2.5e-4,
+        gamma=0.99,
+        ddqn=False,
+        target_update_freq=500,
+        polyak=0.0,
+        eps_start=1.0,
+        eps_end=0.05,
+        exploration_fraction=0.5,
+        max_grad_norm=1e9,
+    )
+    network = EpsilonGreedyPolicy(DiscreteQNetwork)(
+        hidden_layer_sizes=(120, 84), action_dim=2, activation=nn.relu
+    )
+    algorithm = made.replace(
+        agent=network, eval_callback=lambda algorithm, state, key: jnp.zeros(())
+    )
     train = jax.jit(algorithm.train).lower(jax.random.key(0)).compile()
 
     def judge(state: Any, key: jax.Array) -> jax.Array:
-        return evaluate(algorithm.make_act(state), key, algorithm.env, algorithm.env_params, 128, 500)[1]
+        return evaluate(
+            algorithm.make_act(state), key, algorithm.env, algorithm.env_params, 128, 500
+        )[1]
 
     judged = jax.jit(judge)
 

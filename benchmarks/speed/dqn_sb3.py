@@ -18,11 +18,23 @@ def prepare(options: dict[str, Any]) -> Run:
     def run(seed: int) -> dict[str, Any]:
         envs = make_vec_env("CartPole-v1", n_envs=10, seed=seed)
         agent = DQN(
-            "MlpPolicy", envs, learning_rate=2.5e-4, buffer_size=options["capacity"],
-            learning_starts=10_000, batch_size=128, gamma=0.99, train_freq=1, gradient_steps=1, target_update_interval=500,
-            exploration_fraction=0.5, exploration_final_eps=0.05, max_grad_norm=1e9, policy_kwargs={"net_arch": [120, 84]},
-            seed=seed, device="cpu",
-        )  # fmt: skip
+            "MlpPolicy",
+            envs,
+            learning_rate=2.5e-4,
+            buffer_size=options["capacity"],
+            learning_starts=10_000,
+            batch_size=128,
+            gamma=0.99,
+            train_freq=1,
+            gradient_steps=1,
+            target_update_interval=500,
+            exploration_fraction=0.5,
+            exploration_final_eps=0.05,
+            max_grad_norm=1e9,
+            policy_kwargs={"net_arch": [120, 84]},
+            seed=seed,
+            device="cpu",
+        )
         agent.learn(options["env_steps"])
         return {}
 

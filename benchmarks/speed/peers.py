@@ -1,9 +1,11 @@
-"""Build the environments of other libraries, which races run against: one environment each, below ``contest.PEERS``.
+"""Build the environments of other libraries, which races run against: one environment each, below
+``contest.PEERS``.
 
     python benchmarks/speed/peers.py [NAME ...]
 
-Names: flashbax, cpprb, rejax, sb3, recsim (all of them by default). An environment that already has what is wanted is left as
-it is; one that was built for other versions, or not to its end, is built again. ``LRDQN_PEERS`` says where they are kept.
+Names: flashbax, cpprb, rejax, sb3, recsim (all of them by default). An environment that already has
+what is wanted is left as it is; one that was built for other versions, or not to its end, is built
+again. ``LRDQN_PEERS`` says where they are kept.
 """
 
 from __future__ import annotations
@@ -36,22 +38,31 @@ JAX = "jax==0.10.2"
 
 LRDQN = ("hydra-core==1.3.8", "omegaconf==2.3.1", "jaxtyping", "safetensors")
 LRDQN_TOO = (*LRDQN, JAX, "flax==0.12.8", "optax==0.2.8", "chex", "orbax-checkpoint", "rich")
-"""What lrdqn's live world needs where another library's agent plays it (``benchmarks/interop/``)."""
+"""What lrdqn's live world needs where another library's agent plays it
+(``benchmarks/interop/``)."""
 
 PLANS: dict[str, tuple[Install, ...]] = {
     "flashbax": (Install(("flashbax==0.1.3", JAX)),),
     "cpprb": (Install(("cpprb==11.0.0", "numpy==2.4.6")),),
-    # rejax was written for the gymnax before 1.0, which asks for older versions of what both need than it can do with.
-    "rejax": (Install(("rejax==0.1.3", JAX)), Install(("gymnax==0.0.9",), ("--no-deps",)), Install(LRDQN)),
+    # rejax was written for the gymnax before 1.0, which asks for older versions of what both need
+    # than it can do with.
+    "rejax": (
+        Install(("rejax==0.1.3", JAX)),
+        Install(("gymnax==0.0.9",), ("--no-deps",)),
+        Install(LRDQN),
+    ),
     "sb3": (
         Install(("torch==2.13.0+cpu",), instead=("torch==2.13.0",)),
         Install(("stable-baselines3==2.9.2", "gymnasium==1.4.0", "highway-env==1.12.1")),
         Install(LRDQN_TOO),
     ),
-    # RecSim's requirements are for its agents (TensorFlow, Dopamine); its environments do with these.
+    # RecSim's requirements are for its agents (TensorFlow, Dopamine); its environments do with
+    # these.
     "recsim": (
         Install(("recsim==0.2.4",), ("--no-deps",)),
-        Install(("numpy==1.26.4", "gym==0.26.2", "gin-config==0.5.0", "absl-py", "scipy==1.15.3", "six")),
+        Install(
+            ("numpy==1.26.4", "gym==0.26.2", "gin-config==0.5.0", "absl-py", "scipy==1.15.3", "six")
+        ),
     ),
 }
 SHOWN = {
@@ -95,7 +106,15 @@ def install(python: Path, step: Install, run: Call) -> None:
     Raises:
         SystemExit: with one line, where both fail.
     """
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *step.options]
+    pip = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        *step.options,
+    ]
     ran = run([*pip, *step.wanted])
     if ran.returncode and step.instead:
         print(f"  no {' '.join(step.wanted)}: {' '.join(step.instead)} instead", flush=True)
@@ -104,7 +123,9 @@ def install(python: Path, step: Install, run: Call) -> None:
         raise SystemExit(f"{' '.join(step.wanted)}: {last_error(ran)}")
 
 
-def build(name: str, root: Path = PEERS, run: Call = call, create: Callable[[Path], None] | None = None) -> bool:
+def build(
+    name: str, root: Path = PEERS, run: Call = call, create: Callable[[Path], None] | None = None
+) -> bool:
     """Build one environment where it is not there yet; whether it had to be built."""
     folder = root / name
     if finished(folder, name):
@@ -120,7 +141,10 @@ def build(name: str, root: Path = PEERS, run: Call = call, create: Callable[[Pat
 
 def versions(name: str, root: Path = PEERS, run: Call = call) -> str:
     """What is installed of what matters."""
-    code = f"from importlib.metadata import version; print(*(n + ' ' + version(n) for n in {SHOWN[name]!r}), sep=', ')"
+    code = (
+        "from importlib.metadata import version; print(*(n + ' ' + "
+        f"version(n) for n in {SHOWN[name]!r}), sep=', ')"
+    )
     ran = run([str(root / name / "bin" / "python"), "-c", code])
     if ran.returncode:
         raise SystemExit(f"{name}: {ran.stderr.strip().splitlines()[-1]}")
@@ -128,7 +152,9 @@ def versions(name: str, root: Path = PEERS, run: Call = call) -> str:
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(PLANS)} (all)")
     names = parser.parse_args(argv).names or list(PLANS)
     for name in names:

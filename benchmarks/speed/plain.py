@@ -1,4 +1,5 @@
-"""DQN's update at its barest, for baselines and ceilings: two hidden layers, one Adam step on one batch. Nothing of lrdqn's."""
+"""DQN's update at its barest, for baselines and ceilings: two hidden layers, one Adam step on one
+batch. Nothing of lrdqn's."""
 
 from __future__ import annotations
 
@@ -39,7 +40,10 @@ def init(key: jax.Array) -> Learner:
     """A fresh learner."""
     keys = jax.random.split(key, len(WIDTHS) - 1)
     initial = jax.nn.initializers.lecun_normal()
-    params = [(initial(k, (a, b)), jnp.zeros(b)) for k, a, b in zip(keys, WIDTHS[:-1], WIDTHS[1:], strict=True)]
+    params = [
+        (initial(k, (a, b)), jnp.zeros(b))
+        for k, a, b in zip(keys, WIDTHS[:-1], WIDTHS[1:], strict=True)
+    ]
     return Learner(params, jax.tree.map(jnp.copy, params), OPTIMIZER.init(params))
 
 

@@ -32,19 +32,27 @@ class Point(NamedTuple):
 
 
 def sweep(base: Point, axes: dict[str, Sequence[int]], full: bool) -> list[Point]:
-    """Points without repetition: the product of the axes, or one axis after the other through ``base``."""
+    """Points without repetition: the product of the axes, or one axis after the other through
+    ``base``."""
     if full:
-        points = [Point(*sizes) for sizes in itertools.product(*(axes[name] for name in Point._fields))]
+        points = [
+            Point(*sizes) for sizes in itertools.product(*(axes[name] for name in Point._fields))
+        ]
     else:
-        points = [base, *(base._replace(**{name: size}) for name in Point._fields for size in axes[name])]
+        points = [
+            base,
+            *(base._replace(**{name: size}) for name in Point._fields for size in axes[name]),
+        ]
     return list(dict.fromkeys(points))
 
 
 def config_at(point: Point, iterations: int, overrides: list[str]) -> TrainRun:
-    """The project's default training config at a point, with chunks of ``iterations`` iterations and one sync at their end.
+    """The project's default training config at a point, with chunks of ``iterations`` iterations
+    and one sync at their end.
 
     Raises:
-        InputError: an override that cannot be composed, that sets what is set here, or that does not go with the point.
+        InputError: an override that cannot be composed, that sets what is set here, or that does
+            not go with the point.
     """
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException

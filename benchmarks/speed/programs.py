@@ -1,7 +1,9 @@
-"""The stages of a training iteration, each as a program of its own: a scan over nothing but that stage, vmapped over seeds.
+"""The stages of a training iteration, each as a program of its own: a scan over nothing but that
+stage, vmapped over seeds.
 
-All stages work on one ``Desk``, so that replay is in memory once: a stage takes its part, which is donated, and puts it back.
-A learner has no myopic twin here: with it, a run does everything twice per seed.
+All stages work on one ``Desk``, so that replay is in memory once: a stage takes its part, which is
+donated, and puts it back. A learner has no myopic twin here: with it, a run does everything twice
+per seed.
 """
 
 from __future__ import annotations
@@ -26,22 +28,25 @@ Shared = tuple[Hypers, Clock]
 
 
 class Desk(NamedTuple):
-    """What lies on the devices while a point is measured, leaves ``[seeds, ...]``. K is the length of the loops."""
+    """What lies on the devices while a point is measured, leaves ``[seeds, ...]``. K is the length
+    of the loops."""
 
     world: PyTree
     train: TrainState
     outcome: TimeStep
-    """Of the last step, without ``obs`` (which is in ``train``) and ``info`` (which the loop does not read)."""
+    """Of the last step, without ``obs`` (which is in ``train``) and ``info`` (which the loop does
+    not read)."""
     action: jax.Array
     sample: Sample
     td_error: jax.Array
     transitions: Transition
     """``[stride]``: what one iteration writes."""
     played: jax.Array
-    """Actions drawn beforehand ``[K, N]``, uniform over all places (nobody can click on an empty one)."""
+    """Actions drawn beforehand ``[K, N]``, uniform over all places (nobody can click on an empty
+    one)."""
     slots: jax.Array
-    """Slots ``[K, B]``, sorted, as stratified sampling gives them; others every time, so that caches help no more than in a
-    run.
+    """Slots ``[K, B]``, sorted, as stratified sampling gives them; others every time, so that
+    caches help no more than in a run.
     """
 
 
@@ -78,11 +83,13 @@ class Bench(NamedTuple):
 
 
 def repeat(body: Callable[..., Any], length: int) -> Callable[[Any, Any, Shared], tuple[Any, Any]]:
-    """The program that does ``body(carry, fixed, x, key, world, hypers) -> carry`` ``length`` times.
+    """The program that does ``body(carry, fixed, x, key, world, hypers) -> carry`` ``length``
+    times.
 
-    The barrier hides from the compiler that ``fixed`` (observations, a batch, parameters) is the same every time, which it is
-    not in training; otherwise all that follows from it would be moved out of the loop. It does so because what changes goes
-    through it too, so a body must use its state, its ``x`` or its key. World and hyper-parameters do stay the same in training.
+    The barrier hides from the compiler that ``fixed`` (observations, a batch, parameters) is the
+    same every time, which it is not in training; otherwise all that follows from it would be moved
+    out of the loop. It does so because what changes goes through it too, so a body must use its
+    state, its ``x`` or its key. World and hyper-parameters do stay the same in training.
     """
 
     def program(carry: Any, own: Any, shared: Shared) -> tuple[Any, Any]:
@@ -98,10 +105,14 @@ def repeat(body: Callable[..., Any], length: int) -> Callable[[Any, Any, Shared]
     return program
 
 
-def make_stages(env: Env, agent: Agent, replay: Replay, trainer: Trainer, plan: Plan, batch: int, length: int) -> list[Stage]:
+def make_stages(
+    env: Env, agent: Agent, replay: Replay, trainer: Trainer, plan: Plan, batch: int, length: int
+) -> list[Stage]:
     """The stages in the order of an iteration, the whole of it last."""
 
-    def stage(name: str, calls: int, amount: int, unit: str, body: Any, state: Any, own: Any, put: Any) -> Stage:
+    def stage(
+        name: str, calls: int, amount: int, unit: str, body: Any, state: Any, own: Any, put: Any
+    ) -> Stage:
         """A repeated stage: the key goes with its state, the world with what is its own."""
 
         def take(desk: Desk) -> tuple[Any, Any]:
@@ -127,7 +138,9 @@ def make_stages(env: Env, agent: Agent, replay: Replay, trainer: Trainer, plan: 
     def sample(last: Any, memory: Any, x: Any, key: Any, world: Any, hypers: Hypers) -> Any:
         return replay.sample(memory, key, hypers)
 
-    def prioritise(memory: Any, td_error: Any, slots: Any, key: Any, world: Any, hypers: Hypers) -> Any:
+    def prioritise(
+        memory: Any, td_error: Any, slots: Any, key: Any, world: Any, hypers: Hypers
+    ) -> Any:
         return replay.update_priorities(memory, slots, td_error, hypers)
 
     def update(carry: Any, sample: Any, x: Any, key: Any, world: Any, hypers: Hypers) -> Any:
@@ -139,36 +152,75 @@ def make_stages(env: Env, agent: Agent, replay: Replay, trainer: Trainer, plan: 
     rounds, updates, n = plan.rounds, plan.updates, plan.sessions
     return [
         stage(
-            "world_step", rounds, n, "env steps", step,
-            lambda d: (d.train.env, d.train.obs, d.outcome), lambda d: ((), d.played),
+            "world_step",
+            rounds,
+            n,
+            "env steps",
+            step,
+            lambda d: (d.train.env, d.train.obs, d.outcome),
+            lambda d: ((), d.played),
             lambda d, c: train(d, env=c[0], obs=c[1])._replace(outcome=c[2]),
         ),
         stage(
-            "act", rounds, n, "env steps", act,
-            lambda d: d.action, lambda d: ((d.train.agent, d.train.obs), ()), lambda d, c: d._replace(action=c),
+            "act",
+            rounds,
+            n,
+            "env steps",
+            act,
+            lambda d: d.action,
+            lambda d: ((d.train.agent, d.train.obs), ()),
+            lambda d, c: d._replace(action=c),
         ),
         stage(
-            "replay_add", 1, plan.stride, "transitions", add,
-            lambda d: d.train.replay, lambda d: (d.transitions, ()), lambda d, c: train(d, replay=c),
+            "replay_add",
+            1,
+            plan.stride,
+            "transitions",
+            add,
+            lambda d: d.train.replay,
+            lambda d: (d.transitions, ()),
+            lambda d, c: train(d, replay=c),
         ),
         stage(
-            "replay_sample", updates, batch, "transitions", sample,
-            lambda d: d.sample, lambda d: (d.train.replay, ()), lambda d, c: d._replace(sample=c),
+            "replay_sample",
+            updates,
+            batch,
+            "transitions",
+            sample,
+            lambda d: d.sample,
+            lambda d: (d.train.replay, ()),
+            lambda d, c: d._replace(sample=c),
         ),
         stage(
-            "gradient_update", updates, 1, "updates", update,
-            lambda d: (d.train.agent, d.td_error), lambda d: (d.sample, ()),
+            "gradient_update",
+            updates,
+            1,
+            "updates",
+            update,
+            lambda d: (d.train.agent, d.td_error),
+            lambda d: (d.sample, ()),
             lambda d, c: train(d, agent=c[0])._replace(td_error=c[1]),
         ),
         stage(
-            PRIORITIES, updates, batch, "priorities", prioritise,
-            lambda d: d.train.replay, lambda d: (d.td_error, d.slots), lambda d, c: train(d, replay=c),
+            PRIORITIES,
+            updates,
+            batch,
+            "priorities",
+            prioritise,
+            lambda d: d.train.replay,
+            lambda d: (d.td_error, d.slots),
+            lambda d, c: train(d, replay=c),
         ),
         Stage(
-            WHOLE, 1, plan.stride, "env steps", lambda carry, world, shared: trainer.chunk(carry, world, *shared),
-            lambda d: (d.train, d.world), lambda d, c: d._replace(train=c),
+            WHOLE,
+            1,
+            plan.stride,
+            "env steps",
+            lambda carry, world, shared: trainer.chunk(carry, world, *shared),
+            lambda d: (d.train, d.world),
+            lambda d, c: d._replace(train=c),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def make_bench(config: TrainRun, length: int) -> Bench:
@@ -179,7 +231,10 @@ def make_bench(config: TrainRun, length: int) -> Bench:
         length: K, iterations in one call of a program.
     """
     train, capacity, batch = config.train, config.replay.capacity, config.replay.batch_size
-    plan, sharding = make_plan(train, config.agent, batch), sharding_of(train.seeds, config.runtime.devices)
+    plan, sharding = (
+        make_plan(train, config.agent, batch),
+        sharding_of(train.seeds, config.runtime.devices),
+    )
     worlds = build.build_worlds(config.env, train.seed, train.seeds)
     env = build.build_env(config.env, train.sessions)
     values = build.build_values(config)
@@ -189,23 +244,35 @@ def make_bench(config: TrainRun, length: int) -> Bench:
     trainer = make_trainer(env, agent, replay, horizon, plan, config.agent, train)
 
     def start(key: jax.Array, world: PyTree, hypers: Hypers) -> Desk:
-        """A desk with a full replay, as in most of a run; what the transitions hold does not matter for speed."""
+        """A desk with a full replay, as in most of a run; what the transitions hold does not matter
+        for speed."""
         keys = jax.random.split(key, 6)
         state = trainer.init(keys[0], world, hypers)
         one = example_transition(env, state.obs, hypers)
         blank = jax.tree.map(lambda x: jnp.zeros((plan.stride, *x.shape), x.dtype), one)
         seen = jax.tree.map(lambda x: jnp.tile(x, (plan.rounds, *[1] * (x.ndim - 1))), state.obs)
         rewards = jax.random.normal(keys[1], (plan.stride,))
-        transitions = blank._replace(obs=seen, next_obs=seen, reward=rewards, discount=jnp.full(plan.stride, hypers.gamma))
+        transitions = blank._replace(
+            obs=seen, next_obs=seen, reward=rewards, discount=jnp.full(plan.stride, hypers.gamma)
+        )
 
         def fill(memory: PyTree, _: None) -> tuple[PyTree, None]:
             return replay.add(memory, transitions, hypers), None
 
         memory = jax.lax.scan(fill, state.replay, None, length=-(-capacity // plan.stride))[0]
-        played = jax.random.randint(keys[2], (length, plan.sessions, *one.action.shape), 0, env.spec.actions)
+        played = jax.random.randint(
+            keys[2], (length, plan.sessions, *one.action.shape), 0, env.spec.actions
+        )
         sessions = (plan.sessions,)
-        outcome = TimeStep((), jnp.zeros(sessions), jnp.zeros(sessions, bool), jnp.zeros(sessions, bool), state.obs,
-                           jnp.zeros(sessions), {})  # fmt: skip
+        outcome = TimeStep(
+            (),
+            jnp.zeros(sessions),
+            jnp.zeros(sessions, bool),
+            jnp.zeros(sessions, bool),
+            state.obs,
+            jnp.zeros(sessions),
+            {},
+        )
         return Desk(
             world=world,
             train=state._replace(replay=memory),
@@ -218,7 +285,9 @@ def make_bench(config: TrainRun, length: int) -> Bench:
             slots=jnp.sort(jax.random.randint(keys[4], (length, batch), 0, capacity)),
         )
 
-    keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.key(train.seed), i))(jnp.arange(train.seeds))
+    keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.key(train.seed), i))(
+        jnp.arange(train.seeds)
+    )
     everywhere = NamedSharding(sharding.mesh, PartitionSpec())
     hypers, clock = jax.device_put((hypers_of(config), clock_at(plan, 0)), everywhere)
     arguments = (jax.device_put(keys, sharding), jax.device_put(worlds, sharding), hypers)
@@ -226,7 +295,9 @@ def make_bench(config: TrainRun, length: int) -> Bench:
     desk = jax.eval_shape(started, *arguments)
     stages = make_stages(env, agent, replay, trainer, plan, batch, length)
     if config.replay.name == "uniform":
-        stages = [stage for stage in stages if stage.name != PRIORITIES]  # the identity: nothing to time
+        stages = [
+            stage for stage in stages if stage.name != PRIORITIES
+        ]  # the identity: nothing to time
     return Bench(plan, stages, started, arguments, (hypers, clock), sharding, tree_bytes(desk))
 
 

@@ -1,9 +1,11 @@
-"""DQN on CartPole-v1 against PureJaxRL's algorithm, rejax, stable-baselines3 and the bare updates; results/race_dqn.{json,md}.
+"""DQN on CartPole-v1 against PureJaxRL's algorithm, rejax, stable-baselines3 and the bare updates;
+results/race_dqn.{json,md}.
 
-The work is the same for all: 10 environments, replay of 10,000, batch 128, layers of 120 and 84, Adam 2.5e-4, one update per 10
-steps, target copied every 500, epsilon from 1 to .05 over 250,000 steps, 10,000 random steps first, float32 (settings of
-CleanRL's and PureJaxRL's DQN). Contestants run in turns, compiling is not timed, figures are environment steps a second, ratios
-are taken round by round. Peers' environments: ``python benchmarks/speed/peers.py rejax sb3``.
+The work is the same for all: 10 environments, replay of 10,000, batch 128, layers of 120 and 84,
+Adam 2.5e-4, one update per 10 steps, target copied every 500, epsilon from 1 to .05 over 250,000
+steps, 10,000 random steps first, float32 (settings of CleanRL's and PureJaxRL's DQN). Contestants
+run in turns, compiling is not timed, figures are environment steps a second, ratios are taken round
+by round. Peers' environments: ``python benchmarks/speed/peers.py rejax sb3``.
 
 usage: python benchmarks/speed/race_dqn.py [--rounds N] [--only GROUP ...]
 """
@@ -48,22 +50,34 @@ class Group(NamedTuple):
     """Contestants whose return is judged."""
 
 
-def lrdqn(seeds: int, steps: int, devices: int, capacity: int = 10_000, *more: str) -> tuple[Entry, int]:
+def lrdqn(
+    seeds: int, steps: int, devices: int, capacity: int = 10_000, *more: str
+) -> tuple[Entry, int]:
     """lrdqn's own program, ``steps`` with warm-up."""
     learning = steps - WARMUP
     last = int(learning * SHARE) // 500 * 500  # the last chunk is what the return is read from
     chunk = next(n for n in range(max(last, 500), learning + 1, 500) if learning % n == 0)
     overrides = [
-        "experiment=cartpole", f"train.seeds={seeds}", f"train.env_steps={learning}", f"train.eval_period={chunk}",
-        f"train.warmup_steps={WARMUP}", f"replay.capacity={capacity}", "runtime.cache_dir=null", *more,
-    ]  # fmt: skip
+        "experiment=cartpole",
+        f"train.seeds={seeds}",
+        f"train.env_steps={learning}",
+        f"train.eval_period={chunk}",
+        f"train.warmup_steps={WARMUP}",
+        f"replay.capacity={capacity}",
+        "runtime.cache_dir=null",
+        *more,
+    ]
     return Entry("", "dqn_lrdqn.py", {"overrides": overrides, "devices": devices}), seeds * steps
 
 
-def branching(seeds: int, steps: int, devices: int = 1, threads: int | None = None) -> tuple[Entry, int]:
+def branching(
+    seeds: int, steps: int, devices: int = 1, threads: int | None = None
+) -> tuple[Entry, int]:
     """PureJaxRL's algorithm; ``threads`` of XLA where it shall not choose by itself."""
     options = {"seeds": seeds, "env_steps": steps, "capacity": 10_000, "devices": devices}
-    return Entry("", "dqn_branching.py", options, env={} if threads is None else {"PJRT_NPROC": str(threads)}), seeds * steps
+    return Entry(
+        "", "dqn_branching.py", options, env={} if threads is None else {"PJRT_NPROC": str(threads)}
+    ), seeds * steps
 
 
 def bare(seeds: int, steps: int, devices: int) -> tuple[Entry, int]:
@@ -98,7 +112,10 @@ def groups() -> dict[str, Group]:
         "8 seeds": Group(
             {
                 "lrdqn": lrdqn(8, FULL // 4, 2),
-                "lrdqn, 4 learning rates x 2 seeds": (lrdqn(2, FULL // 4, 2, 10_000, rates)[0], 2 * FULL),
+                "lrdqn, 4 learning rates x 2 seeds": (
+                    lrdqn(2, FULL // 4, 2, 10_000, rates)[0],
+                    2 * FULL,
+                ),
                 "PureJaxRL's algorithm": branching(8, FULL // 4),
                 "PureJaxRL's algorithm, two devices": branching(8, FULL // 4, 2),
                 "bare updates": bare(8, FULL // 4, 2),
@@ -119,8 +136,13 @@ def groups() -> dict[str, Group]:
             (Bar("PureJaxRL's algorithm", "lrdqn", 1.6), Bar("bare updates", "lrdqn", 0.8)),
         ),
         "capacity": Group(
-            {f"lrdqn, {capacity:.0e}": lrdqn(1, 110_000, 1, capacity) for capacity in (10_000, 100_000, 1_000_000)},
-            tuple(Bar("lrdqn, 1e+04", f"lrdqn, {capacity}", 0.9) for capacity in ("1e+05", "1e+06")),
+            {
+                f"lrdqn, {capacity:.0e}": lrdqn(1, 110_000, 1, capacity)
+                for capacity in (10_000, 100_000, 1_000_000)
+            },
+            tuple(
+                Bar("lrdqn, 1e+04", f"lrdqn, {capacity}", 0.9) for capacity in ("1e+05", "1e+06")
+            ),
         ),
         "peers": Group(
             {
@@ -144,7 +166,10 @@ def judged(runs: list[dict[str, Any]]) -> dict[str, Any]:
     returns = [x for run in runs for x in run["returns"]]
     passed = sum(x >= SOLVED for x in returns)
     verdict = "PASS" if passed >= 0.8 * len(returns) else "FAIL"
-    unit = f"return of the last twentieth of training; {passed}/{len(returns)} at least {SOLVED:g}: {verdict}"
+    unit = (
+        "return of the last twentieth of training; "
+        f"{passed}/{len(returns)} at least {SOLVED:g}: {verdict}"
+    )
     return {"value": float(np.mean(returns)), "n": len(returns), "per_seed": returns, "unit": unit}
 
 
@@ -159,16 +184,51 @@ def run_group(name: str, group: Group, rounds: int) -> list[dict[str, Any]]:
     for who, runs in found.items():
         low, mid, high = np.quantile([run["steps_per_second"] for run in runs], [0.25, 0.5, 0.75])
         speed = {"value": float(mid), "q25": float(low), "q75": float(high), "n": len(runs)}
-        made.append({"name": f"{name}/{who}", "metric": "speed", **speed, "unit": "env steps/s, all learners"})
+        made.append(
+            {
+                "name": f"{name}/{who}",
+                "metric": "speed",
+                **speed,
+                "unit": "env steps/s, all learners",
+            }
+        )
         cpu = float(np.median([run.get("cpu_seconds", np.nan) / run["seconds"] for run in runs]))
-        made.append({"name": f"{name}/{who}", "metric": "cores", "value": cpu, "n": len(runs), "unit": "CPU seconds a second"})
-        made.append({"name": f"{name}/{who}", "metric": "prepare", "value": runs[0]["prepare_seconds"], "n": 1,
-                     "unit": "s to import and compile"})  # fmt: skip
+        made.append(
+            {
+                "name": f"{name}/{who}",
+                "metric": "cores",
+                "value": cpu,
+                "n": len(runs),
+                "unit": "CPU seconds a second",
+            }
+        )
+        made.append(
+            {
+                "name": f"{name}/{who}",
+                "metric": "prepare",
+                "value": runs[0]["prepare_seconds"],
+                "n": 1,
+                "unit": "s to import and compile",
+            }
+        )
     for slow, fast, least in group.bars:
         ratio = ratios(found[fast], found[slow], "steps_per_second")
-        verdict = "" if least is None else f"; must be at least {least:g}: {'PASS' if ratio['value'] >= least else 'FAIL'}"
-        made.append({"name": f"{name}/{fast} : {slow}", "metric": "ratio", **ratio, "unit": f"times as fast{verdict}"})
-    made += [{"name": f"{name}/{who}", "metric": "return", **judged(found[who])} for who in group.gated]
+        verdict = (
+            ""
+            if least is None
+            else f"; must be at least {least:g}: {'PASS' if ratio['value'] >= least else 'FAIL'}"
+        )
+        made.append(
+            {
+                "name": f"{name}/{fast} : {slow}",
+                "metric": "ratio",
+                **ratio,
+                "unit": f"times as fast{verdict}",
+            }
+        )
+    made += [
+        {"name": f"{name}/{who}", "metric": "return", **judged(found[who])} for who in group.gated
+    ]
     load = max(run["load"] for runs in found.values() for run in runs)
     return [row | {"load": load, "seconds": round(time.perf_counter() - began, 1)} for row in made]
 
@@ -179,7 +239,8 @@ def table(result: list[dict[str, Any]]) -> str:
     for row in result:
         if row["metric"] == "ratio":
             lines.append(
-                f"| {row['name']} | {row['value']:.2f} | [{row['q25']:.2f}, {row['q75']:.2f}] | {row['n']} | {row['unit']} |"
+                f"| {row['name']} | {row['value']:.2f} | [{row['q25']:.2f}, "
+                f"{row['q75']:.2f}] | {row['n']} | {row['unit']} |"
             )
         if row["metric"] == "return":
             lines.append(f"| {row['name']} | {row['value']:.1f} | - | {row['n']} | {row['unit']} |")
@@ -188,10 +249,18 @@ def table(result: list[dict[str, Any]]) -> str:
 
 def main(argv: list[str]) -> None:
     """Run the races and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each contestant (%(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--only", nargs="+", choices=list(groups()), default=list(groups()), help="races (all); the rows of others stay"
+        "--rounds", type=int, default=5, help="runs of each contestant (%(default)s)"
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=list(groups()),
+        default=list(groups()),
+        help="races (all); the rows of others stay",
     )
     parser.add_argument("--out", default="race_dqn", help="name of the result files (%(default)s)")
     given = parser.parse_args(argv)
@@ -199,7 +268,9 @@ def main(argv: list[str]) -> None:
     common = {"command": command, "commit": rows.commit(), "device": rows.device()}
     before = rows.RESULTS / f"{given.out}.json"
     kept = json.loads(before.read_text()) if before.exists() else []
-    result: list[dict[str, Any]] = [row for row in kept if row["name"].partition("/")[0] not in given.only]
+    result: list[dict[str, Any]] = [
+        row for row in kept if row["name"].partition("/")[0] not in given.only
+    ]
     for name in given.only:
         print(name, flush=True)
         result += [row | common for row in run_group(name, groups()[name], given.rounds)]

@@ -1,11 +1,13 @@
-"""Race lrdqn's reference slate benchmark against RecSim's own code: user-steps a second under random slates, 3 of 10.
+"""Race lrdqn's reference slate benchmark against RecSim's own code: user-steps a second under
+random slates, 3 of 10.
 
     python benchmarks/speed/peers.py recsim      # once
     python benchmarks/speed/race_recsim.py [--rounds N] [--sessions N ...] [--task NAME ...] [--dry]
 
-RecSim steps one user at a time in a loop of Python, with NumPy for the random slates; lrdqn steps 64, 1,024 and 8,192 users at
-once in one scan, with one XLA thread, as `lrdqn train` sets it (`runtime.threads`). Both on one core, in turns, in one run; a
-session that ends is followed by another. Writes benchmarks/results/race_recsim.{json,md}.
+RecSim steps one user at a time in a loop of Python, with NumPy for the random slates; lrdqn steps
+64, 1,024 and 8,192 users at once in one scan, with one XLA thread, as `lrdqn train` sets it
+(`runtime.threads`). Both on one core, in turns, in one run; a session that ends is followed by
+another. Writes benchmarks/results/race_recsim.{json,md}.
 """
 
 from __future__ import annotations
@@ -34,10 +36,16 @@ def entries(task: str, sizes: tuple[int, ...]) -> list[Entry]:
     """RecSim first, then lrdqn at every size, about as many user-steps each."""
     common = {"task": task, "candidates": 10, "slate": 3, "horizon": 500, "sensitivity": 0.01}
     theirs = common | {"policy": "random", "steps": PEER_STEPS}
-    ours = [common | {"sessions": n, "length": LENGTH, "calls": max(1, USER_STEPS // (n * LENGTH))} for n in sizes]
+    ours = [
+        common | {"sessions": n, "length": LENGTH, "calls": max(1, USER_STEPS // (n * LENGTH))}
+        for n in sizes
+    ]
     return [
         Entry(PEER, "recsim_google.py", theirs, PEER),
-        *(Entry(f"lrdqn users={o['sessions']}", "recsim_lrdqn.py", o, env={"PJRT_NPROC": "1"}) for o in ours),
+        *(
+            Entry(f"lrdqn users={o['sessions']}", "recsim_lrdqn.py", o, env={"PJRT_NPROC": "1"})
+            for o in ours
+        ),
     ]
 
 
@@ -51,27 +59,54 @@ def judged(task: str, runs: Runs) -> list[dict[str, Any]]:
     for who in runs:
         if who != PEER:
             ratio = ratios(runs[PEER], runs[who], "step_seconds")
-            found.append({"name": f"{task}/{PEER} : {who}", "metric": "time of a user-step, ratio", "unit": "times", **ratio})
+            found.append(
+                {
+                    "name": f"{task}/{PEER} : {who}",
+                    "metric": "time of a user-step, ratio",
+                    "unit": "times",
+                    **ratio,
+                }
+            )
     return found
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: speeds, and how many times RecSim's."""
     times = {row["name"].replace(f"{PEER} : ", ""): row for row in rows if row["unit"] == "times"}
-    lines = ["| task | who | user-steps/s | times RecSim's own code [quartiles] |", "|---|---|---|---|"]
+    lines = [
+        "| task | who | user-steps/s | times RecSim's own code [quartiles] |",
+        "|---|---|---|---|",
+    ]
     for row in rows:
         if row["metric"] == "speed":
             task, _, who = row["name"].partition("/")
             ratio = times.get(row["name"])
-            said = f"{ratio['value']:.0f} [{ratio['q25']:.0f}, {ratio['q75']:.0f}]" if ratio else "1"
+            said = (
+                f"{ratio['value']:.0f} [{ratio['q25']:.0f}, {ratio['q75']:.0f}]" if ratio else "1"
+            )
             lines.append(f"| {task} | {who} | {row['value']:,.0f} | {said} |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="runs of everybody, in turns (%(default)s)")
-    parser.add_argument("--sessions", type=int, nargs="+", default=list(SIZES), metavar="N", help="users at once (%(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=7,
+        metavar="N",
+        help="runs of everybody, in turns (%(default)s)",
+    )
+    parser.add_argument(
+        "--sessions",
+        type=int,
+        nargs="+",
+        default=list(SIZES),
+        metavar="N",
+        help="users at once (%(default)s)",
+    )
     parser.add_argument("--task", nargs="+", choices=TASKS, default=list(TASKS), help="(all)")
     parser.add_argument("--dry", action="store_true", help="write no result files")
     given = parser.parse_args()

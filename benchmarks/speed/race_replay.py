@@ -1,13 +1,15 @@
-"""Race lrdqn's replay against flashbax's and cpprb's, one contest after the other, each library in a process of its own.
+"""Race lrdqn's replay against flashbax's and cpprb's, one contest after the other, each library in
+a process of its own.
 
     python benchmarks/speed/peers.py flashbax cpprb      # once
     python benchmarks/speed/race_replay.py [--only TEXT] [--rounds N] [--iterations N] [--dry]
 
-Prioritised: sample and write as many priorities, at several capacities and batch sizes, flashbax with either of its setters.
-Uniform: add 1,024 and sample 256. All on one XLA device, compiled apart, in turns; cpprb from its loop in Python. lrdqn has one
-XLA thread, as `lrdqn train` sets it (`runtime.threads`); flashbax runs as it comes, where bars count, and with one thread too.
-Figures of a program are per round of `[add] -> sample -> [write priorities]`. Writes benchmarks/results/race_replay.{json,md};
-the exit code is 1 where a bar is not met.
+Prioritised: sample and write as many priorities, at several capacities and batch sizes, flashbax
+with either of its setters. Uniform: add 1,024 and sample 256. All on one XLA device, compiled
+apart, in turns; cpprb from its loop in Python. lrdqn has one XLA thread, as `lrdqn train` sets it
+(`runtime.threads`); flashbax runs as it comes, where bars count, and with one thread too. Figures
+of a program are per round of `[add] -> sample -> [write priorities]`. Writes
+benchmarks/results/race_replay.{json,md}; the exit code is 1 where a bar is not met.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ Runs = dict[str, list[dict[str, Any]]]
 
 
 class Contest(NamedTuple):
-    """One task; ``bar`` is how many times faster than the best peer as it comes lrdqn has to be, 0 where nothing is asked."""
+    """One task; ``bar`` is how many times faster than the best peer as it comes lrdqn has to be, 0
+    where nothing is asked."""
 
     name: str
     options: dict[str, Any]
@@ -42,20 +45,34 @@ class Contest(NamedTuple):
 
 ONE_THREAD = ", one thread"
 ITEMS = ("flashbax", f"flashbax{ONE_THREAD}")
-SETTERS = tuple(f"flashbax {setter}{threads}" for setter in ("scan", "bincount") for threads in ("", ONE_THREAD))
+SETTERS = tuple(
+    f"flashbax {setter}{threads}" for setter in ("scan", "bincount") for threads in ("", ONE_THREAD)
+)
 PRIORITIZED = {"kind": "prioritized", "capacity": CAPACITY, "batch": BATCH}
 CONTESTS = (
     Contest("prioritized capacity=2^20 batch=256", PRIORITIZED, (*SETTERS, "cpprb"), 1.5),
-    Contest("uniform add=1024 capacity=10^6 batch=256", {**PRIORITIZED, "kind": "uniform", "capacity": 10**6, "add": 1024},
-            ITEMS, 1.0),
+    Contest(
+        "uniform add=1024 capacity=10^6 batch=256",
+        {**PRIORITIZED, "kind": "uniform", "capacity": 10**6, "add": 1024},
+        ITEMS,
+        1.0,
+    ),
     Contest("prioritized capacity=2^17 batch=256", {**PRIORITIZED, "capacity": 2**17}, SETTERS),
     Contest("prioritized capacity=2^14 batch=256", {**PRIORITIZED, "capacity": 2**14}, SETTERS),
-    Contest("prioritized capacity=2^20 batch=32", {**PRIORITIZED, "batch": 32}, (*SETTERS, "cpprb")),
-    Contest("prioritized capacity=2^20 batch=256 nothing waits", {**PRIORITIZED, "free": True}, SETTERS),
-    Contest("prioritized capacity=2^17 batch=256 learners=8", {**PRIORITIZED, "capacity": 2**17, "learners": 8}, SETTERS),
-)  # fmt: skip
-"""In the one where nothing waits, priorities may be written before the probabilities of the draws are worked out, as in a TD
-loss; in all others they may not."""
+    Contest(
+        "prioritized capacity=2^20 batch=32", {**PRIORITIZED, "batch": 32}, (*SETTERS, "cpprb")
+    ),
+    Contest(
+        "prioritized capacity=2^20 batch=256 nothing waits", {**PRIORITIZED, "free": True}, SETTERS
+    ),
+    Contest(
+        "prioritized capacity=2^17 batch=256 learners=8",
+        {**PRIORITIZED, "capacity": 2**17, "learners": 8},
+        SETTERS,
+    ),
+)
+"""In the one where nothing waits, priorities may be written before the probabilities of the draws
+are worked out, as in a TD loss; in all others they may not."""
 
 
 def entries(contest: Contest, iterations: int) -> list[Entry]:
@@ -66,35 +83,69 @@ def entries(contest: Contest, iterations: int) -> list[Entry]:
     for peer in contest.peers:
         library, _, setter = peer.removesuffix(ONE_THREAD).partition(" ")
         env = one_thread if peer.endswith(ONE_THREAD) else {}
-        found.append(Entry(peer, f"replay_{library}.py", options | ({"setter": setter} if setter else {}), library, env))
+        found.append(
+            Entry(
+                peer,
+                f"replay_{library}.py",
+                options | ({"setter": setter} if setter else {}),
+                library,
+                env,
+            )
+        )
     return found
 
 
 def judged(contest: Contest, runs: Runs, iterations: int) -> list[dict[str, Any]]:
-    """Rows of a contest: microseconds per round, ratios, drift of the root, and what donation saves."""
+    """Rows of a contest: microseconds per round, ratios, drift of the root, and what donation
+    saves."""
     found: list[dict[str, Any]] = []
 
     def add(who: str, metric: str, unit: str, figures: dict[str, Any]) -> None:
         found.append({"name": f"{contest.name}/{who}", "metric": metric, "unit": unit, **figures})
 
     for who, each in runs.items():
-        low, mid, high = np.quantile([run["seconds"] / iterations * 1e6 for run in each], [0.25, 0.5, 0.75])
+        low, mid, high = np.quantile(
+            [run["seconds"] / iterations * 1e6 for run in each], [0.25, 0.5, 0.75]
+        )
         add(who, "time of a round", "us", {"value": mid, "q25": low, "q75": high, "n": len(each)})
         if "drift" in each[0]:
             worst = max(run["drift"] for run in each)
-            verdict = {"verdict": passed(worst <= DRIFT_BAR), "bar": DRIFT_BAR} if who == "lrdqn" else {}
-            add(who, "root off the sum of its leaves", "relative, the worst", {"value": worst, "n": len(each), **verdict})
+            verdict = (
+                {"verdict": passed(worst <= DRIFT_BAR), "bar": DRIFT_BAR} if who == "lrdqn" else {}
+            )
+            add(
+                who,
+                "root off the sum of its leaves",
+                "relative, the worst",
+                {"value": worst, "n": len(each), **verdict},
+            )
         if "aliased_bytes" in each[0]:
             one = each[0]
             share = one["aliased_bytes"] / one["state_bytes"]
-            verdict = {"verdict": passed(share >= 1 and one["temporary_bytes"] < 0.01 * one["state_bytes"]), "bar": 1.0}
-            add(who, "state that is written in place", "share", {"value": share, "n": 1, **(verdict if who == "lrdqn" else {})})
+            verdict = {
+                "verdict": passed(
+                    share >= 1 and one["temporary_bytes"] < 0.01 * one["state_bytes"]
+                ),
+                "bar": 1.0,
+            }
+            add(
+                who,
+                "state that is written in place",
+                "share",
+                {"value": share, "n": 1, **(verdict if who == "lrdqn" else {})},
+            )
             add(who, "scratch memory", "bytes", {"value": one["temporary_bytes"], "n": 1})
     as_they_come = [peer for peer in contest.peers if not peer.endswith(ONE_THREAD)]
-    best = min(as_they_come, key=lambda peer: float(np.median([run["seconds"] for run in runs[peer]])))
+    best = min(
+        as_they_come, key=lambda peer: float(np.median([run["seconds"] for run in runs[peer]]))
+    )
     for peer in contest.peers:
         ratio = ratios(runs[peer], runs["lrdqn"])
-        verdict = {"verdict": passed(ratio["value"] >= contest.bar), "bar": contest.bar} if contest.bar and peer == best else {}
+        verdict = (
+            {"verdict": passed(ratio["value"] >= contest.bar), "bar": contest.bar}
+            if contest.bar and peer == best
+            else {}
+        )
         add(f"{peer} : lrdqn", "time, ratio", "times", {**ratio, **verdict})
     return found
 
@@ -107,7 +158,10 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: what was asked, and what came of it."""
     lines = ["| asked | value | at least (drift: at most) | |", "|---|---|---|---|"]
     lines += [
-        f"| {row['name']}: {row['metric']} | {row['value']:.4g} | {row['bar']:g} | {row['verdict']} |"
+        (
+            f"| {row['name']}: {row['metric']} | {row['value']:.4g} "
+            f"| {row['bar']:g} | {row['verdict']} |"
+        )
         for row in rows
         if "verdict" in row
     ]
@@ -115,18 +169,37 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="TEXT", default="", help="contests whose name holds this text; writes nothing")
-    parser.add_argument(
-        "--rounds", type=int, default=LEAST_ROUNDS, metavar="N", help="runs of everybody, in turns (%(default)s)"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--iterations", type=int, default=2000, metavar="N", help="rounds of replay in a run (%(default)s)")
+    parser.add_argument(
+        "--only",
+        metavar="TEXT",
+        default="",
+        help="contests whose name holds this text; writes nothing",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=LEAST_ROUNDS,
+        metavar="N",
+        help="runs of everybody, in turns (%(default)s)",
+    )
+    parser.add_argument(
+        "--iterations",
+        type=int,
+        default=2000,
+        metavar="N",
+        help="rounds of replay in a run (%(default)s)",
+    )
     parser.add_argument("--dry", action="store_true", help="write no result files")
     given = parser.parse_args()
     chosen = [contest for contest in CONTESTS if given.only in contest.name]
     for library in {peer.split()[0].rstrip(",") for contest in chosen for peer in contest.peers}:
         if not (PEERS / library / "bin" / "python").exists():
-            parser.error(f"{PEERS / library} is not there: python benchmarks/speed/peers.py {library}")
+            parser.error(
+                f"{PEERS / library} is not there: python benchmarks/speed/peers.py {library}"
+            )
     command = " ".join(["python benchmarks/speed/race_replay.py", *sys.argv[1:]])
     common = {"command": command, "commit": result_files.commit(), "device": result_files.device()}
     rows: list[dict[str, Any]] = []
@@ -135,7 +208,10 @@ def main() -> int:
         began, its = time.perf_counter(), entries(contest, given.iterations)
         runs = race(its, given.rounds)
         seconds = round(time.perf_counter() - began, 1)
-        rows += [row | common | {"seconds": seconds} for row in judged(contest, runs, its[0].options["iterations"])]
+        rows += [
+            row | common | {"seconds": seconds}
+            for row in judged(contest, runs, its[0].options["iterations"])
+        ]
     print(f"\n{table(rows)}")
     for row in rows:
         if row["unit"] == "times":

@@ -1,7 +1,8 @@
-"""Google's RecSim, as it comes: its three environments without its agents, and policies for them. NumPy only.
+"""Google's RecSim, as it comes: its three environments without its agents, and policies for them.
+NumPy only.
 
-RecSim imports TensorFlow, Dopamine and gin's TensorFlow half for agents and runners, which are not wanted here; empty modules
-stand for them.
+RecSim imports TensorFlow, Dopamine and gin's TensorFlow half for agents and runners, which are not
+wanted here; empty modules stand for them.
 """
 
 from __future__ import annotations
@@ -16,8 +17,15 @@ import gin
 import numpy as np
 from worker import serve
 
-ABSENT = ("dopamine", "dopamine.discrete_domains", "dopamine.discrete_domains.gym_lib", "tensorflow", "tensorflow.compat",
-          "tensorflow.compat.v1", "recsim.simulator.runner_lib")  # fmt: skip
+ABSENT = (
+    "dopamine",
+    "dopamine.discrete_domains",
+    "dopamine.discrete_domains.gym_lib",
+    "tensorflow",
+    "tensorflow.compat",
+    "tensorflow.compat.v1",
+    "recsim.simulator.runner_lib",
+)
 TOPIC_QUALITY = np.concatenate([np.linspace(-3, 0, 14), np.linspace(0, 3, 6)])
 """Mean quality by topic, as RecSim's sampler of documents has it."""
 Slate = Callable[[dict[str, Any]], Any]
@@ -47,23 +55,41 @@ def seed_it(seed: int) -> None:
 
 
 def make(options: dict[str, Any], seed: int) -> Any:
-    """An environment as RecSim's ``create_environment`` makes it; with ``mnl`` or ``sensitivity``, of the same parts."""
+    """An environment as RecSim's ``create_environment`` makes it; with ``mnl`` or ``sensitivity``,
+    of the same parts."""
     seed_it(seed)
     recsim, task, slate = load(), options["task"], options["slate"]
-    given = {"seed": seed, "num_candidates": options["candidates"], "slate_size": slate, "resample_documents": True}
+    given = {
+        "seed": seed,
+        "num_candidates": options["candidates"],
+        "slate_size": slate,
+        "resample_documents": True,
+    }
     if task == "interest_exploration":
         return recsim.exploration.create_environment(given)
     if task == "interest_evolution" and options.get("choice_model", "auto") == "auto":
         return recsim.evolution.create_environment(given)
     if task == "interest_evolution":
         m = recsim.evolution
-        user = m.IEvUserModel(slate, recsim.choice.MultinomialLogitChoiceModel, m.IEvResponse, m.IEvUserState, seed=seed)
-        documents, reward = m.UtilityModelVideoSampler(m.IEvVideo, seed=seed), m.clicked_watchtime_reward
+        user = m.IEvUserModel(
+            slate,
+            recsim.choice.MultinomialLogitChoiceModel,
+            m.IEvResponse,
+            m.IEvUserState,
+            seed=seed,
+        )
+        documents, reward = (
+            m.UtilityModelVideoSampler(m.IEvVideo, seed=seed),
+            m.clicked_watchtime_reward,
+        )
     else:
         m = recsim.satisfaction
         user = m.LTSUserModel(slate, m.LTSUserState, m.LTSResponse, seed=seed)
         user._user_sampler._state_parameters["sensitivity"] = options["sensitivity"]
-        documents, reward = m.LTSDocumentSampler(doc_ctor=m.LTSDocument, seed=seed), m.clicked_engagement_reward
+        documents, reward = (
+            m.LTSDocumentSampler(doc_ctor=m.LTSDocument, seed=seed),
+            m.clicked_engagement_reward,
+        )
     made = recsim.environment.Environment(user, documents, options["candidates"], slate, True)
     return recsim.gym.RecSimGymEnv(made, reward)
 
@@ -88,14 +114,17 @@ def policy_of(options: dict[str, Any], seed: int) -> Slate:
     if options["task"] == "interest_exploration":
         share, affinity = np.array(options["kinds"]), np.array(options["affinity"])
         typical = share @ np.exp(affinity + 0.1**2 / 2)
-        return lambda obs: ranked(np.array([typical[d["cluster_id"]] + d["quality"] for d in documents(obs)]), slate)
+        return lambda obs: ranked(
+            np.array([typical[d["cluster_id"]] + d["quality"] for d in documents(obs)]), slate
+        )
     if name == "static_ranking":
         return lambda obs: ranked(TOPIC_QUALITY[np.argmax(documents(obs), axis=1)], slate)
     return lambda obs: ranked(np.array(documents(obs)) @ obs["user"], slate)
 
 
 def prepare(options: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
-    """``steps`` of one user after another in a loop, timed; or ``sessions`` whole ones, each with what became of it."""
+    """``steps`` of one user after another in a loop, timed; or ``sessions`` whole ones, each with
+    what became of it."""
     env = make(options, options.get("seed", 0))
     choose, limit = policy_of(options, options.get("seed", 0)), options["horizon"]
 
@@ -116,7 +145,11 @@ def prepare(options: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
             obs, reward, done, _ = env.step(slate)
             total, length = total + float(reward), length + 1
             for place, response in zip(slate, obs["response"], strict=True):
-                if response["click"]:  # long-term satisfaction tells no quality; its documents are nothing but their clickbait
+                if response[
+                    "click"
+                    # long-term satisfaction tells no quality; its documents are nothing but their
+                    # clickbait
+                ]:
                     told = response["quality"] if "quality" in response else documents[place][0]
                     clicks, quality = clicks + 1, quality + float(told)
         return total, length, clicks, quality

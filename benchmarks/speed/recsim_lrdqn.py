@@ -25,7 +25,8 @@ def config_of(options: dict[str, Any]) -> Any:
 
 
 def prepare(options: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
-    """Random slates for ``sessions`` users, ``length`` steps of each in a program that is called ``calls`` times."""
+    """Random slates for ``sessions`` users, ``length`` steps of each in a program that is called
+    ``calls`` times."""
     sessions, length, calls = options["sessions"], options["length"], options["calls"]
     env = build.build_env(config_of(options), sessions)
 
@@ -39,7 +40,11 @@ def prepare(options: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
         return jax.lax.scan(one, carry, keys)[0]
 
     carry = (*jax.jit(env.reset)(jax.random.key(0), ()), jax.numpy.zeros(()))
-    compiled = jax.jit(program, donate_argnums=0).lower(carry, jax.random.split(jax.random.key(0), length)).compile()
+    compiled = (
+        jax.jit(program, donate_argnums=0)
+        .lower(carry, jax.random.split(jax.random.key(0), length))
+        .compile()
+    )
     held = {"carry": compiled(carry, jax.random.split(jax.random.key(1), length))}
 
     def run(seed: int) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""cpprb's replay in the replay race: a C++ tree that is called from a loop in Python, as it is meant to be used."""
+"""cpprb's replay in the replay race: a C++ tree that is called from a loop in Python, as it is
+meant to be used."""
 
 from __future__ import annotations
 
@@ -15,7 +16,13 @@ from worker import serve
 def prepare(options: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
     """A full buffer, and the loop over it."""
     capacity, batch, length = options["capacity"], options["batch"], options["iterations"]
-    fields = {"obs": {"shape": OBS}, "next_obs": {"shape": OBS}, "action": {"dtype": np.int32}, "reward": {}, "discount": {}}
+    fields = {
+        "obs": {"shape": OBS},
+        "next_obs": {"shape": OBS},
+        "action": {"dtype": np.int32},
+        "reward": {},
+        "discount": {},
+    }
     buffer = cpprb.PrioritizedReplayBuffer(capacity, fields, alpha=ALPHA, eps=SMALLEST)
     block = items(1024, seed=0)
     for start in range(0, capacity, 1024):

@@ -1,4 +1,5 @@
-"""flashbax's item buffers in the replay race, the prioritised one with either of its two ways to write priorities."""
+"""flashbax's item buffers in the replay race, the prioritised one with either of its two ways to
+write priorities."""
 
 from __future__ import annotations
 
@@ -17,13 +18,20 @@ SETTERS = {"scan": sum_tree.set_batch_scan, "bincount": sum_tree.set_batch_binco
 
 
 def make(options: dict[str, Any]) -> Buffer:
-    """The buffer with the race's settings. Weights, which lrdqn's samples have, flashbax leaves to the learner."""
+    """The buffer with the race's settings. Weights, which lrdqn's samples have, flashbax leaves to
+    the learner."""
     capacity = options["capacity"]
-    sizes = {"max_length": capacity, "min_length": 1, "sample_batch_size": options["batch"], "add_batches": True}
+    sizes = {
+        "max_length": capacity,
+        "min_length": 1,
+        "sample_batch_size": options["batch"],
+        "add_batches": True,
+    }
     if options["kind"] == "uniform":
         buffer: Any = make_item_buffer(**sizes)
     else:
-        # `device` chooses the setter, but names only devices that are there: on a CPU the other is had by its table alone.
+        # `device` chooses the setter, but names only devices that are there: on a CPU the other is
+        # had by its table alone.
         prioritised_trajectory_buffer.SET_BATCH_FN["cpu"] = SETTERS[options["setter"]]
         buffer = make_prioritised_item_buffer(**sizes, priority_exponent=ALPHA, device="cpu")
 
@@ -35,7 +43,9 @@ def make(options: dict[str, Any]) -> Buffer:
         init=buffer.init,
         add=buffer.add,
         sample=sample,
-        update=lambda state, indices, errors: buffer.set_priorities(state, indices, errors + SMALLEST),
+        update=lambda state, indices, errors: buffer.set_priorities(
+            state, indices, errors + SMALLEST
+        ),
         root=lambda state: state.sum_tree_state.nodes[0],
         leaves=lambda state: sum_tree.get_batch(state.sum_tree_state, jnp.arange(capacity)),
     )

@@ -1,4 +1,5 @@
-"""What every contestant of the replay race stores and writes, whatever library it is of. NumPy only."""
+"""What every contestant of the replay race stores and writes, whatever library it is of. NumPy
+only."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ SMALLEST = 1e-3
 
 
 def items(number: int, seed: int) -> dict[str, Any]:
-    """Transitions ``[number, ...]``: two observations of 32 float32, action, reward and discount."""
+    """Transitions ``[number, ...]``: two observations of 32 float32, action, reward and
+    discount."""
     rng = np.random.default_rng(seed)
     obs = rng.standard_normal((2, number, OBS), np.float32)
     reward = rng.standard_normal(number, np.float32)

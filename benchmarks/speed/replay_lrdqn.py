@@ -19,7 +19,9 @@ from lrdqn.types import Hypers, Transition
 def make(options: dict[str, Any]) -> Buffer:
     """The replay with the race's settings."""
     capacity, kind = options["capacity"], options["kind"]
-    config = ReplayConfig(name=kind, capacity=capacity, batch_size=options["batch"], epsilon=SMALLEST)
+    config = ReplayConfig(
+        name=kind, capacity=capacity, batch_size=options["batch"], epsilon=SMALLEST
+    )
     replay = (make_prioritized if kind == "prioritized" else make_uniform)(config)
     unused = dict.fromkeys(Hypers._fields, jnp.float32(jnp.nan))
     hypers = Hypers(**(unused | {"alpha": jnp.float32(ALPHA), "beta": jnp.float32(BETA)}))
@@ -32,7 +34,9 @@ def make(options: dict[str, Any]) -> Buffer:
         init=lambda item: replay.init(Transition(**item)),
         add=lambda state, batch: replay.add(state, Transition(**batch), hypers),
         sample=sample,
-        update=lambda state, indices, errors: replay.update_priorities(state, indices, errors, hypers),
+        update=lambda state, indices, errors: replay.update_priorities(
+            state, indices, errors, hypers
+        ),
         root=lambda state: sum_tree.total(state.tree),
         leaves=lambda state: sum_tree.get(state.tree, jnp.arange(capacity)),
     )

@@ -1,4 +1,5 @@
-"""The replay race as a compiled program, whatever library the replay is of: one scan with the state donated."""
+"""The replay race as a compiled program, whatever library the replay is of: one scan with the state
+donated."""
 
 from __future__ import annotations
 
@@ -45,14 +46,20 @@ def filled(buffer: Buffer, options: dict[str, Any]) -> Any:
 
 
 def prepare(buffer: Buffer, options: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
-    """Compile ``iterations`` rounds of ``[add] -> sample -> [write priorities]`` and fill the replay.
+    """Compile ``iterations`` rounds of ``[add] -> sample -> [write priorities]`` and fill the
+    replay.
 
-    The draws of a round are carried to the next, so that none is left out and all are written where a learner reads them.
-    The errors are made to wait for the probabilities. A TD error does not (weights bear on the loss, not on the errors), and
-    with ``free`` neither do these; then a compiler may keep the old priorities in a copy, to read them later.
-    With ``learners`` above 1, as many replays run side by side under ``vmap``.
+    The draws of a round are carried to the next, so that none is left out and all are written where
+    a learner reads them. The errors are made to wait for the probabilities. A TD error does not
+    (weights bear on the loss, not on the errors), and with ``free`` neither do these; then a
+    compiler may keep the old priorities in a copy, to read them later. With ``learners`` above 1,
+    as many replays run side by side under ``vmap``.
     """
-    prioritized, adds, length = options["kind"] == "prioritized", options.get("add", 0), options["iterations"]
+    prioritized, adds, length = (
+        options["kind"] == "prioritized",
+        options.get("add", 0),
+        options["iterations"],
+    )
     learners, free = options.get("learners", 1), options.get("free", False)
     new = jax.tree.map(jnp.asarray, items(max(adds, 1), seed=2))
     seen = jnp.asarray(errors((length, options["batch"]), seed=3))
@@ -64,9 +71,13 @@ def prepare(buffer: Buffer, options: dict[str, Any]) -> Callable[[int], dict[str
             error = error + 0.0 * probabilities
         return (buffer.update(state, indices, error) if prioritized else state), drawn
 
-    def program(state: Any, drawn: Any, keys: jax.Array, seen: jax.Array, new: Any) -> tuple[Any, Any]:
+    def program(
+        state: Any, drawn: Any, keys: jax.Array, seen: jax.Array, new: Any
+    ) -> tuple[Any, Any]:
         many = one if learners == 1 else jax.vmap(one, in_axes=(0, 0, None, None))
-        return jax.lax.scan(lambda carry, x: (many(carry, *x, new), None), (state, drawn), (keys, seen))[0]
+        return jax.lax.scan(
+            lambda carry, x: (many(carry, *x, new), None), (state, drawn), (keys, seen)
+        )[0]
 
     def keys(seed: int) -> jax.Array:
         shape = (length,) if learners == 1 else (length, learners)
@@ -75,9 +86,13 @@ def prepare(buffer: Buffer, options: dict[str, Any]) -> Callable[[int], dict[str
     state = filled(buffer, options)
     drawn = jax.jit(lambda s: buffer.sample(s, jax.random.key(0))[2])(state)
     if learners > 1:
-        state, drawn = jax.jit(lambda x: jax.tree.map(lambda y: jnp.stack([y] * learners), x))((state, drawn))
+        state, drawn = jax.jit(lambda x: jax.tree.map(lambda y: jnp.stack([y] * learners), x))(
+            (state, drawn)
+        )
     began = time.perf_counter()
-    compiled = jax.jit(program, donate_argnums=(0, 1)).lower(state, drawn, keys(0), seen, new).compile()
+    compiled = (
+        jax.jit(program, donate_argnums=(0, 1)).lower(state, drawn, keys(0), seen, new).compile()
+    )
     memory = compiled.memory_analysis()
     state_bytes = sum(x.nbytes for x in jax.tree.leaves((state, drawn)))
     told = {
@@ -86,7 +101,9 @@ def prepare(buffer: Buffer, options: dict[str, Any]) -> Callable[[int], dict[str
         "aliased_bytes": memory.alias_size_in_bytes,
         "temporary_bytes": memory.temp_size_in_bytes,
     }
-    held = {"carry": compiled(state, drawn, keys(0), seen, new)}  # once before the start, so that every page was touched
+    held = {
+        "carry": compiled(state, drawn, keys(0), seen, new)
+    }  # once before the start, so that every page was touched
 
     def run(seed: int) -> dict[str, Any]:
         given = jax.block_until_ready((held["carry"], keys(seed)))

@@ -1,12 +1,16 @@
-"""Time the stages of training one by one, and ask the compiler about them; on whatever devices jax finds.
+"""Time the stages of training one by one, and ask the compiler about them; on whatever devices jax
+finds.
 
-    python benchmarks/speed/stages.py [--sessions N ...] [--seeds N ...] [--capacity N ...] [KEY=VALUE ...]
+    python benchmarks/speed/stages.py [--sessions N ...] [--seeds N ...] [--capacity N ...]
+    [KEY=VALUE ...]
 
-World step, act, replay add, replay sample, gradient update, priority update, and the whole iteration that they make up, each
-compiled as a program of its own: a scan over that stage alone, vmapped over seeds, its state donated. One axis is varied at a
-time around a base point. KEY=VALUE arguments are those of `lrdqn train` (agent=dqn replay=uniform env.streamers=200).
+World step, act, replay add, replay sample, gradient update, priority update, and the whole
+iteration that they make up, each compiled as a program of its own: a scan over that stage alone,
+vmapped over seeds, its state donated. One axis is varied at a time around a base point. KEY=VALUE
+arguments are those of `lrdqn train` (agent=dqn replay=uniform env.streamers=200).
 
-Writes benchmarks/results/NAME.json and .md, anew after each point. How kernels, FLOPs and bytes are counted: compiler.py.
+Writes benchmarks/results/NAME.json and .md, anew after each point. How kernels, FLOPs and bytes are
+counted: compiler.py.
 """
 
 from __future__ import annotations
@@ -35,34 +39,68 @@ STATE_SHARE = 0.6
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Options, and the overrides, which may stand anywhere."""
     overrides = [word for word in argv if "=" in word and not word.startswith("-")]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     axes = parser.add_argument_group("sweep")
     for axis, default, base, what in (
         ("sessions", SESSIONS, 1024, "sessions that step together, per seed"),
         ("seeds", SEEDS, 2, "learners side by side"),
         ("capacity", CAPACITY, 131_072, "transitions that replay holds, per seed"),
     ):
-        axes.add_argument(f"--{axis}", type=int, nargs="+", default=default, metavar="N", help=f"{what} (%(default)s)")
         axes.add_argument(
-            f"--base-{axis}", type=int, default=base, metavar="N", help="the same, while another is varied (%(default)s)"
+            f"--{axis}",
+            type=int,
+            nargs="+",
+            default=default,
+            metavar="N",
+            help=f"{what} (%(default)s)",
         )
-    axes.add_argument("--full", action="store_true", help="measure the product of all three instead")
+        axes.add_argument(
+            f"--base-{axis}",
+            type=int,
+            default=base,
+            metavar="N",
+            help="the same, while another is varied (%(default)s)",
+        )
+    axes.add_argument(
+        "--full", action="store_true", help="measure the product of all three instead"
+    )
     share = f"{STATE_SHARE:.0%}".replace("%", "%%")
     axes.add_argument(
-        "--memory", type=float, metavar="GIB", help=f"sizes with more state are skipped ({share} of what there is)"
+        "--memory",
+        type=float,
+        metavar="GIB",
+        help=f"sizes with more state are skipped ({share} of what there is)",
     )
     timing = parser.add_argument_group("timing")
     timing.add_argument(
-        "--iterations", type=int, metavar="K", default=32, help="iterations in one call of a program (%(default)s)"
+        "--iterations",
+        type=int,
+        metavar="K",
+        default=32,
+        help="iterations in one call of a program (%(default)s)",
     )
     timing.add_argument(
-        "--rounds", type=int, metavar="N", default=7, help=f"interleaved rounds, at least {LEAST_ROUNDS} (%(default)s)"
+        "--rounds",
+        type=int,
+        metavar="N",
+        default=7,
+        help=f"interleaved rounds, at least {LEAST_ROUNDS} (%(default)s)",
     )
     timing.add_argument(
-        "--round-seconds", type=float, metavar="S", default=0.2, help="how long a stage runs per round (%(default)s)"
+        "--round-seconds",
+        type=float,
+        metavar="S",
+        default=0.2,
+        help="how long a stage runs per round (%(default)s)",
     )
-    parser.add_argument("--out", metavar="NAME", default="stages", help="name of the result files (%(default)s)")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="overrides of the training config")
+    parser.add_argument(
+        "--out", metavar="NAME", default="stages", help="name of the result files (%(default)s)"
+    )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="overrides of the training config"
+    )
     given = parser.parse_args([word for word in argv if word not in overrides])
     if given.overrides:
         parser.error(f"{given.overrides[0]}: arguments are options or KEY=VALUE")
@@ -73,7 +111,8 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def set_up(config: TrainRun) -> None:
-    """Set jax up as for a run, but without a compilation cache, which would hide what compiling costs."""
+    """Set jax up as for a run, but without a compilation cache, which would hide what compiling
+    costs."""
     import jax
 
     prepare(config.runtime)
@@ -85,13 +124,23 @@ def device_name() -> str:
     import jax
 
     first = jax.devices()[0]
-    return rows.device() if first.platform == "cpu" else f"{jax.device_count()} x {first.device_kind}"
+    return (
+        rows.device() if first.platform == "cpu" else f"{jax.device_count()} x {first.device_kind}"
+    )
 
 
 def skipped(point: Point, size: int, why: str) -> list[dict[str, Any]]:
     """The row of a point that was not measured."""
     print(f"  skipped: {why}", flush=True)
-    return [{"name": str(point), "metric": "skipped", "value": size, "n": 0, "unit": f"bytes of state; {why}"}]
+    return [
+        {
+            "name": str(point),
+            "metric": "skipped",
+            "value": size,
+            "n": 0,
+            "unit": f"bytes of state; {why}",
+        }
+    ]
 
 
 def measure(point: Point, overrides: list[str], given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -112,19 +161,31 @@ def measure(point: Point, overrides: list[str], given: argparse.Namespace) -> li
     free = free_bytes(None, devices)
     limit = given.memory * 2**30 if given.memory is not None else free and STATE_SHARE * free
     if limit is not None and bench.state_bytes > limit:
-        return skipped(point, bench.state_bytes, f"{as_bytes(bench.state_bytes)} exceed the limit, {as_bytes(limit)}")
+        return skipped(
+            point,
+            bench.state_bytes,
+            f"{as_bytes(bench.state_bytes)} exceed the limit, {as_bytes(limit)}",
+        )
     try:
         desk = start(bench)
         programs = [compile_stage(stage, desk, bench, given.iterations) for stage in bench.stages]
-        times = time_rounds(programs, desk, bench, given.rounds, given.round_seconds, given.iterations)
+        times = time_rounds(
+            programs, desk, bench, given.rounds, given.round_seconds, given.iterations
+        )
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         return skipped(point, bench.state_bytes, "the device ran out of memory")
-    found = point_rows(point, programs, times, bench.state_bytes, devices, once=not multiplies_trips())
+    found = point_rows(
+        point, programs, times, bench.state_bytes, devices, once=not multiplies_trips()
+    )
     for row in found:
         if row["metric"] == "seconds":
-            name, low, high = row["name"].partition("/")[2], as_seconds(row["q25"]), as_seconds(row["q75"])
+            name, low, high = (
+                row["name"].partition("/")[2],
+                as_seconds(row["q25"]),
+                as_seconds(row["q75"]),
+            )
             print(f"  {name}: {as_seconds(row['value'])} [{low}, {high}]", flush=True)
     return found
 
@@ -133,7 +194,8 @@ def main(argv: list[str]) -> None:
     """Measure all points of a sweep and write the results.
 
     Raises:
-        InputError: an override that does not fit the base point; at other points it is a row of the result.
+        InputError: an override that does not fit the base point; at other points it is a row of the
+            result.
     """
     given, overrides = parse(argv)
     base = Point(given.base_sessions, given.base_seeds, given.base_capacity)

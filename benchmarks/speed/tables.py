@@ -12,8 +12,10 @@ from timing import Compiled
 
 SUM, UNEXPLAINED = "sum_of_stages", "unexplained"
 LEGEND = """\
-Cells: how often a training iteration makes the call x median time of one call, all seeds together; then what all seeds get
-done per second. The whole iteration is a program of its own, not a sum; unexplained is the share of it that is in no stage.
+Cells: how often a training iteration makes the call x median time of one call, all seeds \
+together; then what all seeds get
+done per second. The whole iteration is a program of its own, not a sum; unexplained is the share \
+of it that is in no stage.
 """
 
 Row = dict[str, Any]
@@ -34,8 +36,9 @@ def spread(metric: str, values: Sequence[float], unit: str) -> Row:
 def with_inner_loops(programs: Sequence[Compiled], counted: Costs) -> Costs:
     """FLOPs or bytes by stage, with those of a whole iteration completed.
 
-    Where the cost analysis visits the body of a loop once, the whole program's figure holds one round and one update, whatever
-    their numbers; the others are added as the stages' own programs have them.
+    Where the cost analysis visits the body of a loop once, the whole program's figure holds one
+    round and one update, whatever their numbers; the others are added as the stages' own programs
+    have them.
     """
     repeated = [(p.stage.calls - 1, counted[p.stage.name]) for p in programs if p.stage.calls > 1]
     whole = counted[WHOLE]
@@ -44,7 +47,9 @@ def with_inner_loops(programs: Sequence[Compiled], counted: Costs) -> Costs:
     return counted | {WHOLE: whole}
 
 
-def stage_figures(program: Compiled, times: Sequence[float], seeds: int, costs: dict[str, Costs]) -> Iterator[Row]:
+def stage_figures(
+    program: Compiled, times: Sequence[float], seeds: int, costs: dict[str, Costs]
+) -> Iterator[Row]:
     """Rows of one stage.
 
     Args:
@@ -56,16 +61,24 @@ def stage_figures(program: Compiled, times: Sequence[float], seeds: int, costs: 
     stage = program.stage
     time = spread("seconds", times, "s per call, all seeds")
     yield time
-    yield figure("speed", stage.amount * seeds / time["value"], f"{stage.unit}/s, all seeds", len(times))
+    yield figure(
+        "speed", stage.amount * seeds / time["value"], f"{stage.unit}/s, all seeds", len(times)
+    )
     yield figure("calls", stage.calls, "calls per training iteration")
     yield figure("compile_seconds", program.compile_seconds, "s")
     for metric, by_stage in costs.items():
         value = by_stage[stage.name]
         if value is not None:
-            yield figure(metric, value, f"{'bytes' if metric == 'bytes_accessed' else 'FLOPs'} per call, all devices")
+            yield figure(
+                metric,
+                value,
+                f"{'bytes' if metric == 'bytes_accessed' else 'FLOPs'} per call, all devices",
+            )
     if program.kernels is not None:
         yield figure("kernels", program.kernels.launches, "launches per call, each device")
-        yield figure("unknown_loops", program.kernels.unknown_loops, "loops that kernels counts as one trip")
+        yield figure(
+            "unknown_loops", program.kernels.unknown_loops, "loops that kernels counts as one trip"
+        )
     for metric, size in program.memory.items():
         yield figure(f"{metric}_bytes", size, "bytes, each device")
     if program.alias_share is not None:
@@ -73,7 +86,12 @@ def stage_figures(program: Compiled, times: Sequence[float], seeds: int, costs: 
 
 
 def point_rows(
-    point: Point, programs: Sequence[Compiled], times: dict[str, list[float]], state_bytes: int, devices: int, once: bool
+    point: Point,
+    programs: Sequence[Compiled],
+    times: dict[str, list[float]],
+    state_bytes: int,
+    devices: int,
+    once: bool,
 ) -> list[Row]:
     """All rows of a point.
 
@@ -95,7 +113,10 @@ def point_rows(
     rows: list[Row] = []
     for program in programs:
         name = program.stage.name
-        rows += [{"name": f"{point}/{name}"} | row for row in stage_figures(program, times[name], point.seeds, costs)]
+        rows += [
+            {"name": f"{point}/{name}"} | row
+            for row in stage_figures(program, times[name], point.seeds, costs)
+        ]
     parts = [p.stage for p in programs if p.stage.name != WHOLE]
     whole = times[WHOLE]
     sums = [sum(stage.calls * times[stage.name][i] for stage in parts) for i in range(len(whole))]
@@ -140,10 +161,16 @@ def points_of(rows: Sequence[Row]) -> set[Point]:
 
 
 def axis_tables(base: Point, rows: Sequence[Row]) -> list[str]:
-    """Markdown: the legend, and a table for each axis of which several sizes were tried (of the first, where there is none)."""
+    """Markdown: the legend, and a table for each axis of which several sizes were tried (of the
+    first, where there is none)."""
     points = points_of(rows)
-    lines = {axis: sorted(p for p in points if p._replace(**{axis: 0}) == base._replace(**{axis: 0})) for axis in Point._fields}
-    wanted = [axis for axis, line in lines.items() if len(line) > 1] or [axis for axis, line in lines.items() if line][:1]
+    lines = {
+        axis: sorted(p for p in points if p._replace(**{axis: 0}) == base._replace(**{axis: 0}))
+        for axis in Point._fields
+    }
+    wanted = [axis for axis, line in lines.items() if len(line) > 1] or [
+        axis for axis, line in lines.items() if line
+    ][:1]
     return [LEGEND, *(axis_table(axis, lines[axis], rows) for axis in wanted)]
 
 
@@ -156,17 +183,23 @@ def axis_table(axis: str, line: Sequence[Point], rows: Sequence[Row]) -> str:
         rows: of these points, and perhaps of others.
     """
     values = {(row["name"], row["metric"]): row["value"] for row in rows}
-    stages = dict.fromkeys(row["name"].partition("/")[2] for row in rows if row["metric"] == "speed")
+    stages = dict.fromkeys(
+        row["name"].partition("/")[2] for row in rows if row["metric"] == "speed"
+    )
 
     def table_row(title: str, cell: Callable[[Point], str]) -> str:
         return f"| {title} | " + " | ".join(map(cell, line)) + " |"
 
     def stage_row(stage: str) -> str:
         def cell(point: Point) -> str:
-            time, speed, calls = (values.get((f"{point}/{stage}", m)) for m in ("seconds", "speed", "calls"))
+            time, speed, calls = (
+                values.get((f"{point}/{stage}", m)) for m in ("seconds", "speed", "calls")
+            )
             if time is None or speed is None:
                 return "-"
-            return (f"{calls} x " if stage != WHOLE else "") + f"{as_seconds(time)}, {as_rate(speed)}"
+            return (
+                f"{calls} x " if stage != WHOLE else ""
+            ) + f"{as_seconds(time)}, {as_rate(speed)}"
 
         return table_row(stage, cell)
 
@@ -177,18 +210,28 @@ def axis_table(axis: str, line: Sequence[Point], rows: Sequence[Row]) -> str:
 
         return table_row(title, cell)
 
-    others = ", ".join(f"{name} {value}" for name, value in line[0]._asdict().items() if name != axis)
-    skipped = {row["name"]: row["unit"].partition("; ")[2] for row in rows if row["metric"] == "skipped"}
-    return "\n".join([
-        f"### {axis} ({others})",
-        "",
-        table_row(axis, lambda point: str(getattr(point, axis))),
-        "|---" * (len(line) + 1) + "|",
-        *map(stage_row, stages),
-        plain_row("sum of the stages", SUM, "seconds", as_seconds),
-        plain_row("unexplained", UNEXPLAINED, "share", "{:.0%}".format),
-        plain_row("kernels of an iteration", WHOLE, "kernels", "{:.0f}".format),
-        plain_row("temporary memory, each device", WHOLE, "temporary_bytes", as_bytes),
-        *(f"\nSkipped: {point} ({skipped[str(point)]})." for point in line if str(point) in skipped),
-        "",
-    ])  # fmt: skip
+    others = ", ".join(
+        f"{name} {value}" for name, value in line[0]._asdict().items() if name != axis
+    )
+    skipped = {
+        row["name"]: row["unit"].partition("; ")[2] for row in rows if row["metric"] == "skipped"
+    }
+    return "\n".join(
+        [
+            f"### {axis} ({others})",
+            "",
+            table_row(axis, lambda point: str(getattr(point, axis))),
+            "|---" * (len(line) + 1) + "|",
+            *map(stage_row, stages),
+            plain_row("sum of the stages", SUM, "seconds", as_seconds),
+            plain_row("unexplained", UNEXPLAINED, "share", "{:.0%}".format),
+            plain_row("kernels of an iteration", WHOLE, "kernels", "{:.0f}".format),
+            plain_row("temporary memory, each device", WHOLE, "temporary_bytes", as_bytes),
+            *(
+                f"\nSkipped: {point} ({skipped[str(point)]})."
+                for point in line
+                if str(point) in skipped
+            ),
+            "",
+        ]
+    )

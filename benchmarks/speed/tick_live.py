@@ -1,10 +1,13 @@
-"""How fast the tick clock is: CPU time of a session-tick in one thread, and of a decision, over sessions and streamers.
+"""How fast the tick clock is: CPU time of a session-tick in one thread, and of a decision, over
+sessions and streamers.
 
-    python benchmarks/speed/tick_live.py [--rounds 5] [--sessions 1024 4096 16384] [--streamers 1000 10000] [--out]
+    python benchmarks/speed/tick_live.py [--rounds 5] [--sessions 1024 4096 16384] [--streamers 1000
+    10000] [--out]
 
-16 candidates, styles of 16 numbers, a history of 20, one seed on one device with one XLA thread, a random policy that draws its
-actions outside of what is timed. The world has run for two hours before, so that sessions are at all stages. The decision clock
-of the same size runs in turns with it. Prints a table; with ``--out`` writes results/scale_tick.{json,md}.
+16 candidates, styles of 16 numbers, a history of 20, one seed on one device with one XLA thread, a
+random policy that draws its actions outside of what is timed. The world has run for two hours
+before, so that sessions are at all stages. The decision clock of the same size runs in turns with
+it. Prints a table; with ``--out`` writes results/scale_tick.{json,md}.
 """
 
 from __future__ import annotations
@@ -63,7 +66,9 @@ class Point:
         self.given = (jax.random.split(jax.random.key(1), STEPS), u)
         self.params, self.sessions, self.rounds = params, sessions, 0
         self.carry = (state, obs.mask, jnp.zeros(()), jnp.zeros((), jnp.int32))
-        self.program = jax.jit(play, donate_argnums=0).lower(self.carry, params, self.given).compile()
+        self.program = (
+            jax.jit(play, donate_argnums=0).lower(self.carry, params, self.given).compile()
+        )
         self.state_bytes = sum(x.nbytes for x in jax.tree.leaves(state)) / sessions
         for _ in range(SETTLING // STEPS if clock == "tick" else 1):
             self.run()
@@ -79,10 +84,18 @@ class Point:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="runs of everything, in turns (%(default)s)")
-    parser.add_argument("--sessions", type=int, nargs="+", default=[1024, 4096, 16_384], help="(%(default)s)")
-    parser.add_argument("--streamers", type=int, nargs="+", default=[1000, 10_000], help="(%(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="runs of everything, in turns (%(default)s)"
+    )
+    parser.add_argument(
+        "--sessions", type=int, nargs="+", default=[1024, 4096, 16_384], help="(%(default)s)"
+    )
+    parser.add_argument(
+        "--streamers", type=int, nargs="+", default=[1000, 10_000], help="(%(default)s)"
+    )
     parser.add_argument("--out", action="store_true", help="write the results")
     given = parser.parse_args()
     prepare(dataclasses.replace(RuntimeConfig(), devices=1, cache_dir=None))
@@ -103,11 +116,20 @@ def main() -> None:
     for _ in range(given.rounds):
         for at, point in points.items():
             found[at].append(point.run())
-    common = {"command": " ".join(["python benchmarks/speed/tick_live.py", *sys.argv[1:]]), "commit": rows.commit(),
-              "device": rows.device(), "seconds": round(time.perf_counter() - began, 1)}  # fmt: skip
+    common = {
+        "command": " ".join(["python benchmarks/speed/tick_live.py", *sys.argv[1:]]),
+        "commit": rows.commit(),
+        "device": rows.device(),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
     made: list[dict[str, Any]] = []
-    lines = ["| clock | sessions | streamers | CPU µs a session-step | decisions a session-step | CPU µs a decision | state |",
-             "|---|---|---|---|---|---|---|"]  # fmt: skip
+    lines = [
+        (
+            "| clock | sessions | streamers | CPU µs a session-step | "
+            "decisions a session-step | CPU µs a decision | state |"
+        ),
+        "|---|---|---|---|---|---|---|",
+    ]
     for (clock, sessions, streamers), runs in found.items():
         cost, share = (np.array(x) for x in zip(*runs, strict=True))
         low, mid, high = np.quantile(cost, [0.25, 0.5, 0.75])
@@ -118,10 +140,18 @@ def main() -> None:
         per = float(np.median(share))
         size = points[clock, sessions, streamers].state_bytes
         lines.append(
-            f"| {clock} | {sessions:,} | {streamers:,} | {mid:.2f} [{low:.2f}, {high:.2f}] | {per:.2f} | {mid / per:.2f} "
+            f"| {clock} | {sessions:,} | {streamers:,} | {mid:.2f} "
+            f"[{low:.2f}, {high:.2f}] | {per:.2f} | {mid / per:.2f} "
             f"| {size:,.0f} bytes |"
         )
-    lines += ["", f"Asked for: {1e6 * 2 / GOAL:.2f} CPU µs a session-tick ({GOAL:,.0f} session-ticks/s on two cores).", ""]
+    lines += [
+        "",
+        (
+            f"Asked for: {1e6 * 2 / GOAL:.2f} CPU µs a session-tick "
+            f"({GOAL:,.0f} session-ticks/s on two cores)."
+        ),
+        "",
+    ]
     if given.out:
         rows.write(NAME, made, lines)
     print("\n".join(lines))

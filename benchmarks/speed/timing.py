@@ -35,7 +35,9 @@ def compile_stage(stage: Stage, desk: Desk, bench: Bench, length: int) -> Compil
     """Compile one stage for the shapes and devices of ``desk``."""
     carry, own = stage.take(desk)
     program = jax.jit(
-        jax.vmap(stage.program, in_axes=(0, 0, None)), donate_argnums=0, out_shardings=(bench.sharding, bench.sharding)
+        jax.vmap(stage.program, in_axes=(0, 0, None)),
+        donate_argnums=0,
+        out_shardings=(bench.sharding, bench.sharding),
     )
     began = time.perf_counter()
     lowered = program.lower(carry, own, bench.shared)
@@ -60,9 +62,11 @@ def start(bench: Bench) -> Desk:
 
 
 def run(program: Compiled, desk: Desk, bench: Bench, calls: int) -> tuple[Desk, float]:
-    """Call a program ``calls`` times, each on what the last one left; returns the desk and the seconds.
+    """Call a program ``calls`` times, each on what the last one left; returns the desk and the
+    seconds.
 
-    Calls are sent off one behind the other, so that the device does not wait for the host between them.
+    Calls are sent off one behind the other, so that the device does not wait for the host between
+    them.
     """
     carry, own = jax.block_until_ready(program.stage.take(desk))
     began = time.perf_counter()
@@ -75,10 +79,12 @@ def run(program: Compiled, desk: Desk, bench: Bench, calls: int) -> tuple[Desk, 
 def time_rounds(
     programs: list[Compiled], desk: Desk, bench: Bench, rounds: int, least: float, length: int
 ) -> dict[str, list[float]]:
-    """Seconds per iteration of every stage, one figure per round; all stages have their turn in each round.
+    """Seconds per iteration of every stage, one figure per round; all stages have their turn in
+    each round.
 
-    Nothing may move between host and devices meanwhile. Two calls of each come before: one that is not timed, whole iterations
-    first, so that sessions of all ages are about; and one that tells how many calls of the program last ``least`` seconds.
+    Nothing may move between host and devices meanwhile. Two calls of each come before: one that is
+    not timed, whole iterations first, so that sessions of all ages are about; and one that tells
+    how many calls of the program last ``least`` seconds.
     """
     calls: dict[str, int] = {}
     times: dict[str, list[float]] = {program.stage.name: [] for program in programs}

@@ -1,4 +1,5 @@
-"""One contestant of a race, as a process of its own: it gets ready, then runs once for every line it reads.
+"""One contestant of a race, as a process of its own: it gets ready, then runs once for every line
+it reads.
 
 Standard library only, for it also runs in the environments of peers.
 """
@@ -19,11 +20,14 @@ def serve(prepare: Callable[[dict[str, Any]], Run]) -> None:
     """Answer a race.
 
     Args:
-        prepare: gets the options and returns ``run(seed) -> figures``. What it compiles or imports is not part of a run, and
-            its seconds are told apart. ``run`` must have waited for its results when it returns.
+        prepare: gets the options and returns ``run(seed) -> figures``. What it compiles or imports
+            is not part of a run, and its seconds are told apart. ``run`` must have waited for its
+            results when it returns.
     """
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print must not be taken for an answer
+    os.dup2(
+        sys.stderr.fileno(), sys.stdout.fileno()
+    )  # what libraries print must not be taken for an answer
 
     def answer(figures: dict[str, Any]) -> None:
         answers.write(json.dumps(figures) + "\n")
@@ -35,4 +39,7 @@ def serve(prepare: Callable[[dict[str, Any]], Run]) -> None:
     for line in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
         figures = run(int(line))
-        answer({"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu} | figures)
+        answer(
+            {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+            | figures
+        )

@@ -1,7 +1,8 @@
-"""Learners. ``dqn`` is the whole family: target rule x loss x network x replay are seams, not copies. ``slateq`` takes slates
-apart on the same update, ``full_slate`` takes each for an action."""
+"""Learners. ``dqn`` is the whole family: target rule x loss x network x replay are seams, not
+copies. ``slateq`` takes slates apart on the same update, ``full_slate`` takes each for an
+action."""
 
-from lrdqn.agents.choices import ChoiceModel, conditional_logit, told
+from lrdqn.agents.choice_models import ChoiceModel, conditional_logit, told
 from lrdqn.agents.dqn import AgentState, make_dqn, make_greedy
 from lrdqn.agents.full_slate import SlateSet, over_slates, policy_over_slates, slates_of
 from lrdqn.agents.slateq import make_slate_greedy, make_slateq

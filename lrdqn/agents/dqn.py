@@ -1,4 +1,5 @@
-"""Deep Q-learning as pure functions (Mnih et al. 2015, algorithm 1); target rule, head, loss, replay and horizon are seams."""
+"""Deep Q-learning as pure functions (Mnih et al. 2015, algorithm 1); target rule, head, loss,
+replay and horizon are seams."""
 
 from __future__ import annotations
 
@@ -12,12 +13,23 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from lrdqn.agents.backups import Backup, Learnt, make_backup
+from lrdqn.agents.targets import Backup, Learnt, make_backup
 from lrdqn.config import AgentConfig
 from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.ops.masking import masked
 from lrdqn.ops.values import Values
-from lrdqn.types import Agent, Hypers, Network, Params, Policy, PyTree, Sample, TimeStep, Transition, View
+from lrdqn.types import (
+    Agent,
+    Hypers,
+    Network,
+    Params,
+    Policy,
+    PyTree,
+    Sample,
+    TimeStep,
+    Transition,
+    View,
+)
 
 
 class AgentState(NamedTuple):
@@ -30,7 +42,8 @@ class AgentState(NamedTuple):
 
 
 def make_optimizer(config: AgentConfig) -> optax.GradientTransformation:
-    """Direction of a step; the caller multiplies it by ``-learning_rate``, which may be a traced value (DESIGN P2)."""
+    """Direction of a step; the caller multiplies it by ``-learning_rate``, which may be a traced
+    value (DESIGN P2)."""
     rules = {
         "adam": lambda: optax.scale_by_adam(eps=config.adam_eps),
         "radam": lambda: optax.scale_by_radam(eps=config.adam_eps),
@@ -38,7 +51,11 @@ def make_optimizer(config: AgentConfig) -> optax.GradientTransformation:
         "sgd": optax.identity,
     }
     rule = rules[config.optimizer]()
-    return rule if config.max_grad_norm is None else optax.chain(optax.clip_by_global_norm(config.max_grad_norm), rule)
+    return (
+        rule
+        if config.max_grad_norm is None
+        else optax.chain(optax.clip_by_global_norm(config.max_grad_norm), rule)
+    )
 
 
 class Lesson(NamedTuple):
@@ -57,37 +74,54 @@ def credit_action(t: Transition) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
     return t.action, jnp.ones_like(t.reward)
 
 
-def make_dqn(config: AgentConfig, network: Network, values: Values, lesson: Lesson | None = None) -> Agent:
+def make_dqn(
+    config: AgentConfig, network: Network, values: Values, lesson: Lesson | None = None
+) -> Agent:
     """The DQN family.
 
     One update on a batch of (s, a, r, discount, s') with importance weights w::
 
         y_i     = target of the rule (agents.backups) and of the head (ops.values), no gradient
         delta_i = y_i - Q(s_i, a_i; theta)
-        theta  <- theta - learning_rate * direction( grad mean_i w_i (c_i loss(delta_i) + beside_i) )
+        theta  <- theta - learning_rate * direction( grad mean_i w_i (c_i loss(delta_i) + beside_i)
+        )
 
-    with c_i = 1 and nothing beside, but where a ``lesson`` says so. A TD error that is not finite is masked out of the loss and
-    counted (``nonfinite``); a gradient that is not finite changes nothing (DESIGN P20). The same gate keeps it out of the
-    priorities.
+    with c_i = 1 and nothing beside, but where a ``lesson`` says so. A TD error that is not finite
+    is masked out of the loss and counted (``nonfinite``); a gradient that is not finite changes
+    nothing (DESIGN P20). The same gate keeps it out of the priorities.
 
     Args:
         config: validated by ``freeze``.
         network: a ``Network`` for this environment's observations.
         values: what the last axis of its output means, and the loss on it.
-        lesson: what transitions teach; ``None`` is the rule ``config.target`` on the actions that were taken.
+        lesson: what transitions teach; ``None`` is the rule ``config.target`` on the actions that
+            were taken.
 
-    Source: Mnih et al. 2015 (algorithm 1); van Hasselt et al. 2016 (double); Schaul et al. 2016 (weights, algorithm 1).
+    Source: Mnih et al. 2015 (algorithm 1); van Hasselt et al. 2016 (double); Schaul et al. 2016
+    (weights, algorithm 1).
     """
     optimizer = make_optimizer(config)
-    backup, credit, beside = Lesson(make_backup(config), credit_action) if lesson is None else lesson
+    backup, credit, beside = (
+        Lesson(make_backup(config), credit_action) if lesson is None else lesson
+    )
     targetless = config.target == "lambda"
 
     def init(key: PRNGKeyArray) -> AgentState:
         params = network.init(key)
         # A copy, not an alias: the state is donated, and a buffer can be donated once.
-        return AgentState(params, () if targetless else jax.tree.map(jnp.copy, params), optimizer.init(ravel_pytree(params)[0]))
+        return AgentState(
+            params,
+            () if targetless else jax.tree.map(jnp.copy, params),
+            optimizer.init(ravel_pytree(params)[0]),
+        )
 
-    def act(state: AgentState, obs: PyTree, catalogue: PyTree, epsilon: Float[Array, ""], key: PRNGKeyArray) -> Int[Array, "N"]:
+    def act(
+        state: AgentState,
+        obs: PyTree,
+        catalogue: PyTree,
+        epsilon: Float[Array, ""],
+        key: PRNGKeyArray,
+    ) -> Int[Array, "N"]:
         explore_key, noise_key = jax.random.split(key)
         out = network.apply(state.params, obs, catalogue, noise_key)
         u = jax.random.uniform(explore_key, out.q.shape[:1])
@@ -104,23 +138,33 @@ def make_dqn(config: AgentConfig, network: Network, values: Values, lesson: Less
 
         def loss_fn(params: Params) -> tuple[Float[Array, ""], tuple[Array, Array]]:
             raw = network.value(params, t.obs, action, catalogue, online_key)
-            _, td = jax.vmap(values.loss)(jax.lax.stop_gradient(raw), target.reward, target.discount, target.raw)
+            _, td = jax.vmap(values.loss)(
+                jax.lax.stop_gradient(raw), target.reward, target.discount, target.raw
+            )
             finite = jnp.isfinite(td)
-            # Both sides of a bad error are replaced before the loss: 0 times its infinite gradient would be NaN.
+            # Both sides of a bad error are replaced before the loss: 0 times its infinite gradient
+            # would be NaN.
             parts = (where_rows(finite, x) for x in (raw, *target))
             losses = where_rows(finite, jax.vmap(values.loss)(*parts)[0])
             losses = credited * losses + (0.0 if beside is None else beside(params, t, catalogue))
             return jnp.mean(sample.weights * losses), (credited * td, values.mean(raw))
 
         (loss, (td, q)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-        # As one vector: a norm and an optimiser step are then a few kernels, not a few for every layer.
+        # As one vector: a norm and an optimiser step are then a few kernels, not a few for every
+        # layer.
         gradient, layers_of = ravel_pytree(grads)
         norm = jnp.linalg.norm(gradient)
         sound = jnp.isfinite(norm)
         direction, opt_state = optimizer.update(gradient, state.opt_state)
-        moved = jax.tree.map(lambda p, d: p - hypers.learning_rate * d, state.params, layers_of(cast(Array, direction)))
+        moved = jax.tree.map(
+            lambda p, d: p - hypers.learning_rate * d,
+            state.params,
+            layers_of(cast(Array, direction)),
+        )
         params, opt_state = jax.tree.map(
-            lambda new, old: jnp.where(sound, new, old), (moved, opt_state), (state.params, state.opt_state)
+            lambda new, old: jnp.where(sound, new, old),
+            (moved, opt_state),
+            (state.params, state.opt_state),
         )
         finite = jnp.isfinite(td)
         metrics = {
@@ -147,8 +191,8 @@ def where_rows(keep: Array, x: Array) -> Array:
 
 
 def make_greedy(network: Network) -> Policy:
-    """The greedy policy of a Q-network, noisy layers at their means. Its state is the parameters, so ``init`` gives an
-    untrained one."""
+    """The greedy policy of a Q-network, noisy layers at their means. Its state is the parameters,
+    so ``init`` gives an untrained one."""
 
     def scores(state: Params, view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
         del key

@@ -1,4 +1,5 @@
-"""Full-slate Q-learning: every slate of K of the C places is an action of an agent that knows nothing of slates."""
+"""Full-slate Q-learning: every slate of K of the C places is an action of an agent that knows
+nothing of slates."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ class SlateSet(NamedTuple):
     candidates: int
     slate: int
     ordered: bool
-    """Whether the order of a slate matters to viewers, so that each order is an action of its own."""
+    """Whether the order of a slate matters to viewers, so that each order is an action of its
+    own."""
 
 
 def slates_of(every: SlateSet) -> Int[np.ndarray, "M K"]:
@@ -31,19 +33,28 @@ def slates_of(every: SlateSet) -> Int[np.ndarray, "M K"]:
 
 
 def rank_of(places: Int[Array, "*B K"], every: SlateSet) -> Int[Array, "*B"]:
-    """Row of ``slates_of`` that holds these places, which must be different; of sets, whatever their order.
+    """Row of ``slates_of`` that holds these places, which must be different; of sets, whatever
+    their order.
 
-    ``C(n, k) - 1 - sum_j C(n - 1 - c_j, k - j)`` for sets, c ascending (the combinatorial number system, Lehmer 1964), and
-    ``sum_j (c_j - |{i < j: c_i < c_j}|) P(n - 1 - j, k - 1 - j)`` for orders.
+    ``C(n, k) - 1 - sum_j C(n - 1 - c_j, k - j)`` for sets, c ascending (the combinatorial number
+    system, Lehmer 1964), and ``sum_j (c_j - |{i < j: c_i < c_j}|) P(n - 1 - j, k - 1 - j)`` for
+    orders.
     """
     n, k, ordered = every
     if ordered:
         smaller = jnp.tril(places[..., None, :] < places[..., :, None], -1).sum(-1)
         weights = np.array([math.perm(n - 1 - j, k - 1 - j) for j in range(k)], np.int32)
-        return jnp.sum((places - smaller) * jnp.asarray(weights).reshape((1,) * (places.ndim - 1) + (k,)), axis=-1)
+        return jnp.sum(
+            (places - smaller) * jnp.asarray(weights).reshape((1,) * (places.ndim - 1) + (k,)),
+            axis=-1,
+        )
     ahead = np.array([[math.comb(n - 1 - c, k - j) for c in range(n)] for j in range(k)], np.int32)
     ascending = jnp.sort(places, axis=-1)
-    return math.comb(n, k) - 1 - sum((jnp.asarray(ahead[j])[ascending[..., j]] for j in range(k)), jnp.int32(0))
+    return (
+        math.comb(n, k)
+        - 1
+        - sum((jnp.asarray(ahead[j])[ascending[..., j]] for j in range(k)), jnp.int32(0))
+    )
 
 
 def over_slates(agent: Agent, every: SlateSet) -> Agent:
@@ -53,7 +64,9 @@ def over_slates(agent: Agent, every: SlateSet) -> Agent:
     """
     table = jnp.asarray(slates_of(every))
 
-    def act(state: PyTree, obs: PyTree, catalogue: PyTree, epsilon: Float[Array, ""], key: PRNGKeyArray) -> Array:
+    def act(
+        state: PyTree, obs: PyTree, catalogue: PyTree, epsilon: Float[Array, ""], key: PRNGKeyArray
+    ) -> Array:
         return as_action(table[agent.act(state, obs, catalogue, epsilon, key)])
 
     def update(
@@ -61,7 +74,9 @@ def over_slates(agent: Agent, every: SlateSet) -> Agent:
     ) -> tuple[PyTree, Float[Array, "B"], dict[str, Array]]:
         t = sample.transition
         action = rank_of(t.action.reshape(len(t.reward), every.slate), every)
-        return agent.update(state, sample._replace(transition=t._replace(action=action)), catalogue, hypers, key)
+        return agent.update(
+            state, sample._replace(transition=t._replace(action=action)), catalogue, hypers, key
+        )
 
     return agent._replace(act=act, update=update)
 

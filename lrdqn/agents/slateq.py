@@ -1,4 +1,5 @@
-"""SlateQ: the value of a slate taken apart into values of its items, on the update of the DQN family (Ie et al. 2019)."""
+"""SlateQ: the value of a slate taken apart into values of its items, on the update of the DQN
+family (Ie et al. 2019)."""
 
 from __future__ import annotations
 
@@ -9,11 +10,11 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from lrdqn.agents.backups import Backup, Learnt, Successor, offered
-from lrdqn.agents.choices import ChoiceModel
+from lrdqn.agents.choice_models import ChoiceModel
 from lrdqn.agents.dqn import Lesson, make_dqn, make_greedy
+from lrdqn.agents.targets import Backup, Learnt, Successor, offered
 from lrdqn.config import AgentConfig
-from lrdqn.networks.offers import with_nothing
+from lrdqn.networks.candidates import with_nothing
 from lrdqn.ops.masking import masked
 from lrdqn.ops.slates import OPTIMISERS, as_action, random_slate, slate_chances
 from lrdqn.ops.values import Values
@@ -23,7 +24,8 @@ Filler = Callable[[Params, QOutput, PyTree, PyTree], Int[Array, "B K"]]
 
 
 def item_network(network: Network, choice: ChoiceModel) -> Network:
-    """A network of C candidates as one of C + 1, the last of them "nothing"; parameters ``{"q": ..., choice's own}``."""
+    """A network of C candidates as one of C + 1, the last of them "nothing"; parameters
+    ``{"q": ..., choice's own}``."""
 
     def init(key: PRNGKeyArray) -> Params:
         return {"q": network.init(key), **choice.init(jax.random.fold_in(key, 1))}
@@ -32,7 +34,11 @@ def item_network(network: Network, choice: ChoiceModel) -> Network:
         return network.apply(params["q"], with_nothing(obs, catalogue), catalogue, key)
 
     def value(
-        params: Params, obs: PyTree, item: Int[Array, "B"], catalogue: PyTree, key: PRNGKeyArray | None
+        params: Params,
+        obs: PyTree,
+        item: Int[Array, "B"],
+        catalogue: PyTree,
+        key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
         return network.value(params["q"], with_nothing(obs, catalogue), item, catalogue, key)
 
@@ -44,7 +50,9 @@ def taken_item(t: Transition) -> Int[Array, "B"]:
     slate = t.action.reshape(len(t.reward), -1)
     nothing = jnp.full((slate.shape[0], 1), t.next_obs.mask.shape[1], slate.dtype)
     assert t.taken is not None
-    return jnp.take_along_axis(jnp.concatenate([slate, nothing], axis=1), t.taken.astype(jnp.int32)[:, None], axis=1)[:, 0]
+    return jnp.take_along_axis(
+        jnp.concatenate([slate, nothing], axis=1), t.taken.astype(jnp.int32)[:, None], axis=1
+    )[:, 0]
 
 
 def parted(out: QOutput, null_value: bool) -> tuple[Float[Array, "B C"], Float[Array, "B"]]:
@@ -53,10 +61,14 @@ def parted(out: QOutput, null_value: bool) -> tuple[Float[Array, "B C"], Float[A
 
 
 def make_filler(choice: ChoiceModel, optimiser: str, null_value: bool, slate: int) -> Filler:
-    """``fill(params, out, obs, catalogue) -> places [B, K]``: the optimiser on the choice model's weights and on ``out``."""
+    """``fill(params, out, obs, catalogue) -> places [B, K]``: the optimiser on the choice model's
+    weights and on ``out``."""
 
     def fill(params: Params, out: QOutput, obs: PyTree, catalogue: PyTree) -> Int[Array, "B K"]:
-        (v, v_nothing), (q, q_nothing) = choice.weights(params, obs, catalogue), parted(out, null_value)
+        (v, v_nothing), (q, q_nothing) = (
+            choice.weights(params, obs, catalogue),
+            parted(out, null_value),
+        )
         return OPTIMISERS[optimiser](v, q, obs.mask, v_nothing, q_nothing, slate)
 
     return fill
@@ -71,12 +83,16 @@ def make_slate_backup(config: AgentConfig, choice: ChoiceModel, slate: int) -> B
         double  A' = the optimiser's slate under theta
         sarsa   A' = the slate that was shown in s'; where the session was cut there, as max
 
-    Without ``slate.null_value``, nothing counts as 0, as in RecSim's release; the sum in the paper has it.
+    Without ``slate.null_value``, nothing counts as 0, as in RecSim's release; the sum in the paper
+    has it.
 
-    Source: Ie et al. 2019 (SlateQ), equations 16 to 18 and section 5.3; van Hasselt et al. 2016 for ``double``.
+    Source: Ie et al. 2019 (SlateQ), equations 16 to 18 and section 5.3; van Hasselt et al. 2016 for
+    ``double``.
     """
     own = config.slate
-    fill = make_filler(choice, own.fill if own.target_fill == "same" else own.target_fill, own.null_value, slate)
+    fill = make_filler(
+        choice, own.fill if own.target_fill == "same" else own.target_fill, own.null_value, slate
+    )
 
     def backup(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor:
         choose_key, judge_key = jax.random.split(key)
@@ -86,7 +102,9 @@ def make_slate_backup(config: AgentConfig, choice: ChoiceModel, slate: int) -> B
             chooser = learnt.network.apply(learnt.params, t.next_obs, learnt.catalogue, choose_key)
         shown = fill(learnt.params, chooser, t.next_obs, learnt.catalogue)
         if t.next_action is not None:
-            shown = jnp.where(t.next_action.reshape(shown.shape) < 0, shown, t.next_action.reshape(shown.shape))
+            shown = jnp.where(
+                t.next_action.reshape(shown.shape) < 0, shown, t.next_action.reshape(shown.shape)
+            )
         v, v_nothing = choice.weights(learnt.params, t.next_obs, learnt.catalogue)
         chances = slate_chances(v, shown, v_nothing)
         if not own.null_value:
@@ -97,11 +115,14 @@ def make_slate_backup(config: AgentConfig, choice: ChoiceModel, slate: int) -> B
     return backup
 
 
-def make_slateq(config: AgentConfig, network: Network, values: Values, choice: ChoiceModel, slate: int) -> Agent:
-    """SlateQ. ``Q(s, A) = sum_{i in A and nothing} P(i | s, A) Q(s, i)``: what a step led to is credited to the item taken.
+def make_slateq(
+    config: AgentConfig, network: Network, values: Values, choice: ChoiceModel, slate: int
+) -> Agent:
+    """SlateQ. ``Q(s, A) = sum_{i in A and nothing} P(i | s, A) Q(s, i)``: what a step led to is
+    credited to the item taken.
 
-    Acting is epsilon-greedy in whole slates. Without ``slate.null_value`` a transition in which nothing was taken teaches
-    nothing, as in RecSim's release.
+    Acting is epsilon-greedy in whole slates. Without ``slate.null_value`` a transition in which
+    nothing was taken teaches nothing, as in RecSim's release.
 
     Args:
         config: ``target`` (max, double, sarsa) and ``slate``.
@@ -123,14 +144,22 @@ def make_slateq(config: AgentConfig, network: Network, values: Values, choice: C
     def beside(params: Params, t: Transition, catalogue: PyTree) -> Float[Array, "B"]:
         assert choice.loss is not None
         assert t.taken is not None
-        return choice.loss(params, t.obs, t.action.reshape(len(t.reward), slate), t.taken, catalogue)
+        return choice.loss(
+            params, t.obs, t.action.reshape(len(t.reward), slate), t.taken, catalogue
+        )
 
-    lesson = Lesson(make_slate_backup(config, choice, slate), credit, None if choice.loss is None else beside)
+    lesson = Lesson(
+        make_slate_backup(config, choice, slate), credit, None if choice.loss is None else beside
+    )
     learner = make_dqn(config, items, values, lesson)
 
-    def act(state: PyTree, obs: PyTree, catalogue: PyTree, epsilon: Float[Array, ""], key: PRNGKeyArray) -> Array:
+    def act(
+        state: PyTree, obs: PyTree, catalogue: PyTree, epsilon: Float[Array, ""], key: PRNGKeyArray
+    ) -> Array:
         explore_key, random_key, noise_key = jax.random.split(key, 3)
-        places = fill(state.params, items.apply(state.params, obs, catalogue, noise_key), obs, catalogue)
+        places = fill(
+            state.params, items.apply(state.params, obs, catalogue, noise_key), obs, catalogue
+        )
         anything = random_slate(jax.random.uniform(random_key, places.shape), obs.mask)
         explores = jax.random.uniform(explore_key, (places.shape[0], 1)) < epsilon
         return as_action(jnp.where(explores, anything, places))
@@ -138,8 +167,11 @@ def make_slateq(config: AgentConfig, network: Network, values: Values, choice: C
     return learner._replace(act=act)
 
 
-def make_slate_greedy(config: AgentConfig, network: Network, choice: ChoiceModel, slate: int) -> Policy:
-    """The greedy policy of SlateQ; its state is the parameters. Scores are ``v_i (Q(s, i) - Q(s, nothing))``."""
+def make_slate_greedy(
+    config: AgentConfig, network: Network, choice: ChoiceModel, slate: int
+) -> Policy:
+    """The greedy policy of SlateQ; its state is the parameters. Scores are
+    ``v_i (Q(s, i) - Q(s, nothing))``."""
     items, own = item_network(network, choice), config.slate
     fill = make_filler(choice, own.fill, own.null_value, slate)
 

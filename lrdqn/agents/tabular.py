@@ -1,4 +1,5 @@
-"""Tabular Q-learning, double Q-learning and value iteration as agents, on one-hot observations; oracles for the deep ones."""
+"""Tabular Q-learning, double Q-learning and value iteration as agents, on one-hot observations;
+oracles for the deep ones."""
 
 from __future__ import annotations
 
@@ -38,12 +39,15 @@ def random_argmax(q: Float[Array, "A"], key: PRNGKeyArray) -> Int[Array, ""]:
 
 
 def act_on(q: Float[Array, "N A"], epsilon: Float[Array, ""], key: PRNGKeyArray) -> Int[Array, "N"]:
-    """Epsilon-greedy, ties broken at random: exploration and greedy choice as in ``ops.exploration``."""
+    """Epsilon-greedy, ties broken at random: exploration and greedy choice as in
+    ``ops.exploration``."""
     explore_key, tie_key = jax.random.split(key)
     u = jax.random.uniform(explore_key, q.shape[:1])
     best = jax.vmap(random_argmax)(q, jax.random.split(tie_key, q.shape[0]))
     preferred = (jnp.arange(q.shape[1])[None] == best[:, None]).astype(q.dtype)
-    return jax.vmap(epsilon_greedy, in_axes=(0, 0, 0, None))(u, preferred, jnp.ones(q.shape, bool), epsilon)
+    return jax.vmap(epsilon_greedy, in_axes=(0, 0, 0, None))(
+        u, preferred, jnp.ones(q.shape, bool), epsilon
+    )
 
 
 def in_turn(
@@ -53,8 +57,8 @@ def in_turn(
     hypers: Hypers,
     key: Array,
 ) -> tuple[Any, Array, dict[str, Array]]:
-    """The batch's updates one after the other, each seeing what the ones before it did; errors that are not finite change
-    nothing and are counted (DESIGN P20)."""
+    """The batch's updates one after the other, each seeing what the ones before it did; errors that
+    are not finite change nothing and are counted (DESIGN P20)."""
     t = sample.transition
     s, after = (jnp.argmax(x, axis=-1) for x in (t.obs, t.next_obs))
     keys = jax.random.split(key, t.reward.shape[0])
@@ -78,7 +82,8 @@ def following(r: Array, discount: Array, value: Array) -> Array:
 
 
 def make_q_learning(config: AgentConfig, spec: EnvSpec) -> Agent:
-    """``Q(s, a) <- Q(s, a) + w a_n [r + discount max_b Q(s', b) - Q(s, a)]``, ``a_n = learning_rate * n(s, a)^-step_decay``.
+    """``Q(s, a) <- Q(s, a) + w a_n [r + discount max_b Q(s', b) - Q(s, a)]``,
+    ``a_n = learning_rate * n(s, a)^-step_decay``.
 
     A batch is as many updates, one after the other; w are the replay's importance weights.
 
@@ -90,27 +95,39 @@ def make_q_learning(config: AgentConfig, spec: EnvSpec) -> Agent:
     """
     shape = (spec.obs_size, spec.actions)
 
-    def one(state: TableState, row: tuple[Array, ...], hypers: Hypers) -> tuple[TableState, tuple[Array, Array]]:
+    def one(
+        state: TableState, row: tuple[Array, ...], hypers: Hypers
+    ) -> tuple[TableState, tuple[Array, Array]]:
         s, a, r, discount, after, weight, _ = row
         q = state.table[s, a]
         td = following(r, discount, jnp.max(state.table[after])) - q
         visits = state.visits.at[s, a].add(jnp.isfinite(td).astype(jnp.int32))
-        rate = hypers.learning_rate * jnp.power(jnp.maximum(visits[s, a], 1).astype(jnp.float32), -config.step_decay)
-        return TableState(state.table.at[s, a].add(jnp.where(jnp.isfinite(td), weight * rate * td, 0.0)), visits), (td, q)
+        rate = hypers.learning_rate * jnp.power(
+            jnp.maximum(visits[s, a], 1).astype(jnp.float32), -config.step_decay
+        )
+        return TableState(
+            state.table.at[s, a].add(jnp.where(jnp.isfinite(td), weight * rate * td, 0.0)), visits
+        ), (td, q)
 
     def init(key: PRNGKeyArray) -> TableState:
         del key
         return TableState(jnp.zeros(shape), jnp.zeros(shape, jnp.int32))
 
-    def act(state: TableState, obs: PyTree, catalogue: PyTree, epsilon: Array, key: PRNGKeyArray) -> Int[Array, "N"]:
+    def act(
+        state: TableState, obs: PyTree, catalogue: PyTree, epsilon: Array, key: PRNGKeyArray
+    ) -> Int[Array, "N"]:
         del catalogue
         return act_on(obs @ state.table, epsilon, key)
 
-    def update(state: TableState, sample: Sample, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray) -> Any:
+    def update(
+        state: TableState, sample: Sample, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+    ) -> Any:
         del catalogue
         return in_turn(one, state, sample, hypers, key)
 
-    return Agent(init, act, update, lambda state, hypers: state, lambda state: {"table": state.table})
+    return Agent(
+        init, act, update, lambda state, hypers: state, lambda state: {"table": state.table}
+    )
 
 
 def make_double_q_learning(config: AgentConfig, spec: EnvSpec) -> Agent:
@@ -128,7 +145,9 @@ def make_double_q_learning(config: AgentConfig, spec: EnvSpec) -> Agent:
     """
     shape = (2, spec.obs_size, spec.actions)
 
-    def one(state: TwoTables, row: tuple[Array, ...], hypers: Hypers) -> tuple[TwoTables, tuple[Array, Array]]:
+    def one(
+        state: TwoTables, row: tuple[Array, ...], hypers: Hypers
+    ) -> tuple[TwoTables, tuple[Array, Array]]:
         s, a, r, discount, after, weight, key = row
         coin_key, tie_key = jax.random.split(key)
         k = jax.random.bernoulli(coin_key).astype(jnp.int32)
@@ -136,7 +155,9 @@ def make_double_q_learning(config: AgentConfig, spec: EnvSpec) -> Agent:
         q = state.table[k, s, a]
         td = following(r, discount, state.table[1 - k, after, best]) - q
         visits = state.visits.at[k, s, a].add(jnp.isfinite(td).astype(jnp.int32))
-        rate = hypers.learning_rate * jnp.power(jnp.maximum(visits[k, s, a], 1).astype(jnp.float32), -config.step_decay)
+        rate = hypers.learning_rate * jnp.power(
+            jnp.maximum(visits[k, s, a], 1).astype(jnp.float32), -config.step_decay
+        )
         moved = state.table.at[k, s, a].add(jnp.where(jnp.isfinite(td), weight * rate * td, 0.0))
         return TwoTables(moved, visits, state.mean), (td, q)
 
@@ -144,20 +165,30 @@ def make_double_q_learning(config: AgentConfig, spec: EnvSpec) -> Agent:
         del key
         return TwoTables(jnp.zeros(shape), jnp.zeros(shape, jnp.int32), jnp.zeros(shape[1:]))
 
-    def act(state: TwoTables, obs: PyTree, catalogue: PyTree, epsilon: Array, key: PRNGKeyArray) -> Int[Array, "N"]:
+    def act(
+        state: TwoTables, obs: PyTree, catalogue: PyTree, epsilon: Array, key: PRNGKeyArray
+    ) -> Int[Array, "N"]:
         del catalogue
         return act_on(obs @ state.mean, epsilon, key)
 
-    def update(state: TwoTables, sample: Sample, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray) -> Any:
+    def update(
+        state: TwoTables, sample: Sample, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+    ) -> Any:
         del catalogue
         state, td, metrics = in_turn(one, state, sample, hypers, key)
         return state._replace(mean=jnp.mean(state.table, axis=0)), td, metrics
 
-    return Agent(init, act, update, lambda state, hypers: state, lambda state: {"table": state.mean})
+    return Agent(
+        init, act, update, lambda state, hypers: state, lambda state: {"table": state.mean}
+    )
 
 
 def sweep(
-    table: Float[Array, "S A"], reward: Array, successors: Array, probabilities: Array, gamma: Float[Array, ""]
+    table: Float[Array, "S A"],
+    reward: Array,
+    successors: Array,
+    probabilities: Array,
+    gamma: Float[Array, ""],
 ) -> Float[Array, "S A"]:
     """``R + gamma sum_s' P(s' | s, a) max_b Q(s', b)`` for all states and actions at once."""
     return reward + gamma * jnp.sum(probabilities * jnp.max(table, axis=1)[successors], axis=2)
@@ -182,14 +213,18 @@ def value_iteration(
     Source: Bellman 1957; Sutton and Barto 2018, section 4.4.
     """
     start = jnp.zeros(reward.shape, jnp.float32)
-    return jax.lax.fori_loop(0, sweeps, lambda _, q: sweep(q, reward, successors, probabilities, gamma), start)
+    return jax.lax.fori_loop(
+        0, sweeps, lambda _, q: sweep(q, reward, successors, probabilities, gamma), start
+    )
 
 
 def make_value_iteration(config: AgentConfig, spec: EnvSpec) -> Agent:
-    """Planning with the environment's model: an update is one sweep over all states, whatever was sampled.
+    """Planning with the environment's model: an update is one sweep over all states, whatever was
+    sampled.
 
-    The model is the catalogue (``envs.garnet.GarnetWorld``); ``hypers.reward_scale`` scales its rewards as it does stored ones.
-    The TD errors are the Bellman residuals at the sampled states and actions.
+    The model is the catalogue (``envs.garnet.GarnetWorld``); ``hypers.reward_scale`` scales its
+    rewards as it does stored ones. The TD errors are the Bellman residuals at the sampled states
+    and actions.
 
     Args:
         config: unused; there so that all agents are made alike.
@@ -203,7 +238,9 @@ def make_value_iteration(config: AgentConfig, spec: EnvSpec) -> Agent:
         del key
         return {"table": jnp.zeros((spec.obs_size, spec.actions))}
 
-    def act(state: Params, obs: PyTree, catalogue: PyTree, epsilon: Array, key: PRNGKeyArray) -> Int[Array, "N"]:
+    def act(
+        state: Params, obs: PyTree, catalogue: PyTree, epsilon: Array, key: PRNGKeyArray
+    ) -> Int[Array, "N"]:
         del catalogue
         return act_on(obs @ state["table"], epsilon, key)
 
@@ -211,7 +248,11 @@ def make_value_iteration(config: AgentConfig, spec: EnvSpec) -> Agent:
         state: Params, sample: Sample, catalogue: Any, hypers: Hypers, key: PRNGKeyArray
     ) -> tuple[Params, Array, dict[str, Array]]:
         del key
-        old, s, a = state["table"], jnp.argmax(sample.transition.obs, axis=-1), sample.transition.action
+        old, s, a = (
+            state["table"],
+            jnp.argmax(sample.transition.obs, axis=-1),
+            sample.transition.action,
+        )
         reward = hypers.reward_scale * catalogue.reward
         table = sweep(old, reward, catalogue.successors, catalogue.probabilities, hypers.gamma)
         td = (table - old)[s, a]

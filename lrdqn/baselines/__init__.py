@@ -1,10 +1,31 @@
-"""Policies that do not learn from reward: what every table shows, references that know the truth, exploiters, slates."""
+"""Policies that do not learn from reward: what every table shows, references that know the truth,
+exploiters, slates."""
 
-from lrdqn.baselines.exploiters import make_category, make_linear, make_place, make_repeat, make_static, make_streamer
+from lrdqn.baselines.exploiters import (
+    make_category,
+    make_linear,
+    make_place,
+    make_repeat,
+    make_static,
+    make_streamer,
+)
 from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS, make_index, make_page_index
 from lrdqn.baselines.scored import from_scores, with_parameters
-from lrdqn.baselines.simple import make_constant, make_content, make_popularity, make_random, make_reference
-from lrdqn.baselines.slates import as_page, make_clickbait, make_myopic, make_random_slate, make_renewal, make_topic_ranking
+from lrdqn.baselines.simple import (
+    make_constant,
+    make_content,
+    make_popularity,
+    make_random,
+    make_reference,
+)
+from lrdqn.baselines.slates import (
+    as_page,
+    make_clickbait,
+    make_myopic,
+    make_random_slate,
+    make_renewal,
+    make_topic_ranking,
+)
 
 __all__ = [
     "MYOPIC_WEIGHTS",

@@ -1,4 +1,5 @@
-"""References that are given the true state: what there is to win, and what of it by looking ahead."""
+"""References that are given the true state: what there is to win, and what of it by looking
+ahead."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from lrdqn.baselines.scored import with_parameters
 from lrdqn.baselines.simple import offered
 from lrdqn.baselines.slates import make_optimised
 from lrdqn.config import LiveConfig
-from lrdqn.envs.live.outlook import Outlook, make_outlook, make_prospects
+from lrdqn.envs.live.expected_outcome import Outlook, make_outlook, make_prospects
 from lrdqn.types import Policy, PyTree, View
 
 MYOPIC_WEIGHTS = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -20,10 +21,12 @@ PLANNER_WEIGHTS = (1.0, 1.22, 20.9, -0.3, -0.94, 0.09)
 
 
 def make_index(config: LiveConfig, weights: tuple[float, ...] = MYOPIC_WEIGHTS) -> Policy:
-    """An index policy on hidden state: ``argmax_i w . E[reward, patience, satisfaction, loyalty, fatigue, minutes | offer i]``.
+    """An index policy on hidden state:
+    ``argmax_i w . E[reward, patience, satisfaction, loyalty, fatigue, minutes | offer i]``.
 
-    Its state is the weights ``[6]``, in rewards per unit. With ``MYOPIC_WEIGHTS`` it is the privileged myopic policy; with
-    weights found by search (``evaluate.search``) the first of the two planners that SIMULATOR's header names.
+    Its state is the weights ``[6]``, in rewards per unit. With ``MYOPIC_WEIGHTS`` it is the
+    privileged myopic policy; with weights found by search (``evaluate.search``) the first of the
+    two planners that SIMULATOR's header names.
 
     Args:
         config: of the world that it is played in.
@@ -35,16 +38,22 @@ def make_index(config: LiveConfig, weights: tuple[float, ...] = MYOPIC_WEIGHTS) 
         del key
         return jnp.tensordot(state, jnp.stack(outlook(*view.truth)), axes=1)
 
-    return with_parameters(score, offered, lambda key: jnp.asarray(weights, jnp.float32), privileged=True)
+    return with_parameters(
+        score, offered, lambda key: jnp.asarray(weights, jnp.float32), privileged=True
+    )
 
 
-def make_page_index(config: LiveConfig, optimiser: str, weights: tuple[float, ...] = MYOPIC_WEIGHTS) -> Policy:
-    """An index policy on pages: the slate of the most expected ``w . E[reward, patience, ... | what is watched]``.
+def make_page_index(
+    config: LiveConfig, optimiser: str, weights: tuple[float, ...] = MYOPIC_WEIGHTS
+) -> Policy:
+    """An index policy on pages: the slate of the most expected
+    ``w . E[reward, patience, ... | what is watched]``.
 
-    ``q_i = w . outlook(i is watched)``, ``q_0 = w . outlook(nothing is)``, weights v by ``choice.odds``. With
-    ``MYOPIC_WEIGHTS`` and ``exact`` no full page earns more at once where the choice model is ``mnl`` or ``proportional``. Its
-    rooms are ordered by ``v (q - worth of the page)``: with ``position_mnl`` within .1 % of the best page on average, with
-    ``pbm``, ``bernoulli`` and ``cascade`` within 2 % (small worlds, 3 of 8 rooms). State: w.
+    ``q_i = w . outlook(i is watched)``, ``q_0 = w . outlook(nothing is)``, weights v by
+    ``choice.odds``. With ``MYOPIC_WEIGHTS`` and ``exact`` no full page earns more at once where the
+    choice model is ``mnl`` or ``proportional``. Its rooms are ordered by
+    ``v (q - worth of the page)``: with ``position_mnl`` within .1 % of the best page on average,
+    with ``pbm``, ``bernoulli`` and ``cascade`` within 2 % (small worlds, 3 of 8 rooms). State: w.
 
     Args:
         config: of the world that it is played in.
@@ -61,4 +70,10 @@ def make_page_index(config: LiveConfig, optimiser: str, weights: tuple[float, ..
 
         return v, jnp.ones_like(v[:, 0]), worth(watched), worth(nothing)
 
-    return make_optimised(worths, optimiser, config.slate, lambda key: jnp.asarray(weights, jnp.float32), privileged=True)
+    return make_optimised(
+        worths,
+        optimiser,
+        config.slate,
+        lambda key: jnp.asarray(weights, jnp.float32),
+        privileged=True,
+    )

@@ -21,7 +21,8 @@ def with_parameters(
     init: Callable[[PRNGKeyArray], PyTree],
     privileged: bool = False,
 ) -> Policy:
-    """A policy whose state is what ``score`` is parametrised by, which it never changes; ties go to the lowest place.
+    """A policy whose state is what ``score`` is parametrised by, which it never changes; ties go to
+    the lowest place.
 
     Many parameters are one vmapped axis of an evaluation (``evaluate.make_cohort``).
 
@@ -46,6 +47,8 @@ def with_parameters(
     return Policy(init, scores, act, observe, privileged)
 
 
-def from_scores(score: Callable[[View, PRNGKeyArray], Float[Array, "B A"]], mask_of: MaskOf) -> Policy:
+def from_scores(
+    score: Callable[[View, PRNGKeyArray], Float[Array, "B A"]], mask_of: MaskOf
+) -> Policy:
     """A policy without state; ``score(view, key) -> [B, A]``."""
     return with_parameters(lambda state, view, key: score(view, key), mask_of, lambda key: ())

@@ -8,12 +8,14 @@ from jax import Array
 from jaxtyping import Bool, Float, PRNGKeyArray
 
 from lrdqn.baselines.scored import from_scores
+from lrdqn.observations import LiveObs
 from lrdqn.ops.history import cosine, mean_style
-from lrdqn.types import EnvSpec, LiveObs, Policy, PyTree, View
+from lrdqn.types import EnvSpec, Policy, PyTree, View
 
 NEAR, POPULAR, FAMILIAR = 1.0, 1.45, 1.5
-"""Weights of the reference policy, fitted: with them .71 of streamers have fewer than five clicks in three weeks (.70 in
-KuaiLive; .56 at SIMULATOR's 2, .5) and .45 of clicks are on familiar streamers (.469)."""
+"""Weights of the reference policy, fitted: with them .71 of streamers have fewer than five clicks
+in three weeks (.70 in KuaiLive; .56 at SIMULATOR's 2, .5) and .45 of clicks are on familiar
+streamers (.469)."""
 
 
 def offered(obs: LiveObs, scores: Array) -> Bool[Array, "B A"]:
@@ -53,7 +55,8 @@ def make_popularity() -> Policy:
 
 
 def make_content() -> Policy:
-    """``cos(p, e_i)``: the stream whose style is nearest to the watch-weighted mean style p of the viewer's history."""
+    """``cos(p, e_i)``: the stream whose style is nearest to the watch-weighted mean style p of the
+    viewer's history."""
 
     def score(view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
         del key
@@ -65,17 +68,23 @@ def make_content() -> Policy:
 
 
 def make_reference() -> Policy:
-    """The named policy under which the world is compared with real logs: softmax(cos + 1.45 L + 1.5 familiar).
+    """The named policy under which the world is compared with real logs: softmax(cos + 1.45 L + 1.5
+    familiar).
 
-    L is standardised log viewers, familiar marks streamers among the viewer's known ones that are on air. Drawn by the Gumbel
-    trick. Source: SIMULATOR section 0 (logging policy of the calibration), with other weights.
+    L is standardised log viewers, familiar marks streamers among the viewer's known ones that are
+    on air. Drawn by the Gumbel trick. Source: SIMULATOR section 0 (logging policy of the
+    calibration), with other weights.
     """
     content = make_content()
 
     def score(view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
         features = view.obs.features.astype(jnp.float32)
         near = content.scores((), view, key)
-        logits = NEAR * near + POPULAR * (features[..., 0] - 0.67) / 1.792 + FAMILIAR * (features[..., 3] > 0)
+        logits = (
+            NEAR * near
+            + POPULAR * (features[..., 0] - 0.67) / 1.792
+            + FAMILIAR * (features[..., 3] > 0)
+        )
         return logits + jax.random.gumbel(key, logits.shape)
 
     return from_scores(score, offered)

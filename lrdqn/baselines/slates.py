@@ -1,4 +1,5 @@
-"""Policies that fill slates without learning: rankings, random ones, optimised ones, and references of ``env=recsim``."""
+"""Policies that fill slates without learning: rankings, random ones, optimised ones, and references
+of ``env=recsim``."""
 
 from __future__ import annotations
 
@@ -18,14 +19,17 @@ from lrdqn.ops.slates import OPTIMISERS, as_action, best, random_slate
 from lrdqn.types import EnvSpec, Policy, PyTree, View
 
 RENEWAL_RATE = 1.396
-"""What a minute of budget is worth, in minutes watched, under the best such policy of the default world (RECSIM section 1)."""
+"""What a minute of budget is worth, in minutes watched, under the best such policy of the default
+world (RECSIM section 1)."""
 
 Worths = Callable[[PyTree, View], tuple[Array, Array, Array, Array]]
-"""``worths(state, view) -> v [B, A], v_0 [B], q [B, A], q_0 [B]``: weights of what is on offer and of "nothing", and values."""
+"""``worths(state, view) -> v [B, A], v_0 [B], q [B, A], q_0 [B]``: weights of what is on offer and
+of "nothing", and values."""
 
 
 def as_page(policy: Policy, slate: int) -> Policy:
-    """The same policy on pages: its ``slate`` best-scored candidates, best first; the policy itself where K is 1.
+    """The same policy on pages: its ``slate`` best-scored candidates, best first; the policy itself
+    where K is 1.
 
     For policies whose ``act`` takes the best score and leaves the state as it is.
     """
@@ -39,14 +43,17 @@ def as_page(policy: Policy, slate: int) -> Policy:
 
 
 def make_random_slate(spec: EnvSpec) -> Policy:
-    """Uniform over the slates of what is on offer; its scores are random too, and not those of the slate."""
+    """Uniform over the slates of what is on offer; its scores are random too, and not those of the
+    slate."""
 
     def act(state: PyTree, view: View, key: PRNGKeyArray) -> tuple[Array, PyTree]:
         mask = view.obs.mask
         places = random_slate(jax.random.uniform(key, (mask.shape[0], spec.slate)), mask)
         return as_action(places), state
 
-    return from_scores(lambda view, key: jax.random.uniform(key, view.obs.mask.shape), offered)._replace(act=act)
+    return from_scores(
+        lambda view, key: jax.random.uniform(key, view.obs.mask.shape), offered
+    )._replace(act=act)
 
 
 def make_optimised(
@@ -56,7 +63,8 @@ def make_optimised(
     init: Callable[[PRNGKeyArray], PyTree] = lambda key: (),
     privileged: bool = False,
 ) -> Policy:
-    """The slate that an optimiser of ``ops.slates`` finds for given weights and values; scores are ``v (q - q_0)``.
+    """The slate that an optimiser of ``ops.slates`` finds for given weights and values; scores are
+    ``v (q - q_0)``.
 
     ``act`` gives ``[B, K]``, or ``[B]`` where K is 1.
     """
@@ -76,10 +84,11 @@ def make_optimised(
 
 
 def make_myopic(task: Task, slate: int, optimiser: str) -> Policy:
-    """Most clicks on the next slate: the optimiser on the choice model's own weights, every click being worth 1 and nothing 0.
+    """Most clicks on the next slate: the optimiser on the choice model's own weights, every click
+    being worth 1 and nothing 0.
 
-    With ``topk`` these are the ``slate`` likeliest documents, top-K by interest in interest evolution. Source: Ie et al. 2019
-    (SlateQ), MYOP, here with the true choice model.
+    With ``topk`` these are the ``slate`` likeliest documents, top-K by interest in interest
+    evolution. Source: Ie et al. 2019 (SlateQ), MYOP, here with the true choice model.
     """
 
     def worths(state: PyTree, view: View) -> tuple[Array, Array, Array, Array]:
@@ -91,29 +100,40 @@ def make_myopic(task: Task, slate: int, optimiser: str) -> Policy:
 
 
 def make_topic_ranking(config: RecsimConfig) -> Policy:
-    """A static ranking: by the mean quality of a document's topic, whoever the user is (RECSIM section 1)."""
+    """A static ranking: by the mean quality of a document's topic, whoever the user is (RECSIM
+    section 1)."""
     quality = topic_quality(config.evolution.topics)
-    return as_page(from_scores(lambda view, key: jnp.asarray(quality)[view.obs.topic], offered), config.slate)
+    return as_page(
+        from_scores(lambda view, key: jnp.asarray(quality)[view.obs.topic], offered), config.slate
+    )
 
 
 def make_renewal(config: RecsimConfig, task: Task, optimiser: str) -> Policy:
-    """Reward plus the worth of the budget that is left: ``x_c = l + rate l (gain mu_c - 1)``, of nothing ``-rate penalty``.
+    """Reward plus the worth of the budget that is left: ``x_c = l + rate l (gain mu_c - 1)``, of
+    nothing ``-rate penalty``.
 
-    Sessions are renewals: where a minute of budget is worth ``rate``, the best slate maximises the expected x. It sees how
-    users choose and the topics' mean quality, and takes interests as if they stood still. State: the rate.
+    Sessions are renewals: where a minute of budget is worth ``rate``, the best slate maximises the
+    expected x. It sees how users choose and the topics' mean quality, and takes interests as if
+    they stood still. State: the rate.
     """
     own, quality = sampler_of(config), jnp.asarray(topic_quality(config.evolution.topics))
 
     def worths(rate: PyTree, view: View) -> tuple[Array, Array, Array, Array]:
         v, v_nothing = task.weights(view.obs)
         by_topic = own.length * (1 + rate * (own.budget_gain * quality - 1))
-        return v, v_nothing, by_topic[view.obs.topic], jnp.broadcast_to(-rate * own.step_penalty, v_nothing.shape)
+        return (
+            v,
+            v_nothing,
+            by_topic[view.obs.topic],
+            jnp.broadcast_to(-rate * own.step_penalty, v_nothing.shape),
+        )
 
     return make_optimised(worths, optimiser, config.slate, lambda key: jnp.float32(RENEWAL_RATE))
 
 
 def make_clickbait(slate: int, clickbait: float) -> Policy:
-    """The documents whose clickbait is nearest to a constant (long-term satisfaction). State: the constant."""
+    """The documents whose clickbait is nearest to a constant (long-term satisfaction). State: the
+    constant."""
 
     def score(state: PyTree, view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
         del key

@@ -1,1 +1,2 @@
-"""The command line: one small file a command. Nothing here imports jax before the config has been checked."""
+"""The command line: one small file a command. Nothing here imports jax before the config has been
+checked."""

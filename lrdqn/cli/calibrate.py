@@ -12,17 +12,23 @@ from lrdqn.config import CalibrateRun, ConfigError
 
 
 def compare_world(config: CalibrateRun) -> bool:
-    """Print simulated against target, where asked with constants fitted first; whether every target is met."""
+    """Print simulated against target, where asked with constants fitted first; whether every target
+    is met."""
     from rich.console import Console
 
-    from lrdqn.cli.settings import settle, with_settings
-    from lrdqn.experiment.measuring import measure_world
-    from lrdqn.io.calibration_table import calibration_table
+    from lrdqn.calibration.measure import measure_world
+    from lrdqn.calibration.settings import settle, with_settings
+    from lrdqn.calibration.world_table import calibration_table
 
     console = Console()
     if config.fit:
         settings = settle(console, config.env, config.seed, {})
-        console.print("settings of this world:", *(f"  {k}={v}" for k, v in settings.items()), sep="\n", highlight=False)
+        console.print(
+            "settings of this world:",
+            *(f"  {k}={v}" for k, v in settings.items()),
+            sep="\n",
+            highlight=False,
+        )
         config = dataclasses.replace(config, env=with_settings(config.env, settings, None))
     rows = measure_world(config)
     console.print(calibration_table(rows, config.sessions * config.worlds, config.worlds))
@@ -36,7 +42,7 @@ def task(config: CalibrateRun, composed: DictConfig) -> None:
 
     prepare(config.runtime)
     if config.source != "world":
-        from lrdqn.cli.fitting import FITS
+        from lrdqn.calibration.fit_log import FITS
 
         FITS[config.source](config)
     elif not compare_world(config) and config.check:
@@ -46,16 +52,22 @@ def task(config: CalibrateRun, composed: DictConfig) -> None:
 def preflight(config: CalibrateRun) -> None:
     """The log's folder must exist and the destination must be free; a world is a live one."""
     from lrdqn.cli.train import check_env
-    from lrdqn.io.population import check_destination
+    from lrdqn.envs.live.population_folder import check_destination
 
     if config.env.kind != "live":
         raise ConfigError("env", config.env.kind, "calibrate compares the live world; must be live")
     if config.env.clock == "tick":
-        raise ConfigError("env.clock", "tick", "the table counts impressions, one a step; must be decision")
+        raise ConfigError(
+            "env.clock", "tick", "the table counts impressions, one a step; must be decision"
+        )
     if config.source != "world":
         for key, usual in (("population", None), ("content", "exact")):
             if (value := getattr(config.env, key)) != usual:
-                raise ConfigError(f"env.{key}", value, "goes with lrdqn train; must be left out while a log is fitted")
+                raise ConfigError(
+                    f"env.{key}",
+                    value,
+                    "goes with lrdqn train; must be left out while a log is fitted",
+                )
     check_env(config.env)
     if config.source != "world":
         if not Path(str(config.path)).is_dir():

@@ -13,8 +13,9 @@ from lrdqn.config import ConfigError, EvaluateRun, PerturbConfig, TrainRun, free
 
 
 def train_config(config: EvaluateRun) -> TrainRun:
-    """The run's configuration with the cohorts, and where asked the population, of this evaluation."""
-    from lrdqn.io.run_folder import read_resolved
+    """The run's configuration with the cohorts, and where asked the population, of this
+    evaluation."""
+    from lrdqn.runner.folder import read_resolved
 
     values = read_resolved(config.run)
     asked = {
@@ -24,24 +25,33 @@ def train_config(config: EvaluateRun) -> TrainRun:
         "references": config.references,
     }
     values["evaluate"] |= {name: value for name, value in asked.items() if value is not None}
-    kept = {name: values["runtime"][name] for name in ("prng", "precision")}  # the run's own table needs them
+    kept = {
+        name: values["runtime"][name] for name in ("prng", "precision")
+    }  # the run's own table needs them
     values["runtime"] = dataclasses.asdict(config.runtime) | kept
     if config.population is not None:
         if file := values["env"].get("embeddings"):
             raise ConfigError(
-                "population", config.population, f"env.embeddings={file} shows the run's own streamers; leave it out"
+                "population",
+                config.population,
+                f"env.embeddings={file} shows the run's own streamers; leave it out",
             )
         values["env"]["population"] = config.population
     changes, none = (dataclasses.asdict(x) for x in (config.env.perturb, PerturbConfig()))
     if changed := [name for name in changes if changes[name] != none[name]]:
         if values["env"]["kind"] != "live":
-            raise ConfigError("env.perturb", ", ".join(changed), f"the run played env={values['env']['kind']}; must be live")
+            raise ConfigError(
+                "env.perturb",
+                ", ".join(changed),
+                f"the run played env={values['env']['kind']}; must be live",
+            )
         values["env"]["perturb"] = changes
     return freeze(TrainRun, values)
 
 
 def task(config: EvaluateRun, composed: DictConfig) -> float:
-    """One evaluation; its score is the learned policy's mean return. The run folder is left as it is."""
+    """One evaluation; its score is the learned policy's mean return. The run folder is left as it
+    is."""
     del composed
     from lrdqn.cli.runtime import prepare
 
@@ -49,13 +59,15 @@ def task(config: EvaluateRun, composed: DictConfig) -> float:
     prepare(run_config.runtime)
     from rich.console import Console
 
-    from lrdqn.experiment import judge_saved
-    from lrdqn.io.group_table import group_table
-    from lrdqn.io.slate_table import slate_table
-    from lrdqn.io.table import policy_table, verdicts
+    from lrdqn.report.group_table import group_table
+    from lrdqn.report.policy_table import policy_table, verdicts
+    from lrdqn.report.slate_table import slate_table
+    from lrdqn.runner.evaluate import judge_saved
 
     began, console = time.perf_counter(), Console()
-    summary = judge_saved(run_config, Path(config.run), config.seed, known=config.population is None)
+    summary = judge_saved(
+        run_config, Path(config.run), config.seed, known=config.population is None
+    )
     console.print(policy_table(summary))
     for beside in (group_table(summary), slate_table(summary)):
         if beside is not None:
@@ -69,7 +81,7 @@ def task(config: EvaluateRun, composed: DictConfig) -> float:
 def preflight(config: EvaluateRun) -> None:
     """The run must be finished and whole, and the population too."""
     from lrdqn.cli.train import check_env
-    from lrdqn.io.run_folder import read_summary
+    from lrdqn.runner.folder import read_summary
 
     read_summary(config.run)
     check_env(train_config(config).env)

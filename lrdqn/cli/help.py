@@ -1,4 +1,5 @@
-"""``lrdqn COMMAND --help``: what can be chosen by name, and every key with its default and what it means."""
+"""``lrdqn COMMAND --help``: what can be chosen by name, and every key with its default and what it
+means."""
 
 from __future__ import annotations
 
@@ -35,8 +36,18 @@ def help_text(command: str, schema: type, config: DictConfig, groups: dict[str, 
         if len(head) >= COLUMN:
             lines.append(head)
             head = ""
-        lines += [f"{head:<{COLUMN}}{room[0]}".rstrip(), *(" " * COLUMN + more for more in room[1:])]
-    lines += ["", f"`lrdqn {command} --cfg job` prints the composed config; `--hydra-help` Hydra's own flags.", ""]
+        lines += [
+            f"{head:<{COLUMN}}{room[0]}".rstrip(),
+            *(" " * COLUMN + more for more in room[1:]),
+        ]
+    lines += [
+        "",
+        (
+            f"`lrdqn {command} --cfg job` prints the composed "
+            "config; `--hydra-help` Hydra's own flags."
+        ),
+        "",
+    ]
     return "\n".join(lines)
 
 

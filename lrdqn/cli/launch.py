@@ -1,7 +1,9 @@
-"""From the command line to a frozen config: compose, check, and only then hand over to Hydra (DESIGN P15).
+"""From the command line to a frozen config: compose, check, and only then hand over to Hydra
+(DESIGN P15).
 
-``@hydra.main`` writes its folder before the task runs and answers its own errors with several lines; so every job of the
-command (all of them, in a sweep) is composed and checked here first, and a mistake costs one line and exit code 2.
+``@hydra.main`` writes its folder before the task runs and answers its own errors with several
+lines; so every job of the command (all of them, in a sweep) is composed and checked here first, and
+a mistake costs one line and exit code 2.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from lrdqn.config import ConfigError, InputError, freeze, plugins, register_sche
 from lrdqn.config.freeze import BUILT_IN
 
 if TYPE_CHECKING:
-    from lrdqn.io.run_folder import Files
+    from lrdqn.runner.folder import Files
 
 T = TypeVar("T")
 
@@ -98,7 +100,9 @@ def expand_sweep(overrides: list[str]) -> list[list[str]]:
     return [list(job) for job in itertools.product(*axes)]
 
 
-def check(config_name: str, schema: type[T], argv: list[str], preflight: Callable[[T], None]) -> None:
+def check(
+    config_name: str, schema: type[T], argv: list[str], preflight: Callable[[T], None]
+) -> None:
     """Compose and freeze every job that ``argv`` asks for.
 
     Raises:
@@ -115,7 +119,11 @@ def check(config_name: str, schema: type[T], argv: list[str], preflight: Callabl
         try:
             sweep = "--multirun" in flags or "-m" in flags
             swept = sweep_of(config_name, overrides, extra)
-            for job in expand_sweep(overrides + (swept or [])) if sweep or swept is not None else [overrides]:
+            for job in (
+                expand_sweep(overrides + (swept or []))
+                if sweep or swept is not None
+                else [overrides]
+            ):
                 if not sweep and swept is None:
                     refuse_choices(job)
                 config = compose(config_name, overrides=job + extra)
@@ -138,37 +146,52 @@ def compose_parts(config_name: str, parts: list[str]) -> DictConfig:
         if missing is None:
             raise
         group, choice, other = missing.groups()
-        raise ConfigError(group, choice, f"chooses a {other} too, and lrdqn {config_name} has none") from error
+        raise ConfigError(
+            group, choice, f"chooses a {other} too, and lrdqn {config_name} has none"
+        ) from error
 
 
 def chosen_parts(config_name: str, overrides: list[str]) -> list[str]:
-    """What the command line chooses that brings keys of its own, environment, agent or experiment, as overrides.
+    """What the command line chooses that brings keys of its own, environment, agent or experiment,
+    as overrides.
 
     Raises:
-        InputError: one of them is a plugin that cannot be loaded, or one that is installed takes a name of lrdqn's own.
+        InputError: one of them is a plugin that cannot be loaded, or one that is installed takes a
+            name of lrdqn's own.
     """
     chosen: list[str] = []
     for part in [part for part in groups_of(config_name) if part in plugins.GROUPS]:
         plugins.refuse_taken(part, {*ready_made(part), *BUILT_IN[part]})
-        name = next((o.partition("=")[2] for o in reversed(overrides) if o.startswith(f"{part}=")), None)
+        name = next(
+            (o.partition("=")[2] for o in reversed(overrides) if o.startswith(f"{part}=")), None
+        )
         if name in plugins.names(part):
             plugins.load(part, name)
         chosen += [f"{part}={name}"] if name in choices(part) else []
     if "experiment" in groups_of(config_name):
-        named = [o for o in overrides if o.startswith("experiment=") and o.partition("=")[2] in choices("experiment")]
+        named = [
+            o
+            for o in overrides
+            if o.startswith("experiment=") and o.partition("=")[2] in choices("experiment")
+        ]
         chosen += named[-1:]
     return chosen
 
 
 def sweep_of(config_name: str, overrides: list[str], extra: list[str]) -> list[str] | None:
-    """What a ready sweep (``sweep=NAME``) adds to the command line; ``None`` where the command is a single run."""
+    """What a ready sweep (``sweep=NAME``) adds to the command line; ``None`` where the command is a
+    single run."""
     parsed = OverridesParser.create().parse_overrides(overrides)
     single = [o for o, p in zip(overrides, parsed, strict=True) if not p.is_sweep_override()]
     hydra_config = compose(config_name, overrides=single + extra, return_hydra_config=True).hydra
     if hydra_config.mode != RunMode.MULTIRUN:
         return None
     given = {p.get_key_element() for p in parsed}
-    return [f"{key}={value}" for key, value in (hydra_config.sweeper.params or {}).items() if key not in given]
+    return [
+        f"{key}={value}"
+        for key, value in (hydra_config.sweeper.params or {}).items()
+        if key not in given
+    ]
 
 
 def refuse_choices(overrides: list[str]) -> None:
@@ -180,7 +203,8 @@ def refuse_choices(overrides: list[str]) -> None:
 
 
 def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str:
-    """Hydra's and OmegaConf's several lines as one that names the key, the value and what is allowed."""
+    """Hydra's and OmegaConf's several lines as one that names the key, the value and what is
+    allowed."""
     chain: list[BaseException] = [error]
     while chain[-1].__cause__ is not None:
         chain.append(chain[-1].__cause__)
@@ -191,7 +215,10 @@ def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str
     if missing_group:
         group, _, choice = missing_group.group(1).rpartition("/")
         if group == "hydra/launcher":
-            allowed = "must be basic, submitit_local or submitit_slurm (the last two: pip install 'lrdqn[slurm]')"
+            allowed = (
+                "must be basic, submitit_local or submitit_slurm "
+                "(the last two: pip install 'lrdqn[slurm]')"
+            )
             return str(ConfigError(group, choice, allowed))
         return str(ConfigError(group, choice, "must be one of " + ", ".join(choices(group))))
     if "Config group override must be a string" in text:
@@ -202,21 +229,41 @@ def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str
         key = (unknown.group(1) or unknown.group(2)).split("@")[0]
         of_live = OF_LIVE.get(key, "")
         if of_live in given:
-            return str(ConfigError(of_live, given[of_live], "changes the live world; must be left out with another env"))
+            return str(
+                ConfigError(
+                    of_live,
+                    given[of_live],
+                    "changes the live world; must be left out with another env",
+                )
+            )
         return str(ConfigError(key, given.get(key, "?"), unknown_key(key, dotted_keys(defaults))))
-    wrong = re.search(r"Value '(.*?)'(?: of type '\w+')? (?:could not be converted to|is not a valid) (\w+)", text)
+    wrong = re.search(
+        r"Value '(.*?)'(?: of type '\w+')? (?:could not be converted to|is not a valid) (\w+)", text
+    )
     if wrong:
         key = re.search(r"full_key: (\S+)", text)
-        names = {"Float": "a number", "Integer": "a whole number", "Boolean": "true or false", "String": "a text"}
+        names = {
+            "Float": "a number",
+            "Integer": "a whole number",
+            "Boolean": "true or false",
+            "String": "a text",
+        }
         return str(
-            ConfigError(key.group(1) if key else "?", wrong.group(1), "must be " + names.get(wrong.group(2), wrong.group(2)))
+            ConfigError(
+                key.group(1) if key else "?",
+                wrong.group(1),
+                "must be " + names.get(wrong.group(2), wrong.group(2)),
+            )
         )
     listed = re.search(r"is not a ListConfig.*?full_key: (\S+)", text, re.DOTALL)
     if listed:
         key_given = listed.group(1)
         return str(ConfigError(key_given, given.get(key_given, "?"), "must be a list, [a,b,...]"))
     if "Lexer" in text or "OverrideParseException" in text or "parsing override" in text:
-        return f"{' '.join(overrides)}: cannot be read; arguments are KEY=VALUE (quote values with spaces or brackets)"
+        return (
+            f"{' '.join(overrides)}: cannot be read; arguments are "
+            "KEY=VALUE (quote values with spaces or brackets)"
+        )
     first = next(line.strip() for line in text.splitlines() if line.strip())
     key = re.search(r"full_key: (\S+)", text)
     return f"{key.group(1)}: {first}" if key else first
@@ -225,7 +272,9 @@ def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str
 def groups_of(config_name: str) -> dict[str, list[str]]:
     """Config groups that a command's defaults list names, and what each offers."""
     rows = OmegaConf.load(CONF / f"{config_name}.yaml").defaults
-    names = [str(name) for row in rows if isinstance(row, DictConfig) for name in row if name != "hydra"]
+    names = [
+        str(name) for row in rows if isinstance(row, DictConfig) for name in row if name != "hydra"
+    ]
     return {name: choices(name) for name in names}
 
 
@@ -267,7 +316,8 @@ def launch(
     Args:
         config_name: primary config in ``conf/``.
         schema: its root dataclass.
-        task: gets the frozen config and the composed one; its result is the job's score for sweepers (DESIGN P18).
+        task: gets the frozen config and the composed one; its result is the job's score for
+            sweepers (DESIGN P18).
         preflight: checks that need files (no jax); raises ``InputError``.
         rewrite: the arguments as what they stand for; raises ``InputError``.
     """
@@ -297,14 +347,19 @@ def launch(
 
 
 def job_files(config: DictConfig) -> tuple[Path, Files]:
-    """The folder of the job that runs now, and what it keeps of its configuration: resolved, and as Hydra has it."""
-    from lrdqn.io.run_folder import Files
+    """The folder of the job that runs now, and what it keeps of its configuration: resolved, and as
+    Hydra has it."""
+    from lrdqn.runner.folder import Files
 
     hydra_config = HydraConfig.get()
     overrides = list(hydra_config.overrides.task)
     hydra_files = {
         "config": OmegaConf.to_yaml(config),
         "overrides": OmegaConf.to_yaml(OmegaConf.create(overrides)),
-        "hydra": OmegaConf.to_yaml(OmegaConf.create({"hydra": OmegaConf.to_container(hydra_config, resolve=False)})),
+        "hydra": OmegaConf.to_yaml(
+            OmegaConf.create({"hydra": OmegaConf.to_container(hydra_config, resolve=False)})
+        ),
     }
-    return Path(hydra_config.runtime.output_dir), Files(OmegaConf.to_yaml(config, resolve=True), hydra_files, overrides)
+    return Path(hydra_config.runtime.output_dir), Files(
+        OmegaConf.to_yaml(config, resolve=True), hydra_files, overrides
+    )

@@ -22,7 +22,8 @@ def usage() -> str:
     """The help text of ``lrdqn`` itself."""
     rows = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
     return (
-        f"lrdqn {lrdqn.__version__} - live-streaming recommendation by deep reinforcement learning\n\n"
+        f"lrdqn {lrdqn.__version__} - live-streaming recommendation "
+        "by deep reinforcement learning\n\n"
         f"usage: lrdqn COMMAND [KEY=VALUE ...]\n\ncommands:\n{rows}\n\n"
         "`lrdqn COMMAND --help` lists every choice and every key with its default and meaning;\n"
         "`lrdqn COMMAND --cfg job` prints the whole config;\n"
@@ -31,7 +32,8 @@ def usage() -> str:
 
 
 def stop_writing() -> None:
-    """Whoever read us, ``head`` say, has seen enough: what is still buffered goes nowhere, without an error."""
+    """Whoever read us, ``head`` say, has seen enough: what is still buffered goes nowhere, without
+    an error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,5 +1,5 @@
-"""``lrdqn report run=PATH``: table and learning curve of a run, or all runs of a sweep in one table; ``world=``: pictures of a
-live world, or, in the tick clock, how its streamers fare."""
+"""``lrdqn report run=PATH``: table and learning curve of a run, or all runs of a sweep in one
+table; ``world=``: pictures of a live world, or, in the tick clock, how its streamers fare."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def show(folder: Path) -> None:
     """Print the table, redraw the curve, say where everything is."""
     from rich.console import Console
 
-    from lrdqn.io.curve import draw_curve
-    from lrdqn.io.run_folder import CURVE, MetricsLog, read_summary
-    from lrdqn.io.slate_table import slate_table
-    from lrdqn.io.table import contained, policy_table, verdicts
+    from lrdqn.report.curve import draw_curve
+    from lrdqn.report.policy_table import contained, policy_table, verdicts
+    from lrdqn.report.slate_table import slate_table
+    from lrdqn.runner.folder import CURVE, MetricsLog, read_summary
 
     console = Console()
     summary = read_summary(folder)
@@ -41,9 +41,9 @@ def show_joined(folder: Path) -> None:
     """Print the runs of a sweep as one table, and write it beside them."""
     from rich.console import Console
 
-    from lrdqn.io.atomic import write_json, write_text
-    from lrdqn.io.joined import join
-    from lrdqn.io.joined_table import joined_json, joined_markdown, joined_table
+    from lrdqn.atomic import write_json, write_text
+    from lrdqn.report.sweep import join
+    from lrdqn.report.sweep_table import joined_json, joined_markdown, joined_table
 
     rows = join(folder)
     console = Console()
@@ -55,7 +55,7 @@ def show_joined(folder: Path) -> None:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is one run, and not one that holds several."""
-    from lrdqn.io.run_folder import RESOLVED, SUMMARY
+    from lrdqn.runner.folder import RESOLVED, SUMMARY
 
     return (folder / RESOLVED).exists() or (folder / SUMMARY).exists()
 
@@ -64,8 +64,8 @@ def tell(config: ReportRun) -> None:
     """How the streamers of a tick world fare under each baseline."""
     from rich.console import Console
 
-    from lrdqn.experiment.streaming import play_ticks
-    from lrdqn.io.streamer_table import streamer_table
+    from lrdqn.report.streamer_table import streamer_table
+    from lrdqn.report.streamer_welfare import play_ticks
 
     env, seed = world_of(config)
     console = Console()
@@ -76,8 +76,8 @@ def tell(config: ReportRun) -> None:
 
 def draw(config: ReportRun) -> None:
     """Pictures of a live world."""
-    from lrdqn.experiment.picturing import picture_world
-    from lrdqn.io.world_picture import draw_world, ready
+    from lrdqn.report.world_log import picture_world
+    from lrdqn.report.world_plots import draw_world, ready
 
     folder = ready(Path(config.out).expanduser())
     env, seed = world_of(config)
@@ -89,7 +89,8 @@ def world_of(config: ReportRun) -> tuple[LiveConfig, int]:
     """The configuration of a world, in the clock asked for, and the seed that it is drawn from.
 
     Raises:
-        InputError: there is no such run, or it played something else; or that world has no such clock.
+        InputError: there is no such run, or it played something else; or that world has no such
+            clock.
     """
     env, seed = named_world(str(config.world))
     root = CalibrateRun(env=dataclasses.asdict(env))
@@ -107,13 +108,17 @@ def named_world(named: str) -> tuple[LiveConfig, int]:
     if named == "default":
         root = dataclasses.asdict(CalibrateRun(env=dataclasses.asdict(LiveConfig())))
         return freeze(CalibrateRun, root).env, 0
-    from lrdqn.io.run_folder import RESOLVED, read_resolved
+    from lrdqn.runner.folder import RESOLVED, read_resolved
 
     if not (Path(named).expanduser() / RESOLVED).is_file():
-        raise ConfigError("world", named, f"no {RESOLVED} there; must be the folder of a run, or `default`")
+        raise ConfigError(
+            "world", named, f"no {RESOLVED} there; must be the folder of a run, or `default`"
+        )
     config = freeze(TrainRun, read_resolved(named))
     if config.env.kind != "live":
-        raise ConfigError("world", named, f"this run played env={config.env.kind}; must be one on the live world")
+        raise ConfigError(
+            "world", named, f"this run played env={config.env.kind}; must be one on the live world"
+        )
     return config.env, config.train.seed
 
 
@@ -136,8 +141,8 @@ def preflight(config: ReportRun) -> None:
     if config.world is not None:
         world_of(config)
         return
-    from lrdqn.io.joined import find_runs
-    from lrdqn.io.run_folder import read_summary
+    from lrdqn.report.sweep import find_runs
+    from lrdqn.runner.folder import read_summary
 
     folder = Path(str(config.run)).expanduser()
     if is_run(folder) or not find_runs(folder):

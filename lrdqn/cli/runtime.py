@@ -1,4 +1,5 @@
-"""Set jax up before its first use: platform, devices, precision, random generator, compilation cache, processes."""
+"""Set jax up before its first use: platform, devices, precision, random generator, compilation
+cache, processes."""
 
 from __future__ import annotations
 
@@ -7,7 +8,11 @@ from pathlib import Path
 
 from lrdqn.config import ConfigError, InputError, RuntimeConfig
 
-WORDS = {"gpu": "pip install 'lrdqn[cuda12]' (or cuda13)", "tpu": "pip install 'lrdqn[tpu]'", "cpu": "unset JAX_PLATFORMS"}
+WORDS = {
+    "gpu": "pip install 'lrdqn[cuda12]' (or cuda13)",
+    "tpu": "pip install 'lrdqn[tpu]'",
+    "cpu": "unset JAX_PLATFORMS",
+}
 
 CPU_DEVICES = "jax_num_cpu_devices"
 
@@ -15,10 +20,12 @@ CPU_DEVICES = "jax_num_cpu_devices"
 def prepare(runtime: RuntimeConfig) -> None:
     """Configure jax. Must run before anything touches a device.
 
-    Seeds are sharded over devices, so a CPU with n cores is shown as n devices (unless ``XLA_FLAGS`` already says how many).
+    Seeds are sharded over devices, so a CPU with n cores is shown as n devices (unless
+    ``XLA_FLAGS`` already says how many).
 
     Raises:
-        InputError: there is no device of the kind asked for, or the processes do not find each other.
+        InputError: there is no device of the kind asked for, or the processes do not find each
+            other.
     """
     import jax
 
@@ -26,8 +33,9 @@ def prepare(runtime: RuntimeConfig) -> None:
         jax.config.update("jax_platforms", runtime.platform)
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         show_cpus(runtime.devices or len(os.sched_getaffinity(0)))
-    # Read when the CPU is first used. jax's own choice, all cores for every device, hands the kernels of a small program from
-    # thread to thread: an iteration of one CartPole learner takes 250 microseconds of CPU that way, and 185 on one thread.
+    # Read when the CPU is first used. jax's own choice, all cores for every device, hands the
+    # kernels of a small program from thread to thread: an iteration of one CartPole learner takes
+    # 250 microseconds of CPU that way, and 185 on one thread.
     os.environ.setdefault("PJRT_NPROC", str(runtime.threads or 1))
     jax.config.update("jax_default_prng_impl", runtime.prng)
     if runtime.precision != "default":
@@ -41,13 +49,20 @@ def prepare(runtime: RuntimeConfig) -> None:
         count = jax.local_device_count()
     except RuntimeError as error:
         hint = WORDS.get(runtime.platform, "unset JAX_PLATFORMS")
-        raise ConfigError("runtime.platform", runtime.platform, f"no such device here ({hint})") from error
+        raise ConfigError(
+            "runtime.platform", runtime.platform, f"no such device here ({hint})"
+        ) from error
     if runtime.devices is not None and runtime.devices > count:
-        raise ConfigError("runtime.devices", runtime.devices, f"must not exceed the {count} devices of this process")
+        raise ConfigError(
+            "runtime.devices",
+            runtime.devices,
+            f"must not exceed the {count} devices of this process",
+        )
 
 
 def show_cpus(count: int) -> None:
-    """Let the CPU appear as ``count`` devices; the first job of a sweep decides for all that follow in its process."""
+    """Let the CPU appear as ``count`` devices; the first job of a sweep decides for all that follow
+    in its process."""
     import jax
 
     if getattr(jax.config, CPU_DEVICES) == count:
@@ -55,7 +70,9 @@ def show_cpus(count: int) -> None:
     try:
         jax.config.update(CPU_DEVICES, count)
     except RuntimeError as error:
-        raise ConfigError("runtime.devices", count, "is fixed for a process; run each value by itself") from error
+        raise ConfigError(
+            "runtime.devices", count, "is fixed for a process; run each value by itself"
+        ) from error
 
 
 def join(runtime: RuntimeConfig) -> None:
@@ -69,4 +86,6 @@ def join(runtime: RuntimeConfig) -> None:
             jax.distributed.initialize(runtime.coordinator, runtime.processes, runtime.process_id)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0][:160]
-        raise InputError(f"runtime.coordinator={runtime.coordinator}: the processes do not meet ({reason})") from error
+        raise InputError(
+            f"runtime.coordinator={runtime.coordinator}: the processes do not meet ({reason})"
+        ) from error

@@ -11,36 +11,44 @@ from omegaconf import DictConfig, OmegaConf
 
 from lrdqn.cli.launch import CONF, job_files, launch, split_arguments
 from lrdqn.config import ConfigError, InputError, LiveConfig, TrainRun
-from lrdqn.config.games import check_installed
-from lrdqn.io.run_folder import HYDRA, LOCK
+from lrdqn.envs.gymnax.catalogue import check_installed
+from lrdqn.runner.folder import HYDRA, LOCK
 
 BARE_NAN, QUOTES = re.compile(r"(?<![\w'])nan(?![\w'])"), "'\""
 
 
 def check_env(env: LiveConfig) -> None:
-    """A population folder must be whole and large enough for the candidates, and embeddings be those of its streamers; games
-    need their package. Needs no jax."""
+    """A population folder must be whole and large enough for the candidates, and embeddings be
+    those of its streamers; games need their package. Needs no jax."""
     if env.kind == "gymnax":
         check_installed()
     if env.kind != "live":
         return
     streamers = env.streamers
     if env.population is not None:
-        from lrdqn.io.population import check_population
+        from lrdqn.envs.live.population_folder import check_population
 
         streamers = check_population(Path(env.population))["streamers"]
         if env.candidates > streamers:
-            raise ConfigError("env.candidates", env.candidates, f"must not exceed the catalogue, {streamers} streamers")
+            raise ConfigError(
+                "env.candidates",
+                env.candidates,
+                f"must not exceed the catalogue, {streamers} streamers",
+            )
     if env.embeddings is not None:
-        from lrdqn.io.embeddings import load_embeddings
+        from lrdqn.envs.live.embeddings import load_embeddings
 
-        load_embeddings(Path(env.embeddings), None if env.embedding_ids is None else Path(env.embedding_ids), streamers)
+        load_embeddings(
+            Path(env.embeddings),
+            None if env.embedding_ids is None else Path(env.embedding_ids),
+            streamers,
+        )
 
 
 def preflight(config: TrainRun) -> None:
     """Checks that need files. A folder that is taken is refused before Hydra makes anything."""
-    from lrdqn.io.loggers import check_loggers
-    from lrdqn.io.run_folder import check_free, check_place
+    from lrdqn.runner.folder import check_free, check_place
+    from lrdqn.runner.loggers import check_loggers
 
     check_env(config.env)
     check_loggers(config.logger)
@@ -56,12 +64,14 @@ def preflight(config: TrainRun) -> None:
 
 
 def task(config: TrainRun, composed: DictConfig) -> float | None:
-    """One job; returns its score, the learned policy's mean return, or nothing where it was stopped."""
+    """One job; returns its score, the learned policy's mean return, or nothing where it was
+    stopped."""
     from lrdqn.cli.runtime import prepare
 
     prepare(config.runtime)
     from lrdqn.cli.report import show
-    from lrdqn.experiment import run_in, writes
+    from lrdqn.runner.devices import writes
+    from lrdqn.runner.run import run_in
 
     folder, files = job_files(composed)
     try:
@@ -83,7 +93,8 @@ def makes_several(sweep: str | None) -> bool:
 
 
 def leave_nothing(folder: Path) -> None:
-    """Remove the folder of a run that was refused: it holds nothing, or the lock that was held meanwhile."""
+    """Remove the folder of a run that was refused: it holds nothing, or the lock that was held
+    meanwhile."""
     if folder.is_dir() and {path.name for path in folder.iterdir()} <= {LOCK}:
         (folder / LOCK).unlink(missing_ok=True)
         folder.rmdir()
@@ -96,11 +107,14 @@ def say(text: str) -> None:
 
 def rewrite(argv: list[str]) -> list[str]:
     """Arguments as Hydra must see them."""
-    return continued([BARE_NAN.sub("'nan'", a) if a.startswith("debug=") else a for a in argv])  # to Hydra nan is a float
+    return continued(
+        [BARE_NAN.sub("'nan'", a) if a.startswith("debug=") else a for a in argv]
+    )  # to Hydra nan is a float
 
 
 def continued(argv: list[str]) -> list[str]:
-    """``resume=PATH`` as what it stands for: the run's own arguments, then the new ones, in the run's own folder.
+    """``resume=PATH`` as what it stands for: the run's own arguments, then the new ones, in the
+    run's own folder.
 
     Raises:
         InputError: PATH is not a run folder, or it is combined with a sweep or another folder.
@@ -111,16 +125,25 @@ def continued(argv: list[str]) -> list[str]:
     if path in ("null", "auto", "", "None"):
         return argv
     if "-m" in flags or "--multirun" in flags:
-        raise InputError(f"resume={path}: continues one run; a sweep is continued by resume=auto hydra.sweep.dir=FOLDER")
+        raise InputError(
+            f"resume={path}: continues one run; a sweep is continued "
+            "by resume=auto hydra.sweep.dir=FOLDER"
+        )
     if "hydra.run.dir" in given:
-        raise InputError(f"resume={path}: the run goes on in its own folder; leave hydra.run.dir out")
+        raise InputError(
+            f"resume={path}: the run goes on in its own folder; leave hydra.run.dir out"
+        )
     source = Path(path.strip(QUOTES)).expanduser() / HYDRA / "overrides.yaml"
     if not source.is_file():
-        raise InputError(f"resume={path}: no .hydra/overrides.yaml there; must be the folder of a run")
+        raise InputError(
+            f"resume={path}: no .hydra/overrides.yaml there; must be the folder of a run"
+        )
     saved = [str(row) for row in OmegaConf.to_container(OmegaConf.load(source)) or []]
     folder = f"'{Path(path.strip(QUOTES)).expanduser().resolve()}'"
     merged = {**by_key(saved), **given, "hydra.run.dir": folder, "hydra.mode": "RUN"}
-    return [f"{key}={value}" for key, value in merged.items()] + [a for a in argv if a.startswith("-")]
+    return [f"{key}={value}" for key, value in merged.items()] + [
+        a for a in argv if a.startswith("-")
+    ]
 
 
 def by_key(overrides: list[str]) -> dict[str, str]:

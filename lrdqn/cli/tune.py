@@ -1,4 +1,5 @@
-"""``lrdqn tune``: search float hyper-parameters; prints the best trials and the command that trains the best one."""
+"""``lrdqn tune``: search float hyper-parameters; prints the best trials and the command that trains
+the best one."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ def task(config: TuneRun, composed: DictConfig) -> float | None:
     from lrdqn.cli.runtime import prepare
 
     prepare(config.runtime)
-    from lrdqn.experiment.tuning import tune_in
+    from lrdqn.runner.tune import tune_in
 
     folder, files = job_files(composed)
     rows = tune_in(folder, config, files, say)
@@ -39,14 +40,17 @@ def show(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str]) -> N
     from rich.console import Console
     from rich.table import Table
 
-    from lrdqn.experiment.tuning import words
+    from lrdqn.runner.tune import words
 
     keys = list(rows[0]["point"])
     caption = (
-        f"{len(rows)} trials x {config.train.seeds} seeds; mean [95 % bootstrap interval over seeds]; the best was picked on "
+        f"{len(rows)} trials x {config.train.seeds} seeds; mean [95 % "
+        "bootstrap interval over seeds]; the best was picked on "
         "these figures, so its lead is flattered: train it on another train.seed to judge it"
     )
-    table = Table("Trial", *keys, "Return", box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
+    table = Table(
+        "Trial", *keys, "Return", box=box.SIMPLE_HEAD, caption=caption, caption_justify="left"
+    )
     for row in rows[:SHOWN]:
         of = row["return"]
         figure = f"{of['mean']:.2f} \\[{of['ci_low']:.2f}, {of['ci_high']:.2f}]"
@@ -54,7 +58,16 @@ def show(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str]) -> N
     Console().print(table)
     own = ("tune.", "resume=", "train.seed=", *(f"{key}=" for key in keys))
     kept = [override for override in overrides if not override.startswith(own)]
-    say(" ".join(["best: lrdqn train", *kept, words(rows[0]["point"]), f"train.seed={config.train.seed + 1}"]))
+    say(
+        " ".join(
+            [
+                "best: lrdqn train",
+                *kept,
+                words(rows[0]["point"]),
+                f"train.seed={config.train.seed + 1}",
+            ]
+        )
+    )
 
 
 def preflight(config: TuneRun) -> None:

@@ -1,4 +1,5 @@
-"""Configuration: schemas (``learner``, ``world``, ``roots``) and ``freeze()``, the only way from Hydra into the code."""
+"""Configuration: schemas (``learner``, ``world``, ``roots``) and ``freeze()``, the only way from
+Hydra into the code."""
 
 from lrdqn.config.checks import discount_minutes, iteration_steps
 from lrdqn.config.fields import ConfigError, InputError

@@ -1,4 +1,5 @@
-"""Checks that single ranges cannot make: periods that must divide, shapes that must fit, parts that cannot be paired."""
+"""Checks that single ranges cannot make: periods that must divide, shapes that must fit, parts that
+cannot be paired."""
 
 from __future__ import annotations
 
@@ -18,16 +19,27 @@ def nearest_multiples(value: int, base: int) -> str:
 
 
 def divide(key: str, value: int, base_key: str, base: int) -> None:
-    """Raise unless ``value`` is a multiple of ``base``; the message names the nearest that are (DESIGN P3)."""
+    """Raise unless ``value`` is a multiple of ``base``; the message names the nearest that are
+    (DESIGN P3)."""
     if value % base:
         raise ConfigError(
-            key, value, f"must be a multiple of {base_key}={base}; the nearest is {nearest_multiples(value, base)}"
+            key,
+            value,
+            (
+                f"must be a multiple of {base_key}={base}; the "
+                f"nearest is {nearest_multiples(value, base)}"
+            ),
         )
 
 
 def iteration_steps(train: TrainConfig) -> int:
-    """Env steps of one iteration: ``train.rollout`` rounds of all sessions, or as few as hold a gradient update."""
-    return max(train.sessions, train.update_period) if train.rollout is None else train.rollout * train.sessions
+    """Env steps of one iteration: ``train.rollout`` rounds of all sessions, or as few as hold a
+    gradient update."""
+    return (
+        max(train.sessions, train.update_period)
+        if train.rollout is None
+        else train.rollout * train.sessions
+    )
 
 
 def iteration_key(train: TrainConfig) -> str:
@@ -41,9 +53,14 @@ def check_update_period(period: int, steps: int, key: str) -> None:
     """One iteration is a whole number of updates (and of rounds of all sessions)."""
     if steps % period:
         divisors = [d for d in range(1, steps + 1) if steps % d == 0]
-        near = [max((d for d in divisors if d < period), default=1), *[d for d in divisors if d > period][:1]]
+        near = [
+            max((d for d in divisors if d < period), default=1),
+            *[d for d in divisors if d > period][:1],
+        ]
         names = " or ".join(map(str, near))
-        raise ConfigError("train.update_period", period, f"must divide {key}={steps}; the nearest is {names}")
+        raise ConfigError(
+            "train.update_period", period, f"must divide {key}={steps}; the nearest is {names}"
+        )
 
 
 def check_train(config: TrainRun) -> None:
@@ -80,52 +97,104 @@ def check_replay(config: TrainRun) -> None:
     if replay.name == "queue":
         divide("replay.batch_size", replay.batch_size, "train.update_period", train.update_period)
         if stride % replay.batch_size:
-            divisors = [d for d in range(train.update_period, stride + 1, train.update_period) if stride % d == 0]
+            divisors = [
+                d
+                for d in range(train.update_period, stride + 1, train.update_period)
+                if stride % d == 0
+            ]
             near = ", ".join(map(str, divisors[:8]))
-            raise ConfigError("replay.batch_size", replay.batch_size, f"must divide {base}={stride}; allowed are {near}")
+            raise ConfigError(
+                "replay.batch_size",
+                replay.batch_size,
+                f"must divide {base}={stride}; allowed are {near}",
+            )
         return
     if replay.batch_size > replay.capacity:
-        raise ConfigError("replay.batch_size", replay.batch_size, f"must not exceed replay.capacity={replay.capacity}")
+        raise ConfigError(
+            "replay.batch_size",
+            replay.batch_size,
+            f"must not exceed replay.capacity={replay.capacity}",
+        )
     if stride > replay.capacity:
         raise ConfigError(base, stride, f"must not exceed replay.capacity={replay.capacity}")
     if train.warmup_steps is not None and train.warmup_steps < replay.batch_size:
-        raise ConfigError("train.warmup_steps", train.warmup_steps, f"must be at least replay.batch_size={replay.batch_size}")
+        raise ConfigError(
+            "train.warmup_steps",
+            train.warmup_steps,
+            f"must be at least replay.batch_size={replay.batch_size}",
+        )
 
 
 def check_running(config: TrainRun) -> None:
     """A run shared by several processes names its coordinator and all of them."""
     runtime = config.runtime
     if config.evaluate.references and config.env.kind != "live":
-        raise ConfigError("evaluate.references", True, f"there are none for env={config.env.kind}; must be false")
+        raise ConfigError(
+            "evaluate.references", True, f"there are none for env={config.env.kind}; must be false"
+        )
     named = runtime.coordinator not in (None, "auto")
     if runtime.coordinator is not None and config.debug.mode in ("nan", "checkify"):
-        raise ConfigError("debug", config.debug.mode, "looks at values on one process only; leave runtime.coordinator out")
+        raise ConfigError(
+            "debug",
+            config.debug.mode,
+            "looks at values on one process only; leave runtime.coordinator out",
+        )
     if config.env.kind == "gymnasium":
         why = "env=gymnasium is stepped outside the compiled program"
         if config.debug.mode in ("nan", "checkify"):
-            raise ConfigError("debug", config.debug.mode, f"looks inside the training loop, and {why}; use debug=fast")
+            raise ConfigError(
+                "debug",
+                config.debug.mode,
+                f"looks inside the training loop, and {why}; use debug=fast",
+            )
         if runtime.coordinator is not None:
-            raise ConfigError("runtime.coordinator", runtime.coordinator, f"{why}, in one process only; leave it out")
+            raise ConfigError(
+                "runtime.coordinator",
+                runtime.coordinator,
+                f"{why}, in one process only; leave it out",
+            )
     for key in ("processes", "process_id"):
         value = getattr(runtime, key)
         if named and value is None:
-            raise ConfigError(f"runtime.{key}", "null", f"runtime.coordinator={runtime.coordinator} needs it")
+            raise ConfigError(
+                f"runtime.{key}", "null", f"runtime.coordinator={runtime.coordinator} needs it"
+            )
         if not named and value is not None:
-            raise ConfigError(f"runtime.{key}", value, "only goes with runtime.coordinator=HOST:PORT")
-    if runtime.processes is not None and runtime.process_id is not None and runtime.process_id >= runtime.processes:
-        raise ConfigError("runtime.process_id", runtime.process_id, f"must be below runtime.processes={runtime.processes}")
+            raise ConfigError(
+                f"runtime.{key}", value, "only goes with runtime.coordinator=HOST:PORT"
+            )
+    if (
+        runtime.processes is not None
+        and runtime.process_id is not None
+        and runtime.process_id >= runtime.processes
+    ):
+        raise ConfigError(
+            "runtime.process_id",
+            runtime.process_id,
+            f"must be below runtime.processes={runtime.processes}",
+        )
 
 
 def check_tune(config: TuneRun) -> None:
     """The space is ranges, the trials are whole batches, and nothing else varies."""
     if points_of(config.grid) != [{}]:
-        raise ConfigError("grid", ",".join(axes_of(config.grid)), "a search has no grid; its ranges stand in tune.space")
+        raise ConfigError(
+            "grid",
+            ",".join(axes_of(config.grid)),
+            "a search has no grid; its ranges stand in tune.space",
+        )
     ranges = axes_of(config.tune.space)
     if not ranges:
-        raise ConfigError("tune.space", "null", "needs at least one range, tune.space.agent.learning_rate=[low,high]")
+        raise ConfigError(
+            "tune.space",
+            "null",
+            "needs at least one range, tune.space.agent.learning_rate=[low,high]",
+        )
     for key, values in ranges.items():
         if len(values) != 2 or values[0] >= values[1]:
-            raise ConfigError(f"tune.space.{key}", list(values), "must be [low,high] with low < high")
+            raise ConfigError(
+                f"tune.space.{key}", list(values), "must be [low,high] with low < high"
+            )
     divide("tune.trials", config.tune.trials, "tune.batch", config.tune.batch)
     keys = ("agent.epsilon_end", "agent.epsilon", "replay.beta", "replay.beta_end")
     ends = dict(zip(keys, (max, min, max, min), strict=True))
@@ -133,64 +202,115 @@ def check_tune(config: TuneRun) -> None:
     if config.train.myopic:
         raise ConfigError("train.myopic", "true", "a search trains its trials alone; must be false")
     if config.debug.mode != "off":
-        raise ConfigError("debug", config.debug.mode, "not in a search; debug one of its points with lrdqn train")
+        raise ConfigError(
+            "debug", config.debug.mode, "not in a search; debug one of its points with lrdqn train"
+        )
     if config.runtime.coordinator is not None:
-        raise ConfigError("runtime.coordinator", config.runtime.coordinator, "a search runs in one process")
+        raise ConfigError(
+            "runtime.coordinator", config.runtime.coordinator, "a search runs in one process"
+        )
 
 
 def check_live(env: LiveConfig) -> None:
     """Shapes of the live world that must fit together."""
     if env.population is None and env.candidates > env.streamers:
-        raise ConfigError("env.candidates", env.candidates, f"must not exceed the catalogue, env.streamers={env.streamers}")
+        raise ConfigError(
+            "env.candidates",
+            env.candidates,
+            f"must not exceed the catalogue, env.streamers={env.streamers}",
+        )
     for key in ("familiar", "popular", "fresh", "similar"):
         if getattr(env, key) >= env.candidates:
-            raise ConfigError(f"env.{key}", getattr(env, key), f"must be below env.candidates={env.candidates}")
+            raise ConfigError(
+                f"env.{key}", getattr(env, key), f"must be below env.candidates={env.candidates}"
+            )
     kept = env.familiar + env.popular + env.fresh + env.similar
     if kept > env.candidates:
-        allowed = f"familiar, popular, fresh and similar places are {kept}; must not exceed env.candidates={env.candidates}"
+        allowed = (
+            f"familiar, popular, fresh and similar places are {kept}; "
+            f"must not exceed env.candidates={env.candidates}"
+        )
         raise ConfigError("env.candidates", env.candidates, allowed)
     if env.familiar > env.loyalty_slots:
-        raise ConfigError("env.familiar", env.familiar, f"must not exceed env.loyalty_slots={env.loyalty_slots}")
+        raise ConfigError(
+            "env.familiar", env.familiar, f"must not exceed env.loyalty_slots={env.loyalty_slots}"
+        )
     if env.slate > env.candidates:
-        raise ConfigError("env.slate", env.slate, f"must not exceed env.candidates={env.candidates}")
+        raise ConfigError(
+            "env.slate", env.slate, f"must not exceed env.candidates={env.candidates}"
+        )
     if env.schedule.days < env.max_sessions + 3:
         raise ConfigError(
-            "env.schedule.days", env.schedule.days, f"must be at least env.max_sessions + 3 = {env.max_sessions + 3}"
+            "env.schedule.days",
+            env.schedule.days,
+            f"must be at least env.max_sessions + 3 = {env.max_sessions + 3}",
         )
     discount_minutes(env.discount_unit)
     if env.clock == "tick" and env.episode != "session":
-        raise ConfigError("env.episode", env.episode, "env.clock=tick gives a place to the next viewer; must be session")
+        raise ConfigError(
+            "env.episode",
+            env.episode,
+            "env.clock=tick gives a place to the next viewer; must be session",
+        )
     if env.clock == "tick" and env.live_signals:
-        raise ConfigError("env.live_signals", True, "env.clock=tick shows the last minutes' reactions anyway; leave it out")
+        raise ConfigError(
+            "env.live_signals",
+            True,
+            "env.clock=tick shows the last minutes' reactions anyway; leave it out",
+        )
     check_content(env)
 
 
 def check_content(env: LiveConfig) -> None:
-    """Embeddings and the file that they are read from go together, and views can go missing only where there are some."""
+    """Embeddings and the file that they are read from go together, and views can go missing only
+    where there are some."""
     if env.content == "embeddings" and env.embeddings is None:
-        raise ConfigError("env.embeddings", "null", "env.content=embeddings needs a file, env.embeddings=PATH.npy")
+        raise ConfigError(
+            "env.embeddings", "null", "env.content=embeddings needs a file, env.embeddings=PATH.npy"
+        )
     for key in ("embeddings", "embedding_ids"):
         if env.content != "embeddings" and getattr(env, key) is not None:
             raise ConfigError(
-                f"env.{key}", getattr(env, key), f"env.content={env.content} reads no file; use content=embeddings"
+                f"env.{key}",
+                getattr(env, key),
+                f"env.content={env.content} reads no file; use content=embeddings",
             )
     views = env.content_views
-    if env.content == "multimodal" and not (views.text.width or views.image.width or views.audio.width):
-        raise ConfigError("env.content_views.text.width", 0, "no view is left; at least one must have a width above 0")
+    if env.content == "multimodal" and not (
+        views.text.width or views.image.width or views.audio.width
+    ):
+        raise ConfigError(
+            "env.content_views.text.width",
+            0,
+            "no view is left; at least one must have a width above 0",
+        )
     gone = env.perturb.missing_views
     if gone and env.content != "multimodal":
-        raise ConfigError("env.perturb.missing_views", gone, f"env.content={env.content} has no views; use content=multimodal")
+        raise ConfigError(
+            "env.perturb.missing_views",
+            gone,
+            f"env.content={env.content} has no views; use content=multimodal",
+        )
 
 
 def check_calibrate(config: CalibrateRun) -> None:
-    """A log needs a place to be read from and one to be written to; the named policies show one stream."""
+    """A log needs a place to be read from and one to be written to; the named policies show one
+    stream."""
     if config.env.kind == "live" and config.env.slate != 1:
-        raise ConfigError("env.slate", config.env.slate, "the reference policy shows one stream per request; must be 1")
+        raise ConfigError(
+            "env.slate",
+            config.env.slate,
+            "the reference policy shows one stream per request; must be 1",
+        )
     if config.source != "world":
         if config.path is None:
-            raise ConfigError("path", "null", f"source={config.source} needs the folder of the log, path=DIR")
+            raise ConfigError(
+                "path", "null", f"source={config.source} needs the folder of the log, path=DIR"
+            )
         if config.out is None:
-            raise ConfigError("out", "null", f"source={config.source} needs a population folder to write, out=DIR")
+            raise ConfigError(
+                "out", "null", f"source={config.source} needs a population folder to write, out=DIR"
+            )
 
 
 def discount_minutes(unit: str) -> float | None:

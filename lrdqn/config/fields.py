@@ -1,6 +1,7 @@
 """Field constructors that carry their own range, and the error that bad input raises.
 
-Nothing in this package imports jax: a typo must be answered before anything heavy is loaded (DESIGN P15).
+Nothing in this package imports jax: a typo must be answered before anything heavy is loaded (DESIGN
+P15).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any
 
 
 class InputError(Exception):
-    """Bad input of any kind (a key, a file, a row). Its text is one line; the command line prints it and exits with 2."""
+    """Bad input of any kind (a key, a file, a row). Its text is one line; the command line prints
+    it and exits with 2."""
 
 
 class ConfigError(InputError):
@@ -21,14 +23,20 @@ class ConfigError(InputError):
         super().__init__(f"{key}={value}: {allowed}")
 
 
-def real(default: float | None, low: float, high: float, doc: str, *, open_low: bool = False) -> Any:
+def real(
+    default: float | None, low: float, high: float, doc: str, *, open_low: bool = False
+) -> Any:
     """A float in ``[low, high]`` (``(low, high]`` where ``open_low``)."""
-    return field(default=default, metadata={"low": low, "high": high, "open_low": open_low, "doc": doc})
+    return field(
+        default=default, metadata={"low": low, "high": high, "open_low": open_low, "doc": doc}
+    )
 
 
 def whole(default: int | None, low: int, doc: str, high: float = math.inf) -> Any:
     """An integer in ``[low, high]``."""
-    return field(default=default, metadata={"low": low, "high": high, "open_low": False, "doc": doc})
+    return field(
+        default=default, metadata={"low": low, "high": high, "open_low": False, "doc": doc}
+    )
 
 
 def choice(default: str, allowed: tuple[str, ...], doc: str) -> Any:

@@ -33,7 +33,9 @@ def _frozen_twin(schema: type) -> type:
 
 def schema_of(config_key: str, declared: Any, value: Any) -> type | None:
     """The dataclass behind a node of the config, or ``None`` for a leaf."""
-    if isinstance(value, dict) and (declared is AgentConfig or (config_key == "env" and declared is Any)):
+    if isinstance(value, dict) and (
+        declared is AgentConfig or (config_key == "env" and declared is Any)
+    ):
         return part_schema(config_key, value.get(plugins.NAMED_BY[config_key]))
     return declared if dataclasses.is_dataclass(declared) and isinstance(declared, type) else None
 
@@ -56,15 +58,25 @@ def _check_leaf(key: str, value: Any, limits: Mapping[str, Any]) -> Any:
         raise ConfigError(key, value, "must be one of " + ", ".join(limits["allowed"]))
     if "each_low" in limits:
         if not value or any(v < limits["each_low"] for v in value):
-            raise ConfigError(key, value, f"must be a list of integers, each at least {limits['each_low']}")
+            raise ConfigError(
+                key, value, f"must be a list of integers, each at least {limits['each_low']}"
+            )
         return tuple(value)
     if "low" in limits and value is not None:
         low, high = limits["low"], limits["high"]
         inside = (low < value if limits["open_low"] else low <= value) and value <= high
         if not inside or (isinstance(value, float) and not math.isfinite(value)):
             if high == math.inf:
-                raise ConfigError(key, value, f"must be {'greater than' if limits['open_low'] else 'at least'} {low:g}")
-            raise ConfigError(key, value, f"must lie in {'(' if limits['open_low'] else '['}{low:.12g}, {high:.12g}]")
+                raise ConfigError(
+                    key,
+                    value,
+                    f"must be {'greater than' if limits['open_low'] else 'at least'} {low:g}",
+                )
+            raise ConfigError(
+                key,
+                value,
+                f"must lie in {'(' if limits['open_low'] else '['}{low:.12g}, {high:.12g}]",
+            )
     elif isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(key, value, "must be a finite number")
     return tuple(value) if isinstance(value, list) else value
@@ -72,7 +84,9 @@ def _check_leaf(key: str, value: Any, limits: Mapping[str, Any]) -> Any:
 
 def _check_list(key: str, value: Any, each: Mapping[str, Any]) -> tuple[float, ...]:
     """An axis of a grid: numbers, each within the range of the single value."""
-    numbers = isinstance(value, list) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in value)
+    numbers = isinstance(value, list) and all(
+        isinstance(x, int | float) and not isinstance(x, bool) for x in value
+    )
     if not (numbers and value):
         raise ConfigError(key, value, "must be a list of numbers, [a,b,...]")
     return tuple(_check_leaf(key, float(x), each) for x in value)
@@ -83,13 +97,19 @@ def _freeze(schema: type, values: dict[str, Any], prefix: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(schema)}
     for name in values:
         if name not in fields:
-            raise ConfigError(prefix + name, values[name], unknown_key(prefix + name, [prefix + f for f in fields]))
+            raise ConfigError(
+                prefix + name,
+                values[name],
+                unknown_key(prefix + name, [prefix + f for f in fields]),
+            )
     for name, spec in fields.items():
         key, value = prefix + name, values.get(name, MISSING)
         if value == MISSING:
             raise ConfigError(key, "???", f"is required; give it as {key}=VALUE")
         child = schema_of(name, hints[name], value)
-        frozen[name] = _freeze(child, value, key + ".") if child else _check_leaf(key, value, spec.metadata)
+        frozen[name] = (
+            _freeze(child, value, key + ".") if child else _check_leaf(key, value, spec.metadata)
+        )
     return _frozen_twin(schema)(**frozen)
 
 
@@ -99,20 +119,23 @@ def unknown_key(key: str, known: list[str]) -> str:
     if near:
         return f"unknown key; did you mean {near[0]}?"
     parent = key.rpartition(".")[0]
-    beside = sorted(k for k in known if k.rpartition(".")[0] == parent) or sorted(k for k in known if "." not in k)
+    beside = sorted(k for k in known if k.rpartition(".")[0] == parent) or sorted(
+        k for k in known if "." not in k
+    )
     return f"unknown key; allowed are {', '.join(beside)}"
 
 
 def freeze(schema: type[T], config: Any) -> T:
-    """Check a composed config against its schema and return it frozen and hashable, lists as tuples.
+    """Check a composed config against its schema and return it frozen and hashable, lists as
+    tuples.
 
     Args:
         schema: the root's dataclass (``TrainRun``, ``EvaluateRun``, ...).
         config: an OmegaConf node or a plain dict.
 
     Returns:
-        An object with the schema's attributes. It is an instance of the schema's frozen twin, so it can be a dict key and
-        be closed over by a compiled program.
+        An object with the schema's attributes. It is an instance of the schema's frozen twin, so it
+        can be a dict key and be closed over by a compiled program.
 
     Raises:
         ConfigError: unknown or missing key, value out of range, impossible combination.

@@ -1,4 +1,5 @@
-"""``grid.*``: values of float hyper-parameters that train side by side in one program, one vmapped axis (DESIGN P2)."""
+"""``grid.*``: values of float hyper-parameters that train side by side in one program, one vmapped
+axis (DESIGN P2)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from lrdqn.config.learner import AgentConfig, ReplayConfig
 
 
 def _ranges(schema: type) -> dict[str, Any]:
-    """Metadata for a list of values of each field of ``schema``: every one lies in the range of the single value."""
+    """Metadata for a list of values of each field of ``schema``: every one lies in the range of the
+    single value."""
     return {spec.name: {"each": spec.metadata} for spec in dataclasses.fields(schema)}
 
 
@@ -47,14 +49,17 @@ class ReplayGrid:
 
 @dataclass
 class GridConfig:
-    """Lists of values; the learners are all combinations. ``null`` keeps the single value of the section itself."""
+    """Lists of values; the learners are all combinations. ``null`` keeps the single value of the
+    section itself."""
 
     agent: AgentGrid = field(default_factory=AgentGrid)
     replay: ReplayGrid = field(default_factory=ReplayGrid)
 
 
 KEYS = tuple(
-    f"{name}.{f.name}" for name, part in (("agent", AgentGrid), ("replay", ReplayGrid)) for f in dataclasses.fields(part)
+    f"{name}.{f.name}"
+    for name, part in (("agent", AgentGrid), ("replay", ReplayGrid))
+    for f in dataclasses.fields(part)
 )
 """Every hyper-parameter that can be an axis, dotted."""
 
@@ -66,7 +71,8 @@ def axes_of(grid: Any) -> dict[str, tuple[float, ...]]:
 
 
 def points_of(grid: Any) -> list[dict[str, float]]:
-    """All combinations of a grid's values, the last axis fastest; one empty point where nothing varies."""
+    """All combinations of a grid's values, the last axis fastest; one empty point where nothing
+    varies."""
     axes = axes_of(grid)
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
@@ -75,7 +81,9 @@ def check_grid(config: Any) -> None:
     """No value twice, and pairs that must be ordered are ordered at every point."""
     for key, values in axes_of(config.grid).items():
         if len({struct.pack("f", value) for value in values}) < len(values):
-            raise ConfigError(f"grid.{key}", list(values), "must not hold a value twice (as float32)")
+            raise ConfigError(
+                f"grid.{key}", list(values), "must not hold a value twice (as float32)"
+            )
     for point in points_of(config.grid):
         check_orders(point, config)
 
@@ -86,11 +94,15 @@ def check_orders(point: dict[str, float], config: Any) -> None:
     check_order(point, config, "replay.beta_end", "replay.beta", at_most=False)
 
 
-def check_order(point: dict[str, float], config: Any, key: str, bound: str, *, at_most: bool) -> None:
+def check_order(
+    point: dict[str, float], config: Any, key: str, bound: str, *, at_most: bool
+) -> None:
     """``key`` must not pass ``bound``, wherever the two values come from."""
     value, limit = (point[k] if k in point else value_at(config, k) for k in (key, bound))
     if value > limit if at_most else value < limit:
-        raise ConfigError(key, value, f"must {'not exceed' if at_most else 'be at least'} {bound}={limit}")
+        raise ConfigError(
+            key, value, f"must {'not exceed' if at_most else 'be at least'} {bound}={limit}"
+        )
 
 
 def value_at(config: Any, key: str) -> Any:

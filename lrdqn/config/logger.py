@@ -1,4 +1,5 @@
-"""Schema of the loggers: where the rows of a run go beside ``metrics.jsonl``, which is always written."""
+"""Schema of the loggers: where the rows of a run go beside ``metrics.jsonl``, which is always
+written."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ class TensorboardConfig:
     """Event files in ``tensorboard/`` of the run folder; needs ``lrdqn[tensorboard]``."""
 
     enabled: bool = said(False, "write TensorBoard event files")
-    flush_seconds: int = whole(10, 1, "rows that come sooner after a flush wait for the next; a killed run may lack them")
+    flush_seconds: int = whole(
+        10, 1, "rows that come sooner after a flush wait for the next; a killed run may lack them"
+    )
 
 
 @dataclass
@@ -20,9 +23,15 @@ class WandbConfig:
     """Weights & Biases, in ``wandb/`` of the run folder; needs ``lrdqn[wandb]``."""
 
     enabled: bool = said(False, "log to Weights & Biases")
-    mode: str = choice("offline", ("offline", "online", "disabled"), "offline needs no account; `wandb sync` uploads it later")
+    mode: str = choice(
+        "offline",
+        ("offline", "online", "disabled"),
+        "offline needs no account; `wandb sync` uploads it later",
+    )
     project: str = said("lrdqn", "project that the run is filed under")
-    entity: str | None = said(None, "user or team that owns the project; null takes the account's own")
+    entity: str | None = said(
+        None, "user or team that owns the project; null takes the account's own"
+    )
     group: str | None = said(None, "name that runs shown together share")
 
 

@@ -1,10 +1,13 @@
-"""Third parties' environments and agents, found through the entry points of installed packages (DESIGN P6).
+"""Third parties' environments and agents, found through the entry points of installed packages
+(DESIGN P6).
 
-``pip install their-package`` makes ``env=NAME`` and ``agent=NAME`` known. Nothing of theirs is imported until it is named, so
-what is installed costs nothing, and cannot break anything, while it is not used.
+``pip install their-package`` makes ``env=NAME`` and ``agent=NAME`` known. Nothing of theirs is
+imported until it is named, so what is installed costs nothing, and cannot break anything, while it
+is not used.
 
-Entry points are code that the user installed, and are trusted as far as any other installed package. What can be chosen is an
-installed name: no override, config file or run folder says where code is (DESIGN P19).
+Entry points are code that the user installed, and are trusted as far as any other installed
+package. What can be chosen is an installed name: no override, config file or run folder says where
+code is (DESIGN P19).
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ GROUPS = {"env": "lrdqn.envs", "agent": "lrdqn.agents"}
 BASES: dict[str, type] = {"env": EnvConfig, "agent": AgentConfig}
 
 NAMED_BY = {"env": "kind", "agent": "name"}
-"""Key that says which of a part's schemas a config follows. An environment's ``name`` is free for suites of many."""
+"""Key that says which of a part's schemas a config follows. An environment's ``name`` is free for
+suites of many."""
 
 
 def names(part: str) -> list[str]:
@@ -36,7 +40,9 @@ def names(part: str) -> list[str]:
     Args:
         part: ``env`` or ``agent``; any other part has no entry points.
     """
-    return sorted({point.name for point in entry_points(group=GROUPS[part])}) if part in GROUPS else []
+    return (
+        sorted({point.name for point in entry_points(group=GROUPS[part])}) if part in GROUPS else []
+    )
 
 
 def origin(point: EntryPoint) -> str:
@@ -46,10 +52,14 @@ def origin(point: EntryPoint) -> str:
 
 
 def refuse_taken(part: str, built_in: Iterable[str]) -> None:
-    """Raise ``InputError`` where an installed name is one of lrdqn's own: which of the two runs must not depend on luck."""
+    """Raise ``InputError`` where an installed name is one of lrdqn's own: which of the two runs
+    must not depend on luck."""
     for point in entry_points(group=GROUPS[part]):
         if point.name in built_in:
-            raise InputError(f"{part}={point.name}: {origin(point)} takes a name of lrdqn's own; rename or uninstall it")
+            raise InputError(
+                f"{part}={point.name}: {origin(point)} takes a name "
+                "of lrdqn's own; rename or uninstall it"
+            )
 
 
 def load(part: str, name: str) -> Any:
@@ -60,10 +70,12 @@ def load(part: str, name: str) -> Any:
         name: one of ``names(part)``.
 
     Returns:
-        ``types.EnvPlugin`` or ``types.AgentPlugin``; the schema's ``kind`` (or ``name``) is the entry point's.
+        ``types.EnvPlugin`` or ``types.AgentPlugin``; the schema's ``kind`` (or ``name``) is the
+        entry point's.
 
     Raises:
-        InputError: it cannot be imported, is something else, or two packages bring it. The line names package and entry point.
+        InputError: it cannot be imported, is something else, or two packages bring it. The line
+            names package and entry point.
     """
     point, *others = entry_points(group=GROUPS[part], name=name)
     if others:
@@ -72,7 +84,9 @@ def load(part: str, name: str) -> Any:
     try:
         found = point.load()
     except Exception as error:
-        raise InputError(f"{part}={name}: {origin(point)} cannot be loaded ({type(error).__name__}: {error})") from error
+        raise InputError(
+            f"{part}={name}: {origin(point)} cannot be loaded ({type(error).__name__}: {error})"
+        ) from error
     from lrdqn.types import AgentPlugin, EnvPlugin  # jax is there by now: the plugin needs it
 
     kind = {"env": EnvPlugin, "agent": AgentPlugin}[part]
@@ -87,26 +101,39 @@ def load(part: str, name: str) -> Any:
 def checked_schema(part: str, name: str, schema: Any, point: EntryPoint) -> type:
     """The plugin's schema under its own name, once it is known to be one that Hydra can compose."""
     base = BASES[part]
-    if not (isinstance(schema, type) and issubclass(schema, base) and "__dataclass_fields__" in vars(schema)):
-        raise InputError(f"{part}={name}: {origin(point)} has a schema that is no @dataclass derived from {base.__name__}")
+    if not (
+        isinstance(schema, type)
+        and issubclass(schema, base)
+        and "__dataclass_fields__" in vars(schema)
+    ):
+        raise InputError(
+            f"{part}={name}: {origin(point)} has a schema that is "
+            f"no @dataclass derived from {base.__name__}"
+        )
     try:
         OmegaConf.structured(schema)
     except Exception as error:
         reason = str(error).partition("\n")[0]
-        raise InputError(f"{part}={name}: {origin(point)} has a schema that cannot be composed ({reason})") from error
+        raise InputError(
+            f"{part}={name}: {origin(point)} has a schema that cannot be composed ({reason})"
+        ) from error
     return named(part, name, schema)
 
 
 @cache
 def named(part: str, name: str, schema: type) -> type:
-    """``schema`` with ``name`` as the only one it goes by; one class per schema, or equal configs would not compare equal."""
+    """``schema`` with ``name`` as the only one it goes by; one class per schema, or equal configs
+    would not compare equal."""
     return dataclasses.make_dataclass(
-        schema.__name__, [(NAMED_BY[part], str, choice(name, (name,), "from an installed package"))], bases=(schema,)
+        schema.__name__,
+        [(NAMED_BY[part], str, choice(name, (name,), "from an installed package"))],
+        bases=(schema,),
     )
 
 
 def register() -> None:
-    """Make installed names known to Hydra. A schema is loaded when, and only when, it is composed."""
+    """Make installed names known to Hydra. A schema is loaded when, and only when, it is
+    composed."""
     from hydra.core.config_store import ConfigNode, ConfigStore
 
     class Later(ConfigNode):
@@ -114,7 +141,9 @@ def register() -> None:
 
         def __copy__(self) -> ConfigNode:
             schema = load(str(self.group), self.name.removesuffix(".yaml")).schema
-            return ConfigNode(self.name, OmegaConf.structured(schema), self.group, self.package, self.provider)
+            return ConfigNode(
+                self.name, OmegaConf.structured(schema), self.group, self.package, self.provider
+            )
 
     store = ConfigStore.instance()
     for part in GROUPS:

@@ -1,4 +1,5 @@
-"""Schema of the reference slate benchmark, and what of it must fit together. Defaults are RecSim's own."""
+"""Schema of the reference slate benchmark, and what of it must fit together. Defaults are RecSim's
+own."""
 
 from __future__ import annotations
 
@@ -13,29 +14,60 @@ TASKS = ("interest_evolution", "interest_exploration", "long_term_satisfaction")
 
 @dataclass
 class EvolutionConfig:
-    """Users whose interests move with what they watch, and who leave when their time is used up (RECSIM section 1)."""
+    """Users whose interests move with what they watch, and who leave when their time is used up
+    (RECSIM section 1)."""
 
-    topics: int = whole(20, 2, "topics; sampler=utility gives a document one of them, sampler=features a weight on each", 127)
+    topics: int = whole(
+        20,
+        2,
+        "topics; sampler=utility gives a document one of them, sampler=features a weight on each",
+        127,
+    )
     budget: float | None = real(
-        None, 0.0, math.inf, "minutes a user has; null takes the sampler's own, 200 (utility) or 30 (features)", open_low=True
+        None,
+        0.0,
+        math.inf,
+        "minutes a user has; null takes the sampler's own, 200 (utility) or 30 (features)",
+        open_low=True,
     )
-    step_penalty: float | None = real(None, 0.0, math.inf, "minutes lost without a click; null: 0.5 or 1 by sampler")
+    step_penalty: float | None = real(
+        None, 0.0, math.inf, "minutes lost without a click; null: 0.5 or 1 by sampler"
+    )
     budget_gain: float | None = real(
-        None, 0.0, math.inf, "share of a watch that a quality of 1 gives back; null: 0.9 / 3.4 or 0 by sampler"
+        None,
+        0.0,
+        math.inf,
+        "share of a watch that a quality of 1 gives back; null: 0.9 / 3.4 or 0 by sampler",
     )
-    length: float | None = real(None, 0.0, 100.0, "minutes of a document, on average; null: 4 or 4.3 by sampler", open_low=True)
+    length: float | None = real(
+        None,
+        0.0,
+        100.0,
+        "minutes of a document, on average; null: 4 or 4.3 by sampler",
+        open_low=True,
+    )
     no_click: float = real(1.0, -100.0, 100.0, "score of choosing nothing (mnl, proportional)")
-    floor: float = real(-1.0, -100.0, 0.0, "score that is never chosen (proportional, cascade_proportional)")
-    attention: float | None = real(None, 0.0, 1.0, "chance that a place is looked at (cascades); null: 0.65 or 0.9 by sampler")
-    score_scaling: float = real(0.05, 0.0, math.inf, "chance of a click per unit of appeal (cascades)")
+    floor: float = real(
+        -1.0, -100.0, 0.0, "score that is never chosen (proportional, cascade_proportional)"
+    )
+    attention: float | None = real(
+        None, 0.0, 1.0, "chance that a place is looked at (cascades); null: 0.65 or 0.9 by sampler"
+    )
+    score_scaling: float = real(
+        0.05, 0.0, math.inf, "chance of a click per unit of appeal (cascades)"
+    )
 
 
 @dataclass
 class ExplorationConfig:
     """Two kinds of users and two topics; which kind a user is stays hidden (RECSIM section 2)."""
 
-    first_kind: float = real(0.3, 0.0, 1.0, "share of users of the first kind, which likes the second topic")
-    first_topic: float = real(0.2, 0.0, 1.0, "share of documents of the first topic, which is well made")
+    first_kind: float = real(
+        0.3, 0.0, 1.0, "share of users of the first kind, which likes the second topic"
+    )
+    first_topic: float = real(
+        0.2, 0.0, 1.0, "share of documents of the first topic, which is well made"
+    )
     affinity_sigma: float = real(0.1, 0.0, 3.0, "log-sd of a user's affinity to a topic")
     quality_sigma: float = real(0.1, 0.0, 3.0, "log-sd of a document's quality")
     no_click: float = real(5.0, -100.0, 100.0, "score of choosing nothing")
@@ -48,9 +80,13 @@ class SatisfactionConfig:
     memory_discount: float = real(0.7, 0.0, 0.999, "share of past exposure that is remembered")
     sensitivity: float = real(0.01, 0.0, math.inf, "how much satisfaction hangs on exposure")
     innovation: float = real(0.05, 0.0, math.inf, "standard deviation of a step of exposure")
-    choc_mean: float = real(5.0, 0.0, math.inf, "log-engagement with pure clickbait, times satisfaction")
+    choc_mean: float = real(
+        5.0, 0.0, math.inf, "log-engagement with pure clickbait, times satisfaction"
+    )
     choc_sigma: float = real(1.0, 0.0, 10.0, "its standard deviation")
-    kale_mean: float = real(4.0, 0.0, math.inf, "log-engagement with what has no clickbait, times satisfaction")
+    kale_mean: float = real(
+        4.0, 0.0, math.inf, "log-engagement with what has no clickbait, times satisfaction"
+    )
     kale_sigma: float = real(1.0, 0.0, 10.0, "its standard deviation")
     budget: int = whole(60, 1, "steps of a session")
 
@@ -66,15 +102,25 @@ class RecsimConfig(EnvConfig):
     choice_model: str = choice(
         "auto",
         ("auto", "proportional", "mnl", "cascade_exp", "cascade_proportional"),
-        "how a user chooses; auto is proportional (interest_evolution) or mnl (interest_exploration)",
+        (
+            "how a user chooses; auto is proportional "
+            "(interest_evolution) or mnl (interest_exploration)"
+        ),
     )
     sampler: str = choice(
-        "utility", ("utility", "features"), "documents of one topic and its quality, or of random features (interest_evolution)"
+        "utility",
+        ("utility", "features"),
+        "documents of one topic and its quality, or of random features (interest_evolution)",
     )
     horizon: int = whole(500, 1, "steps after which a session is cut")
     memory: list[float] = field(
         default_factory=list,
-        metadata={"doc": "decays of sums over a session's responses (steps, log watch, quality), shown too; 1 adds up"},
+        metadata={
+            "doc": (
+                "decays of sums over a session's responses (steps, "
+                "log watch, quality), shown too; 1 adds up"
+            )
+        },
     )
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
@@ -84,16 +130,32 @@ class RecsimConfig(EnvConfig):
 def check_recsim(env: RecsimConfig) -> None:
     """Shapes that must fit, and laws that a task does not have."""
     if env.slate > env.candidates:
-        raise ConfigError("env.slate", env.slate, f"must not exceed env.candidates={env.candidates}")
-    allowed = {"interest_exploration": ("auto", "mnl"), "long_term_satisfaction": ("auto",)}.get(env.task)
+        raise ConfigError(
+            "env.slate", env.slate, f"must not exceed env.candidates={env.candidates}"
+        )
+    allowed = {"interest_exploration": ("auto", "mnl"), "long_term_satisfaction": ("auto",)}.get(
+        env.task
+    )
     if allowed and env.choice_model not in allowed:
         raise ConfigError(
-            "env.choice_model", env.choice_model, f"env.task={env.task} has its own; must be {' or '.join(allowed)}"
+            "env.choice_model",
+            env.choice_model,
+            f"env.task={env.task} has its own; must be {' or '.join(allowed)}",
         )
     evolution = env.evolution
     if env.choice_model in ("auto", "proportional") and evolution.no_click <= evolution.floor:
-        raise ConfigError("env.evolution.no_click", evolution.no_click, f"must be above env.evolution.floor={evolution.floor}")
+        raise ConfigError(
+            "env.evolution.no_click",
+            evolution.no_click,
+            f"must be above env.evolution.floor={evolution.floor}",
+        )
     if any(not 0 <= decay <= 1 for decay in env.memory):
-        raise ConfigError("env.memory", list(env.memory), "must be a list of decays in [0, 1]; 1 forgets nothing")
+        raise ConfigError(
+            "env.memory", list(env.memory), "must be a list of decays in [0, 1]; 1 forgets nothing"
+        )
     if env.sampler != "utility" and env.task != "interest_evolution":
-        raise ConfigError("env.sampler", env.sampler, f"env.task={env.task} has its own documents; must be utility")
+        raise ConfigError(
+            "env.sampler",
+            env.sampler,
+            f"env.task={env.task} has its own documents; must be utility",
+        )

@@ -14,21 +14,38 @@ from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
 from lrdqn.config.logger import LoggerConfig
 from lrdqn.config.recsim import RecsimConfig
 from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig, TuneConfig
-from lrdqn.config.world import EnvConfig, GarnetConfig, GymnasiumConfig, GymnaxConfig, LiveConfig, PerturbConfig, ProbeConfig
+from lrdqn.config.world import (
+    EnvConfig,
+    GarnetConfig,
+    GymnasiumConfig,
+    GymnaxConfig,
+    LiveConfig,
+    PerturbConfig,
+    ProbeConfig,
+)
 
 
 @dataclass
 class TrainConfig:
-    """Budgets. Steps are env steps per seed: one recommendation to one session, or one tick of it (env.clock=tick)."""
+    """Budgets. Steps are env steps per seed: one recommendation to one session, or one tick of it
+    (env.clock=tick)."""
 
-    seed: int = whole(0, 0, "root of all randomness; seed i's key is folded from its index", 2**31 - 1)
+    seed: int = whole(
+        0, 0, "root of all randomness; seed i's key is folded from its index", 2**31 - 1
+    )
     seeds: int = whole(10, 1, "learners trained side by side")
     sessions: int = whole(128, 1, "sessions that step together, per seed")
     env_steps: int = whole(163_840, 1, "learning steps, after warm-up")
-    warmup_steps: int | None = said(None, "steps of a random policy that fill replay first; null gives about 4,096")
+    warmup_steps: int | None = said(
+        None, "steps of a random policy that fill replay first; null gives about 4,096"
+    )
     update_period: int = whole(128, 1, "env steps per gradient update")
-    rollout: int | None = whole(None, 1, "steps of each session between two rounds of updates; null: as few as may be")
-    eval_period: int | None = said(None, "env steps between two points of the learning curve; null gives about ten")
+    rollout: int | None = whole(
+        None, 1, "steps of each session between two rounds of updates; null: as few as may be"
+    )
+    eval_period: int | None = said(
+        None, "env steps between two points of the learning curve; null gives about ten"
+    )
     myopic: bool = said(True, "train a twin with gamma = 0 beside each learner")
 
 
@@ -39,7 +56,9 @@ class EvaluateConfig:
     sessions: int = whole(64, 1, "session starts per seed at each point of the learning curve")
     cohorts: int = whole(4, 1, "cohorts of as many fresh session starts pooled in the final table")
     resamples: int = whole(10_000, 100, "bootstrap resamples of an interval")
-    references: bool = said(False, "judge exploiters and policies that see the truth too (env=live)")
+    references: bool = said(
+        False, "judge exploiters and policies that see the truth too (env=live)"
+    )
 
 
 @dataclass
@@ -56,7 +75,10 @@ class TrainRun:
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     debug: DebugConfig = field(default_factory=DebugConfig)
-    resume: str | None = said(None, "`auto` continues the run in hydra.run.dir if there is one; a run folder insists on it")
+    resume: str | None = said(
+        None,
+        "`auto` continues the run in hydra.run.dir if there is one; a run folder insists on it",
+    )
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
@@ -79,23 +101,36 @@ class EvaluateRun:
     """Root of `lrdqn evaluate`."""
 
     run: str = said(MISSING, "run folder")
-    population: str | None = said(None, "another population folder to judge the policy on; null takes the run's own world")
+    population: str | None = said(
+        None, "another population folder to judge the policy on; null takes the run's own world"
+    )
     env: JudgedEnvConfig = field(default_factory=JudgedEnvConfig)
-    seed: int | None = whole(None, 0, "root of the cohorts' randomness; null repeats the run's own table", 2**31 - 1)
-    sessions: int | None = whole(None, 1, "session starts per seed and cohort; null takes the run's")
+    seed: int | None = whole(
+        None, 0, "root of the cohorts' randomness; null repeats the run's own table", 2**31 - 1
+    )
+    sessions: int | None = whole(
+        None, 1, "session starts per seed and cohort; null takes the run's"
+    )
     cohorts: int | None = whole(None, 1, "cohorts pooled in the table; null takes the run's")
-    resamples: int | None = whole(None, 100, "bootstrap resamples of an interval; null takes the run's")
-    references: bool | None = said(None, "judge exploiters and policies that see the truth too; null takes the run's")
+    resamples: int | None = whole(
+        None, 100, "bootstrap resamples of an interval; null takes the run's"
+    )
+    references: bool | None = said(
+        None, "judge exploiters and policies that see the truth too; null takes the run's"
+    )
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
 @dataclass
 class WindowConfig:
-    """Three weeks of a synthetic platform at KuaiLive's proportions, for figures per user and per streamer."""
+    """Three weeks of a synthetic platform at KuaiLive's proportions, for figures per user and per
+    streamer."""
 
     sessions: int = whole(20_000, 1, "sessions of each world's window")
     streamers: int = whole(5000, 1, "streamers there")
-    users: int = whole(4500, 1, "users there; some 250 of them will have clicked, commented, liked and given")
+    users: int = whole(
+        4500, 1, "users there; some 250 of them will have clicked, commented, liked and given"
+    )
     days: int = whole(23, 3, "days of the schedule, the first and last without session starts", 365)
 
 
@@ -119,7 +154,11 @@ class CalibrateRun:
     streamers: int = whole(5000, 2, "streamers kept of kuailive or kuairand, those clicked most")
     users: int = whole(5000, 2, "users kept of kuailive or kuairand, those who click most on them")
     fit: bool | None = said(
-        None, "fit the constants of clicking, staying, reacting and returning; null: to a log's population, not to the world"
+        None,
+        (
+            "fit the constants of clicking, staying, reacting and returning; "
+            "null: to a log's population, not to the world"
+        ),
     )
     check: bool = said(False, "exit 1 when a target is missed")
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
@@ -129,7 +168,9 @@ class CalibrateRun:
 class ReportedEnvConfig:
     """What a report may change about a live world."""
 
-    clock: str = choice("own", ("own", "decision", "tick"), "the world's own; `tick` prints how its streamers fare")
+    clock: str = choice(
+        "own", ("own", "decision", "tick"), "the world's own; `tick` prints how its streamers fare"
+    )
 
 
 @dataclass
@@ -137,7 +178,10 @@ class ReportRun:
     """Root of `lrdqn report`."""
 
     run: str | None = said(None, "run folder, or a folder of run folders")
-    world: str | None = said(None, "draw a live world instead: a run folder takes its first seed's, `default` the default one")
+    world: str | None = said(
+        None,
+        "draw a live world instead: a run folder takes its first seed's, `default` the default one",
+    )
     out: str = said("world", "folder for the pictures of a world")
     env: ReportedEnvConfig = field(default_factory=ReportedEnvConfig)
     sessions: int = whole(4096, 1, "sessions that watch the world")
@@ -162,8 +206,8 @@ ROOTS: dict[str, type] = {
 
 
 def register_schemas() -> None:
-    """Put the schemas into Hydra's ConfigStore, under ``schema/`` so that they cannot be selected by mistake;
-    installed plugins beside the choices of ``conf/``, without importing them."""
+    """Put the schemas into Hydra's ConfigStore, under ``schema/`` so that they cannot be selected
+    by mistake; installed plugins beside the choices of ``conf/``, without importing them."""
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()

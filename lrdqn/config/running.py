@@ -1,4 +1,5 @@
-"""Schemas of how a run is run: devices, checkpoints, debugging, and the search of ``lrdqn tune``."""
+"""Schemas of how a run is run: devices, checkpoints, debugging, and the search of
+``lrdqn tune``."""
 
 from __future__ import annotations
 
@@ -13,27 +14,50 @@ from lrdqn.config.grid import GridConfig
 class RuntimeConfig:
     """Devices, precision, random numbers, compilation cache, and the processes of one run."""
 
-    platform: str = choice("auto", ("auto", "cpu", "gpu", "tpu"), "kind of device; auto takes the best there is")
-    devices: int | None = whole(None, 1, "devices per process; null takes all (on a CPU one per core)")
-    threads: int | None = whole(
-        None, 1, "threads that share a CPU's kernels; null is one per device, which small ones like best"
+    platform: str = choice(
+        "auto", ("auto", "cpu", "gpu", "tpu"), "kind of device; auto takes the best there is"
     )
-    precision: str = choice("default", ("default", "tensorfloat32", "float32"), "of matrix products on accelerators")
-    prng: str = choice("threefry2x32", ("threefry2x32", "rbg"), "random generator; rbg is faster on TPUs")
-    cache_dir: str | None = said("~/.cache/lrdqn/xla", "persistent compilation cache; null turns it off")
-    memory_gib: float | None = real(None, 0.0, math.inf, "memory a run may plan with; null asks the devices", open_low=True)
-    coordinator: str | None = said(None, "HOST:PORT of process 0 where several processes share a run; `auto` asks the cluster")
-    processes: int | None = whole(None, 1, "how many processes share the run (with coordinator=HOST:PORT)")
+    devices: int | None = whole(
+        None, 1, "devices per process; null takes all (on a CPU one per core)"
+    )
+    threads: int | None = whole(
+        None,
+        1,
+        "threads that share a CPU's kernels; null is one per device, which small ones like best",
+    )
+    precision: str = choice(
+        "default", ("default", "tensorfloat32", "float32"), "of matrix products on accelerators"
+    )
+    prng: str = choice(
+        "threefry2x32", ("threefry2x32", "rbg"), "random generator; rbg is faster on TPUs"
+    )
+    cache_dir: str | None = said(
+        "~/.cache/lrdqn/xla", "persistent compilation cache; null turns it off"
+    )
+    memory_gib: float | None = real(
+        None, 0.0, math.inf, "memory a run may plan with; null asks the devices", open_low=True
+    )
+    coordinator: str | None = said(
+        None, "HOST:PORT of process 0 where several processes share a run; `auto` asks the cluster"
+    )
+    processes: int | None = whole(
+        None, 1, "how many processes share the run (with coordinator=HOST:PORT)"
+    )
     process_id: int | None = whole(None, 0, "which of them this is, from 0")
 
 
 @dataclass
 class CheckpointConfig:
-    """What is saved while training. A checkpoint stands at a chunk boundary, a point of the learning curve."""
+    """What is saved while training. A checkpoint stands at a chunk boundary, a point of the
+    learning curve."""
 
-    seconds: float = real(30.0, 0.0, math.inf, "at least so long between two checkpoints; 0 saves at every evaluation")
+    seconds: float = real(
+        30.0, 0.0, math.inf, "at least so long between two checkpoints; 0 saves at every evaluation"
+    )
     keep: int = whole(2, 1, "newest checkpoints that stay")
-    replay: bool = said(True, "save replay too; without it a resumed run refills it by warm-up and is not exact")
+    replay: bool = said(
+        True, "save replay too; without it a resumed run refills it by warm-up and is not exact"
+    )
 
 
 @dataclass
@@ -43,15 +67,20 @@ class DebugConfig:
     mode: str = choice(
         "off",
         ("off", "nan", "checkify", "profile"),
-        "nan stops at the first value that is not finite; checkify also checks indices; profile writes a trace",
+        (
+            "nan stops at the first value that is not finite; checkify "
+            "also checks indices; profile writes a trace"
+        ),
     )
 
 
 @dataclass
 class TuneConfig:
-    """A search over float hyper-parameters. The trials of a batch train side by side in one program."""
+    """A search over float hyper-parameters. The trials of a batch train side by side in one
+    program."""
 
     trials: int = whole(32, 1, "trials in all")
     batch: int = whole(8, 1, "trials that are asked for, trained and told together")
     space: GridConfig = field(default_factory=GridConfig)
-    """``[low, high]`` of each hyper-parameter searched; positive ones with a ratio of ten or more on a log scale."""
+    """``[low, high]`` of each hyper-parameter searched; positive ones with a ratio of ten or more
+    on a log scale."""

@@ -1,4 +1,5 @@
-"""Schemas of the environments. Defaults are set J of the world's specification, with its corrections."""
+"""Schemas of the environments. Defaults are set J of the world's specification, with its
+corrections."""
 
 from __future__ import annotations
 
@@ -13,11 +14,16 @@ from lrdqn.config.ticking import TickConfig
 
 @dataclass
 class RewardConfig:
-    """Weights of the reward's parts (SIMULATOR section 5): a design choice, not data. Each part is reported by itself."""
+    """Weights of the reward's parts (SIMULATOR section 5): a design choice, not data. Each part is
+    reported by itself."""
 
     watch: float = said(1.0, "per minute watched")
     watch_cap_minutes: float = real(
-        10.0, 0.0, math.inf, "minutes of one watch that count; as in satisfaction, ten are full", open_low=True
+        10.0,
+        0.0,
+        math.inf,
+        "minutes of one watch that count; as in satisfaction, ten are full",
+        open_low=True,
     )
     comment: float = said(0.5, "per comment")
     like: float = said(0.3, "per like")
@@ -25,15 +31,20 @@ class RewardConfig:
     gift: float = said(1.0, "times log1p(total price of one watch)")
     bounce: float = said(-0.1, "per watch under three seconds")
     no_click: float = said(0.0, "per impression without a click")
-    comeback: float = said(5.0, "per return on the next day, paid at the end of the session (episode=session)")
+    comeback: float = said(
+        5.0, "per return on the next day, paid at the end of the session (episode=session)"
+    )
     delay: str = choice(
-        "none", ("none", "tick", "end"), "when follows and gifts are paid: at once, with the next decision, as the session ends"
+        "none",
+        ("none", "tick", "end"),
+        "when follows and gifts are paid: at once, with the next decision, as the session ends",
     )
 
 
 @dataclass
 class UserLawConfig:
-    """Laws of the viewer: set J of SIMULATOR section 0 with its corrections. Marked (design) where no data stands behind it."""
+    """Laws of the viewer: set J of SIMULATOR section 0 with its corrections. Marked (design) where
+    no data stands behind it."""
 
     affinity: float = said(1.2, "weight of standardised interest . style in the utility")
     popularity: float = said(0.15, "weight of standardised log popularity")
@@ -45,45 +56,80 @@ class UserLawConfig:
     click_bias: float = said(-0.375, "logit of a click at average utility")
     click_slope: float = said(0.8, "logit of a click per unit of utility")
     position_decay: float = real(
-        0.85, 0.0, 1.0, "attention kept from one place of a slate to the next (cascade, pbm, position_mnl)"
+        0.85,
+        0.0,
+        1.0,
+        "attention kept from one place of a slate to the next (cascade, pbm, position_mnl)",
     )
-    cascade_scale: float = real(0.65, 0.0, math.inf, "scale of the exponential cascade (design)", open_low=True)
-    choice_floor: float = real(-3.0, -100.0, -0.01, "logit at which the proportional model gives no mass (design)")
+    cascade_scale: float = real(
+        0.65, 0.0, math.inf, "scale of the exponential cascade (design)", open_low=True
+    )
+    choice_floor: float = real(
+        -3.0, -100.0, -0.01, "logit at which the proportional model gives no mass (design)"
+    )
     engage_bias: float = said(-2.64, "logit of staying at average utility")
     engage_slope: float = said(0.8, "logit of staying per unit of utility")
-    bounce_median: float = real(4.04, 0.0, math.inf, "seconds, median of a bounce (KuaiLive fit)", open_low=True)
+    bounce_median: float = real(
+        4.04, 0.0, math.inf, "seconds, median of a bounce (KuaiLive fit)", open_low=True
+    )
     bounce_sigma: float = real(1.0, 0.0, math.inf, "log-sd of a bounce")
-    dwell_median: float = real(216.0, 0.0, math.inf, "seconds, median of an engaged watch (KuaiLive fit)", open_low=True)
+    dwell_median: float = real(
+        216.0, 0.0, math.inf, "seconds, median of an engaged watch (KuaiLive fit)", open_low=True
+    )
     dwell_sigma: float = real(1.43, 0.0, math.inf, "log-sd of an engaged watch")
     comment_rate: float = real(0.0291, 0.0, math.inf, "comments per viewer-minute (KuaiLive)")
     like_rate: float = real(0.0265, 0.0, math.inf, "likes per viewer-minute (KuaiLive)")
     gift_rate: float = real(0.0108, 0.0, math.inf, "gifts per viewer-minute (KuaiLive)")
     reaction_utility: float = said(0.5, "log-rate of reactions per unit of utility")
     reaction_highlight: float = said(0.7, "log-rate of reactions per unit of (highlight - .3)")
-    reaction_norm: float = real(2.6, 0.0, math.inf, "mean of the two factors above over viewer-minutes", open_low=True)
+    reaction_norm: float = real(
+        2.6, 0.0, math.inf, "mean of the two factors above over viewer-minutes", open_low=True
+    )
     follow_bias: float = said(-4.0, "logit of a follow after a minute")
-    price_tilt: float = said(0.1, "logit of a gift's price, per rung of the ladder, of the wealthiest viewer (GiftLive)")
+    price_tilt: float = said(
+        0.1, "logit of a gift's price, per rung of the ladder, of the wealthiest viewer (GiftLive)"
+    )
     experience_affinity: float = said(0.2, "experience per unit of standardised affinity (design)")
     experience_skill: float = said(0.4, "experience per unit of skill (design)")
     experience_hook: float = said(-0.9, "experience per unit of hook (design)")
     patience_median: float = real(
-        10.0, 0.0, math.inf, "median of the patience that a session starts with (design)", open_low=True
+        10.0,
+        0.0,
+        math.inf,
+        "median of the patience that a session starts with (design)",
+        open_low=True,
     )
     patience_sigma: float = real(0.4, 0.0, math.inf, "its log-sd (design)")
     patience_no_click: float = real(0.5, 0.0, math.inf, "patience lost without a click (design)")
     patience_gain: float = real(3.0, 0.0, math.inf, "patience won by a good long watch (design)")
-    session_hours: float = real(1.5, 0.0, math.inf, "median of the time a viewer has (design)", open_low=True)
+    session_hours: float = real(
+        1.5, 0.0, math.inf, "median of the time a viewer has (design)", open_low=True
+    )
     session_sigma: float = real(0.6, 0.0, math.inf, "its log-sd (design)")
-    decision_seconds: float = real(3.0, 0.0, math.inf, "time that one impression takes", open_low=True)
-    satisfaction_rate: float = real(0.05, 0.0, 1.0, "weight of the newest watch in the satisfaction average (design)")
+    decision_seconds: float = real(
+        3.0, 0.0, math.inf, "time that one impression takes", open_low=True
+    )
+    satisfaction_rate: float = real(
+        0.05, 0.0, 1.0, "weight of the newest watch in the satisfaction average (design)"
+    )
     return_bias: float = said(2.98, "logit of coming back the next day at average satisfaction")
     return_slope: float = said(6.0, "logit of coming back per unit of satisfaction (design)")
     return_mean: float = said(0.015, "average satisfaction")
-    fatigue_minutes: float = real(30.0, 0.0, math.inf, "time constant of category fatigue", open_low=True)
-    loyalty_gain: float = real(0.3, 0.0, 1.0, "share of the way to full loyalty won by a ten-minute watch")
+    fatigue_minutes: float = real(
+        30.0, 0.0, math.inf, "time constant of category fatigue", open_low=True
+    )
+    loyalty_gain: float = real(
+        0.3, 0.0, 1.0, "share of the way to full loyalty won by a ten-minute watch"
+    )
     loyalty_days: float = real(7.0, 0.0, math.inf, "time constant of loyalty", open_low=True)
     interest_rate: float = real(
-        0.05, 0.0, 1.0, "share of the way to a stream's style that a ten-minute watch moves an interest (drift=smooth; design)"
+        0.05,
+        0.0,
+        1.0,
+        (
+            "share of the way to a stream's style that a ten-minute "
+            "watch moves an interest (drift=smooth; design)"
+        ),
     )
 
 
@@ -93,33 +139,60 @@ class ScheduleConfig:
 
     days: int = whole(14, 3, "length of the schedule", 365)
     rooms_per_day: float = real(
-        1.27, 0.0, 24.0, "rooms a streamer wants to open a day; 1.22 come about (KuaiLive)", open_low=True
+        1.27,
+        0.0,
+        24.0,
+        "rooms a streamer wants to open a day; 1.22 come about (KuaiLive)",
+        open_low=True,
     )
-    room_hours: float = real(3.6, 0.0, 24.0, "mean length of a room (KuaiLive-Agent, by Little's law)", open_low=True)
+    room_hours: float = real(
+        3.6, 0.0, 24.0, "mean length of a room (KuaiLive-Agent, by Little's law)", open_low=True
+    )
     room_sigma: float = real(0.9, 0.0, 3.0, "log-sd of a room's length")
-    gap_hours: float = real(2.0, 0.0, 24.0, "median pause between two rooms of a streamer", open_low=True)
+    gap_hours: float = real(
+        2.0, 0.0, 24.0, "median pause between two rooms of a streamer", open_low=True
+    )
     gap_sigma: float = real(0.7, 0.0, 3.0, "log-sd of the pause")
     amplitude: float = real(1.0, 0.0, 1.0, "swing of the starts over the day")
     peak_hour: float = real(19.0, 0.0, 24.0, "hour at which most rooms start")
     phase_hours: float = real(1.5, 0.0, 12.0, "sd of a category's own shift of that hour (design)")
-    habit: float = real(0.6, 0.0, 1.0, "share of a streamer's rooms that start around a preferred hour")
-    empty_hazard: float = real(0.2, 0.0, 60.0, "chance per hour that a host gives up a room that nobody is in (design)")
-    empty_viewers: float = real(1.0, 0.0, math.inf, "viewers at which that chance has fallen to 1 / e", open_low=True)
-    bin_minutes: int = whole(15, 1, "grid of the table of who is on air; liveness itself is exact", 240)
+    habit: float = real(
+        0.6, 0.0, 1.0, "share of a streamer's rooms that start around a preferred hour"
+    )
+    empty_hazard: float = real(
+        0.2, 0.0, 60.0, "chance per hour that a host gives up a room that nobody is in (design)"
+    )
+    empty_viewers: float = real(
+        1.0, 0.0, math.inf, "viewers at which that chance has fallen to 1 / e", open_low=True
+    )
+    bin_minutes: int = whole(
+        15, 1, "grid of the table of who is on air; liveness itself is exact", 240
+    )
 
 
 @dataclass
 class PerturbConfig:
-    """What is changed about a world after it was drawn; at 0, nothing. Named sets of them stand in ``conf/perturbation/``."""
+    """What is changed about a world after it was drawn; at 0, nothing. Named sets of them stand in
+    ``conf/perturbation/``."""
 
-    taste_drift: float = real(0.0, 0.0, 1.0, "share of every viewer's interest that turns to a direction of chance")
+    taste_drift: float = real(
+        0.0, 0.0, 1.0, "share of every viewer's interest that turns to a direction of chance"
+    )
     hook_share: float = real(0.0, 0.0, 1.0, "share of streamers that turn to clickbait")
     hook_shift: float = real(2.0, -10.0, 10.0, "what their hook grows by")
-    popularity_shock: float = real(0.0, 0.0, 10.0, "standard deviation of a shock on every streamer's log popularity")
-    outage_share: float = real(0.0, 0.0, 1.0, "share of rooms that drop out once, for 2 to 20 minutes")
-    cold_users: float = real(0.0, 0.0, 1.0, "share of viewers of whom nothing is known: no history, no loyalties")
+    popularity_shock: float = real(
+        0.0, 0.0, 10.0, "standard deviation of a shock on every streamer's log popularity"
+    )
+    outage_share: float = real(
+        0.0, 0.0, 1.0, "share of rooms that drop out once, for 2 to 20 minutes"
+    )
+    cold_users: float = real(
+        0.0, 0.0, 1.0, "share of viewers of whom nothing is known: no history, no loyalties"
+    )
     cold_streamers: float = real(0.0, 0.0, 1.0, "share of streamers that no policy has met")
-    missing_views: float = real(0.0, 0.0, 1.0, "share of the views of streamers that go missing (content=multimodal)")
+    missing_views: float = real(
+        0.0, 0.0, 1.0, "share of the views of streamers that go missing (content=multimodal)"
+    )
 
 
 @dataclass
@@ -127,13 +200,16 @@ class ViewConfig:
     """One view of a streamer's content."""
 
     width: int = whole(16, 0, "numbers of this view; 0 leaves it out", 4096)
-    noise: float = real(1.0, 0.0, 100.0, "standard deviation of its noise over that of its signal (design)")
+    noise: float = real(
+        1.0, 0.0, 100.0, "standard deviation of its noise over that of its signal (design)"
+    )
     missing: float = real(0.0, 0.0, 1.0, "share of streamers without it (design)")
 
 
 @dataclass
 class ViewsConfig:
-    """What is seen of a streamer's content where ``env.content=multimodal`` (SIMULATOR section 3)."""
+    """What is seen of a streamer's content where ``env.content=multimodal`` (SIMULATOR section
+    3)."""
 
     text: ViewConfig = field(default_factory=lambda: ViewConfig(16, 0.5, 0.1))
     image: ViewConfig = field(default_factory=lambda: ViewConfig(16, 1.0, 0.1))
@@ -152,13 +228,29 @@ class LiveConfig(EnvConfig):
     """The live-streaming world."""
 
     kind: str = choice("live", ("live",), "environment")
-    population: str | None = said(None, "folder written by `lrdqn calibrate`; null draws a synthetic population")
-    world_seed: int | None = whole(None, 0, "one world for all seeds; null gives each seed its own", 2**31 - 1)
-    clock: str = choice("decision", ("decision", "tick"), "each session on a clock of its own, or all on one that ticks")
-    episode: str = choice("session", ("session", "user"), "what ends an episode: leaving the app, or not coming back")
-    discount_unit: str = said("decision", "`decision`, or `minutes:X` for discounting by watch time / X minutes")
+    population: str | None = said(
+        None, "folder written by `lrdqn calibrate`; null draws a synthetic population"
+    )
+    world_seed: int | None = whole(
+        None, 0, "one world for all seeds; null gives each seed its own", 2**31 - 1
+    )
+    clock: str = choice(
+        "decision",
+        ("decision", "tick"),
+        "each session on a clock of its own, or all on one that ticks",
+    )
+    episode: str = choice(
+        "session", ("session", "user"), "what ends an episode: leaving the app, or not coming back"
+    )
+    discount_unit: str = said(
+        "decision", "`decision`, or `minutes:X` for discounting by watch time / X minutes"
+    )
     return_elapsed: float = real(
-        1.0, 0.0, math.inf, "discount units of a night between two sessions (episode=user)", open_low=True
+        1.0,
+        0.0,
+        math.inf,
+        "discount units of a night between two sessions (episode=user)",
+        open_low=True,
     )
     max_sessions: int = whole(5, 1, "sessions after which a user's window ends (episode=user)")
     horizon: int = whole(200, 1, "decisions after which an episode is truncated")
@@ -168,16 +260,32 @@ class LiveConfig(EnvConfig):
     categories: int = whole(12, 1, "categories of a synthetic population")
     tags: int = whole(16, 1, "tags of a synthetic population")
     new_streamers: float = real(
-        0.03, 0.0, 1.0, "new streamers a day, as a share of those there at first; no policy has met them (synthetic population)"
+        0.03,
+        0.0,
+        1.0,
+        (
+            "new streamers a day, as a share of those there at first; "
+            "no policy has met them (synthetic population)"
+        ),
     )
     new_users: float = real(
-        0.15, 0.0, 1.0, "share of users who have just joined, fewer than ten watches behind them (synthetic; design)"
+        0.15,
+        0.0,
+        1.0,
+        (
+            "share of users who have just joined, fewer than ten "
+            "watches behind them (synthetic; design)"
+        ),
     )
     candidates: int = whole(16, 1, "streams offered to the policy at each request")
-    familiar: int = whole(3, 0, "of these, places kept for streamers that the user knows and that are on air")
+    familiar: int = whole(
+        3, 0, "of these, places kept for streamers that the user knows and that are on air"
+    )
     popular: int = whole(0, 0, "places kept for the most popular streams on air")
     fresh: int = whole(0, 0, "places kept for the streams that started last")
-    similar: int = whole(0, 0, "places kept for streams near to what the user watched, of four times as many drawn")
+    similar: int = whole(
+        0, 0, "places kept for streams near to what the user watched, of four times as many drawn"
+    )
     slate: int = whole(1, 1, "streams shown per request")
     choice_model: str = choice(
         "mnl",
@@ -185,19 +293,32 @@ class LiveConfig(EnvConfig):
         "how a viewer chooses from the slate, or nothing",
     )
     drift: str = choice(
-        "smooth", ("none", "smooth", "recsim"), "how interests move: not at all, towards styles watched, or as in RecSim"
+        "smooth",
+        ("none", "smooth", "recsim"),
+        "how interests move: not at all, towards styles watched, or as in RecSim",
     )
     obs: str = choice(
-        "observable", ("observable", "noisy", "full"), "what is seen: as a platform does, blurred, or the truth too"
+        "observable",
+        ("observable", "noisy", "full"),
+        "what is seen: as a platform does, blurred, or the truth too",
     )
     obs_noise: float = real(1.0, 0.0, 100.0, "strength of the blur (obs=noisy)")
-    live_signals: bool = said(False, "show signs of highlights: recent reactions, and the sound of the room half a minute ago")
+    live_signals: bool = said(
+        False,
+        "show signs of highlights: recent reactions, and the sound of the room half a minute ago",
+    )
     content: str = choice(
-        "exact", ("exact", "multimodal", "embeddings"), "what is shown of a streamer's content: its style, views of it, a file"
+        "exact",
+        ("exact", "multimodal", "embeddings"),
+        "what is shown of a streamer's content: its style, views of it, a file",
     )
     content_views: ViewsConfig = field(default_factory=ViewsConfig)
-    embeddings: str | None = said(None, "file .npy or .npz of a row per streamer (content=embeddings)")
-    embedding_ids: str | None = said(None, "file .npy of each streamer's row there, -1 for none; null: in order")
+    embeddings: str | None = said(
+        None, "file .npy or .npz of a row per streamer (content=embeddings)"
+    )
+    embedding_ids: str | None = said(
+        None, "file .npy of each streamer's row there, -1 for none; null: in order"
+    )
     history: int = whole(20, 1, "watches remembered in the observation")
     loyalty_slots: int = whole(8, 1, "streamers a user can be loyal to")
     law: UserLawConfig = field(default_factory=UserLawConfig)
@@ -209,11 +330,14 @@ class LiveConfig(EnvConfig):
 
 @dataclass
 class ProbeConfig(EnvConfig):
-    """Tiny environments that fail for one reason each (value, observation, discounting, action, truncation)."""
+    """Tiny environments that fail for one reason each (value, observation, discounting, action,
+    truncation)."""
 
     kind: str = choice("probe", ("probe",), "environment")
     probe: str = choice(
-        "action", ("value", "observation", "discount", "action", "observation_action", "truncation"), "which probe"
+        "action",
+        ("value", "observation", "discount", "action", "observation_action", "truncation"),
+        "which probe",
     )
 
 
@@ -224,9 +348,13 @@ class GymnaxConfig(EnvConfig):
     kind: str = choice("gymnax", ("gymnax",), "environment")
     name: str = said("CartPole-v1", "which of gymnax's, by its own name")
     size: int | None = whole(None, 2, "side of the grid of DeepSea-bsuite; null takes its own, 8")
-    horizon: int | None = whole(None, 1, "steps after which a session is cut; null takes the environment's own")
+    horizon: int | None = whole(
+        None, 1, "steps after which a session is cut; null takes the environment's own"
+    )
     store: str = choice(
-        "float32", ("float32", "uint8", "bool"), "type of stored observations; bool holds MinAtar's in a quarter of the bytes"
+        "float32",
+        ("float32", "uint8", "bool"),
+        "type of stored observations; bool holds MinAtar's in a quarter of the bytes",
     )
 
 
@@ -235,22 +363,35 @@ class GymnasiumConfig(EnvConfig):
     """Any environment of Gymnasium with numbered actions, stepped outside jit."""
 
     kind: str = choice("gymnasium", ("gymnasium",), "environment")
-    name: str = said("CartPole-v1", "its name in Gymnasium's registry, highway-env's included (extra `driving`)")
-    horizon: int | None = whole(None, 1, "steps after which a session is cut; null takes the environment's own")
-    vectorization: str = choice(
-        "sync", ("sync", "async"), "all sessions in this process, or each in one of its own (pays where a step is slow)"
+    name: str = said(
+        "CartPole-v1", "its name in Gymnasium's registry, highway-env's included (extra `driving`)"
     )
-    idle: int | None = whole(None, 0, "action of a further baseline, `idle`, that always takes it; null leaves it out")
+    horizon: int | None = whole(
+        None, 1, "steps after which a session is cut; null takes the environment's own"
+    )
+    vectorization: str = choice(
+        "sync",
+        ("sync", "async"),
+        "all sessions in this process, or each in one of its own (pays where a step is slow)",
+    )
+    idle: int | None = whole(
+        None, 0, "action of a further baseline, `idle`, that always takes it; null leaves it out"
+    )
 
 
 @dataclass
 class GarnetConfig(EnvConfig):
-    """Random Markov decision processes with numbered states, whose exact values are known by planning."""
+    """Random Markov decision processes with numbered states, whose exact values are known by
+    planning."""
 
     kind: str = choice("garnet", ("garnet",), "environment")
     states: int = whole(20, 1, "states")
     actions: int = whole(4, 1, "actions")
     branching: int = whole(3, 1, "states that can follow a state and an action")
-    noise: float = real(0.1, 0.0, math.inf, "standard deviation of the reward around its mean, which lies in [0, 1]")
+    noise: float = real(
+        0.1, 0.0, math.inf, "standard deviation of the reward around its mean, which lies in [0, 1]"
+    )
     horizon: int = whole(100, 1, "steps after which a session is cut; it goes on for the learner")
-    world_seed: int | None = whole(None, 0, "draws every seed's process alike; null gives each seed its own", 2**31 - 1)
+    world_seed: int | None = whole(
+        None, 0, "draws every seed's process alike; null gives each seed its own", 2**31 - 1
+    )

@@ -11,21 +11,25 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from lrdqn import build
 from lrdqn.config import CalibrateRun, ConfigError, InputError, LiveConfig, freeze, unknown_key
-from lrdqn.envs.live import LiveParams
+from lrdqn.envs.live.world import LiveParams
 from lrdqn.interop.gymnax import LiveGymnax
 
 if TYPE_CHECKING:
     from lrdqn.interop.vector import LiveVectorEnv
 
 
-def live_vector_env(*overrides: str, sessions: int = 64, seed: int = 0, flat: bool = False) -> LiveVectorEnv:
+def live_vector_env(
+    *overrides: str, sessions: int = 64, seed: int = 0, flat: bool = False
+) -> LiveVectorEnv:
     """A batch of live sessions as ``gymnasium.vector.VectorEnv``.
 
     Args:
         overrides: keys of the environment, ``env.streamers=200``, as ``lrdqn train`` takes them.
         sessions: how many step together.
-        seed: of the world: its streamers, users and schedule. Sessions are seeded by ``reset(seed=)``.
-        flat: one float32 vector per session (``interop.flatten``) instead of a dictionary of ``LiveObs``'s fields.
+        seed: of the world: its streamers, users and schedule. Sessions are seeded by
+            ``reset(seed=)``.
+        flat: one float32 vector per session (``interop.flatten``) instead of a dictionary of
+            ``LiveObs``'s fields.
 
     Raises:
         InputError: gymnasium is not installed, or a population folder is not what it must be.
@@ -39,11 +43,14 @@ def live_vector_env(*overrides: str, sessions: int = 64, seed: int = 0, flat: bo
     return LiveVectorEnv(build.build_env(config, sessions), live_params(config, seed), flat)
 
 
-def live_gymnax_env(*overrides: str, seed: int = 0, flat: bool = True, legacy: bool = False) -> LiveGymnax:
+def live_gymnax_env(
+    *overrides: str, seed: int = 0, flat: bool = True, legacy: bool = False
+) -> LiveGymnax:
     """One live session as an environment of gymnax's shape; needs no gymnax.
 
     Args:
-        overrides, seed, flat: as of ``live_vector_env``; without ``flat`` an observation is a ``LiveObs`` without its axis N.
+        overrides, seed, flat: as of ``live_vector_env``; without ``flat`` an observation is a
+            ``LiveObs`` without its axis N.
         legacy: ``step`` returns five values with ``done``, as before gymnax 1.0, instead of six.
 
     Raises:
@@ -66,7 +73,9 @@ def live_config(overrides: tuple[str, ...]) -> LiveConfig:
         if not (equals and key.startswith("env.")):
             raise ConfigError(key, value, "must be a key of the environment, env.KEY=VALUE")
         try:
-            values = OmegaConf.merge(values, OmegaConf.from_dotlist([override.removeprefix("env.")]))
+            values = OmegaConf.merge(
+                values, OmegaConf.from_dotlist([override.removeprefix("env.")])
+            )
         except ConfigKeyError as error:
             known = [f"env.{field.name}" for field in dataclasses.fields(LiveConfig)]
             raise ConfigError(key, value, unknown_key(key, known)) from error
@@ -74,10 +83,13 @@ def live_config(overrides: tuple[str, ...]) -> LiveConfig:
             raise ConfigError(key, value, str(error).partition("\n")[0]) from error
     env = OmegaConf.to_container(cast(DictConfig, values))
     if cast(dict[str, object], env)["slate"] != 1:
-        raise ConfigError("env.slate", cast(dict[str, object], env)["slate"], "an action is one place; must be 1")
+        raise ConfigError(
+            "env.slate", cast(dict[str, object], env)["slate"], "an action is one place; must be 1"
+        )
     return freeze(CalibrateRun, dataclasses.asdict(CalibrateRun(env=env))).env
 
 
 def live_params(config: LiveConfig, seed: int) -> LiveParams:
-    """The world of one seed, on the device; the same that ``lrdqn train train.seed=SEED`` gives its first seed."""
+    """The world of one seed, on the device; the same that ``lrdqn train train.seed=SEED`` gives its
+    first seed."""
     return jax.tree.map(lambda x: jax.numpy.asarray(x[0]), build.build_worlds(config, seed, 1))

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import PRNGKeyArray
 
-from lrdqn.envs.live import LiveParams
-from lrdqn.networks.flat import flatten
-from lrdqn.types import Env, LiveObs, PyTree
+from lrdqn.envs.live.world import LiveParams
+from lrdqn.networks.flatten import flatten
+from lrdqn.observations import LiveObs
+from lrdqn.types import Env, PyTree
 
 
 class Params(NamedTuple):
@@ -55,7 +56,8 @@ class Box(NamedTuple):
 
 
 class LiveGymnax:
-    """One session of the live world. Sessions that end begin anew in the same step, as another viewer's.
+    """One session of the live world. Sessions that end begin anew in the same step, as another
+    viewer's.
 
     Without gymnax's own ``step_env``: resetting is a part of this world's step.
 
@@ -73,7 +75,8 @@ class LiveGymnax:
 
     @property
     def default_params(self) -> Params:
-        """The world, and the decisions after which an episode is cut (``env.horizon``, which is compiled in)."""
+        """The world, and the decisions after which an episode is cut (``env.horizon``, which is
+        compiled in)."""
         return Params(self.world, self.env.spec.horizon)
 
     @property
@@ -98,17 +101,28 @@ class LiveGymnax:
         state, obs = self.env.reset(key, world)
         return self.shown(obs, world), state
 
-    def step(self, key: PRNGKeyArray, state: PyTree, action: Array, params: Params | None = None) -> tuple[Any, ...]:
-        """``obs, state, reward, terminated, truncated, info``, or ``obs, state, reward, done, info``.
+    def step(
+        self, key: PRNGKeyArray, state: PyTree, action: Array, params: Params | None = None
+    ) -> tuple[Any, ...]:
+        """``obs, state, reward, terminated, truncated, info``, or
+        ``obs, state, reward, done, info``.
 
-        ``info`` has what the world tells of the step and, as in gymnax 1.x, ``final_observation``, the observation before any
-        reset; ``action_mask`` says which places of ``obs`` are on air and ``elapsed`` how many units of discount went by.
+        ``info`` has what the world tells of the step and, as in gymnax 1.x, ``final_observation``,
+        the observation before any reset; ``action_mask`` says which places of ``obs`` are on air
+        and ``elapsed`` how many units of discount went by.
         """
         world = (params or self.default_params).world
         state, t = self.env.step(key, state, jnp.asarray(action, jnp.int32)[None], world)
-        reward, terminated, truncated, elapsed = (x[0] for x in (t.reward, t.terminated, t.truncated, t.elapsed))
+        reward, terminated, truncated, elapsed = (
+            x[0] for x in (t.reward, t.terminated, t.truncated, t.elapsed)
+        )
         info = {name: value[0] for name, value in t.info.items()}
-        info |= {"terminated": terminated, "truncated": truncated, "elapsed": elapsed, "action_mask": t.obs.mask[0]}
+        info |= {
+            "terminated": terminated,
+            "truncated": truncated,
+            "elapsed": elapsed,
+            "action_mask": t.obs.mask[0],
+        }
         info["final_observation"] = self.shown(t.final_obs, world)
         obs = self.shown(t.obs, world)
         if self.legacy:

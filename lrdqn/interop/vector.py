@@ -1,4 +1,5 @@
-"""The live world as a vector environment of Gymnasium: one compiled step for all sessions (extra ``gym``)."""
+"""The live world as a vector environment of Gymnasium: one compiled step for all sessions (extra
+``gym``)."""
 
 from __future__ import annotations
 
@@ -11,20 +12,23 @@ from gymnasium.spaces import Box, Dict, Discrete, Space
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from lrdqn.envs.live import LiveParams
-from lrdqn.networks.flat import flatten
-from lrdqn.types import Env, LiveObs, PyTree
+from lrdqn.envs.live.world import LiveParams
+from lrdqn.networks.flatten import flatten
+from lrdqn.observations import LiveObs
+from lrdqn.types import Env, PyTree
 
 HIGHEST = {"history_reaction": 15, "mask": 1}
 """Largest value of whole numbers that name no user and no streamer."""
 
 
 class LiveVectorEnv(VectorEnv[Any, Any, Any]):
-    """N live sessions that step together. Sessions that end begin anew in the same step (``AutoresetMode.SAME_STEP``).
+    """N live sessions that step together. Sessions that end begin anew in the same step
+    (``AutoresetMode.SAME_STEP``).
 
-    ``info`` has, per session, what the world tells of the step (``clicked``, ``seconds``, ``reward/watch``, ...), ``elapsed``
-    in units of discount, ``action_mask`` (places of the new observation that are on air) and, for sessions that ended,
-    ``final_obs``. An action at a place that is not on air shows nothing (``interop.flatten`` says what follows).
+    ``info`` has, per session, what the world tells of the step (``clicked``, ``seconds``,
+    ``reward/watch``, ...), ``elapsed`` in units of discount, ``action_mask`` (places of the new
+    observation that are on air) and, for sessions that ended, ``final_obs``. An action at a place
+    that is not on air shows nothing (``interop.flatten`` says what follows).
 
     Args:
         env: the live world for N sessions.
@@ -49,11 +53,17 @@ class LiveVectorEnv(VectorEnv[Any, Any, Any]):
             state, obs = env.reset(key, world)
             return state, shown(obs), obs.mask
 
-        def following(key: jax.Array, state: PyTree, action: jax.Array) -> tuple[jax.Array, PyTree, PyTree]:
+        def following(
+            key: jax.Array, state: PyTree, action: jax.Array
+        ) -> tuple[jax.Array, PyTree, PyTree]:
             key, step_key = jax.random.split(key)
             state, t = env.step(step_key, state, action, world)
             info = t.info | {"elapsed": t.elapsed, "action_mask": t.obs.mask}
-            return key, state, (shown(t.obs), t.reward, t.terminated, t.truncated, shown(t.final_obs), info)
+            return (
+                key,
+                state,
+                (shown(t.obs), t.reward, t.terminated, t.truncated, shown(t.final_obs), info),
+            )
 
         self._reset, self._step = jax.jit(first), jax.jit(following, donate_argnums=1)
         _, obs, _ = jax.eval_shape(first, self.key)
@@ -64,16 +74,26 @@ class LiveVectorEnv(VectorEnv[Any, Any, Any]):
         """Of one session, from the shapes of all."""
         if self.flat:
             return Box(-np.inf, np.inf, obs.shape[1:], np.float32)
-        streamers, users = self.world.catalogue.style.shape[0] - 1, self.world.catalogue.profile.shape[0]
+        streamers, users = (
+            self.world.catalogue.style.shape[0] - 1,
+            self.world.catalogue.profile.shape[0],
+        )
 
         def of(name: str, x: Any) -> Box:
             if jnp.issubdtype(x.dtype, jnp.inexact):
                 return Box(-np.inf, np.inf, x.shape[1:], x.dtype)
-            return Box(0, HIGHEST.get(name, users - 1 if name == "user" else streamers), x.shape[1:], x.dtype)
+            return Box(
+                0,
+                HIGHEST.get(name, users - 1 if name == "user" else streamers),
+                x.shape[1:],
+                x.dtype,
+            )
 
         return Dict({name: of(name, x) for name, x in obs.items()})
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         """New sessions: the same for the same seed; without one, others each time."""
         super().reset(seed=seed)
         del options
@@ -86,7 +106,9 @@ class LiveVectorEnv(VectorEnv[Any, Any, Any]):
         """One request of every session."""
         action = np.asarray(actions, np.int32)
         if not self.action_space.contains(action.astype(np.int64)):
-            raise ValueError(f"actions must be {self.num_envs} places below {self.env.spec.actions}")
+            raise ValueError(
+                f"actions must be {self.num_envs} places below {self.env.spec.actions}"
+            )
         self.key, self.state, out = self._step(self.key, self.state, action)
         obs, reward, terminated, truncated, final, info = jax.device_get(out)
         done = terminated | truncated

@@ -20,17 +20,20 @@ SIDE = 3
 
 
 def patches(x: Float[Array, "B R C n"]) -> Float[Array, "B R-2 C-2 9n"]:
-    """The 3 x 3 surroundings of every inner place, row by row: what a convolution without padding multiplies by its kernel."""
+    """The 3 x 3 surroundings of every inner place, row by row: what a convolution without padding
+    multiplies by its kernel."""
     rows, columns = x.shape[1] - SIDE + 1, x.shape[2] - SIDE + 1
     shifted = [x[:, i : i + rows, j : j + columns] for i in range(SIDE) for j in range(SIDE)]
     return jnp.concatenate(shifted, axis=-1)
 
 
 class Convolutions(nnx.Module):
-    """``x_{l+1} = relu(norm(conv3x3(x_l)))``, stride 1, no padding; the norm, where there is one, is over channels.
+    """``x_{l+1} = relu(norm(conv3x3(x_l)))``, stride 1, no padding; the norm, where there is one,
+    is over channels.
 
-    A convolution is a matrix product over patches here: seeds are a vmapped axis, so kernels are, and XLA's convolution with a
-    kernel per seed is a grouped one, which is slow on a CPU, where a product with a matrix per seed is not.
+    A convolution is a matrix product over patches here: seeds are a vmapped axis, so kernels are,
+    and XLA's convolution with a kernel per seed is a grouped one, which is slow on a CPU, where a
+    product with a matrix per seed is not.
     """
 
     def __init__(self, spec: EnvSpec, config: NetworkConfig, rngs: nnx.Rngs) -> None:
@@ -62,7 +65,15 @@ def make_cnn(config: NetworkConfig, spec: EnvSpec, values: Values) -> Network:
     """
     left = [side - (SIDE - 1) * len(config.channels) for side in spec.obs_shape[:2]]
     if min(left) < 1:
-        shape, most = " x ".join(map(str, spec.obs_shape[:2])), (min(spec.obs_shape[:2]) - 1) // (SIDE - 1)
-        raise InputError(f"network.channels={list(config.channels)}: env={spec.name} shows {shape}; at most {most} fit")
+        shape, most = (
+            " x ".join(map(str, spec.obs_shape[:2])),
+            (min(spec.obs_shape[:2]) - 1) // (SIDE - 1),
+        )
+        raise InputError(
+            f"network.channels={list(config.channels)}: env={spec.name} "
+            f"shows {shape}; at most {most} fit"
+        )
     size = left[0] * left[1] * config.channels[-1]
-    return make_state_in(lambda rngs: (Convolutions(spec, config, rngs), size), config, spec, values)
+    return make_state_in(
+        lambda rngs: (Convolutions(spec, config, rngs), size), config, spec, values
+    )

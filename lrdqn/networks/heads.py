@@ -1,4 +1,5 @@
-"""Heads: from features to K numbers per action. ``linear`` or ``dueling``, of plain or noisy layers (DESIGN P7)."""
+"""Heads: from features to K numbers per action. ``linear`` or ``dueling``, of plain or noisy layers
+(DESIGN P7)."""
 
 from __future__ import annotations
 
@@ -25,20 +26,25 @@ class Dense(nnx.Linear):
         initial = nnx.initializers.zeros if zero else nnx.initializers.lecun_normal()
         super().__init__(size, width, kernel_init=initial, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "B ... size"], key: PRNGKeyArray | None = None) -> Float[Array, "B ... width"]:  # type: ignore[override]
+    def __call__(
+        self, x: Float[Array, "B ... size"], key: PRNGKeyArray | None = None
+    ) -> Float[Array, "B ... width"]:  # type: ignore[override]
         """The layer's output."""
         del key
         return super().__call__(x)
 
 
 class Noisy(nnx.Module):
-    """``(mu_W + sigma_W * f(e_out) f(e_in)^T) x + mu_b + sigma_b * f(e_out)``, ``f(e) = sign(e) sqrt|e|``, e normal.
+    """``(mu_W + sigma_W * f(e_out) f(e_in)^T) x + mu_b + sigma_b * f(e_out)``,
+    ``f(e) = sign(e) sqrt|e|``, e normal.
 
-    Every row of the batch (every session that acts, every transition that is learnt from) has noise of its own. No weight
-    matrix per row is formed: ``(sigma * f(e_out) f(e_in)^T) x = f(e_out) * (sigma (f(e_in) * x))``. Without a key the layer
+    Every row of the batch (every session that acts, every transition that is learnt from) has noise
+    of its own. No weight matrix per row is formed:
+    ``(sigma * f(e_out) f(e_in)^T) x = f(e_out) * (sigma (f(e_in) * x))``. Without a key the layer
     plays its means.
 
-    Source: Fortunato et al. 2018, equations 9 to 11 and section 3.2 (initial values, sigma_0 / sqrt(inputs)).
+    Source: Fortunato et al. 2018, equations 9 to 11 and section 3.2 (initial values, sigma_0 /
+    sqrt(inputs)).
     """
 
     def __init__(self, size: int, width: int, zero: bool, noise: float, rngs: nnx.Rngs) -> None:
@@ -46,12 +52,21 @@ class Noisy(nnx.Module):
         bound, spread = 1 / math.sqrt(size), noise / math.sqrt(size)
 
         def mean(*shape: int) -> Array:
-            return jnp.zeros(shape) if zero else jax.random.uniform(rngs.params(), shape, minval=-bound, maxval=bound)
+            return (
+                jnp.zeros(shape)
+                if zero
+                else jax.random.uniform(rngs.params(), shape, minval=-bound, maxval=bound)
+            )
 
         self.kernel, self.bias = nnx.Param(mean(size, width)), nnx.Param(mean(width))
-        self.kernel_noise, self.bias_noise = nnx.Param(jnp.full((size, width), spread)), nnx.Param(jnp.full((width,), spread))
+        self.kernel_noise, self.bias_noise = (
+            nnx.Param(jnp.full((size, width), spread)),
+            nnx.Param(jnp.full((width,), spread)),
+        )
 
-    def __call__(self, x: Float[Array, "B ... size"], key: PRNGKeyArray | None = None) -> Float[Array, "B ... width"]:
+    def __call__(
+        self, x: Float[Array, "B ... size"], key: PRNGKeyArray | None = None
+    ) -> Float[Array, "B ... width"]:
         """The layer's output, with fresh noise per row where there is a key."""
         mean = x @ self.kernel[...] + spread_over(self.bias[...], x)
         if key is None:
@@ -62,7 +77,9 @@ class Noisy(nnx.Module):
             factor(jax.random.normal(k, (rows, n))).reshape(rows, *middle, n)
             for k, n in zip(keys, self.kernel.shape, strict=True)
         )
-        return mean + out * ((into * x) @ self.kernel_noise[...] + spread_over(self.bias_noise[...], x))
+        return mean + out * (
+            (into * x) @ self.kernel_noise[...] + spread_over(self.bias_noise[...], x)
+        )
 
 
 def spread_over(bias: Float[Array, "n"], x: Array) -> Array:
@@ -81,14 +98,19 @@ LAYERS: dict[str, Callable[..., Any]] = {"dense": Dense, "noisy": Noisy}
 class Stream(nnx.Module):
     """The last hidden layer (where there is one) and the output layer."""
 
-    def __init__(self, size: int, outputs: int, zero: bool, config: NetworkConfig, rngs: nnx.Rngs) -> None:
-        """Args: size of the features; numbers put out; whether the output starts at zero; kinds and widths; random streams."""
+    def __init__(
+        self, size: int, outputs: int, zero: bool, config: NetworkConfig, rngs: nnx.Rngs
+    ) -> None:
+        """Args: size of the features; numbers put out; whether the output starts at zero; kinds and
+        widths; random streams."""
         layer, hidden = LAYERS[config.layers], config.hidden[1:][-1:]
         self.hidden = layer(size, *hidden, False, config.noise, rngs=rngs) if hidden else None
         self.norm = make_norm(config, *hidden, rngs=rngs) if hidden else None
         self.out = layer(*(hidden or (size,)), outputs, zero, config.noise, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "B ... size"], key: PRNGKeyArray | None) -> Float[Array, "B ... outputs"]:
+    def __call__(
+        self, x: Float[Array, "B ... size"], key: PRNGKeyArray | None
+    ) -> Float[Array, "B ... outputs"]:
         """The stream's output."""
         keys = (None, None) if key is None else jax.random.split(key)
         if self.hidden is not None:
@@ -97,33 +119,52 @@ class Stream(nnx.Module):
         return self.out(x, keys[1])
 
 
-def duel(value: Float[Array, "B K"], advantage: Float[Array, "B A K"], mask: Bool[Array, "B A"]) -> Float[Array, "B A K"]:
-    """``value + advantage - mean_{a in mask} advantage``: a constant added to all advantages changes nothing.
+def duel(
+    value: Float[Array, "B K"], advantage: Float[Array, "B A K"], mask: Bool[Array, "B A"]
+) -> Float[Array, "B A K"]:
+    """``value + advantage - mean_{a in mask} advantage``: a constant added to all advantages
+    changes nothing.
 
     Args:
         value: of the state ``[B, K]``.
         advantage: of each action ``[B, A, K]``.
         mask: actions on offer ``[B, A]``; only they enter the mean.
 
-    Source: Wang et al. 2016, equation 9; for atoms Hessel et al. 2018, section "The Integrated Agent".
+    Source: Wang et al. 2016, equation 9; for atoms Hessel et al. 2018, section "The Integrated
+    Agent".
     """
     held = mask[:, :, None].astype(advantage.dtype)
-    mean = jnp.sum(held * advantage, axis=1, keepdims=True) / jnp.maximum(jnp.sum(held, axis=1, keepdims=True), 1.0)
+    mean = jnp.sum(held * advantage, axis=1, keepdims=True) / jnp.maximum(
+        jnp.sum(held, axis=1, keepdims=True), 1.0
+    )
     return value[:, None] + advantage - mean
 
 
 class Linear(nnx.Module):
-    """One stream: the features of an action (or of the state, for all actions at once) give its K numbers."""
+    """One stream: the features of an action (or of the state, for all actions at once) give its K
+    numbers."""
 
     def __init__(
-        self, state: int, size: int, outputs: int, atoms: int, zero: bool, config: NetworkConfig, rngs: nnx.Rngs
+        self,
+        state: int,
+        size: int,
+        outputs: int,
+        atoms: int,
+        zero: bool,
+        config: NetworkConfig,
+        rngs: nnx.Rngs,
     ) -> None:
-        """Args: sizes of the state's features and of the actions'; numbers per feature vector; K; the rest as ``Stream``."""
+        """Args: sizes of the state's features and of the actions'; numbers per feature vector; K;
+        the rest as ``Stream``."""
         del state
         self.stream, self.atoms = Stream(size, outputs, zero, config, rngs), atoms
 
     def __call__(
-        self, state: Float[Array, "B s"], x: Float[Array, "B ... size"], mask: Bool[Array, "B A"], key: PRNGKeyArray | None
+        self,
+        state: Float[Array, "B s"],
+        x: Float[Array, "B ... size"],
+        mask: Bool[Array, "B A"],
+        key: PRNGKeyArray | None,
     ) -> Float[Array, "B A K"]:
         """K numbers per action."""
         del state
@@ -134,14 +175,25 @@ class Dueling(nnx.Module):
     """Two streams: the state's value, and the actions' advantages (Wang et al. 2016)."""
 
     def __init__(
-        self, state: int, size: int, outputs: int, atoms: int, zero: bool, config: NetworkConfig, rngs: nnx.Rngs
+        self,
+        state: int,
+        size: int,
+        outputs: int,
+        atoms: int,
+        zero: bool,
+        config: NetworkConfig,
+        rngs: nnx.Rngs,
     ) -> None:
         """Args: as ``Linear``."""
         self.value = Stream(state, atoms, zero, config, rngs)
         self.advantage, self.atoms = Stream(size, outputs, zero, config, rngs), atoms
 
     def __call__(
-        self, state: Float[Array, "B s"], x: Float[Array, "B ... size"], mask: Bool[Array, "B A"], key: PRNGKeyArray | None
+        self,
+        state: Float[Array, "B s"],
+        x: Float[Array, "B ... size"],
+        mask: Bool[Array, "B A"],
+        key: PRNGKeyArray | None,
     ) -> Float[Array, "B A K"]:
         """K numbers per action."""
         keys = (None, None) if key is None else jax.random.split(key)
@@ -153,6 +205,7 @@ HEADS: dict[str, Callable[..., Any]] = {"linear": Linear, "dueling": Dueling}
 
 
 def pick(raw: Float[Array, "B A K"], action: Array) -> Float[Array, "B K"]:
-    """``raw`` at ``action [B]``, as a masked sum: its gradient is elementwise, where a gather's is a scatter."""
+    """``raw`` at ``action [B]``, as a masked sum: its gradient is elementwise, where a gather's is
+    a scatter."""
     chosen = jnp.arange(raw.shape[1])[None] == action[:, None]
     return jnp.sum(jnp.where(chosen[:, :, None], raw, 0.0), axis=1)

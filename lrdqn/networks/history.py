@@ -1,4 +1,5 @@
-"""Encoders of the watch sequence: ``mean`` (weighted means of content), or ``gru`` and ``attention`` (learned) beside it."""
+"""Encoders of the watch sequence: ``mean`` (weighted means of content), or ``gru`` and
+``attention`` (learned) beside it."""
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Bool, Float
 
+from lrdqn.observations import Catalogue, LiveObs, Reaction
 from lrdqn.ops.history import watch_weight, weighted_mean
 from lrdqn.ops.masking import MASKED
-from lrdqn.types import Catalogue, LiveObs, Reaction
 
 BOUNCE_LOG_SECONDS = 3.0
 """log1p of about 20 s: watches below speak against their content."""
@@ -28,7 +29,8 @@ PLACES = 64
 
 
 class Profiles(NamedTuple):
-    """What the history says: content that held the viewer, content that did not, and the categories of the former."""
+    """What the history says: content that held the viewer, content that did not, and the categories
+    of the former."""
 
     liked: Float[Array, "B d"]
     disliked: Float[Array, "B d"]
@@ -36,12 +38,15 @@ class Profiles(NamedTuple):
 
 
 def read_history(obs: LiveObs, catalogue: Catalogue) -> Profiles:
-    """Weighted means over the last H watches; weights are ``min(1, w / 300 s)``, and 1 for a bounce on the disliked side."""
+    """Weighted means over the last H watches; weights are ``min(1, w / 300 s)``, and 1 for a bounce
+    on the disliked side."""
     log_watch = obs.history_watch.astype(jnp.float32)
     weight = watch_weight(log_watch)
     bounced = ((log_watch < BOUNCE_LOG_SECONDS) & (log_watch > 0)).astype(jnp.float32)
     style, category = catalogue.style[obs.history], catalogue.category[obs.history]
-    return Profiles(weighted_mean(style, weight), weighted_mean(style, bounced), weighted_mean(category, weight))
+    return Profiles(
+        weighted_mean(style, weight), weighted_mean(style, bounced), weighted_mean(category, weight)
+    )
 
 
 def step_size(style: int, categories: int) -> int:
@@ -49,20 +54,28 @@ def step_size(style: int, categories: int) -> int:
     return style + categories + 1 + len(REACTIONS) + 1
 
 
-def read_steps(watches: tuple[Array, Array, Array], catalogue: Catalogue) -> tuple[Float[Array, "... F"], Bool[Array, "..."]]:
-    """Watches as vectors ``(style, category, log seconds / 4, reaction bits, 1)``, and which of them there are.
+def read_steps(
+    watches: tuple[Array, Array, Array], catalogue: Catalogue
+) -> tuple[Float[Array, "... F"], Bool[Array, "..."]]:
+    """Watches as vectors ``(style, category, log seconds / 4, reaction bits, 1)``, and which of
+    them there are.
 
-    Empty places are zeros throughout, whatever stands there; the last entry, 1 for a watch, is the bias of a linear layer.
+    Empty places are zeros throughout, whatever stands there; the last entry, 1 for a watch, is the
+    bias of a linear layer.
 
     Args:
-        watches: ids, log seconds and reactions, ``[...]`` each; a place is empty where its id is ``S``.
+        watches: ids, log seconds and reactions, ``[...]`` each; a place is empty where its id is
+            ``S``.
         catalogue: content, row ``S`` the empty item.
     """
     streamer, log_watch, reaction = watches
     taken = streamer < catalogue.style.shape[0] - 1
     bits = [(reaction & bit) > 0 for bit in REACTIONS]
     numbers = jnp.stack([log_watch.astype(jnp.float32) / LOG_WATCH_SCALE, *bits, taken], axis=-1)
-    content = (catalogue.style[streamer].astype(jnp.float32), catalogue.category[streamer].astype(jnp.float32))
+    content = (
+        catalogue.style[streamer].astype(jnp.float32),
+        catalogue.category[streamer].astype(jnp.float32),
+    )
     return jnp.where(taken[..., None], jnp.concatenate([*content, numbers], axis=-1), 0.0), taken
 
 
@@ -79,14 +92,17 @@ class Mean(nnx.Module):
         del width, rngs
         self.size = 2 * style + categories
 
-    def __call__(self, obs: LiveObs, catalogue: Catalogue, profiles: Profiles) -> Float[Array, "B size"]:
+    def __call__(
+        self, obs: LiveObs, catalogue: Catalogue, profiles: Profiles
+    ) -> Float[Array, "B size"]:
         """``(liked, disliked, categories)``."""
         del obs, catalogue
         return jnp.concatenate(profiles, axis=-1)
 
 
 class Gru(nnx.Module):
-    """The profiles and the last state of a gated recurrent unit that reads the watches from the oldest to the newest.
+    """The profiles and the last state of a gated recurrent unit that reads the watches from the
+    oldest to the newest.
 
     ::
 
@@ -95,8 +111,8 @@ class Gru(nnx.Module):
 
     h starts at 0, and empty places leave it as it is.
 
-    Source: Cho et al. 2014, section 2.3, with the reset gate behind ``U_n h``, so that one product serves all three; Hidasi et
-    al. 2016 (GRU4Rec) for items in sessions.
+    Source: Cho et al. 2014, section 2.3, with the reset gate behind ``U_n h``, so that one product
+    serves all three; Hidasi et al. 2016 (GRU4Rec) for items in sessions.
     """
 
     def __init__(self, style: int, categories: int, width: int, rngs: nnx.Rngs) -> None:
@@ -104,24 +120,31 @@ class Gru(nnx.Module):
         self.size, self.width = 2 * style + categories + width, width
         self.cell = nnx.GRUCell(step_size(style, categories), width, rngs=rngs)
 
-    def __call__(self, obs: LiveObs, catalogue: Catalogue, profiles: Profiles) -> Float[Array, "B size"]:
+    def __call__(
+        self, obs: LiveObs, catalogue: Catalogue, profiles: Profiles
+    ) -> Float[Array, "B size"]:
         """``(liked, disliked, categories, h)``."""
 
-        # Inputs and gates are cheaper to form again in the backward pass than to store and fetch: a third less time on a CPU.
+        # Inputs and gates are cheaper to form again in the backward pass than to store and fetch: a
+        # third less time on a CPU.
         @jax.checkpoint
         def advance(h: Array, watch: tuple[Array, Array, Array]) -> tuple[Array, None]:
             x, taken = read_steps(watch, catalogue)
             return jnp.where(taken[:, None], self.cell(h, x)[0], h), None
 
         start = jnp.zeros((obs.history.shape[0], self.width), jnp.float32)
-        state, _ = jax.lax.scan(advance, start, jax.tree.map(jnp.transpose, watches_of(obs)), reverse=True)
+        state, _ = jax.lax.scan(
+            advance, start, jax.tree.map(jnp.transpose, watches_of(obs)), reverse=True
+        )
         return jnp.concatenate([*profiles, state], axis=-1)
 
 
 class Attention(nnx.Module):
-    """The profiles and the watches pooled by one attention block, whose only query is learned: O(H), not O(H^2).
+    """The profiles and the watches pooled by one attention block, whose only query is learned:
+    O(H), not O(H^2).
 
-    With place j counted from the newest watch, steps ``s_j``, learned positions ``P_j`` and, for each head, a learned query q::
+    With place j counted from the newest watch, steps ``s_j``, learned positions ``P_j`` and, for
+    each head, a learned query q::
 
         x_j  = W s_j + P_j
         a    = softmax_j( q . (W_k x_j) / sqrt(d_head) )   over the places that are taken
@@ -130,35 +153,51 @@ class Attention(nnx.Module):
 
     No dropout and no layer normalisation, which deep stacks need.
 
-    Source: Vaswani et al. 2017, section 3.2 and equation 2; Kang and McAuley 2018 (SASRec), section III (items, learned
-    positions, residual); Lee et al. 2019, section 3.2 (pooling by a learned query).
+    Source: Vaswani et al. 2017, section 3.2 and equation 2; Kang and McAuley 2018 (SASRec), section
+    III (items, learned positions, residual); Lee et al. 2019, section 3.2 (pooling by a learned
+    query).
     """
 
     def __init__(self, style: int, categories: int, width: int, rngs: nnx.Rngs) -> None:
-        """Args: lengths of style and category; length of the pooled vector, in two heads where it is even; random streams."""
+        """Args: lengths of style and category; length of the pooled vector, in two heads where it
+        is even; random streams."""
         self.size, heads = 2 * style + categories + width, 2 - width % 2
         self.step = nnx.Linear(step_size(style, categories), width, use_bias=False, rngs=rngs)
         self.place = nnx.Embed(PLACES, width, rngs=rngs)
         self.query = nnx.Param(jax.random.normal(rngs.params(), (heads, width // heads)))
-        self.key, self.value, self.out = (nnx.Linear(width, width, use_bias=False, rngs=rngs) for _ in range(3))
-        self.inner, self.outer = nnx.Linear(width, width, rngs=rngs), nnx.Linear(width, width, rngs=rngs)
+        self.key, self.value, self.out = (
+            nnx.Linear(width, width, use_bias=False, rngs=rngs) for _ in range(3)
+        )
+        self.inner, self.outer = (
+            nnx.Linear(width, width, rngs=rngs),
+            nnx.Linear(width, width, rngs=rngs),
+        )
 
-    def __call__(self, obs: LiveObs, catalogue: Catalogue, profiles: Profiles) -> Float[Array, "B size"]:
+    def __call__(
+        self, obs: LiveObs, catalogue: Catalogue, profiles: Profiles
+    ) -> Float[Array, "B size"]:
         """``(liked, disliked, categories, pool)``."""
         steps, taken = read_steps(watches_of(obs), catalogue)
         places = jnp.minimum(jnp.arange(steps.shape[1]), PLACES - 1)
         x = self.step(steps) + self.place(places)[None]
         (heads, d), width = self.query.shape, x.shape[2]
-        key, value = (layer.kernel[...].reshape(width, heads, d) for layer in (self.key, self.value))
-        # One query per head, the same for all: W_k goes to its side, W_v behind the sum, and no key or value is ever formed.
+        key, value = (
+            layer.kernel[...].reshape(width, heads, d) for layer in (self.key, self.value)
+        )
+        # One query per head, the same for all: W_k goes to its side, W_v behind the sum, and no key
+        # or value is ever formed.
         asked = jnp.einsum("wad,ad->wa", key, self.query[...]) / math.sqrt(d)
         scores = jnp.where(taken[:, None], jnp.einsum("wa,bjw->baj", asked, x), MASKED)
-        # The floor is finite, so that an empty history has equal weights and not NaN; its row is zeroed below.
+        # The floor is finite, so that an empty history has equal weights and not NaN; its row is
+        # zeroed below.
         pools = jnp.einsum("baj,bjw->baw", jax.nn.softmax(scores, axis=-1), x)
         mixed = self.out(jnp.einsum("baw,wad->bad", pools, value).reshape(-1, width))
         pooled = mixed + self.outer(jax.nn.relu(self.inner(mixed)))
-        return jnp.concatenate([*profiles, jnp.where(jnp.any(taken, axis=1)[:, None], pooled, 0.0)], axis=-1)
+        return jnp.concatenate(
+            [*profiles, jnp.where(jnp.any(taken, axis=1)[:, None], pooled, 0.0)], axis=-1
+        )
 
 
 ENCODERS: dict[str, type] = {"mean": Mean, "gru": Gru, "attention": Attention}
-"""``encoder = ENCODERS[name](style, categories, width, rngs)``; ``encoder(obs, catalogue, profiles)`` is ``[B, size]``."""
+"""``encoder = ENCODERS[name](style, categories, width, rngs)``;
+``encoder(obs, catalogue, profiles)`` is ``[B, size]``."""

@@ -1,4 +1,5 @@
-"""State-in Q-network: a flat observation to K numbers per action of a fixed set (Mnih et al. 2015)."""
+"""State-in Q-network: a flat observation to K numbers per action of a fixed set (Mnih et al.
+2015)."""
 
 from __future__ import annotations
 
@@ -16,15 +17,20 @@ from lrdqn.ops.values import Values
 from lrdqn.types import EnvSpec, Network, Params, PyTree, QOutput
 
 Front = tuple[Callable[[Array], Array] | None, int]
-"""What looks at the observation first, an nnx module or nothing, and how many numbers of a row reach the hidden layers."""
+"""What looks at the observation first, an nnx module or nothing, and how many numbers of a row
+reach the hidden layers."""
 
 
 class _StateIn(nnx.Module):
-    def __init__(self, front: Front, actions: int, config: NetworkConfig, atoms: int, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, front: Front, actions: int, config: NetworkConfig, atoms: int, rngs: nnx.Rngs
+    ) -> None:
         widths = config.hidden[:1] + config.hidden[1:-1]
         self.front, size = front
         self.torso = Mlp(size, widths, config, rngs)
-        self.head = HEADS[config.head](widths[-1], widths[-1], actions * atoms, atoms, False, config, rngs=rngs)
+        self.head = HEADS[config.head](
+            widths[-1], widths[-1], actions * atoms, atoms, False, config, rngs=rngs
+        )
         self.actions = actions
 
     def __call__(self, obs: Float[Array, "B ..."], key: PRNGKeyArray | None) -> QOutput:
@@ -36,26 +42,34 @@ class _StateIn(nnx.Module):
         return QOutput(raw[..., 0], mask, raw)
 
 
-def make_state_in(front: Callable[[nnx.Rngs], Front], config: NetworkConfig, spec: EnvSpec, values: Values) -> Network:
+def make_state_in(
+    front: Callable[[nnx.Rngs], Front], config: NetworkConfig, spec: EnvSpec, values: Values
+) -> Network:
     """A network of hidden layers and a head behind ``front``, which is made from random streams."""
-    init, bind = purify(lambda rngs: _StateIn(front(rngs), spec.actions, config, values.outputs, rngs))
+    init, bind = purify(
+        lambda rngs: _StateIn(front(rngs), spec.actions, config, values.outputs, rngs)
+    )
 
     def apply(params: Params, obs: PyTree, catalogue: PyTree, key: PRNGKeyArray | None) -> QOutput:
         del catalogue
         out = bind(params)(obs, key)
         return out._replace(q=values.mean(out.raw))
 
-    def value(params: Params, obs: PyTree, action: Array, catalogue: PyTree, key: PRNGKeyArray | None) -> Float[Array, "B K"]:
+    def value(
+        params: Params, obs: PyTree, action: Array, catalogue: PyTree, key: PRNGKeyArray | None
+    ) -> Float[Array, "B K"]:
         return pick(apply(params, obs, catalogue, key).raw, action)
 
     return Network(init, apply, value)
 
 
 def make_mlp(config: NetworkConfig, spec: EnvSpec, values: Values) -> Network:
-    """``raw = head(relu(...relu(W_1 obs + b_1)...))``, ``[B, A, K]``, and ``q`` its mean; every action is always offered.
+    """``raw = head(relu(...relu(W_1 obs + b_1)...))``, ``[B, A, K]``, and ``q`` its mean; every
+    action is always offered.
 
     Args:
-        config: widths of the hidden layers and kind of the head; the last of two or more hidden layers belongs to the head.
+        config: widths of the hidden layers and kind of the head; the last of two or more hidden
+            layers belongs to the head.
         spec: the environment's; its observation is an array, which is flattened.
         values: what K is, and its mean.
     """

@@ -11,9 +11,11 @@ from lrdqn.types import EnvSpec, Network, Params, PyTree, QOutput
 
 
 def make_table(spec: EnvSpec) -> Network:
-    """``q = obs @ table`` with ``table [S, A]`` zero at first; every action is always offered, and K is 1.
+    """``q = obs @ table`` with ``table [S, A]`` zero at first; every action is always offered, and
+    K is 1.
 
-    Learnt from by DQN it is a linear network on one-hot inputs, whose updates are those of tabular Q-learning.
+    Learnt from by DQN it is a linear network on one-hot inputs, whose updates are those of tabular
+    Q-learning.
 
     Args:
         spec: the environment's, with one-hot observations.
@@ -28,7 +30,9 @@ def make_table(spec: EnvSpec) -> Network:
         q = obs.astype(jnp.float32) @ params["table"]
         return QOutput(q, jnp.ones(q.shape, bool), q[..., None])
 
-    def value(params: Params, obs: PyTree, action: Array, catalogue: PyTree, key: PRNGKeyArray | None) -> Float[Array, "B 1"]:
+    def value(
+        params: Params, obs: PyTree, action: Array, catalogue: PyTree, key: PRNGKeyArray | None
+    ) -> Float[Array, "B 1"]:
         return pick(apply(params, obs, catalogue, key).raw, action)
 
     return Network(init, apply, value)

@@ -1,4 +1,5 @@
-"""Torsos written in flax.nnx, and the bridge that turns an nnx module into pure ``init`` and ``apply`` functions."""
+"""Torsos written in flax.nnx, and the bridge that turns an nnx module into pure ``init`` and
+``apply`` functions."""
 
 from __future__ import annotations
 
@@ -14,14 +15,18 @@ from lrdqn.config import NetworkConfig
 from lrdqn.types import Params
 
 
-def purify(build: Callable[[nnx.Rngs], nnx.Module]) -> tuple[Callable[[PRNGKeyArray], Params], Callable[[Params], Any]]:
-    """Split an nnx module into ``init(key) -> params`` and ``bind(params) -> module``; the core never sees nnx.
+def purify(
+    build: Callable[[nnx.Rngs], nnx.Module],
+) -> tuple[Callable[[PRNGKeyArray], Params], Callable[[Params], Any]]:
+    """Split an nnx module into ``init(key) -> params`` and ``bind(params) -> module``; the core
+    never sees nnx.
 
     Args:
         build: makes the module from its random streams.
 
     Returns:
-        ``init``, whose parameters are nested dicts with string keys, and ``bind``, which is free inside ``jit``.
+        ``init``, whose parameters are nested dicts with string keys, and ``bind``, which is free
+        inside ``jit``.
     """
     graph = nnx.graphdef(nnx.eval_shape(lambda: build(nnx.Rngs(0))))
 
@@ -40,21 +45,30 @@ def _named(tree: Any) -> Any:
 
 
 def _numbered(tree: Any) -> Any:
-    return {int(k) if k.isdigit() else k: _numbered(v) for k, v in tree.items()} if isinstance(tree, dict) else tree
+    return (
+        {int(k) if k.isdigit() else k: _numbered(v) for k, v in tree.items()}
+        if isinstance(tree, dict)
+        else tree
+    )
 
 
 def make_norm(config: NetworkConfig, width: int, rngs: nnx.Rngs) -> nnx.LayerNorm | None:
-    """Layer normalisation (Ba, Kiros and Hinton 2016) where ``config.norm`` asks for it, else nothing."""
+    """Layer normalisation (Ba, Kiros and Hinton 2016) where ``config.norm`` asks for it, else
+    nothing."""
     return nnx.LayerNorm(width, rngs=rngs) if config.norm == "layer" else None
 
 
 class Mlp(nnx.Module):
     """ReLU layers: ``x_{l+1} = relu(norm(W_l x_l + b_l))``."""
 
-    def __init__(self, size: int, hidden: Sequence[int], config: NetworkConfig, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, size: int, hidden: Sequence[int], config: NetworkConfig, rngs: nnx.Rngs
+    ) -> None:
         """Args: input size, widths of the hidden layers, their normalisation, random streams."""
         sizes = (size, *hidden)
-        self.layers = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in zip(sizes[:-1], hidden, strict=True)])
+        self.layers = nnx.List(
+            [nnx.Linear(a, b, rngs=rngs) for a, b in zip(sizes[:-1], hidden, strict=True)]
+        )
         self.norms = nnx.List([make_norm(config, width, rngs) for width in hidden])
 
     def __call__(self, x: Float[Array, "... size"]) -> Float[Array, "... width"]:

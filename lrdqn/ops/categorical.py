@@ -1,4 +1,5 @@
-"""Distributions over a fixed grid of returns: the grid, the projection onto it, the loss. Scalar functions, ``vmap`` them."""
+"""Distributions over a fixed grid of returns: the grid, the projection onto it, the loss. Scalar
+functions, ``vmap`` them."""
 
 from __future__ import annotations
 
@@ -24,53 +25,69 @@ def support(atoms: int, v_min: float, v_max: float) -> np.ndarray:
         v_max: highest return.
 
     Raises:
-        InputError: where there are fewer than 2 atoms, the ends are not finite or not in order, or float32 cannot tell
-            neighbouring atoms apart.
+        InputError: where there are fewer than 2 atoms, the ends are not finite or not in order, or
+            float32 cannot tell neighbouring atoms apart.
 
     Source: Bellemare, Dabney and Munos 2017, section 4.1.
     """
     if atoms < 2:
         raise InputError(f"categorical values: atoms={atoms}: must be at least 2")
     if not (math.isfinite(v_min) and math.isfinite(v_max) and v_min < v_max):
-        raise InputError(f"categorical values: v_min={v_min}, v_max={v_max}: must be finite, the first below the second")
+        raise InputError(
+            f"categorical values: v_min={v_min}, v_max={v_max}: "
+            "must be finite, the first below the second"
+        )
     with np.errstate(over="ignore"):
         z = np.linspace(v_min, v_max, atoms).astype(np.float32)
     if not (np.isfinite(z).all() and (z[1:] > z[:-1]).all()):
-        raise InputError(f"categorical values: {atoms} atoms from {v_min} to {v_max} are not distinct numbers in float32")
+        raise InputError(
+            f"categorical values: {atoms} atoms from {v_min} to "
+            f"{v_max} are not distinct numbers in float32"
+        )
     return z
 
 
-def project(z_p: Float[Array, "M"], probs: Float[Array, "M"], z_q: Float[Array, "K"]) -> Float[Array, "K"]:
-    """The distribution on the grid ``z_q`` nearest in the Cramer distance to ``sum_j probs_j delta(z_p_j)``.
+def project(
+    z_p: Float[Array, "M"], probs: Float[Array, "M"], z_q: Float[Array, "K"]
+) -> Float[Array, "K"]:
+    """The distribution on the grid ``z_q`` nearest in the Cramer distance to
+    ``sum_j probs_j delta(z_p_j)``.
 
     ::
 
-        m_i = sum_j probs_j h_i(clip(z_p_j, z_q_0, z_q_K)),   h_i the triangle with top 1 at z_q_i and feet at its neighbours
+        m_i = sum_j probs_j h_i(clip(z_p_j, z_q_0, z_q_K)),   h_i the triangle with top 1 at z_q_i
+        and feet at its neighbours
 
-    Triangles of neighbours sum to 1 everywhere, so mass is kept, also by an atom that falls right on the grid, and so is the
-    mean of what lies between the ends. No scatter: an outer difference and two sums. An atom that is not finite gives NaN
-    instead of being clipped, so that a broken reward is seen downstream and not learnt as an end of the grid.
+    Triangles of neighbours sum to 1 everywhere, so mass is kept, also by an atom that falls right
+    on the grid, and so is the mean of what lies between the ends. No scatter: an outer difference
+    and two sums. An atom that is not finite gives NaN instead of being clipped, so that a broken
+    reward is seen downstream and not learnt as an end of the grid.
 
     Args:
         z_p: places of the atoms, in any order ``[M]``.
         probs: their probabilities ``[M]``.
         z_q: increasing, at least 2, ``[K]``.
 
-    Source: Bellemare et al. 2017, equation 7 (and algorithm 1); Rowland et al. 2018 (that it is the Cramer projection).
+    Source: Bellemare et al. 2017, equation 7 (and algorithm 1); Rowland et al. 2018 (that it is the
+    Cramer projection).
     """
     chex.assert_rank([z_p, probs, z_q], [1, 1, 1])
     chex.assert_equal_shape([z_p, probs])
     inside = jnp.where(jnp.isfinite(z_p), jnp.clip(z_p, z_q[0], z_q[-1]), jnp.nan)
     gap = inside[:, None] - z_q[None, :]
-    # The grid's own steps, not their mean: an atom on the grid is then at a distance of exactly 0 or 1 from every other.
+    # The grid's own steps, not their mean: an atom on the grid is then at a distance of exactly 0
+    # or 1 from every other.
     step = z_q[1:] - z_q[:-1]
     right, left = jnp.concatenate([step, step[-1:]]), jnp.concatenate([step[:1], step])
     distance = jnp.abs(gap) / jnp.where(gap > 0, right[None, :], left[None, :])
     return jnp.sum(probs[:, None] * jnp.maximum(1 - distance, 0.0), axis=0)
 
 
-def categorical_loss(logits: Float[Array, "K"], target: Float[Array, "K"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """``-sum_i target_i log p_i`` with ``p = softmax(logits)``, and ``KL(target || p)``; their gradients are the same.
+def categorical_loss(
+    logits: Float[Array, "K"], target: Float[Array, "K"]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """``-sum_i target_i log p_i`` with ``p = softmax(logits)``, and ``KL(target || p)``; their
+    gradients are the same.
 
     Args:
         logits: of the prediction ``[K]``.
@@ -79,7 +96,8 @@ def categorical_loss(logits: Float[Array, "K"], target: Float[Array, "K"]) -> tu
     Returns:
         The loss, and the divergence, at least 0 and 0 where the prediction is the target.
 
-    Source: Bellemare et al. 2017, algorithm 1; the divergence as a priority Hessel et al. 2018, section "The Integrated Agent".
+    Source: Bellemare et al. 2017, algorithm 1; the divergence as a priority Hessel et al. 2018,
+    section "The Integrated Agent".
     """
     chex.assert_rank([logits, target], [1, 1])
     chex.assert_equal_shape([logits, target])

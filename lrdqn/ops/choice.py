@@ -8,12 +8,15 @@ from jaxtyping import Bool, Float, Int
 
 
 def first_taken(taken: Float[Array, "*N K"]) -> Float[Array, "*N K"]:
-    """The first place that is taken, each with a chance of its own: ``P(i) = p_i prod_{j < i} (1 - p_j)``."""
+    """The first place that is taken, each with a chance of its own:
+    ``P(i) = p_i prod_{j < i} (1 - p_j)``."""
     passed = jnp.cumprod(1 - taken, axis=-1)
     return taken * jnp.concatenate([jnp.ones_like(taken[..., :1]), passed[..., :-1]], axis=-1)
 
 
-def choose(u: Float[Array, "N"], chances: Float[Array, "N K"]) -> tuple[Bool[Array, "N"], Int[Array, "N"]]:
+def choose(
+    u: Float[Array, "N"], chances: Float[Array, "N K"]
+) -> tuple[Bool[Array, "N"], Int[Array, "N"]]:
     """One uniform per session, by inverting the cumulative sum of a choice model's probabilities.
 
     Args:

@@ -1,4 +1,5 @@
-"""Choosing an action from values. Functions of one session; callers ``vmap`` and draw the random numbers in one block."""
+"""Choosing an action from values. Functions of one session; callers ``vmap`` and draw the random
+numbers in one block."""
 
 from __future__ import annotations
 
@@ -24,11 +25,13 @@ def greedy(q: Float[Array, "A"], mask: Bool[Array, "A"]) -> Int[Array, ""]:
 def epsilon_greedy(
     u: Float[Array, ""], q: Float[Array, "A"], mask: Bool[Array, "A"], epsilon: Float[Array, ""]
 ) -> Int[Array, ""]:
-    """Greedy, but with probability ``epsilon`` uniform over the actions on offer (the greedy one among them).
+    """Greedy, but with probability ``epsilon`` uniform over the actions on offer (the greedy one
+    among them).
 
-    One uniform number makes both decisions: explore where ``u < epsilon``; given that, ``u / epsilon`` is again uniform on
-    [0, 1) and cut into n equal parts, one per action on offer. ``jax.random.uniform`` draws float32 from a grid of step 2^-23,
-    so an action's probability ``epsilon / n`` is met to within 2^-23 (1.2e-7), however small epsilon is.
+    One uniform number makes both decisions: explore where ``u < epsilon``; given that,
+    ``u / epsilon`` is again uniform on [0, 1) and cut into n equal parts, one per action on offer.
+    ``jax.random.uniform`` draws float32 from a grid of step 2^-23, so an action's probability
+    ``epsilon / n`` is met to within 2^-23 (1.2e-7), however small epsilon is.
 
     Args:
         u: one uniform number in [0, 1).
@@ -41,8 +44,11 @@ def epsilon_greedy(
     chex.assert_rank([u, q, mask, epsilon], [0, 1, 1, 0])
     place = jnp.cumsum(mask, dtype=jnp.int32)
     count = place[-1]
-    # u / epsilon * count stays below count in IEEE arithmetic; the clamp is for compilers that multiply by a reciprocal. The
-    # floor under epsilon keeps 0 / 0 out of the branch that is not taken.
-    part = jnp.floor(u / jnp.maximum(epsilon, jnp.finfo(u.dtype).tiny) * count.astype(u.dtype)).astype(jnp.int32)
+    # u / epsilon * count stays below count in IEEE arithmetic; the clamp is for compilers that
+    # multiply by a reciprocal. The floor under epsilon keeps 0 / 0 out of the branch that is not
+    # taken.
+    part = jnp.floor(
+        u / jnp.maximum(epsilon, jnp.finfo(u.dtype).tiny) * count.astype(u.dtype)
+    ).astype(jnp.int32)
     explored = jnp.argmax(place > jnp.minimum(part, count - 1)).astype(jnp.int32)
     return jnp.where(u < epsilon, explored, greedy(q, mask))

@@ -21,7 +21,8 @@ def mse(td: Float[Array, ""]) -> Float[Array, ""]:
 
 
 def huber(td: Float[Array, ""], delta: float = 1.0) -> Float[Array, ""]:
-    """``td^2 / 2`` for ``|td| <= delta``, else ``delta (|td| - delta / 2)``: the gradient is ``td`` clipped to ``+-delta``.
+    """``td^2 / 2`` for ``|td| <= delta``, else ``delta (|td| - delta / 2)``: the gradient is ``td``
+    clipped to ``+-delta``.
 
     Args:
         td: TD error, target minus value.
@@ -31,7 +32,8 @@ def huber(td: Float[Array, ""], delta: float = 1.0) -> Float[Array, ""]:
     """
     size = jnp.abs(td)
     inner = jnp.minimum(size, delta)
-    # Written without a `where` over both branches: the square of a huge error would overflow in the one not taken.
+    # Written without a `where` over both branches: the square of a huge error would overflow in the
+    # one not taken.
     return 0.5 * jnp.square(inner) + delta * (size - inner)
 
 

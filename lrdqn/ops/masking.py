@@ -12,9 +12,11 @@ MASKED: float = float(np.finfo(np.float32).min)
 
 
 def masked(q: Float[Array, "*B A"], mask: Bool[Array, "*B A"]) -> Float[Array, "*B A"]:
-    """``q`` where ``mask``, else ``MASKED``: an argmax over it never leaves the mask while the mask holds an action.
+    """``q`` where ``mask``, else ``MASKED``: an argmax over it never leaves the mask while the mask
+    holds an action.
 
-    Values on offer are floored at ``MASKED / 2``, so that not even minus infinity sinks to the level of what is missing.
+    Values on offer are floored at ``MASKED / 2``, so that not even minus infinity sinks to the
+    level of what is missing.
 
     Args:
         q: action values ``[..., A]``.

@@ -1,4 +1,5 @@
-"""Returns over several steps: lambda-returns of a rollout, and n-step transitions gathered as the steps come in.
+"""Returns over several steps: lambda-returns of a rollout, and n-step transitions gathered as the
+steps come in.
 
 Functions of one session; callers ``vmap`` over sessions.
 """
@@ -18,7 +19,8 @@ from lrdqn.types import Transition
 
 
 def weighted(weight: Float[Array, "..."], x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """``weight * x``, and 0 where the weight is 0 whatever ``x`` is: infinity and NaN behind a weight of 0 are never read.
+    """``weight * x``, and 0 where the weight is 0 whatever ``x`` is: infinity and NaN behind a
+    weight of 0 are never read.
 
     Args:
         weight: a discount, a trace or a probability.
@@ -34,19 +36,23 @@ def lambda_returns(
     boundary: Bool[Array, "T"],
     trace: Float[Array, ""],
 ) -> Float[Array, "T"]:
-    """``G_t = r_t + discount_t ((1 - trace) v_{t+1} + trace G_{t+1})``, and ``r_t + discount_t v_{t+1}`` where nothing follows.
+    """``G_t = r_t + discount_t ((1 - trace) v_{t+1} + trace G_{t+1})``, and
+    ``r_t + discount_t v_{t+1}`` where nothing follows.
 
-    Nothing follows the last step of the rollout, nor a step that ended its session, by itself or cut: the step after it is
-    somebody else's. A discount of 0 gives exactly ``r``, and no gradient flows.
+    Nothing follows the last step of the rollout, nor a step that ended its session, by itself or
+    cut: the step after it is somebody else's. A discount of 0 gives exactly ``r``, and no gradient
+    flows.
 
     Args:
         r: rewards ``[T]``.
         discount: ``gamma ** elapsed * (1 - terminated)`` ``[T]``.
         value_t: value of the observation that each step led to ``[T]``, before any reset.
         boundary: the session ended at this step, terminated or truncated ``[T]``.
-        trace: lambda, in [0, 1]: 0 is the one-step target, 1 the bootstrapped sum of all rewards ahead.
+        trace: lambda, in [0, 1]: 0 is the one-step target, 1 the bootstrapped sum of all rewards
+            ahead.
 
-    Source: Sutton 1988; Peng and Williams 1996; for Q-learning without a replay memory Gallici et al. 2024 (PQN), section 4.
+    Source: Sutton 1988; Peng and Williams 1996; for Q-learning without a replay memory Gallici et
+    al. 2024 (PQN), section 4.
     """
     chex.assert_rank([r, discount, value_t, boundary, trace], [1, 1, 1, 1, 0])
     chex.assert_equal_shape([r, discount, value_t, boundary])
@@ -63,17 +69,20 @@ def lambda_returns(
 
 
 class Pending(NamedTuple):
-    """The last n - 1 transitions of a session, each with the steps that have followed it so far; oldest first."""
+    """The last n - 1 transitions of a session, each with the steps that have followed it so far;
+    oldest first."""
 
     transition: Transition
     """Leaves ``[n - 1, ...]``."""
     open: Bool[Array, "n-1"]
-    """Whether the session of the entry still runs, so that the next step belongs to it. Not the same as a discount above 0:
-    a truncated entry bootstraps, but what comes next is another session."""
+    """Whether the session of the entry still runs, so that the next step belongs to it. Not the
+    same as a discount above 0: a truncated entry bootstraps, but what comes next is another
+    session."""
 
 
 def empty(example: Transition, n: int) -> Pending:
-    """Nothing yet: n - 1 closed entries of zeros. The first n - 1 transitions to come out are these; the caller drops them.
+    """Nothing yet: n - 1 closed entries of zeros. The first n - 1 transitions to come out are
+    these; the caller drops them.
 
     Args:
         example: one unbatched transition, for its shapes and types.
@@ -88,15 +97,20 @@ def empty(example: Transition, n: int) -> Pending:
     return Pending(zeros, jnp.zeros((n - 1,), bool))
 
 
-def extend(pending: Pending, transition: Transition, ended: Bool[Array, ""]) -> tuple[Pending, Transition]:
-    """One step further: every open entry takes the step in, the step becomes the newest entry, and the oldest comes out.
+def extend(
+    pending: Pending, transition: Transition, ended: Bool[Array, ""]
+) -> tuple[Pending, Transition]:
+    """One step further: every open entry takes the step in, the step becomes the newest entry, and
+    the oldest comes out.
 
     An entry that began at step t and has taken m steps in holds ::
 
-        reward = sum_{k<m} (prod_{j<k} discount_{t+j}) r_{t+k},   discount = prod_{k<m} discount_{t+k},   next_obs of step t+m-1
+        reward = sum_{k<m} (prod_{j<k} discount_{t+j}) r_{t+k},   discount = prod_{k<m}
+        discount_{t+k},   next_obs of step t+m-1
 
-    and next_action like next_obs. It comes out with m = n, or with as many steps as its session had left. n is
-    the number of entries plus 1, so with none (n = 1) the transition passes straight through.
+    and next_action like next_obs. It comes out with m = n, or with as many steps as its session had
+    left. n is the number of entries plus 1, so with none (n = 1) the transition passes straight
+    through.
 
     Args:
         pending: from ``empty`` or from the step before.
@@ -111,7 +125,9 @@ def extend(pending: Pending, transition: Transition, ended: Bool[Array, ""]) -> 
     old, runs, goes_on = pending.transition, pending.open, jnp.logical_not(ended)
 
     def followed(mine: Array, new: Array) -> Array:
-        return jnp.where(runs.reshape(runs.shape + (1,) * jnp.ndim(new)), jnp.asarray(new)[None], mine)
+        return jnp.where(
+            runs.reshape(runs.shape + (1,) * jnp.ndim(new)), jnp.asarray(new)[None], mine
+        )
 
     taken = old._replace(
         reward=old.reward + weighted(jnp.where(runs, old.discount, 0.0), transition.reward),
@@ -120,5 +136,7 @@ def extend(pending: Pending, transition: Transition, ended: Bool[Array, ""]) -> 
         next_action=jax.tree.map(followed, old.next_action, transition.next_action),
     )
     entries = Pending(taken, runs & goes_on), Pending(transition, goes_on)
-    grown = jax.tree.map(lambda mine, new: jnp.concatenate([mine, jnp.asarray(new)[None]]), *entries)
+    grown = jax.tree.map(
+        lambda mine, new: jnp.concatenate([mine, jnp.asarray(new)[None]]), *entries
+    )
     return jax.tree.map(lambda x: x[1:], grown), jax.tree.map(lambda x: x[0], grown.transition)

@@ -8,7 +8,8 @@ from jaxtyping import ArrayLike, Float
 
 
 def linear(step: ArrayLike, start: ArrayLike, end: ArrayLike, steps: ArrayLike) -> Float[Array, ""]:
-    """``(1 - f) start + f end`` with ``f = clip(step / steps, 0, 1)``; exactly ``start`` and ``end`` at and beyond its ends.
+    """``(1 - f) start + f end`` with ``f = clip(step / steps, 0, 1)``; exactly ``start`` and
+    ``end`` at and beyond its ends.
 
     Args:
         step: steps done, float or integer.
@@ -21,8 +22,11 @@ def linear(step: ArrayLike, start: ArrayLike, end: ArrayLike, steps: ArrayLike) 
     return (1.0 - share) * start + share * end
 
 
-def falling(step: ArrayLike, start: ArrayLike, share: ArrayLike, steps: ArrayLike) -> Float[Array, ""]:
-    """``start (1 - share f)`` with ``f = clip(step / steps, 0, 1)``; exactly ``start`` at every step where ``share`` is 0.
+def falling(
+    step: ArrayLike, start: ArrayLike, share: ArrayLike, steps: ArrayLike
+) -> Float[Array, ""]:
+    """``start (1 - share f)`` with ``f = clip(step / steps, 0, 1)``; exactly ``start`` at every
+    step where ``share`` is 0.
 
     Args:
         step: steps done, float or integer.

@@ -1,14 +1,16 @@
-"""A sum tree of width 16 as pure functions over two arrays, for sampling in proportion to priorities.
+"""A sum tree of width 16 as pure functions over two arrays, for sampling in proportion to
+priorities.
 
-Leaves are one array, the nodes above them another, both in rows of 16 places. The root stands in the last place of row 0, and
-the children of the node in place ``p`` are row ``p - 14``: those of the root row 1, theirs rows 2 to 17, and so on. A step up
-or down is so the same few operations on every level, which a short loop repeats; unrolled, the compiler merges levels into
-those that read them and computes them again and again. Nodes without the leaves are a sixteenth of the size, and so small
-enough for a CPU's threads not to be woken for them, which takes longer than the step itself.
+Leaves are one array, the nodes above them another, both in rows of 16 places. The root stands in
+the last place of row 0, and the children of the node in place ``p`` are row ``p - 14``: those of
+the root row 1, theirs rows 2 to 17, and so on. A step up or down is so the same few operations on
+every level, which a short loop repeats; unrolled, the compiler merges levels into those that read
+them and computes them again and again. Nodes without the leaves are a sixteenth of the size, and so
+small enough for a CPU's threads not to be woken for them, which takes longer than the step itself.
 
-Parents are always recomputed from their children, never adjusted by differences, which in float32 drift and leave mass where
-there is none (DESIGN P20). Reads and writes touch O(batch) entries a level and work in place under ``jit``, ``vmap`` and
-``scan``.
+Parents are always recomputed from their children, never adjusted by differences, which in float32
+drift and leave mass where there is none (DESIGN P20). Reads and writes touch O(batch) entries a
+level and work in place under ``jit``, ``vmap`` and ``scan``.
 
 Source: Schaul et al. 2016, appendix B.2.1 (proportional prioritisation).
 """
@@ -37,7 +39,8 @@ class SumTree(NamedTuple):
     nodes: Float[Array, "n 16"]
     leaves: Float[Array, "m 16"]
     root: Float[Array, ""]
-    """Its value once more: read late from the nodes, it would hold up the next write to them (see ``find``)."""
+    """Its value once more: read late from the nodes, it would hold up the next write to them (see
+    ``find``)."""
 
 
 def init(capacity: int) -> SumTree:
@@ -53,7 +56,11 @@ def init(capacity: int) -> SumTree:
         raise InputError(f"sum_tree.init: capacity={capacity}: must be at least 1")
     leaf_rows = -(-capacity // WIDTH)
     node_rows = -(-(_first_parent(leaf_rows) + leaf_rows) // WIDTH)
-    return SumTree(jnp.zeros((node_rows, WIDTH), jnp.float32), jnp.zeros((leaf_rows, WIDTH), jnp.float32), jnp.float32(0.0))
+    return SumTree(
+        jnp.zeros((node_rows, WIDTH), jnp.float32),
+        jnp.zeros((leaf_rows, WIDTH), jnp.float32),
+        jnp.float32(0.0),
+    )
 
 
 def total(tree: SumTree) -> Float[Array, ""]:
@@ -90,20 +97,22 @@ def set(tree: SumTree, indices: Int[Array, "n"], values: Float[Array, "n"]) -> S
 
 
 def find(tree: SumTree, mass: Float[Array, "n"]) -> tuple[Int[Array, "n"], Float[Array, "n"]]:
-    """The leaf in whose share of ``[0, total)`` each mass falls: the first i with ``mass < leaf[0] + ... + leaf[i]``.
+    """The leaf in whose share of ``[0, total)`` each mass falls: the first i with
+    ``mass < leaf[0] + ... + leaf[i]``.
 
-    On each level, a mass that rounding (or the caller) has put outside the node's share is moved to its nearest end. The child
-    that is entered then begins at or below the mass and ends above it, and so is not empty: a leaf of value 0, padding
-    included, is never returned while the total is positive. Masses and partial sums are float32: shares are met to within
-    about 1e-7 of the total.
+    On each level, a mass that rounding (or the caller) has put outside the node's share is moved to
+    its nearest end. The child that is entered then begins at or below the mass and ends above it,
+    and so is not empty: a leaf of value 0, padding included, is never returned while the total is
+    positive. Masses and partial sums are float32: shares are met to within about 1e-7 of the total.
 
     Args:
         tree: nodes and leaves, with a positive total.
         mass: in ``[0, total)``, ``[n]``.
 
     Returns:
-        Indices and values of the leaves. The values come from here, not from a ``get``, so that whoever writes to these
-        indices has to wait for every read of the tree; else the compiler may put a copy of the tree between the two.
+        Indices and values of the leaves. The values come from here, not from a ``get``, so that
+        whoever writes to these indices has to wait for every read of the tree; else the compiler
+        may put a copy of the tree between the two.
     """
 
     def down(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -121,7 +130,8 @@ def find(tree: SumTree, mass: Float[Array, "n"]) -> tuple[Int[Array, "n"], Float
 
 
 def running(rows: Float[Array, "n 16"]) -> list[Float[Array, "n"]]:
-    """Running sums of rows, the last of which is the sum: one place after the other, so that all paths to a node agree."""
+    """Running sums of rows, the last of which is the sum: one place after the other, so that all
+    paths to a node agree."""
     sums = [rows[:, 0]]
     for i in range(1, WIDTH):
         sums.append(sums[-1] + rows[:, i])
@@ -144,7 +154,9 @@ def _take(rows: Float[Array, "m 16"], numbers: Int[Array, "n"]) -> Float[Array, 
     return rows.at[numbers].get(mode="promise_in_bounds")
 
 
-def _write(rows: Float[Array, "m 16"], places: Int[Array, "n"], values: Float[Array, "n"]) -> Float[Array, "m 16"]:
+def _write(
+    rows: Float[Array, "m 16"], places: Int[Array, "n"], values: Float[Array, "n"]
+) -> Float[Array, "m 16"]:
     return rows.reshape(-1).at[places].set(values, mode="promise_in_bounds").reshape(rows.shape)
 
 
@@ -157,5 +169,6 @@ def _levels(leaf_rows: int) -> int:
 
 
 def _first_parent(leaf_rows: int) -> int:
-    """The place of the parent of row 0 of the leaves: ``1 + 16 + ... + 16^(levels - 1)`` places after the root's."""
+    """The place of the parent of row 0 of the leaves: ``1 + 16 + ... + 16^(levels - 1)`` places
+    after the root's."""
     return ROOT_PLACE + (WIDTH ** _levels(leaf_rows) - 1) // (WIDTH - 1)

@@ -1,6 +1,8 @@
-"""What the last axis of a Q-network's output means: a value, a distribution over a grid, or quantiles. A seam (DESIGN P7).
+"""What the last axis of a Q-network's output means: a value, a distribution over a grid, or
+quantiles. A seam (DESIGN P7).
 
-``mean`` and ``lift`` take any leading axes; ``mix`` and ``loss`` are written for one example, and callers ``vmap`` them.
+``mean`` and ``lift`` take any leading axes; ``mix`` and ``loss`` are written for one example, and
+callers ``vmap`` them.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ from lrdqn.ops.returns import weighted
 class Values(NamedTuple):
     """What the K numbers per action of a Q-network's output are, as pure functions on them.
 
-    ``loss`` compares a prediction with ``r + discount * (the return that raw_t describes)``. No gradient flows through r,
-    discount or raw_t, and where the discount is 0 the target is that of r alone, whatever raw_t holds.
+    ``loss`` compares a prediction with ``r + discount * (the return that raw_t describes)``. No
+    gradient flows through r, discount or raw_t, and where the discount is 0 the target is that of r
+    alone, whatever raw_t holds.
     """
 
     outputs: int
@@ -35,16 +38,21 @@ class Values(NamedTuple):
     mean: Callable[[Float[Array, "*B K"]], Float[Array, "*B"]]
     """``mean(raw) -> q``: the expected return."""
     lift: Callable[[Float[Array, "*B K"], Float[Array, "*B"]], Float[Array, "*B K"]]
-    """``lift(raw, x) -> raw``: moves the expected return by x, a prior that is added to the network's output."""
+    """``lift(raw, x) -> raw``: moves the expected return by x, a prior that is added to the
+    network's output."""
     mix: Callable[[Float[Array, "A"], Float[Array, "A K"]], Float[Array, "K"]]
-    """``mix(policy, raw) -> raw``: the value of a state under a policy; actions of probability 0 are never read."""
+    """``mix(policy, raw) -> raw``: the value of a state under a policy; actions of probability 0
+    are never read."""
     loss: Callable[
-        [Float[Array, "K"], Float[Array, ""], Float[Array, ""], Float[Array, "K"]], tuple[Float[Array, ""], Float[Array, ""]]
+        [Float[Array, "K"], Float[Array, ""], Float[Array, ""], Float[Array, "K"]],
+        tuple[Float[Array, ""], Float[Array, ""]],
     ]
     """``loss(raw_tm1, r_t, discount_t, raw_t) -> loss, td_error``."""
 
 
-def backed_up(r_t: Float[Array, ""], discount_t: Float[Array, ""], x: Float[Array, "..."]) -> Float[Array, "..."]:
+def backed_up(
+    r_t: Float[Array, ""], discount_t: Float[Array, ""], x: Float[Array, "..."]
+) -> Float[Array, "..."]:
     """``r + discount * x`` without a gradient; exactly ``r`` where the discount is 0."""
     return jax.lax.stop_gradient(r_t + weighted(discount_t, x))
 
@@ -62,7 +70,8 @@ def check(outputs: int, raw_tm1: Array, r_t: Array, discount_t: Array, raw_t: Ar
 
 
 def make_expected(loss: Loss) -> Values:
-    """K = 1, the expected return itself: ``y = r + discount * raw_t``, ``td_error = y - raw_tm1``, ``loss(td_error)``.
+    """K = 1, the expected return itself: ``y = r + discount * raw_t``, ``td_error = y - raw_tm1``,
+    ``loss(td_error)``.
 
     Args:
         loss: of one TD error.
@@ -83,15 +92,17 @@ def make_expected(loss: Loss) -> Values:
 
 
 def make_categorical(atoms: int, v_min: float, v_max: float) -> Values:
-    """K logits of the probabilities of K returns ``z_i``, evenly from ``v_min`` to ``v_max`` (C51 where K = 51).
+    """K logits of the probabilities of K returns ``z_i``, evenly from ``v_min`` to ``v_max`` (C51
+    where K = 51).
 
     ::
 
         mean  sum_i softmax(raw)_i z_i
-        lift  raw_i + x (z_i - mean z) / Var z      an exponential tilt: grows with x, by x to first order where raw is even
-        mix   log sum_a policy(a) softmax(raw(a))
-        loss  cross-entropy of m against softmax(raw_tm1), m the projection of r + discount * z under softmax(raw_t)
-        td    KL(m || softmax(raw_tm1)), never negative: the priority of Rainbow
+        lift  raw_i + x (z_i - mean z) / Var z      an exponential tilt: grows with x, by x to first
+        order where raw is even mix   log sum_a policy(a) softmax(raw(a))
+        loss  cross-entropy of m against softmax(raw_tm1), m the projection of r + discount * z
+        under softmax(raw_t) td    KL(m || softmax(raw_tm1)), never negative: the priority of
+        Rainbow
 
     Args:
         atoms: K, at least 2.
@@ -101,7 +112,8 @@ def make_categorical(atoms: int, v_min: float, v_max: float) -> Values:
     Raises:
         InputError: as ``support``.
 
-    Source: Bellemare, Dabney and Munos 2017, algorithm 1; Hessel et al. 2018, section "The Integrated Agent" (priority).
+    Source: Bellemare, Dabney and Munos 2017, algorithm 1; Hessel et al. 2018, section "The
+    Integrated Agent" (priority).
     """
     z = support(atoms, v_min, v_max)
     centred = z.astype(np.float64) - z.mean(dtype=np.float64)
@@ -129,9 +141,12 @@ def make_categorical(atoms: int, v_min: float, v_max: float) -> Values:
 
     def loss(raw_tm1: Array, r_t: Array, discount_t: Array, raw_t: Array) -> tuple[Array, Array]:
         check(atoms, raw_tm1, r_t, discount_t, raw_t)
-        # The atoms all fall on r where the discount is 0, so any probabilities do, if only they are some.
+        # The atoms all fall on r where the discount is 0, so any probabilities do, if only they are
+        # some.
         probs = jax.nn.softmax(jnp.where(discount_t != 0, raw_t, 0.0))
-        return categorical_loss(raw_tm1, project(backed_up(r_t, discount_t, jnp.asarray(z)), probs, jnp.asarray(z)))
+        return categorical_loss(
+            raw_tm1, project(backed_up(r_t, discount_t, jnp.asarray(z)), probs, jnp.asarray(z))
+        )
 
     return Values(atoms, mean, lift, mix, loss)
 
@@ -144,10 +159,11 @@ def make_quantile(atoms: int, kappa: float) -> Values:
         mean  mean_i raw_i
         lift  raw + x
         mix   sum_a policy(a) raw(a), quantile by quantile
-        loss  sum_i mean_j |tau_i - [u_ij < 0]| L_kappa(u_ij) / kappa,   u_ij = r + discount * raw_t_j - raw_tm1_i
-        td    mean_j (r + discount * raw_t_j) - mean_i raw_tm1_i
+        loss  sum_i mean_j |tau_i - [u_ij < 0]| L_kappa(u_ij) / kappa,   u_ij = r + discount *
+        raw_t_j - raw_tm1_i td    mean_j (r + discount * raw_t_j) - mean_i raw_tm1_i
 
-    The mixture keeps the mean and the number of quantiles; it is that of the quantile functions, not of the distributions.
+    The mixture keeps the mean and the number of quantiles; it is that of the quantile functions,
+    not of the distributions.
 
     Args:
         atoms: K, at least 1.
@@ -156,7 +172,8 @@ def make_quantile(atoms: int, kappa: float) -> Values:
     Raises:
         InputError: where one of them is out of range.
 
-    Source: Dabney et al. 2018, algorithm 1; the mixture as in Vieillard, Pietquin and Geist 2020 (Munchausen-IQN).
+    Source: Dabney et al. 2018, algorithm 1; the mixture as in Vieillard, Pietquin and Geist 2020
+    (Munchausen-IQN).
     """
     if atoms < 1:
         raise InputError(f"quantile values: atoms={atoms}: must be at least 1")

@@ -1,4 +1,5 @@
-"""Prioritised experience replay, proportional variant (Schaul, Quan, Antonoglou and Silver 2016)."""
+"""Prioritised experience replay, proportional variant (Schaul, Quan, Antonoglou and Silver
+2016)."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from lrdqn.replay.ring import Ring
 from lrdqn.types import Hypers, Replay, Sample, Transition
 
 SMALLEST_EPSILON, LARGEST_PRIORITY = 1e-12, 1e12
-"""Priorities stay between these, so that sums over 2^30 slots, probabilities and weights are all normal float32 numbers."""
+"""Priorities stay between these, so that sums over 2^30 slots, probabilities and weights are all
+normal float32 numbers."""
 
 COUNTER_END = 2**31 - 1
 
@@ -36,8 +38,11 @@ class PrioritizedState(NamedTuple):
     """TD errors that were not finite; stands still at 2^31 - 1."""
 
 
-def importance_weights(probabilities: Float[Array, "B"], beta: Float[Array, ""]) -> Float[Array, "B"]:
-    """``w_i = (N P_i)^-beta / max_j (N P_j)^-beta = (min_j P_j / P_i)^beta``: N cancels, and the largest is exactly 1.
+def importance_weights(
+    probabilities: Float[Array, "B"], beta: Float[Array, ""]
+) -> Float[Array, "B"]:
+    """``w_i = (N P_i)^-beta / max_j (N P_j)^-beta = (min_j P_j / P_i)^beta``: N cancels, and the
+    largest is exactly 1.
 
     Args:
         probabilities: of the draws ``[B]``, positive.
@@ -53,12 +58,14 @@ def make_prioritized(config: ReplayConfig) -> Replay:
 
     ::
 
-        p_i = |delta_i| + epsilon,   P(i) = p_i^alpha / sum_k p_k^alpha,   w_i = (N P(i))^-beta / max_j w_j
+        p_i = |delta_i| + epsilon,   P(i) = p_i^alpha / sum_k p_k^alpha,   w_i = (N P(i))^-beta /
+        max_j w_j
 
-    A new transition gets the largest p so far (1 at first), so that each is replayed soon. Sampling is stratified: draw j of k
-    comes from the j-th of k equal parts of the total. ``hypers.alpha`` and ``hypers.beta`` are read at call time and may be
-    traced; alpha must stay the same over a run, since leaves keep the exponent they were written with. A TD error that is not
-    finite leaves the priority as it was and is counted; a finite one counts as at most 1e12.
+    A new transition gets the largest p so far (1 at first), so that each is replayed soon. Sampling
+    is stratified: draw j of k comes from the j-th of k equal parts of the total. ``hypers.alpha``
+    and ``hypers.beta`` are read at call time and may be traced; alpha must stay the same over a
+    run, since leaves keep the exponent they were written with. A TD error that is not finite leaves
+    the priority as it was and is counted; a finite one counts as at most 1e12.
 
     ``sample`` costs O(batch log capacity) and needs at least one stored transition.
 
@@ -72,12 +79,16 @@ def make_prioritized(config: ReplayConfig) -> Replay:
     Source: Schaul et al. 2016, algorithm 1 and appendix B.2.1.
     """
     if not SMALLEST_EPSILON <= config.epsilon <= LARGEST_PRIORITY:
-        allowed = f"must be in [{SMALLEST_EPSILON:g}, {LARGEST_PRIORITY:g}] for priorities in float32"
+        allowed = (
+            f"must be in [{SMALLEST_EPSILON:g}, {LARGEST_PRIORITY:g}] for priorities in float32"
+        )
         raise ConfigError("replay.epsilon", config.epsilon, allowed)
 
     def init(example: Transition) -> PrioritizedState:
         store = ring.init(example, config.capacity)
-        return PrioritizedState(store, sum_tree.init(config.capacity), jnp.float32(1.0), jnp.int32(0))
+        return PrioritizedState(
+            store, sum_tree.init(config.capacity), jnp.float32(1.0), jnp.int32(0)
+        )
 
     def add(state: PrioritizedState, transitions: Transition, hypers: Hypers) -> PrioritizedState:
         store, indices = ring.add(state.ring, transitions)
@@ -90,15 +101,27 @@ def make_prioritized(config: ReplayConfig) -> Replay:
         total = sum_tree.total(state.tree)
         indices, leaves = sum_tree.find(state.tree, place / k * total)
         probabilities = leaves / total
-        return Sample(ring.take(state.ring, indices), indices, probabilities, importance_weights(probabilities, hypers.beta))
+        return Sample(
+            ring.take(state.ring, indices),
+            indices,
+            probabilities,
+            importance_weights(probabilities, hypers.beta),
+        )
 
     def update_priorities(
-        state: PrioritizedState, indices: Int[Array, "B"], td_error: Float[Array, "B"], hypers: Hypers
+        state: PrioritizedState,
+        indices: Int[Array, "B"],
+        td_error: Float[Array, "B"],
+        hypers: Hypers,
     ) -> PrioritizedState:
         chex.assert_equal_shape([indices, td_error])
         finite = jnp.isfinite(td_error)
-        priority = jnp.where(finite, jnp.minimum(jnp.abs(td_error), LARGEST_PRIORITY) + config.epsilon, 0.0)
-        leaves = jnp.where(finite, jnp.power(priority, hypers.alpha), sum_tree.get(state.tree, indices))
+        priority = jnp.where(
+            finite, jnp.minimum(jnp.abs(td_error), LARGEST_PRIORITY) + config.epsilon, 0.0
+        )
+        leaves = jnp.where(
+            finite, jnp.power(priority, hypers.alpha), sum_tree.get(state.tree, indices)
+        )
         refused = jnp.sum(~finite, dtype=jnp.int32)
         return PrioritizedState(
             ring=state.ring,

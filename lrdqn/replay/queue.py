@@ -1,4 +1,5 @@
-"""A queue in place of a memory: each stored transition is learnt from once, in the order in which it was written."""
+"""A queue in place of a memory: each stored transition is learnt from once, in the order in which
+it was written."""
 
 from __future__ import annotations
 
@@ -25,8 +26,9 @@ class QueueState(NamedTuple):
 def make_queue(config: ReplayConfig, capacity: int) -> Replay:
     """First in, first out, for agents that learn from fresh sessions only.
 
-    ``add`` takes exactly ``capacity`` transitions and begins anew; each ``sample`` reads the ``batch_size`` that stand at the
-    position, with probability 1 and weight 1, and ``update_priorities`` moves it on. The writer shuffles.
+    ``add`` takes exactly ``capacity`` transitions and begins anew; each ``sample`` reads the
+    ``batch_size`` that stand at the position, with probability 1 and weight 1, and
+    ``update_priorities`` moves it on. The writer shuffles.
 
     Args:
         config: batch size.
@@ -45,14 +47,19 @@ def make_queue(config: ReplayConfig, capacity: int) -> Replay:
     def add(state: QueueState, transitions: Transition, hypers: Hypers) -> QueueState:
         del hypers
         if ring.capacity_of(transitions) != capacity:
-            raise InputError(f"replay=queue: {ring.capacity_of(transitions)} transitions at once: must be {capacity}")
+            raise InputError(
+                f"replay=queue: {ring.capacity_of(transitions)} "
+                f"transitions at once: must be {capacity}"
+            )
         # Through the ring, for its checks of shapes and types; a full turn ends where it began.
         store, _ = ring.add(ring.Ring(state.data, jnp.int32(0), jnp.int32(0)), transitions)
         return QueueState(store.data, jnp.int32(0))
 
     def sample(state: QueueState, key: PRNGKeyArray, hypers: Hypers) -> Sample:
         del key, hypers
-        batch = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, state.position, k), state.data)
+        batch = jax.tree.map(
+            lambda x: jax.lax.dynamic_slice_in_dim(x, state.position, k), state.data
+        )
         ones = jnp.ones((k,), jnp.float32)
         return Sample(batch, state.position + jnp.arange(k, dtype=jnp.int32), ones, ones)
 

@@ -31,7 +31,9 @@ class RankState(NamedTuple):
     """TD errors that were not finite; stands still at 2^31 - 1."""
 
 
-def rank_probabilities(capacity: int, size: Int[Array, ""], alpha: Float[Array, ""]) -> Float[Array, "capacity"]:
+def rank_probabilities(
+    capacity: int, size: Int[Array, ""], alpha: Float[Array, ""]
+) -> Float[Array, "capacity"]:
     """``P(rank k) = k^-alpha / sum_{j <= size} j^-alpha``, 0 beyond ``size``.
 
     Args:
@@ -46,8 +48,11 @@ def rank_probabilities(capacity: int, size: Int[Array, ""], alpha: Float[Array, 
     return mass / jnp.sum(mass)
 
 
-def replaced(sizes: Float[Array, "capacity"], indices: Int[Array, "B"], new: Float[Array, "B"]) -> Float[Array, "capacity"]:
-    """``sizes`` with ``new >= 0`` at ``indices``; of several for one slot the largest, in whatever order a device writes."""
+def replaced(
+    sizes: Float[Array, "capacity"], indices: Int[Array, "B"], new: Float[Array, "B"]
+) -> Float[Array, "capacity"]:
+    """``sizes`` with ``new >= 0`` at ``indices``; of several for one slot the largest, in whatever
+    order a device writes."""
     cleared = sizes.at[indices].set(0.0, mode="promise_in_bounds")
     return cleared.at[indices].max(new, mode="promise_in_bounds")
 
@@ -59,11 +64,13 @@ def make_rank(config: ReplayConfig) -> Replay:
 
         p_i = 1 / rank(i),   P(i) = p_i^alpha / sum_k p_k^alpha,   w_i = (N P(i))^-beta / max_j w_j
 
-    Rank 1 is the largest ``|delta|``; ties go by slot. Ranks are exact: every ``sample`` sorts, O(capacity log capacity), where
-    the paper reads a heap that is sorted now and then and so draws from slightly stale ranks. Sampling is stratified: draw j of
-    k comes from the j-th of k segments of equal probability. A new transition gets the largest ``|delta|`` so far. Only the
-    order counts, not how far an outlier stands out. ``hypers.alpha`` and ``hypers.beta`` are read at call time. A TD error
-    that is not finite leaves the order as it was and is counted; of several for one slot the largest stays.
+    Rank 1 is the largest ``|delta|``; ties go by slot. Ranks are exact: every ``sample`` sorts,
+    O(capacity log capacity), where the paper reads a heap that is sorted now and then and so draws
+    from slightly stale ranks. Sampling is stratified: draw j of k comes from the j-th of k segments
+    of equal probability. A new transition gets the largest ``|delta|`` so far. Only the order
+    counts, not how far an outlier stands out. ``hypers.alpha`` and ``hypers.beta`` are read at call
+    time. A TD error that is not finite leaves the order as it was and is counted; of several for
+    one slot the largest stays.
 
     Args:
         config: capacity and batch size.
@@ -76,12 +83,19 @@ def make_rank(config: ReplayConfig) -> Replay:
 
     def init(example: Transition) -> RankState:
         store = ring.init(example, config.capacity)
-        return RankState(store, jnp.full((config.capacity,), UNFILLED, jnp.float32), jnp.float32(1.0), jnp.int32(0))
+        return RankState(
+            store,
+            jnp.full((config.capacity,), UNFILLED, jnp.float32),
+            jnp.float32(1.0),
+            jnp.int32(0),
+        )
 
     def add(state: RankState, transitions: Transition, hypers: Hypers) -> RankState:
         del hypers
         store, indices = ring.add(state.ring, transitions)
-        errors = state.size_of_error.at[indices].set(state.max_priority, mode="promise_in_bounds", unique_indices=True)
+        errors = state.size_of_error.at[indices].set(
+            state.max_priority, mode="promise_in_bounds", unique_indices=True
+        )
         return state._replace(ring=store, size_of_error=errors)
 
     def sample(state: RankState, key: PRNGKeyArray, hypers: Hypers) -> Sample:
@@ -90,16 +104,26 @@ def make_rank(config: ReplayConfig) -> Replay:
         probability = rank_probabilities(config.capacity, state.ring.size, hypers.alpha)
         place = (jnp.arange(k, dtype=jnp.float32) + jax.random.uniform(key, (k,), jnp.float32)) / k
         upto = jnp.cumsum(probability)
-        # Rounding may leave the last sum a little off 1: the last filled rank catches what lies beyond it.
-        rank = jnp.minimum(jnp.searchsorted(upto, place * upto[-1], side="right").astype(jnp.int32), state.ring.size - 1)
+        # Rounding may leave the last sum a little off 1: the last filled rank catches what lies
+        # beyond it.
+        rank = jnp.minimum(
+            jnp.searchsorted(upto, place * upto[-1], side="right").astype(jnp.int32),
+            state.ring.size - 1,
+        )
         indices, drawn = by_rank[rank], probability[rank]
-        return Sample(ring.take(state.ring, indices), indices, drawn, importance_weights(drawn, hypers.beta))
+        return Sample(
+            ring.take(state.ring, indices), indices, drawn, importance_weights(drawn, hypers.beta)
+        )
 
-    def update_priorities(state: RankState, indices: Int[Array, "B"], td_error: Float[Array, "B"], hypers: Hypers) -> RankState:
+    def update_priorities(
+        state: RankState, indices: Int[Array, "B"], td_error: Float[Array, "B"], hypers: Hypers
+    ) -> RankState:
         del hypers
         chex.assert_equal_shape([indices, td_error])
         finite = jnp.isfinite(td_error)
-        size = jnp.where(finite, jnp.minimum(jnp.abs(td_error), LARGEST_PRIORITY), state.size_of_error[indices])
+        size = jnp.where(
+            finite, jnp.minimum(jnp.abs(td_error), LARGEST_PRIORITY), state.size_of_error[indices]
+        )
         refused = jnp.sum(~finite, dtype=jnp.int32)
         return RankState(
             ring=state.ring,

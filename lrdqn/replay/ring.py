@@ -30,7 +30,8 @@ def init(example: Transition, capacity: int) -> Ring:
     """An empty ring with room for ``capacity`` transitions like ``example``.
 
     Args:
-        example: one unbatched transition; its shapes and types (int16, float16, uint8, bool, ...) are kept as they are.
+        example: one unbatched transition; its shapes and types (int16, float16, uint8, bool, ...)
+            are kept as they are.
         capacity: transitions kept.
 
     Raises:
@@ -38,7 +39,9 @@ def init(example: Transition, capacity: int) -> Ring:
     """
     if not 1 <= capacity <= LARGEST_CAPACITY:
         raise InputError(f"replay.capacity={capacity}: must be in [1, {LARGEST_CAPACITY}]")
-    data = jax.tree.map(lambda x: jnp.zeros((capacity, *jnp.shape(x)), jnp.asarray(x).dtype), example)
+    data = jax.tree.map(
+        lambda x: jnp.zeros((capacity, *jnp.shape(x)), jnp.asarray(x).dtype), example
+    )
     return Ring(data, jnp.int32(0), jnp.int32(0))
 
 
@@ -48,7 +51,8 @@ def capacity_of(data: PyTree) -> int:
 
 
 def add(ring: Ring, batch: Transition) -> tuple[Ring, Int[Array, "n"]]:
-    """Write ``batch`` into the next n slots, past the end and on from slot 0; returns the slots ``[n]``, oldest first.
+    """Write ``batch`` into the next n slots, past the end and on from slot 0; returns the slots
+    ``[n]``, oldest first.
 
     n is static and free: it need not divide the capacity, and calls may differ in it.
 
@@ -58,22 +62,29 @@ def add(ring: Ring, batch: Transition) -> tuple[Ring, Int[Array, "n"]]:
 
     Raises:
         InputError: where n is 0 or more than the capacity (when the call is traced).
-        AssertionError: where a shape or type is not the example's (likewise); nothing is cast silently.
+        AssertionError: where a shape or type is not the example's (likewise); nothing is cast
+            silently.
     """
     n, capacity = capacity_of(batch), capacity_of(ring.data)
     if not 1 <= n <= capacity:
-        raise InputError(f"replay.add: {n} transitions at once: must be in [1, replay.capacity={capacity}]")
+        raise InputError(
+            f"replay.add: {n} transitions at once: must be in [1, replay.capacity={capacity}]"
+        )
     jax.tree.map(lambda slots, x: chex.assert_shape(x, (n, *slots.shape[1:])), ring.data, batch)
     jax.tree.map(lambda slots, x: chex.assert_type(x, slots.dtype), ring.data, batch)
     indices = (ring.position + jnp.arange(n, dtype=jnp.int32)) % capacity
-    # A scatter, not dynamic_update_slice: that one clamps a batch which runs over the end, and batches of several sizes
-    # (warm-up, training) leave the position anywhere. Under vmap both compile to the same scatter.
+    # A scatter, not dynamic_update_slice: that one clamps a batch which runs over the end, and
+    # batches of several sizes (warm-up, training) leave the position anywhere. Under vmap both
+    # compile to the same scatter.
     data = jax.tree.map(
-        lambda slots, x: slots.at[indices].set(x, mode="promise_in_bounds", unique_indices=True), ring.data, batch
+        lambda slots, x: slots.at[indices].set(x, mode="promise_in_bounds", unique_indices=True),
+        ring.data,
+        batch,
     )
     return Ring(data, (ring.position + n) % capacity, jnp.minimum(ring.size + n, capacity)), indices
 
 
 def take(ring: Ring, indices: Int[Array, "B"]) -> Transition:
-    """The transitions in ``indices``, leaves ``[B, ...]``. Which slots are filled is the caller's to know."""
+    """The transitions in ``indices``, leaves ``[B, ...]``. Which slots are filled is the caller's
+    to know."""
     return jax.tree.map(lambda slots: slots.at[indices].get(mode="promise_in_bounds"), ring.data)

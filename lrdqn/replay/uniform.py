@@ -1,4 +1,5 @@
-"""Replay that draws every stored transition with the same probability (Lin 1992; Mnih et al. 2015)."""
+"""Replay that draws every stored transition with the same probability (Lin 1992; Mnih et al.
+2015)."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from lrdqn.types import Hypers, Replay, Sample, Transition
 
 
 def make_uniform(config: ReplayConfig) -> Replay:
-    """Uniform replay: ``P(i) = 1 / size`` over the filled slots, with replacement, every weight 1. Its state is a ``Ring``.
+    """Uniform replay: ``P(i) = 1 / size`` over the filled slots, with replacement, every weight 1.
+    Its state is a ``Ring``.
 
     ``sample`` costs O(batch) whatever the capacity, and needs at least one stored transition.
 
@@ -43,7 +45,9 @@ def make_uniform(config: ReplayConfig) -> Replay:
             weights=jnp.ones((config.batch_size,), jnp.float32),
         )
 
-    def update_priorities(state: Ring, indices: Int[Array, "B"], td_error: Float[Array, "B"], hypers: Hypers) -> Ring:
+    def update_priorities(
+        state: Ring, indices: Int[Array, "B"], td_error: Float[Array, "B"], hypers: Hypers
+    ) -> Ring:
         del indices, td_error, hypers
         return state
 

@@ -1,8 +1,9 @@
-"""The compiled training program: ``plan`` (static integers), ``rollout`` (act, step), ``decisions`` (whole ones), ``horizon``
-(one, n or lambda steps), ``loop`` (warm-up and chunks); ``hosted``: the loop's parts where sessions step outside jit."""
+"""The compiled training program: ``plan`` (static integers), ``rollout`` (act, step), ``decisions``
+(whole ones), ``horizon`` (one, n or lambda steps), ``loop`` (warm-up and chunks); ``hosted``: the
+loop's parts where sessions step outside jit."""
 
 from lrdqn.train.horizon import Horizon, make_horizon
-from lrdqn.train.hosted import HostedTrainer, Played, make_hosted_trainer
+from lrdqn.train.host import HostedTrainer, Played, make_hosted_trainer
 from lrdqn.train.loop import Clock, Trainer, TrainState, clock_at, make_trainer, pool
 from lrdqn.train.plan import Plan, make_plan
 

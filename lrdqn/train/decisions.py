@@ -1,7 +1,8 @@
-"""Whole decisions out of steps that may be parts of one (semi-Markov environments, ``TimeStep.pending``).
+"""Whole decisions out of steps that may be parts of one (semi-Markov environments,
+``TimeStep.pending``).
 
-Replay writes a fixed number of transitions per iteration, and how many decisions come to their end in one is up to chance.
-Where none does, a complete one of the same iteration is written once more.
+Replay writes a fixed number of transitions per iteration, and how many decisions come to their end
+in one is up to chance. Where none does, a complete one of the same iteration is written once more.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from jaxtyping import Bool
 from lrdqn.types import Transition
 
 
-def whole_decisions(rollout: Transition, complete: Bool[Array, "T N"], last: Transition) -> tuple[Transition, Transition]:
-    """Replace what is not complete: the k-th gap takes the (k mod n)-th of the n complete ones, oldest first.
+def whole_decisions(
+    rollout: Transition, complete: Bool[Array, "T N"], last: Transition
+) -> tuple[Transition, Transition]:
+    """Replace what is not complete: the k-th gap takes the (k mod n)-th of the n complete ones,
+    oldest first.
 
     Args:
         rollout: leaves ``[T, N, ...]``.
@@ -30,7 +34,11 @@ def whole_decisions(rollout: Transition, complete: Bool[Array, "T N"], last: Tra
     count = jnp.sum(flag)
     seen = jnp.cumsum(flag) - flag
     # places of the complete ones, in order
-    order = jnp.zeros(size, jnp.int32).at[jnp.where(flag, seen, size)].set(jnp.arange(size, dtype=jnp.int32), mode="drop")
+    order = (
+        jnp.zeros(size, jnp.int32)
+        .at[jnp.where(flag, seen, size)]
+        .set(jnp.arange(size, dtype=jnp.int32), mode="drop")
+    )
     gap = jnp.arange(size) - seen
     source = jnp.where(flag, jnp.arange(size), order[gap % jnp.maximum(count, 1)])
 

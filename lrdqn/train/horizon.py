@@ -1,6 +1,8 @@
-"""How far a stored transition looks: one step, n steps, or a lambda-return over the rollout. A seam of the loop (DESIGN P7).
+"""How far a stored transition looks: one step, n steps, or a lambda-return over the rollout. A seam
+of the loop (DESIGN P7).
 
-Whatever the horizon, replay holds (s, a, reward, discount, s'): n and lambda are in the numbers, and no loss ever sees them.
+Whatever the horizon, replay holds (s, a, reward, discount, s'): n and lambda are in the numbers,
+and no loss ever sees them.
 """
 
 from __future__ import annotations
@@ -23,12 +25,17 @@ class Horizon(NamedTuple):
     """Pure functions from one-step transitions of N sessions to what replay stores."""
 
     fill: int
-    """Rounds to play before the first transition is complete; what comes out of them is not stored."""
+    """Rounds to play before the first transition is complete; what comes out of them is not
+    stored."""
     init: Callable[[Transition, int], PyTree]
     """``init(example, sessions) -> state``, from one unbatched transition."""
-    extend: Callable[[PyTree, Transition, Bool[Array, "T N"], Params, PyTree, Hypers, PRNGKeyArray], tuple[PyTree, Transition]]
-    """``extend(state, rollout, ended, params, catalogue, hypers, key) -> state, transitions``: leaves ``[T, N, ...]`` in,
-    ``[M, ...]`` out. ``ended``: the session ended at that step, by itself or cut."""
+    extend: Callable[
+        [PyTree, Transition, Bool[Array, "T N"], Params, PyTree, Hypers, PRNGKeyArray],
+        tuple[PyTree, Transition],
+    ]
+    """``extend(state, rollout, ended, params, catalogue, hypers, key) -> state, transitions``:
+    leaves ``[T, N, ...]`` in, ``[M, ...]`` out. ``ended``: the session ended at that step, by
+    itself or cut."""
 
 
 def flat(rollout: Transition) -> Transition:
@@ -40,7 +47,13 @@ def one_step() -> Horizon:
     """Transitions as they are."""
 
     def through(
-        state: PyTree, rollout: Transition, ended: Array, params: Params, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+        state: PyTree,
+        rollout: Transition,
+        ended: Array,
+        params: Params,
+        catalogue: PyTree,
+        hypers: Hypers,
+        key: PRNGKeyArray,
     ) -> tuple[PyTree, Transition]:
         del ended, params, catalogue, hypers, key
         return state, flat(rollout)
@@ -49,35 +62,48 @@ def one_step() -> Horizon:
 
 
 def n_step(n: int) -> Horizon:
-    """``r + discount_1 r_2 + ... `` over n steps or to the session's end, whichever comes first, and the product of discounts.
+    """``r + discount_1 r_2 + ... `` over n steps or to the session's end, whichever comes first,
+    and the product of discounts.
 
-    Each round every session hands over the transition that it began n - 1 rounds ago. A terminated session bootstraps from
-    nothing and a truncated one from its last observation, after as many steps as it had; nothing of the next session enters.
+    Each round every session hands over the transition that it began n - 1 rounds ago. A terminated
+    session bootstraps from nothing and a truncated one from its last observation, after as many
+    steps as it had; nothing of the next session enters.
 
     Args:
         n: at least 2; 1 is ``one_step``.
 
-    Source: Sutton 1988; in DQN Hessel et al. 2018, section "Multi-step learning". The return is uncorrected (no importance
-    weights), so off its own policy the fixed point is biased (Hernandez-Garcia and Sutton 2019).
+    Source: Sutton 1988; in DQN Hessel et al. 2018, section "Multi-step learning". The return is
+    uncorrected (no importance weights), so off its own policy the fixed point is biased
+    (Hernandez-Garcia and Sutton 2019).
     """
 
     def init(example: Transition, sessions: int) -> PyTree:
         return jax.tree.map(lambda x: jnp.broadcast_to(x, (sessions, *x.shape)), empty(example, n))
 
     def gather(
-        state: PyTree, rollout: Transition, ended: Array, params: Params, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+        state: PyTree,
+        rollout: Transition,
+        ended: Array,
+        params: Params,
+        catalogue: PyTree,
+        hypers: Hypers,
+        key: PRNGKeyArray,
     ) -> tuple[PyTree, Transition]:
         del params, catalogue, hypers, key
-        state, complete = jax.lax.scan(lambda s, step: jax.vmap(extend)(s, *step), state, (rollout, ended))
+        state, complete = jax.lax.scan(
+            lambda s, step: jax.vmap(extend)(s, *step), state, (rollout, ended)
+        )
         return state, flat(complete)
 
     return Horizon(n - 1, init, gather)
 
 
 def with_next_action(horizon: Horizon) -> Horizon:
-    """A horizon whose transitions also tell what was done in their last state: every step waits one round for the next.
+    """A horizon whose transitions also tell what was done in their last state: every step waits one
+    round for the next.
 
-    Where a session ended nothing was done there, which is told as -1. Source: Rummery and Niranjan 1994 (SARSA).
+    Where a session ended nothing was done there, which is told as -1. Source: Rummery and Niranjan
+    1994 (SARSA).
     """
 
     def init(example: Transition, sessions: int) -> PyTree:
@@ -86,14 +112,24 @@ def with_next_action(horizon: Horizon) -> Horizon:
         return waiting, jnp.ones(sessions, bool), horizon.init(known, sessions)
 
     def gather(
-        state: PyTree, rollout: Transition, ended: Array, params: Params, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+        state: PyTree,
+        rollout: Transition,
+        ended: Array,
+        params: Params,
+        catalogue: PyTree,
+        hypers: Hypers,
+        key: PRNGKeyArray,
     ) -> tuple[PyTree, Transition]:
         waiting, over, further = state
-        steps, ends = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), (waiting, over), (rollout, ended))
+        steps, ends = jax.tree.map(
+            lambda a, b: jnp.concatenate([a[None], b]), (waiting, over), (rollout, ended)
+        )
         done, ends_of_done = jax.tree.map(lambda x: x[:-1], (steps, ends))
         absent = ends_of_done.reshape(ends_of_done.shape + (1,) * (rollout.action.ndim - 2))
         done = done._replace(next_action=jnp.where(absent, -1, rollout.action))
-        further, complete = horizon.extend(further, done, ends_of_done, params, catalogue, hypers, key)
+        further, complete = horizon.extend(
+            further, done, ends_of_done, params, catalogue, hypers, key
+        )
         last = jax.tree.map(lambda x: x[-1], (steps, ends))
         return (*last, further), complete
 
@@ -101,10 +137,12 @@ def with_next_action(horizon: Horizon) -> Horizon:
 
 
 def lambda_return(network: Network, passes: int) -> Horizon:
-    """Rewards become lambda-returns of the rollout and discounts 0: what is left to learn is a regression.
+    """Rewards become lambda-returns of the rollout and discounts 0: what is left to learn is a
+    regression.
 
-    ``v(s') = max_{a in mask} Q(s', a; theta)`` with the parameters that played the rollout. The rollout comes out ``passes``
-    times, each time in another order, so that a queue read in batches is as many epochs of shuffled minibatches.
+    ``v(s') = max_{a in mask} Q(s', a; theta)`` with the parameters that played the rollout. The
+    rollout comes out ``passes`` times, each time in another order, so that a queue read in batches
+    is as many epochs of shuffled minibatches.
 
     Args:
         network: the Q-function.
@@ -114,16 +152,26 @@ def lambda_return(network: Network, passes: int) -> Horizon:
     """
 
     def regress(
-        state: PyTree, rollout: Transition, ended: Array, params: Params, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+        state: PyTree,
+        rollout: Transition,
+        ended: Array,
+        params: Params,
+        catalogue: PyTree,
+        hypers: Hypers,
+        key: PRNGKeyArray,
     ) -> tuple[PyTree, Transition]:
         steps, sessions = ended.shape
         out = network.apply(params, flat(rollout).next_obs, catalogue, None)
         offered = jnp.any(out.mask, axis=-1)
-        value = jnp.where(offered, jnp.max(masked(out.q, out.mask), axis=-1), 0.0).reshape(steps, sessions)
+        value = jnp.where(offered, jnp.max(masked(out.q, out.mask), axis=-1), 0.0).reshape(
+            steps, sessions
+        )
         returns = jax.vmap(lambda_returns, in_axes=(1, 1, 1, 1, None), out_axes=1)
         reward = returns(rollout.reward, rollout.discount, value, ended, hypers.trace)
         learnt = flat(rollout._replace(reward=reward, discount=jnp.zeros_like(rollout.discount)))
-        orders = [jax.random.permutation(k, steps * sessions) for k in jax.random.split(key, passes)]
+        orders = [
+            jax.random.permutation(k, steps * sessions) for k in jax.random.split(key, passes)
+        ]
         return state, jax.tree.map(lambda x: x[jnp.concatenate(orders)], learnt)
 
     return Horizon(0, lambda example, sessions: (), regress)

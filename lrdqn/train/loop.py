@@ -1,4 +1,5 @@
-"""The training loop as three pure functions of one learner: ``init``, ``warmup``, ``chunk``. The caller vmaps and shards."""
+"""The training loop as three pure functions of one learner: ``init``, ``warmup``, ``chunk``. The
+caller vmaps and shards."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config import AgentConfig, TrainConfig
-from lrdqn.ops.ahead import scan_ahead
 from lrdqn.ops.exploration import epsilon_greedy
+from lrdqn.ops.hoisted_scan import scan_ahead
 from lrdqn.ops.schedules import falling, linear
 from lrdqn.ops.slates import random_slate
 from lrdqn.train.decisions import whole_decisions
@@ -40,7 +41,8 @@ class Clock(NamedTuple):
     """Where a chunk stands in the run, told by the host, whose counters are exact (DESIGN P25)."""
 
     done: Float[Array, ""]
-    """Env steps done; it only feeds schedules, which are flat long before float32 counts coarsely."""
+    """Env steps done; it only feeds schedules, which are flat long before float32 counts
+    coarsely."""
     block: Int[Array, ""]
     """Blocks done, modulo ``plan.blocks_per_sync``."""
 
@@ -54,59 +56,105 @@ class Trainer(NamedTuple):
 
 
 class Stages(NamedTuple):
-    """What happens to one learner around the steps of its sessions, wherever these are taken: in the same program
-    (``make_trainer``) or outside jit (``hosted.make_hosted_trainer``)."""
+    """What happens to one learner around the steps of its sessions, wherever these are taken: in
+    the same program (``make_trainer``) or outside jit (``hosted.make_hosted_trainer``)."""
 
     begin: Callable[[PRNGKeyArray, PRNGKeyArray, PyTree, PyTree, Hypers], TrainState]
     """``begin(agent_key, run_key, env_state, obs, hypers)``: untrained, with an empty replay."""
     act: Callable[[PyTree, PyTree, PyTree, Float[Array, ""] | None, PRNGKeyArray], Array]
-    """``act(agent_state, obs, catalogue, epsilon, key) -> action [N]``; ``epsilon=None`` is the random policy of warm-up."""
-    extend: Callable[[TrainState, Transition, Array, PyTree, Hypers, PRNGKeyArray], tuple[TrainState, Transition]]
-    """``extend(state, rollout [T, N], ended [T, N], catalogue, hypers, key) -> state, transitions that are complete [M]``"""
+    """``act(agent_state, obs, catalogue, epsilon, key) -> action [N]``; ``epsilon=None`` is the
+    random policy of warm-up."""
+    extend: Callable[
+        [TrainState, Transition, Array, PyTree, Hypers, PRNGKeyArray], tuple[TrainState, Transition]
+    ]
+    """``extend(state, rollout [T, N], ended, catalogue, hypers, key) -> state, complete [M]``"""
     store: Callable[[TrainState, Transition, Hypers], TrainState]
     learn: Callable[[TrainState, PyTree, Hypers, PRNGKeyArray], tuple[TrainState, dict[str, Array]]]
     """``learn(state, catalogue, hypers, key)``: the updates of one iteration."""
     now: Callable[[Float[Array, ""], Hypers], Hypers]
-    """``now(done, hypers)``: the hyper-parameters that follow a schedule, as they stand after ``done`` env steps."""
+    """``now(done, hypers)``: the hyper-parameters that follow a schedule, as they stand after
+    ``done`` env steps."""
 
 
 def make_stages(
-    env: Env, agent: Agent, replay: Replay, horizon: Horizon, plan: Plan, agent_config: AgentConfig, train: TrainConfig
+    env: Env,
+    agent: Agent,
+    replay: Replay,
+    horizon: Horizon,
+    plan: Plan,
+    agent_config: AgentConfig,
+    train: TrainConfig,
 ) -> Stages:
     """The stages of an iteration but the environment's own; arguments as of ``make_trainer``."""
-    slates = env.spec.slate > 1 or agent_config.name == "slateq"  # what was taken is stored for these only
+    slates = (
+        env.spec.slate > 1 or agent_config.name == "slateq"
+    )  # what was taken is stored for these only
 
-    def begin(agent_key: PRNGKeyArray, run_key: PRNGKeyArray, env_state: PyTree, obs: PyTree, hypers: Hypers) -> TrainState:
+    def begin(
+        agent_key: PRNGKeyArray,
+        run_key: PRNGKeyArray,
+        env_state: PyTree,
+        obs: PyTree,
+        hypers: Hypers,
+    ) -> TrainState:
         example = example_transition(env, obs, hypers)
         example = example._replace(taken=jnp.zeros((), jnp.int8) if slates else None)
         waiting = horizon.init(example, env.spec.sessions)
-        stored = example._replace(next_action=jnp.zeros_like(example.action)) if agent_config.target == "sarsa" else example
-        return TrainState(agent.init(agent_key), replay.init(stored), waiting, env_state, obs, run_key)
+        stored = (
+            example._replace(next_action=jnp.zeros_like(example.action))
+            if agent_config.target == "sarsa"
+            else example
+        )
+        return TrainState(
+            agent.init(agent_key), replay.init(stored), waiting, env_state, obs, run_key
+        )
 
-    def act(agent_state: PyTree, obs: PyTree, catalogue: PyTree, epsilon: Array | None, key: PRNGKeyArray) -> Array:
+    def act(
+        agent_state: PyTree,
+        obs: PyTree,
+        catalogue: PyTree,
+        epsilon: Array | None,
+        key: PRNGKeyArray,
+    ) -> Array:
         if epsilon is None:
             return random_action(env, obs, key)
         return agent.act(agent_state, obs, catalogue, epsilon, key)
 
     def extend(
-        state: TrainState, rollout: Transition, ended: Array, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+        state: TrainState,
+        rollout: Transition,
+        ended: Array,
+        catalogue: PyTree,
+        hypers: Hypers,
+        key: PRNGKeyArray,
     ) -> tuple[TrainState, Transition]:
         params = agent.policy_params(state.agent)
         rollout = rollout if slates else rollout._replace(taken=None)
-        waiting, complete = horizon.extend(state.horizon, rollout, ended, params, catalogue, hypers, key)
+        waiting, complete = horizon.extend(
+            state.horizon, rollout, ended, params, catalogue, hypers, key
+        )
         return state._replace(horizon=waiting), complete
 
     def store(state: TrainState, complete: Transition, hypers: Hypers) -> TrainState:
         return state._replace(replay=replay.add(state.replay, complete, hypers))
 
-    def learn(state: TrainState, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray) -> tuple[TrainState, dict[str, Array]]:
+    def learn(
+        state: TrainState, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+    ) -> tuple[TrainState, dict[str, Array]]:
 
-        def one(carry: tuple[PyTree, PyTree], key: PRNGKeyArray) -> tuple[tuple[PyTree, PyTree], dict[str, Array]]:
+        def one(
+            carry: tuple[PyTree, PyTree], key: PRNGKeyArray
+        ) -> tuple[tuple[PyTree, PyTree], dict[str, Array]]:
             agent_state, replay_state = carry
             sample_key, update_key = jax.random.split(key)
             sample = replay.sample(replay_state, sample_key, hypers)
-            agent_state, td_error, metrics = agent.update(agent_state, sample, catalogue, hypers, update_key)
-            return (agent_state, replay.update_priorities(replay_state, sample.indices, td_error, hypers)), metrics
+            agent_state, td_error, metrics = agent.update(
+                agent_state, sample, catalogue, hypers, update_key
+            )
+            return (
+                agent_state,
+                replay.update_priorities(replay_state, sample.indices, td_error, hypers),
+            ), metrics
 
         keys = jax.random.split(key, plan.updates)
         (agent_state, replay_state), metrics = scan_ahead(one, (state.agent, state.replay), keys)
@@ -116,14 +164,22 @@ def make_stages(
         return hypers._replace(
             epsilon=linear(done, hypers.epsilon, hypers.epsilon_end, agent_config.epsilon_steps),
             beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps),
-            learning_rate=falling(done, hypers.learning_rate, hypers.learning_rate_decay, train.env_steps),
+            learning_rate=falling(
+                done, hypers.learning_rate, hypers.learning_rate_decay, train.env_steps
+            ),
         )
 
     return Stages(begin, act, extend, store, learn, now)
 
 
 def make_trainer(
-    env: Env, agent: Agent, replay: Replay, horizon: Horizon, plan: Plan, agent_config: AgentConfig, train: TrainConfig
+    env: Env,
+    agent: Agent,
+    replay: Replay,
+    horizon: Horizon,
+    plan: Plan,
+    agent_config: AgentConfig,
+    train: TrainConfig,
 ) -> Trainer:
     """Put environment, agent and replay into ``scan(act -> step -> write -> sample -> update)``.
 
@@ -138,7 +194,12 @@ def make_trainer(
     stages = make_stages(env, agent, replay, horizon, plan, agent_config, train)
 
     def play(
-        state: TrainState, world: PyTree, hypers: Hypers, epsilon: Float[Array, ""] | None, rounds: int, key: PRNGKeyArray
+        state: TrainState,
+        world: PyTree,
+        hypers: Hypers,
+        epsilon: Float[Array, ""] | None,
+        rounds: int,
+        key: PRNGKeyArray,
     ) -> tuple[TrainState, Transition, dict[str, Array]]:
         """Rounds of all sessions, and the transitions that are complete."""
         catalogue = env.catalogue(world)
@@ -146,15 +207,21 @@ def make_trainer(
         def act(obs: PyTree, key: PRNGKeyArray) -> Array:
             return stages.act(state.agent, obs, catalogue, epsilon, key)
 
-        def one(carry: tuple[PyTree, PyTree], key: PRNGKeyArray) -> tuple[tuple[PyTree, PyTree], Any]:
+        def one(
+            carry: tuple[PyTree, PyTree], key: PRNGKeyArray
+        ) -> tuple[tuple[PyTree, PyTree], Any]:
             act_key, env_key = jax.random.split(key)
-            env_state, timestep, transition = play_round(env, act, *carry, world, hypers, (act_key, env_key))
+            env_state, timestep, transition = play_round(
+                env, act, *carry, world, hypers, (act_key, env_key)
+            )
             ended = timestep.terminated | timestep.truncated
             complete = None if timestep.pending is None else timestep.pending.complete
             return (env_state, timestep.obs), (transition, ended, complete, figures_of(timestep))
 
         keys = jax.random.split(key, rounds + 1)
-        (env_state, obs), (rollout, ended, whole, figures) = scan_ahead(one, (state.env, state.obs), keys[:-1])
+        (env_state, obs), (rollout, ended, whole, figures) = scan_ahead(
+            one, (state.env, state.obs), keys[:-1]
+        )
         if whole is not None:
             rollout, last = whole_decisions(rollout, whole, state.pending)
             state = state._replace(pending=last)
@@ -162,7 +229,11 @@ def make_trainer(
         return state._replace(env=env_state, obs=obs), complete, figures
 
     def collect(
-        state: TrainState, world: PyTree, hypers: Hypers, epsilon: Float[Array, ""] | None, key: PRNGKeyArray
+        state: TrainState,
+        world: PyTree,
+        hypers: Hypers,
+        epsilon: Float[Array, ""] | None,
+        key: PRNGKeyArray,
     ) -> tuple[TrainState, dict[str, Array]]:
         """One iteration's rounds, into replay."""
         state, complete, figures = play(state, world, hypers, epsilon, plan.rounds, key)
@@ -180,7 +251,11 @@ def make_trainer(
     def init(key: PRNGKeyArray, world: PyTree, hypers: Hypers) -> TrainState:
         agent_key, env_key, run_key = jax.random.split(key, 3)
         state = stages.begin(agent_key, run_key, *env.reset(env_key, world), hypers)
-        return state if env.spec.whole_steps else state._replace(pending=no_decision(env, state.obs, hypers))
+        return (
+            state
+            if env.spec.whole_steps
+            else state._replace(pending=no_decision(env, state.obs, hypers))
+        )
 
     def warmup(state: TrainState, world: PyTree, hypers: Hypers) -> TrainState:
         if horizon.fill:
@@ -193,16 +268,21 @@ def make_trainer(
 
         return jax.lax.scan(one, state, None, length=plan.warmup_iterations)[0]
 
-    def chunk(state: TrainState, world: PyTree, hypers: Hypers, clock: Clock) -> tuple[TrainState, dict[str, Array]]:
+    def chunk(
+        state: TrainState, world: PyTree, hypers: Hypers, clock: Clock
+    ) -> tuple[TrainState, dict[str, Array]]:
         per_block = plan.iterations_per_block
 
         def block(state: TrainState, number: Array) -> tuple[TrainState, dict[str, Array]]:
-            def one(state: TrainState, key_i: tuple[PRNGKeyArray, Array]) -> tuple[TrainState, dict[str, Array]]:
+            def one(
+                state: TrainState, key_i: tuple[PRNGKeyArray, Array]
+            ) -> tuple[TrainState, dict[str, Array]]:
                 key, i = key_i
                 done = clock.done + plan.stride * (number * per_block + i).astype(jnp.float32)
                 return iteration(state, done, world, hypers, key)
 
-            # Keys come from outside the loop, so that what is drawn with them can be drawn there too.
+            # Keys come from outside the loop, so that what is drawn with them can be drawn there
+            # too.
             keys = jax.random.split(state.key, plan.iterations_per_key + 1)
             first = (clock.block + number) * per_block % plan.iterations_per_key
             following = jnp.where(first + per_block == plan.iterations_per_key, keys[0], state.key)
@@ -236,28 +316,41 @@ def figures_of(timestep: TimeStep) -> dict[str, Array]:
         "nonfinite_rewards": jnp.sum(~jnp.isfinite(timestep.reward)),
         "ended": jnp.sum(timestep.terminated | timestep.truncated),
     }
-    return figures if timestep.pending is None else figures | {"decisions": jnp.sum(timestep.pending.complete)}
+    return (
+        figures
+        if timestep.pending is None
+        else figures | {"decisions": jnp.sum(timestep.pending.complete)}
+    )
 
 
 def clock_at(plan: Plan, chunk: int) -> Clock:
     """The clock before chunk number ``chunk``."""
-    return Clock(jnp.float32(chunk * plan.chunk_steps), jnp.int32(chunk * plan.blocks_per_chunk % plan.blocks_per_sync))
+    return Clock(
+        jnp.float32(chunk * plan.chunk_steps),
+        jnp.int32(chunk * plan.blocks_per_chunk % plan.blocks_per_sync),
+    )
 
 
 def no_decision(env: Env, obs: PyTree, hypers: Hypers) -> Transition:
-    """What stands for the last whole decision before there is one: the first session's; nothing is won, and all ends."""
+    """What stands for the last whole decision before there is one: the first session's; nothing is
+    won, and all ends."""
     first = jax.tree.map(lambda x: x[0], obs)
     return example_transition(env, obs, hypers)._replace(obs=first, next_obs=first)
 
 
 def random_action(env: Env, obs: PyTree, key: PRNGKeyArray) -> Array:
-    """Uniform over the actions on offer: epsilon-greedy at epsilon 1, whatever the values; or over the slates of them."""
+    """Uniform over the actions on offer: epsilon-greedy at epsilon 1, whatever the values; or over
+    the slates of them."""
     if env.spec.slate > 1:
         return random_slate(jax.random.uniform(key, (env.spec.sessions, env.spec.slate)), obs.mask)
     u = jax.random.uniform(key, (env.spec.sessions,))
     shape = (env.spec.sessions, env.spec.actions)
-    mask = obs.mask if env.spec.observation in ("candidates", "documents") else jnp.ones(shape, bool)
-    return jax.vmap(epsilon_greedy, in_axes=(0, 0, 0, None))(u, jnp.zeros(shape), mask, jnp.float32(1.0))
+    mask = (
+        obs.mask if env.spec.observation in ("candidates", "documents") else jnp.ones(shape, bool)
+    )
+    return jax.vmap(epsilon_greedy, in_axes=(0, 0, 0, None))(
+        u, jnp.zeros(shape), mask, jnp.float32(1.0)
+    )
 
 
 def example_transition(env: Env, obs: PyTree, hypers: Hypers) -> Transition:

@@ -1,4 +1,5 @@
-"""How much memory a run will take, from shapes alone, before anything is compiled (DESIGN section 4, ``train/memory``)."""
+"""How much memory a run will take, from shapes alone, before anything is compiled (DESIGN section
+4, ``train/memory``)."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ LOWER = {
 """Part of the plan -> the key that makes it smaller."""
 
 HEADROOM = 0.9
-"""Share of the free memory that a plan may take: temporaries of the compiled programs come on top of it."""
+"""Share of the free memory that a plan may take: temporaries of the compiled programs come on top
+of it."""
 
 
 class MemoryPlan(NamedTuple):
@@ -45,19 +47,32 @@ class MemoryPlan(NamedTuple):
 
     def line(self) -> str:
         """One line for the screen, largest part first."""
-        parts = ", ".join(f"{name} {size_text(size)}" for name, size in sorted(self.parts.items(), key=lambda x: -x[1]))
-        return f"memory: {size_text(self.total)} planned ({size_text(self.per_seed)} a seed): {parts}"
+        parts = ", ".join(
+            f"{name} {size_text(size)}"
+            for name, size in sorted(self.parts.items(), key=lambda x: -x[1])
+        )
+        return (
+            f"memory: {size_text(self.total)} planned ({size_text(self.per_seed)} a seed): {parts}"
+        )
 
 
 def make_memory_plan(
-    state: PyTree, worlds: PyTree, sessions: PyTree, seeds: int, learners: int, policies: int, judged: int, played: int
+    state: PyTree,
+    worlds: PyTree,
+    sessions: PyTree,
+    seeds: int,
+    learners: int,
+    policies: int,
+    judged: int,
+    played: int,
 ) -> MemoryPlan:
     """Add up the shapes.
 
     Args:
         state: ``TrainState`` shapes ``[seeds, grid, ...]``.
         worlds: shapes ``[seeds, ...]``.
-        sessions: what of the state an evaluation has once per session too: environment state and observation.
+        sessions: what of the state an evaluation has once per session too: environment state and
+            observation.
         seeds, learners: lengths of the two axes.
         policies: policies that evaluation plays side by side per seed.
         judged: sessions of an evaluation cohort.
@@ -83,7 +98,8 @@ def tree_bytes(tree: PyTree) -> int:
 
 
 def free_bytes(asked_gib: float | None, devices: int) -> int | None:
-    """Memory that a run may plan with: what the user says, else what the devices report, else what the machine has free.
+    """Memory that a run may plan with: what the user says, else what the devices report, else what
+    the machine has free.
 
     Args:
         asked_gib: ``runtime.memory_gib``.
@@ -91,14 +107,17 @@ def free_bytes(asked_gib: float | None, devices: int) -> int | None:
     """
     if asked_gib is not None:
         return int(asked_gib * 2**30)
-    limits = [(device.memory_stats() or {}).get("bytes_limit") for device in jax.local_devices()[:devices]]
+    limits = [
+        (device.memory_stats() or {}).get("bytes_limit") for device in jax.local_devices()[:devices]
+    ]
     if limits and all(limits):
         return sum(limit for limit in limits if limit)
     return _machine_bytes()
 
 
 def _machine_bytes() -> int | None:
-    """Free memory of the machine, or less where a control group allows less; ``None`` where neither can be told."""
+    """Free memory of the machine, or less where a control group allows less; ``None`` where neither
+    can be told."""
     found: list[int] = []
     try:
         rows = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
@@ -131,7 +150,8 @@ def refuse_what_cannot_fit(plan: MemoryPlan, free: int | None, keys: Mapping[str
     key = LOWER[part]
     share = f"{part} takes {size_text(plan.parts[part])} of {size_text(plan.total)}"
     raise InputError(
-        f"{key}={keys.get(key)}: {share} for {plan.seeds} seeds x {plan.learners} learners, and {size_text(free)} are free; "
+        f"{key}={keys.get(key)}: {share} for {plan.seeds} seeds x "
+        f"{plan.learners} learners, and {size_text(free)} are free; "
         f"lower {key} first, then train.seeds={plan.seeds}"
     )
 

@@ -1,4 +1,5 @@
-"""The static schedule of a run: how many steps, updates and syncs fit into what, worked out once on the host (DESIGN P3)."""
+"""The static schedule of a run: how many steps, updates and syncs fit into what, worked out once on
+the host (DESIGN P3)."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from lrdqn.config import AgentConfig, TrainConfig, iteration_steps
 
 
 class Plan(NamedTuple):
-    """Whole numbers that shape the compiled program. One iteration is ``rounds`` steps of all sessions, then ``updates``."""
+    """Whole numbers that shape the compiled program. One iteration is ``rounds`` steps of all
+    sessions, then ``updates``."""
 
     sessions: int
     rounds: int
@@ -23,8 +25,8 @@ class Plan(NamedTuple):
     chunks: int
     warmup_iterations: int
     iterations_per_key: int
-    """Iterations whose keys are split from one; a whole number of (compiled) blocks, so that a run which is compiled in smaller
-    blocks to be debugged draws the same numbers."""
+    """Iterations whose keys are split from one; a whole number of (compiled) blocks, so that a run
+    which is compiled in smaller blocks to be debugged draws the same numbers."""
 
     @property
     def chunk_steps(self) -> int:
@@ -37,7 +39,8 @@ WARMUP_STEPS = 4096
 
 
 def default_eval_period(env_steps: int, stride: int, sync: int) -> int:
-    """About a tenth of the run: the divisor of ``env_steps`` (in iterations) nearest to it, whole syncs preferred."""
+    """About a tenth of the run: the divisor of ``env_steps`` (in iterations) nearest to it, whole
+    syncs preferred."""
     iterations, per_sync = env_steps // stride, sync // stride
     divisors = [d for d in range(1, iterations + 1) if iterations % d == 0]
     wanted = iterations / CURVE_POINTS
@@ -48,8 +51,9 @@ def default_eval_period(env_steps: int, stride: int, sync: int) -> int:
 def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int) -> Plan:
     """Turn periods in env steps into loop lengths.
 
-    A chunk (one evaluation period) is a scan over blocks, a block a scan over iterations. The block length divides both the
-    sync period and the chunk, so the target moves between blocks and the hot loop has no branch.
+    A chunk (one evaluation period) is a scan over blocks, a block a scan over iterations. The block
+    length divides both the sync period and the chunk, so the target moves between blocks and the
+    hot loop has no branch.
 
     Args:
         train: budgets; ``freeze`` has checked that the periods divide.
@@ -57,7 +61,9 @@ def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int) -> Plan:
         batch_size: transitions that warm-up must at least leave.
     """
     stride = iteration_steps(train)
-    fresh = agent.target == "lambda"  # nothing to fill before learning, and no target network to move
+    fresh = (
+        agent.target == "lambda"
+    )  # nothing to fill before learning, and no target network to move
     warmup = max(WARMUP_STEPS, batch_size) if train.warmup_steps is None else train.warmup_steps
     sync = stride if fresh else agent.target_period
     period = train.eval_period or default_eval_period(train.env_steps, stride, sync)

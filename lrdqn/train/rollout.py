@@ -14,10 +14,12 @@ Act = Callable[[PyTree, PRNGKeyArray], Int[Array, "N"]]
 
 
 def to_transition(obs: PyTree, action: Array, timestep: TimeStep, hypers: Hypers) -> Transition:
-    """``discount = gamma ** elapsed * (1 - terminated)``; next observation before auto-reset; reward scaled.
+    """``discount = gamma ** elapsed * (1 - terminated)``; next observation before auto-reset;
+    reward scaled.
 
-    Truncation leaves the discount as it is: the value goes on, only the watching stops (Pardo et al. 2018). A reward that is
-    not finite is stored as 0: in replay it would come back in every batch that draws it (DESIGN P20; the loop counts it).
+    Truncation leaves the discount as it is: the value goes on, only the watching stops (Pardo et
+    al. 2018). A reward that is not finite is stored as 0: in replay it would come back in every
+    batch that draws it (DESIGN P20; the loop counts it).
     """
     alive = 1.0 - timestep.terminated.astype(jnp.float32)
     return Transition(
@@ -36,9 +38,16 @@ def finite_or_zero(x: Array) -> Array:
 
 
 def play_round(
-    env: Env, act: Act, env_state: PyTree, obs: PyTree, world: PyTree, hypers: Hypers, keys: tuple[PRNGKeyArray, PRNGKeyArray]
+    env: Env,
+    act: Act,
+    env_state: PyTree,
+    obs: PyTree,
+    world: PyTree,
+    hypers: Hypers,
+    keys: tuple[PRNGKeyArray, PRNGKeyArray],
 ) -> tuple[PyTree, TimeStep, Transition]:
-    """One step of every session; the transition is of the decision that it belongs to (``TimeStep.pending``).
+    """One step of every session; the transition is of the decision that it belongs to
+    (``TimeStep.pending``).
 
     Args:
         env: the environment.

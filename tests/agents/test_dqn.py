@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lrdqn.agents import make_dqn
-from lrdqn.agents.backups import Learnt, make_backup
+from lrdqn.agents.targets import Learnt, make_backup
 from lrdqn.config import AgentConfig
 from lrdqn.ops.losses import LOSSES, mse
 from lrdqn.ops.values import make_expected
@@ -46,7 +46,9 @@ def learner(config: AgentConfig, network: Network) -> Agent:
 def batch(s: Any, a: Any, r: Any, discount: Any, s2: Any, weights: Any = None) -> Sample:
     n = len(r)
     f = jnp.asarray(r, jnp.float32)
-    t = Transition(jnp.asarray(s), jnp.asarray(a), f, jnp.asarray(discount, jnp.float32), jnp.asarray(s2))
+    t = Transition(
+        jnp.asarray(s), jnp.asarray(a), f, jnp.asarray(discount, jnp.float32), jnp.asarray(s2)
+    )
     w = jnp.ones(n) if weights is None else jnp.asarray(weights, jnp.float32)
     return Sample(t, jnp.arange(n), jnp.full(n, 1 / n), w)
 
@@ -57,8 +59,11 @@ def sgd(**changes: Any) -> AgentConfig:
 
 @pytest.mark.parametrize(("target", "name"), [("max", "Q_dqn"), ("double", "Q_double")])
 def test_one_hot_dqn_is_tabular_q_learning(shared_dir: Path, target: str, name: str) -> None:
-    """The 200-step stream of the recorded oracle: batch 1, SGD .5, target copied every 10 updates, to 1e-6."""
-    case = json.loads((shared_dir / "data/oracles/fixed_points.json").read_text())["sgd_equals_tabular"]
+    """The 200-step stream of the recorded oracle: batch 1, SGD .5, target copied every 10 updates,
+    to 1e-6."""
+    case = json.loads((shared_dir / "data/oracles/fixed_points.json").read_text())[
+        "sgd_equals_tabular"
+    ]
     stream = case["stream"]
     done, after = stream["done"], stream["s2"]
     want = np.array(case[name])
@@ -67,7 +72,13 @@ def test_one_hot_dqn_is_tabular_q_learning(shared_dir: Path, target: str, name: 
     update, sync = jax.jit(agent.update), jax.jit(agent.sync)
     gamma = case["gamma"]
     for i in range(len(stream["s"])):
-        sample = batch([stream["s"][i]], [stream["a"][i]], [stream["r"][i]], [gamma * (1 - done[i])], [after[i]])
+        sample = batch(
+            [stream["s"][i]],
+            [stream["a"][i]],
+            [stream["r"][i]],
+            [gamma * (1 - done[i])],
+            [after[i]],
+        )
         state, _, _ = update(state, sample, (), h, jax.random.key(i))
         if (i + 1) % case["C"] == 0:
             state = sync(state, h)
@@ -75,16 +86,22 @@ def test_one_hot_dqn_is_tabular_q_learning(shared_dir: Path, target: str, name: 
 
 
 def test_after_k_syncs_exactly_k_states_of_a_chain_are_known() -> None:
-    """Chain of 8, reward 1 at the end, exact fits between syncs: values are gamma^j, one more state per sync."""
+    """Chain of 8, reward 1 at the end, exact fits between syncs: values are gamma^j, one more state
+    per sync."""
     n, gamma = 8, 0.9
     agent = learner(sgd(target="max"), table_network(n + 1, 1))
-    state, h = agent.init(jax.random.key(0)), hypers(learning_rate=n)  # mean over n examples: a step of n fits each exactly
+    state, h = (
+        agent.init(jax.random.key(0)),
+        hypers(learning_rate=n),
+    )  # mean over n examples: a step of n fits each exactly
     s = np.arange(n)
     sample = batch(s, np.zeros(n, int), (s == n - 1) * 1.0, gamma * (s < n - 1), s + 1)
     update = jax.jit(agent.update)
     for k in range(1, n + 1):
         state, _, _ = update(state, sample, (), h, jax.random.key(k))
-        state, _, _ = update(state, sample, (), h, jax.random.key(k))  # without a sync nothing moves further
+        state, _, _ = update(
+            state, sample, (), h, jax.random.key(k)
+        )  # without a sync nothing moves further
         known = np.asarray(state.params["table"][:n, 0])
         assert (known > 0).sum() == k
         np.testing.assert_allclose(known[::-1][:k], gamma ** np.arange(k), rtol=1e-5)
@@ -104,7 +121,9 @@ def test_where_the_loss_puts_the_value_of_a_rare_reward(loss: str, want: float) 
     """Terminal reward 10 in one case of ten: MSE finds the mean, Huber a ninth (closed form)."""
     agent = learner(sgd(loss=loss), table_network(1, 1))
     state, h = agent.init(jax.random.key(0)), hypers(learning_rate=0.2)
-    sample = batch(np.zeros(10, int), np.zeros(10, int), [10.0] + [0.0] * 9, np.zeros(10), np.zeros(10, int))
+    sample = batch(
+        np.zeros(10, int), np.zeros(10, int), [10.0] + [0.0] * 9, np.zeros(10), np.zeros(10, int)
+    )
     step = jax.jit(lambda s, _: (agent.update(s, sample, (), h, jax.random.key(0))[0], None))
     state, _ = jax.lax.scan(step, state, None, length=300)
     assert float(state.params["table"][0, 0]) == pytest.approx(want, abs=0.01)
@@ -138,7 +157,9 @@ def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
     network = table_network(2, 1)._replace(value=value)
     agent = learner(dataclasses.replace(AgentConfig()), network)
     state = agent.init(jax.random.key(0))
-    after, _, metrics = agent.update(state, batch([0], [0], [1.0], [0.0], [1]), (), hypers(), jax.random.key(0))
+    after, _, metrics = agent.update(
+        state, batch([0], [0], [1.0], [0.0], [1]), (), hypers(), jax.random.key(0)
+    )
     chex.assert_trees_all_equal(after, state)
     assert int(metrics["nonfinite"]) == 1
 
@@ -163,11 +184,18 @@ def test_which_network_chooses_and_which_judges(rule: str, want: float) -> None:
 def test_act_never_takes_what_is_not_offered() -> None:
     def apply(params: Any, obs: Any, catalogue: Any, key: Any) -> QOutput:
         q = jnp.tile(jnp.arange(5.0), (64, 1))
-        return QOutput(q, jnp.tile(jnp.array([True, False, True, False, False]), (64, 1)), q[..., None])
+        return QOutput(
+            q, jnp.tile(jnp.array([True, False, True, False, False]), (64, 1)), q[..., None]
+        )
 
     network = Network(lambda key: {}, apply, lambda *a: jnp.zeros((64, 1)))
     agent = learner(AgentConfig(), network)
     state = agent.init(jax.random.key(0))
-    actions = np.concatenate([agent.act(state, (), (), jnp.float32(e), jax.random.key(i)) for i, e in enumerate([0, 0.5, 1.0])])
+    actions = np.concatenate(
+        [
+            agent.act(state, (), (), jnp.float32(e), jax.random.key(i))
+            for i, e in enumerate([0, 0.5, 1.0])
+        ]
+    )
     assert set(actions) == {0, 2}
     assert set(np.asarray(agent.act(state, (), (), jnp.float32(0), jax.random.key(9)))) == {2}

@@ -1,4 +1,5 @@
-"""Full-slate Q-learning: slates are numbered as itertools numbers them, and the learner sees the number."""
+"""Full-slate Q-learning: slates are numbered as itertools numbers them, and the learner sees the
+number."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def test_every_slate_has_its_number(items: int, slate: int, ordered: bool) -> No
     table, make = slates_of(every), itertools.permutations if ordered else itertools.combinations
     assert [tuple(row) for row in table.tolist()] == list(make(range(items), slate))
     shown = table if ordered else np.random.default_rng(0).permuted(table, axis=1)
-    np.testing.assert_array_equal(jax.jit(rank_of, static_argnums=1)(jnp.asarray(shown), every), np.arange(len(table)))
+    np.testing.assert_array_equal(
+        jax.jit(rank_of, static_argnums=1)(jnp.asarray(shown), every), np.arange(len(table))
+    )
 
 
 def test_the_learner_sees_the_number_of_the_slate_that_was_shown() -> None:
@@ -41,17 +44,24 @@ def test_the_learner_sees_the_number_of_the_slate_that_was_shown() -> None:
     def update(state: Any, sample: Any, catalogue: Any, hypers: Any, key: Any) -> Any:
         return state, sample.transition.action.astype(jnp.float32), {}
 
-    agent = over_slates(Agent(lambda key: 0, act, update, lambda s, h: s, lambda s: s), SlateSet(5, 2, False))
+    agent = over_slates(
+        Agent(lambda key: 0, act, update, lambda s, h: s, lambda s: s), SlateSet(5, 2, False)
+    )
     played = agent.act(jnp.int32(7), (), (), jnp.float32(0), jax.random.key(0))
     assert played.tolist() == [[2, 3]] * 3
     t = Transition((), played[:, ::-1], jnp.zeros(3), jnp.zeros(3), ())
-    _, seen, _ = agent.update(0, Sample(t, jnp.arange(3), jnp.ones(3), jnp.ones(3)), (), (), jax.random.key(0))
+    _, seen, _ = agent.update(
+        0, Sample(t, jnp.arange(3), jnp.ones(3), jnp.ones(3)), (), (), jax.random.key(0)
+    )
     assert seen.tolist() == [7, 7, 7]
 
 
 @pytest.mark.parametrize(("slate", "ordered"), [(1, False), (2, False), (2, True)])
-def test_the_policy_shows_the_slate_of_the_best_output_that_is_on_offer(slate: int, ordered: bool) -> None:
-    """Through the network of vectors: a slate with a place that is not on offer is never shown, unless there is no other."""
+def test_the_policy_shows_the_slate_of_the_best_output_that_is_on_offer(
+    slate: int, ordered: bool
+) -> None:
+    """Through the network of vectors: a slate with a place that is not on offer is never shown,
+    unless there is no other."""
     every = SlateSet(4, slate, ordered)
     table = slates_of(every)
     q = np.random.default_rng(3).normal(size=(3, len(table))).astype(np.float32)
@@ -61,7 +71,9 @@ def test_the_policy_shows_the_slate_of_the_best_output_that_is_on_offer(slate: i
     def apply(*given: Any) -> QOutput:
         return QOutput(jnp.asarray(q), jnp.ones(q.shape, bool), jnp.asarray(q)[..., None])
 
-    policy = policy_over_slates(make_greedy(seen_flat(Network(lambda key: (), apply, apply), table)), every)
+    policy = policy_over_slates(
+        make_greedy(seen_flat(Network(lambda key: (), apply, apply), table)), every
+    )
     shown, _ = policy.act((), View(obs._replace(mask=jnp.asarray(mask)), topics), jax.random.key(0))
     for i in range(3):
         whole = mask[i][table].all(1)
@@ -70,13 +82,25 @@ def test_the_policy_shows_the_slate_of_the_best_output_that_is_on_offer(slate: i
 
 
 def test_orders_are_actions_where_the_order_counts() -> None:
-    """In cascades and where the first document alone is watched; not where what is on the slate is all that matters."""
-    cases = {(): False, (("choice_model", "mnl"),): False, (("choice_model", "cascade_exp"),): True,
-             (("task", "long_term_satisfaction"),): True}  # fmt: skip
+    """In cascades and where the first document alone is watched; not where what is on the slate is
+    all that matters."""
+    cases = {
+        (): False,
+        (("choice_model", "mnl"),): False,
+        (("choice_model", "cascade_exp"),): True,
+        (("task", "long_term_satisfaction"),): True,
+    }
     for changes, ordered in cases.items():
         config = TrainRun(env=recsim_config(**dict(changes)), agent=AgentConfig(name="full_slate"))
         assert build.slate_set(config) == SlateSet(10, 3, ordered)
-    for model, ordered in (("mnl", False), ("proportional", False), ("pbm", True), ("position_mnl", True)):
-        made = build.slate_set(TrainRun(env=live_config(choice_model=model), agent=AgentConfig(name="full_slate")))
+    for model, ordered in (
+        ("mnl", False),
+        ("proportional", False),
+        ("pbm", True),
+        ("position_mnl", True),
+    ):
+        made = build.slate_set(
+            TrainRun(env=live_config(choice_model=model), agent=AgentConfig(name="full_slate"))
+        )
         assert made is not None
         assert made.ordered == ordered

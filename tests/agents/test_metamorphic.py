@@ -1,9 +1,11 @@
-"""What must change, and how, when a task is changed: scaled or shifted rewards, permuted actions, other ways to run the update.
+"""What must change, and how, when a task is changed: scaled or shifted rewards, permuted actions,
+other ways to run the update.
 
-Others stand with their subjects: Munchausen and expected SARSA at their limits and double with one network in
-``test_backups``; n = 1, lambda 0 and 1 in ``ops/test_returns``; C51 point masses in ``ops/test_values``; alpha 0 and beta 0 in
-``replay``; dueling shifts in ``networks/test_heads``; chunks, seeds and devices in ``train/test_loop``; resuming in
-``experiment/test_resume``; the ring in ``replay/test_ring``.
+Others stand with their subjects: Munchausen and expected SARSA at their limits and double with one
+network in ``test_backups``; n = 1, lambda 0 and 1 in ``ops/test_returns``; C51 point masses in
+``ops/test_values``; alpha 0 and beta 0 in ``replay``; dueling shifts in ``networks/test_heads``;
+chunks, seeds and devices in ``train/test_loop``; resuming in ``experiment/test_resume``; the ring
+in ``replay/test_ring``.
 """
 
 from __future__ import annotations
@@ -29,11 +31,17 @@ RULES = ("max", "double", "expected_sarsa")
 
 
 def hypers(**changes: float) -> Hypers:
-    values = dict.fromkeys(Hypers._fields, 1.0) | {"learning_rate": 0.5, "gamma": 0.9, "epsilon": 0.2} | changes
+    values = (
+        dict.fromkeys(Hypers._fields, 1.0)
+        | {"learning_rate": 0.5, "gamma": 0.9, "epsilon": 0.2}
+        | changes
+    )
     return Hypers(**{k: jnp.float32(v) for k, v in values.items()})
 
 
-def sample(seed: int = 0, scale: float = 1.0, shift: float = 0.0, order: Any = None, ends: bool = True) -> Sample:
+def sample(
+    seed: int = 0, scale: float = 1.0, shift: float = 0.0, order: Any = None, ends: bool = True
+) -> Sample:
     """Every state and action several times, with random rewards and successors."""
     rng = np.random.default_rng(seed)
     s, a = np.arange(N) % S, (np.arange(N) // S) % A
@@ -42,9 +50,15 @@ def sample(seed: int = 0, scale: float = 1.0, shift: float = 0.0, order: Any = N
     a = a if order is None else np.argsort(order)[a]
     hot = [jnp.asarray(np.eye(S)[x], jnp.float32) for x in (s, after)]
     t = Transition(
-        hot[0], jnp.asarray(a), jnp.asarray(scale * reward + shift, jnp.float32), jnp.asarray(discount, jnp.float32), hot[1]
+        hot[0],
+        jnp.asarray(a),
+        jnp.asarray(scale * reward + shift, jnp.float32),
+        jnp.asarray(discount, jnp.float32),
+        hot[1],
     )
-    return Sample(t, jnp.arange(N), jnp.full(N, 1 / N), jnp.asarray(rng.uniform(0.3, 1, N), jnp.float32))
+    return Sample(
+        t, jnp.arange(N), jnp.full(N, 1 / N), jnp.asarray(rng.uniform(0.3, 1, N), jnp.float32)
+    )
 
 
 def trained(rule: str, batch: Sample, updates: int = 400, **of: float) -> np.ndarray:
@@ -53,7 +67,12 @@ def trained(rule: str, batch: Sample, updates: int = 400, **of: float) -> np.nda
     agent, h = make_dqn(config, make_table(SPEC), make_expected(mse)), hypers(**of)
 
     def block(state: Any, _: None) -> tuple[Any, None]:
-        state, _ = jax.lax.scan(lambda s, _: (agent.update(s, batch, (), h, jax.random.key(0))[0], None), state, None, length=5)
+        state, _ = jax.lax.scan(
+            lambda s, _: (agent.update(s, batch, (), h, jax.random.key(0))[0], None),
+            state,
+            None,
+            length=5,
+        )
         return agent.sync(state, h), None
 
     state, _ = jax.lax.scan(block, agent.init(jax.random.key(0)), None, length=updates // 5)
@@ -62,24 +81,34 @@ def trained(rule: str, batch: Sample, updates: int = 400, **of: float) -> np.nda
 
 @pytest.mark.parametrize("rule", RULES)
 def test_scaled_rewards_scale_the_values(rule: str) -> None:
-    np.testing.assert_allclose(trained(rule, sample(scale=3.0)), 3 * trained(rule, sample()), rtol=1e-4)
+    np.testing.assert_allclose(
+        trained(rule, sample(scale=3.0)), 3 * trained(rule, sample()), rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_shifted_rewards_shift_the_values_where_nothing_ends(rule: str) -> None:
     """By c / (1 - gamma), once learning has settled."""
-    base, shifted = (trained(rule, sample(shift=c, ends=False), 20_000, learning_rate=4.0) for c in (0.0, 2.0))
+    base, shifted = (
+        trained(rule, sample(shift=c, ends=False), 20_000, learning_rate=4.0) for c in (0.0, 2.0)
+    )
     np.testing.assert_allclose(shifted - base, 2.0 / (1 - 0.9), rtol=1e-3)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_permuted_actions_permute_the_values(rule: str) -> None:
     order = np.array([2, 0, 1])
-    np.testing.assert_allclose(trained(rule, sample(order=order)), trained(rule, sample())[:, order], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        trained(rule, sample(order=order)), trained(rule, sample())[:, order], rtol=1e-5, atol=1e-6
+    )
 
 
 def network_agent() -> Any:
-    network = make_mlp(NetworkConfig(name="mlp", hidden=[8, 8]), SPEC._replace(observation="vector"), make_expected(mse))
+    network = make_mlp(
+        NetworkConfig(name="mlp", hidden=[8, 8]),
+        SPEC._replace(observation="vector"),
+        make_expected(mse),
+    )
     return make_dqn(AgentConfig(), network, make_expected(mse))
 
 
@@ -100,7 +129,9 @@ def test_learners_side_by_side_are_learners_alone() -> None:
     states = jax.vmap(agent.init)(jax.random.split(jax.random.key(0), 3))
 
     def update(state: Any, rate: Any) -> Any:
-        return agent.update(state, sample(), (), hypers()._replace(learning_rate=rate), jax.random.key(1))[0]
+        return agent.update(
+            state, sample(), (), hypers()._replace(learning_rate=rate), jax.random.key(1)
+        )[0]
 
     both = jax.jit(jax.vmap(jax.vmap(update, in_axes=(None, 0)), in_axes=(0, None)))(states, rates)
     for seed in range(3):
@@ -115,6 +146,9 @@ def test_repeating_the_batch_changes_nothing() -> None:
     agent, h = network_agent(), hypers(learning_rate=1e-2)
     one = sample()
     two = jax.tree.map(lambda x: jnp.concatenate([x, x]), one)
-    a, b = (jax.jit(agent.update)(agent.init(jax.random.key(0)), x, (), h, jax.random.key(1))[0] for x in (one, two))
+    a, b = (
+        jax.jit(agent.update)(agent.init(jax.random.key(0)), x, (), h, jax.random.key(1))[0]
+        for x in (one, two)
+    )
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6)

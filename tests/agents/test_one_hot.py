@@ -1,4 +1,5 @@
-"""DQN on one-hot states against planning, on several random processes: exact fits contract by gamma to Q*."""
+"""DQN on one-hot states against planning, on several random processes: exact fits contract by gamma
+to Q*."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from oracles.tabular import value_iteration
 
 from lrdqn.agents import make_dqn
 from lrdqn.config import AgentConfig, GarnetConfig
-from lrdqn.envs.garnet import make_garnet, make_garnet_world
+from lrdqn.envs.garnet.env import make_garnet, make_garnet_world
 from lrdqn.networks import make_table
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import make_expected
@@ -25,18 +26,29 @@ CONFIG = GarnetConfig(states=8, actions=3, branching=2)
 @pytest.mark.parametrize("rule", ["max", "double", "expected_sarsa"])
 @pytest.mark.parametrize("seed", range(5))
 def test_exact_fits_reach_the_planned_values(rule: str, seed: int) -> None:
-    """All transitions, weighted by their probabilities: a step of the number of entries fits each exactly, then the target is
-    copied; after k copies the error is at most gamma^k of the first. Expected SARSA is asked at epsilon 0."""
+    """All transitions, weighted by their probabilities: a step of the number of entries fits each
+    exactly, then the target is copied; after k copies the error is at most gamma^k of the first.
+    Expected SARSA is asked at epsilon 0."""
     world = make_garnet_world(CONFIG, np.random.default_rng(seed))
-    want = value_iteration(*(np.asarray(x) for x in (world.reward, world.successors, world.probabilities)), GAMMA)
+    want = value_iteration(
+        *(np.asarray(x) for x in (world.reward, world.successors, world.probabilities)), GAMMA
+    )
     spec, hot = make_garnet(CONFIG, 1).spec, np.eye(CONFIG.states, dtype=np.float32)
     s, a, _ = (x.ravel() for x in np.indices(world.successors.shape))
     n = s.size
     t = Transition(
-        jnp.asarray(hot[s]), jnp.asarray(a), jnp.asarray(world.reward[s, a]), jnp.full(n, GAMMA, jnp.float32),
+        jnp.asarray(hot[s]),
+        jnp.asarray(a),
+        jnp.asarray(world.reward[s, a]),
+        jnp.full(n, GAMMA, jnp.float32),
         jnp.asarray(hot[world.successors.ravel()]),
-    )  # fmt: skip
-    sample = Sample(t, jnp.arange(n), jnp.full(n, 1 / n), jnp.asarray(CONFIG.branching * world.probabilities.ravel()))
+    )
+    sample = Sample(
+        t,
+        jnp.arange(n),
+        jnp.full(n, 1 / n),
+        jnp.asarray(CONFIG.branching * world.probabilities.ravel()),
+    )
     config = AgentConfig(optimizer="sgd", max_grad_norm=1e9, target=rule)
     agent = make_dqn(config, make_table(spec), make_expected(mse))
     given = {"learning_rate": n / CONFIG.branching, "tau": 1.0, "epsilon": 0.0}
@@ -46,6 +58,8 @@ def test_exact_fits_reach_the_planned_values(rule: str, seed: int) -> None:
         state = agent.sync(agent.update(state, sample, (), h, jax.random.key(0))[0], h)
         return state, jnp.max(jnp.abs(state.params["table"] - want))
 
-    _, errors = jax.jit(lambda state: jax.lax.scan(fit, state, None, length=FITS))(agent.init(jax.random.key(0)))
+    _, errors = jax.jit(lambda state: jax.lax.scan(fit, state, None, length=FITS))(
+        agent.init(jax.random.key(0))
+    )
     bound = np.abs(want).max() * GAMMA ** np.arange(1, FITS + 1) + 2e-5
     assert (np.asarray(errors) <= bound).all()

@@ -9,20 +9,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from agents.test_backups import hypers
+from agents.test_targets import hypers
 from envs.recsims import recsim_config
 from envs.worlds import live_config
 
 from lrdqn import build
-from lrdqn.agents.backups import Learnt
-from lrdqn.agents.choices import conditional_logit, told
-from lrdqn.agents.slateq import item_network, make_slate_backup, make_slate_greedy, make_slateq, taken_item
+from lrdqn.agents.choice_models import conditional_logit, told
+from lrdqn.agents.slateq import (
+    item_network,
+    make_slate_backup,
+    make_slate_greedy,
+    make_slateq,
+    taken_item,
+)
+from lrdqn.agents.targets import Learnt
 from lrdqn.config import AgentConfig, TrainRun
 from lrdqn.config.learner import NetworkConfig, SlateConfig
 from lrdqn.networks import make_documents
+from lrdqn.observations import DocumentObs, Topics
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import make_expected
-from lrdqn.types import DocumentObs, Network, QOutput, Sample, Topics, Transition, View
+from lrdqn.types import Network, QOutput, Sample, Transition, View
 
 VALUES = make_expected(mse)
 
@@ -42,33 +49,49 @@ def table_network(states: int, items: int) -> Network:
     """``Q(s, i)`` is a table; column ``items`` is the empty item."""
 
     def apply(params: Any, obs: Any, catalogue: Any, key: Any) -> QOutput:
-        q = jnp.take_along_axis(params[obs.user[:, 0].astype(jnp.int32)], obs.topic.astype(jnp.int32), axis=1)
+        q = jnp.take_along_axis(
+            params[obs.user[:, 0].astype(jnp.int32)], obs.topic.astype(jnp.int32), axis=1
+        )
         return QOutput(q, obs.mask, q[..., None])
 
     def value(params: Any, obs: Any, action: Any, catalogue: Any, key: Any) -> Any:
-        return jnp.take_along_axis(apply(params, obs, catalogue, key).raw, action[:, None, None], axis=1)[:, 0]
+        return jnp.take_along_axis(
+            apply(params, obs, catalogue, key).raw, action[:, None, None], axis=1
+        )[:, 0]
 
     return Network(lambda key: jnp.zeros((states, items + 1)), apply, value)
 
 
 def table_choice(v: Any) -> Any:
-    return told(lambda obs: (jnp.asarray(v, jnp.float32)[obs.user[:, 0].astype(jnp.int32)], jnp.ones(obs.user.shape[0])))
+    return told(
+        lambda obs: (
+            jnp.asarray(v, jnp.float32)[obs.user[:, 0].astype(jnp.int32)],
+            jnp.ones(obs.user.shape[0]),
+        )
+    )
 
 
 def config(target: str = "max", fill: str = "exact", null_value: bool = True) -> AgentConfig:
-    return AgentConfig(name="slateq", target=target, slate=SlateConfig(fill=fill, null_value=null_value))
+    return AgentConfig(
+        name="slateq", target=target, slate=SlateConfig(fill=fill, null_value=null_value)
+    )
 
 
-def transition(obs: DocumentObs, action: Any, taken: Any, next_obs: DocumentObs, **of: Any) -> Transition:
+def transition(
+    obs: DocumentObs, action: Any, taken: Any, next_obs: DocumentObs, **of: Any
+) -> Transition:
     n = len(obs.user)
     of = {"reward": jnp.zeros(n), "discount": jnp.ones(n)} | of
-    return Transition(obs, jnp.asarray(action), next_obs=next_obs, taken=jnp.asarray(taken, jnp.int8), **of)
+    return Transition(
+        obs, jnp.asarray(action), next_obs=next_obs, taken=jnp.asarray(taken, jnp.int8), **of
+    )
 
 
 STATES, ITEMS, SLATE, GAMMA = 6, 5, 2, 0.9
 EXACT = [5.44546139, 5.32154495, 5.47597869, 5.50243134, 5.31485992, 5.53229898]
 DROPPED = [1.60887375, 1.26351049, 1.60047702, 1.64425713, 1.41131055, 1.70429772]
-"""Values of full-slate planning, and of decomposed planning that gives nothing the value 0 (ORACLES section 5.2)."""
+"""Values of full-slate planning, and of decomposed planning that gives nothing the value 0 (ORACLES
+section 5.2)."""
 
 
 def small_mdp() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -95,7 +118,8 @@ def planned_in_full() -> np.ndarray:
 
 @pytest.mark.parametrize(("null_value", "wanted"), [(True, EXACT), (False, DROPPED)])
 def test_decomposed_planning_is_full_slate_planning(null_value: bool, wanted: list[float]) -> None:
-    """Sweeps of the agent's own target over all states, items and nothing, with the true transitions."""
+    """Sweeps of the agent's own target over all states, items and nothing, with the true
+    transitions."""
     v, r, p = small_mdp()
     network = item_network(table_network(STATES, ITEMS), table_choice(v))
     backup = make_slate_backup(config("max", "exact", null_value), table_choice(v), SLATE)
@@ -106,7 +130,9 @@ def test_decomposed_planning_is_full_slate_planning(null_value: bool, wanted: li
     @jax.jit
     def values(table: Any) -> Any:
         params = {"q": table}
-        return backup(Learnt(network, VALUES, params, params, catalogue, hypers()), t, jax.random.key(0)).raw[:, 0]
+        return backup(
+            Learnt(network, VALUES, params, params, catalogue, hypers()), t, jax.random.key(0)
+        ).raw[:, 0]
 
     table = np.zeros((STATES, ITEMS + 1), np.float32)
     for _ in range(200):
@@ -116,7 +142,9 @@ def test_decomposed_planning_is_full_slate_planning(null_value: bool, wanted: li
         np.testing.assert_allclose(planned_in_full(), EXACT, atol=1e-7)
 
 
-def looped(target: str, fill: Any, null: bool, online: Any, judge: Any, v: Any, mask: Any, following: Any) -> list[float]:
+def looped(
+    target: str, fill: Any, null: bool, online: Any, judge: Any, v: Any, mask: Any, following: Any
+) -> list[float]:
     """The definition, one transition at a time."""
     found = []
     for i in range(len(online)):
@@ -135,7 +163,8 @@ def best_of_all(v: Any, q: Any, q0: float, mask: Any) -> tuple[int, ...]:
     """Brute force."""
     places = [i for i in range(len(q)) if mask[i]]
     return max(
-        itertools.combinations(places, SLATE), key=lambda s: (sum(v[i] * q[i] for i in s) + q0) / (1 + sum(v[i] for i in s))
+        itertools.combinations(places, SLATE),
+        key=lambda s: (sum(v[i] * q[i] for i in s) + q0) / (1 + sum(v[i] for i in s)),
     )
 
 
@@ -147,8 +176,11 @@ def top_of_all(v: Any, q: Any, q0: float, mask: Any) -> tuple[int, ...]:
 @pytest.mark.parametrize("null_value", [True, False])
 @pytest.mark.parametrize(("fill", "by_hand"), [("exact", best_of_all), ("topk", top_of_all)])
 @pytest.mark.parametrize("target", ["max", "double", "sarsa"])
-def test_targets_are_the_definition_in_loops(target: str, fill: str, by_hand: Any, null_value: bool) -> None:
-    """Random tables, masks, and slates shown next, a third of which are unknown because the session was cut."""
+def test_targets_are_the_definition_in_loops(
+    target: str, fill: str, by_hand: Any, null_value: bool
+) -> None:
+    """Random tables, masks, and slates shown next, a third of which are unknown because the session
+    was cut."""
     n, rng = 40, np.random.default_rng(5)
     online, judge = rng.normal(0, 3, (2, n, ITEMS + 1)).astype(np.float32)
     v, mask = rng.uniform(0.1, 2, (n, ITEMS)), rng.random((n, ITEMS)) < 0.8
@@ -158,17 +190,32 @@ def test_targets_are_the_definition_in_loops(target: str, fill: str, by_hand: An
     mask[0] = False  # nothing on offer: the reward alone
     choice, obs = table_choice(v), states(np.arange(n), ITEMS, SLATE, mask)
     reward, discount = rng.normal(size=n), 0.9 * (rng.random(n) < 0.7)
-    left = states(np.arange(n)[::-1], ITEMS, SLATE, mask)  # other states: what follows must not be read from them
-    t = transition(left, jnp.zeros((n, SLATE), jnp.int32), jnp.zeros(n), obs, reward=jnp.asarray(reward, jnp.float32))
+    left = states(
+        np.arange(n)[::-1], ITEMS, SLATE, mask
+    )  # other states: what follows must not be read from them
+    t = transition(
+        left,
+        jnp.zeros((n, SLATE), jnp.int32),
+        jnp.zeros(n),
+        obs,
+        reward=jnp.asarray(reward, jnp.float32),
+    )
     t = t._replace(discount=jnp.asarray(discount, jnp.float32))
     t = t._replace(next_action=jnp.asarray(following, jnp.int32)) if target == "sarsa" else t
     network = item_network(table_network(n, ITEMS), choice)
     backup = make_slate_backup(config(target, fill, null_value), choice, SLATE)
     learnt = Learnt(
-        network, VALUES, {"q": jnp.asarray(online)}, {"q": jnp.asarray(judge)}, Topics(jnp.zeros((ITEMS + 1, 1))), hypers()
+        network,
+        VALUES,
+        {"q": jnp.asarray(online)},
+        {"q": jnp.asarray(judge)},
+        Topics(jnp.zeros((ITEMS + 1, 1))),
+        hypers(),
     )
     got = jax.jit(lambda t: backup(learnt, t, jax.random.key(0)))(t)
-    wanted = looped(target, by_hand, null_value, *(x[1:] for x in (online, judge, v, mask, following)))
+    wanted = looped(
+        target, by_hand, null_value, *(x[1:] for x in (online, judge, v, mask, following))
+    )
     np.testing.assert_allclose(got.raw[1:, 0], wanted, rtol=2e-5, atol=1e-5)
     np.testing.assert_allclose(got.reward, reward, rtol=1e-6)
     np.testing.assert_allclose(got.discount, np.where(np.arange(n) == 0, 0, discount), rtol=1e-6)
@@ -180,47 +227,79 @@ def test_the_targets_slate_may_be_filled_in_another_way_than_the_one_shown() -> 
     choice = told(lambda obs: (jnp.asarray(v), jnp.full(1, 2.0)))
     obs, params = states([0], 6, 2), {"q": jnp.asarray(q)}
     t = transition(obs, jnp.zeros((1, 2), jnp.int32), [0], obs)
-    learnt = Learnt(item_network(table_network(1, 6), choice), VALUES, params, params, Topics(jnp.zeros((7, 1))), hypers())
+    learnt = Learnt(
+        item_network(table_network(1, 6), choice),
+        VALUES,
+        params,
+        params,
+        Topics(jnp.zeros((7, 1))),
+        hypers(),
+    )
     for target_fill, worth in (("same", 1.9), ("exact", 2.16129)):
-        own = AgentConfig(name="slateq", target="max", slate=SlateConfig(fill="topk", target_fill=target_fill))
+        own = AgentConfig(
+            name="slateq", target="max", slate=SlateConfig(fill="topk", target_fill=target_fill)
+        )
         raw = make_slate_backup(own, choice, 2)(learnt, t, jax.random.key(0)).raw
         assert float(raw[0, 0]) == pytest.approx(worth, abs=1e-5)
 
 
 @pytest.mark.parametrize("null_value", [True, False])
 def test_the_greedy_policy_shows_what_the_agent_would_without_exploring(null_value: bool) -> None:
-    """The best of all slates by brute force; scores are ``v (q - q_0)``, masked where nothing is on offer."""
+    """The best of all slates by brute force; scores are ``v (q - q_0)``, masked where nothing is on
+    offer."""
     n, rng = 30, np.random.default_rng(8)
     q, v = rng.normal(1, 3, (n, ITEMS + 1)).astype(np.float32), rng.uniform(0.1, 2, (n, ITEMS))
     mask = rng.random((n, ITEMS)) < 0.8
     mask[:, :SLATE] = True
-    choice, obs, topics = table_choice(v), states(np.arange(n), ITEMS, SLATE, mask), Topics(jnp.zeros((ITEMS + 1, 1)))
+    choice, obs, topics = (
+        table_choice(v),
+        states(np.arange(n), ITEMS, SLATE, mask),
+        Topics(jnp.zeros((ITEMS + 1, 1))),
+    )
     parts = (config("max", "exact", null_value), table_network(n, ITEMS))
-    agent, policy = make_slateq(*parts, VALUES, choice, SLATE), make_slate_greedy(*parts, choice, SLATE)
+    agent, policy = (
+        make_slateq(*parts, VALUES, choice, SLATE),
+        make_slate_greedy(*parts, choice, SLATE),
+    )
     state = agent.init(jax.random.key(0))._replace(params={"q": jnp.asarray(q)})
     shown, _ = policy.act(state.params, View(obs, topics), jax.random.key(0))
-    np.testing.assert_array_equal(shown, agent.act(state, obs, topics, jnp.float32(0), jax.random.key(1)))
+    np.testing.assert_array_equal(
+        shown, agent.act(state, obs, topics, jnp.float32(0), jax.random.key(1))
+    )
     nothing = q[:, -1] if null_value else np.zeros(n)
     for i in range(n):
-        assert set(np.asarray(shown)[i].tolist()) == set(best_of_all(v[i], q[i, :-1], nothing[i], mask[i]))
+        assert set(np.asarray(shown)[i].tolist()) == set(
+            best_of_all(v[i], q[i, :-1], nothing[i], mask[i])
+        )
     scores = np.asarray(policy.scores(state.params, View(obs, topics), jax.random.key(0)))
-    np.testing.assert_allclose(scores[mask], (v * (q[:, :-1] - nothing[:, None]))[mask], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        scores[mask], (v * (q[:, :-1] - nothing[:, None]))[mask], rtol=1e-4, atol=1e-5
+    )
     assert (scores[~mask] < -1e30).all()
 
 
 def test_what_was_taken_is_credited_and_nothing_else() -> None:
-    """Places 3, 0 and nothing: those entries of the table move; nothing moves where it has no value to learn."""
+    """Places 3, 0 and nothing: those entries of the table move; nothing moves where it has no value
+    to learn."""
     obs = states([0, 1, 2], ITEMS, SLATE)
-    t = transition(obs, jnp.array([[3, 1], [2, 0], [4, 1]]), [0, 1, 2], obs, reward=jnp.array([1.0, 2.0, 3.0]))
+    t = transition(
+        obs, jnp.array([[3, 1], [2, 0], [4, 1]]), [0, 1, 2], obs, reward=jnp.array([1.0, 2.0, 3.0])
+    )
     t = t._replace(discount=jnp.zeros(3))
     np.testing.assert_array_equal(taken_item(t), [3, 0, ITEMS])
     sample = Sample(t, jnp.arange(3), jnp.ones(3), jnp.ones(3))
     for null_value in (True, False):
         choice = table_choice(np.ones((3, ITEMS)))
-        agent = make_slateq(config("max", "topk", null_value), table_network(3, ITEMS), VALUES, choice, SLATE)
+        agent = make_slateq(
+            config("max", "topk", null_value), table_network(3, ITEMS), VALUES, choice, SLATE
+        )
         state = jax.jit(agent.init)(jax.random.key(0))
         after, td, metrics = jax.jit(agent.update)(
-            state, sample, Topics(jnp.zeros((ITEMS + 1, 1))), hypers(learning_rate=0.1), jax.random.key(1)
+            state,
+            sample,
+            Topics(jnp.zeros((ITEMS + 1, 1))),
+            hypers(learning_rate=0.1),
+            jax.random.key(1),
         )
         moved = np.argwhere(np.asarray(after.params["q"]) != 0).tolist()
         assert moved == [[0, 3], [1, 0], *([[2, ITEMS]] if null_value else [])]
@@ -250,13 +329,18 @@ def test_the_choice_models_loss_is_its_log_likelihood() -> None:
     obs = obs._replace(mask=obs.mask.at[0, 1].set(False))
     choice = conditional_logit(small_network(obs, topics))
     params = choice.init(jax.random.key(0))
-    head = params["choice"]["halves"]["head"]["stream"]["out"]  # starts at zero: all logits would be equal
+    head = params["choice"]["halves"]["head"]["stream"][
+        "out"
+    ]  # starts at zero: all logits would be equal
     head["kernel"] = jax.random.normal(jax.random.key(1), head["kernel"].shape)
     steep = jax.tree.map(lambda x: 1e3 * x, params)
     assert np.isfinite(np.asarray(choice.weights(steep, obs, topics)[0])).all()
     v, nothing = choice.weights(params, obs, topics)
     assert float(v[0, 1]) == 0
-    slate, taken = np.array([[1, 2], [3, 0], [0, 1], [2, 1], [1, 0], [2, 3], [3, 3]]), np.array([1, 0, 2, 1, 0, 2, 0])
+    slate, taken = (
+        np.array([[1, 2], [3, 0], [0, 1], [2, 1], [1, 0], [2, 3], [3, 3]]),
+        np.array([1, 0, 2, 1, 0, 2, 0]),
+    )
     assert choice.loss is not None
     got = choice.loss(params, obs, jnp.asarray(slate), jnp.asarray(taken, jnp.int8), topics)
     for i in range(7):
@@ -271,35 +355,47 @@ def test_importance_weights_are_of_the_choice_models_loss_too() -> None:
     obs, topics = documents(2, 4, 3, SLATE, 6)
     choice = conditional_logit(small_network(obs, topics))
     agent = make_slateq(config("max", "greedy"), small_network(obs, topics), VALUES, choice, SLATE)
-    t = transition(obs, jnp.array([[0, 1], [2, 3]]), [0, 1], obs, reward=jnp.ones(2), discount=jnp.zeros(2))
+    t = transition(
+        obs, jnp.array([[0, 1], [2, 3]]), [0, 1], obs, reward=jnp.ones(2), discount=jnp.zeros(2)
+    )
     state = agent.init(jax.random.key(0))
 
     def after(weights: list[float], rows: Any) -> Any:
         sample = Sample(jax.tree.map(lambda x: x[rows], t), rows, jnp.ones(2), jnp.asarray(weights))
-        return agent.update(state, sample, topics, hypers(learning_rate=0.1), jax.random.key(1))[0].params
+        return agent.update(state, sample, topics, hypers(learning_rate=0.1), jax.random.key(1))[
+            0
+        ].params
 
     moved = after([1.0, 0.0], jnp.array([0, 1]))
     alone = after([1.0, 0.0], jnp.array([0, 0]))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), moved, alone)
     other = after([0.0, 1.0], jnp.array([0, 1]))
     for part in ("q", "choice"):
-        gaps = [float(jnp.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, (moved[part], other[part])), strict=True)]
+        gaps = [
+            float(jnp.abs(a - b).max())
+            for a, b in zip(*map(jax.tree.leaves, (moved[part], other[part])), strict=True)
+        ]
         assert max(gaps) > 0.01, part
 
 
 def test_a_choice_model_is_learnt_beside_the_values() -> None:
-    """Users who choose by ``exp(2 I_c - 1)``: the chances that are learnt come near theirs, the values are not disturbed."""
+    """Users who choose by ``exp(2 I_c - 1)``: the chances that are learnt come near theirs, the
+    values are not disturbed."""
     n, items, kinds = 32_768, 4, 3
     obs, topics = documents(n, items, kinds, SLATE, 1)
     rng = np.random.default_rng(2)
     slate = np.stack([rng.permutation(items)[:SLATE] for _ in range(n)])
-    true = np.exp(2 * np.take_along_axis(np.asarray(obs.user), np.asarray(obs.topic).astype(int), axis=1) - 1)
+    true = np.exp(
+        2 * np.take_along_axis(np.asarray(obs.user), np.asarray(obs.topic).astype(int), axis=1) - 1
+    )
     mass = np.concatenate([np.take_along_axis(true, slate, axis=1), np.ones((n, 1))], axis=1)
     chances = mass / mass.sum(1, keepdims=True)
     taken = (rng.random(n)[:, None] > np.cumsum(chances, axis=1)).sum(1)
     choice = conditional_logit(small_network(obs, topics))
     agent = make_slateq(config("max", "greedy"), small_network(obs, topics), VALUES, choice, SLATE)
-    t = transition(obs, jnp.asarray(slate, jnp.int32), taken, obs, reward=jnp.ones(n), discount=jnp.zeros(n))
+    t = transition(
+        obs, jnp.asarray(slate, jnp.int32), taken, obs, reward=jnp.ones(n), discount=jnp.zeros(n)
+    )
 
     def one(state: Any, key: Any) -> tuple[Any, Any]:
         rows = jax.random.randint(key, (256,), 0, n)
@@ -308,9 +404,13 @@ def test_a_choice_model_is_learnt_beside_the_values() -> None:
         return state, metrics["loss"]
 
     state = jax.jit(agent.init)(jax.random.key(0))
-    state, _ = jax.jit(lambda s: jax.lax.scan(one, s, jax.random.split(jax.random.key(3), 600)))(state)
+    state, _ = jax.jit(lambda s: jax.lax.scan(one, s, jax.random.split(jax.random.key(3), 600)))(
+        state
+    )
     v, _ = choice.weights(state.params, obs, topics)
-    learnt = np.concatenate([np.take_along_axis(np.asarray(v), slate, axis=1), np.ones((n, 1))], axis=1)
+    learnt = np.concatenate(
+        [np.take_along_axis(np.asarray(v), slate, axis=1), np.ones((n, 1))], axis=1
+    )
     gap = np.abs(learnt / learnt.sum(1, keepdims=True) - chances).mean()
     assert gap < 0.03, "with all weights equal it is .14"
     policy = make_slate_greedy(config("max", "greedy"), small_network(obs, topics), choice, SLATE)
@@ -333,7 +433,9 @@ def test_exploring_shows_any_slate_and_exploiting_the_best() -> None:
     best = np.asarray(act(state, obs, topics, jnp.float32(0), jax.random.key(1)))
     assert (best == [[1, 3]]).all()
     pairs, counts = np.unique(
-        np.asarray(act(state, obs, topics, jnp.float32(1), jax.random.key(2))), axis=0, return_counts=True
+        np.asarray(act(state, obs, topics, jnp.float32(1), jax.random.key(2))),
+        axis=0,
+        return_counts=True,
     )
     assert len(pairs) == 12
     assert (np.abs(counts - n / 12) < 5 * np.sqrt(n / 12)).all()
@@ -342,9 +444,13 @@ def test_exploring_shows_any_slate_and_exploiting_the_best() -> None:
 def test_the_environments_own_choice_is_told_and_the_live_worlds_is_learnt() -> None:
     """``agent.slate.choice=auto``; what is learnt has parameters, what is told has none."""
     for env, asked, known in (
-        (recsim_config(), "auto", True), (recsim_config(), "logit", False), (live_config(), "auto", False)
-    ):  # fmt: skip
-        config = TrainRun(env=env, agent=AgentConfig(name="slateq", slate=SlateConfig(choice=asked)))
+        (recsim_config(), "auto", True),
+        (recsim_config(), "logit", False),
+        (live_config(), "auto", False),
+    ):
+        config = TrainRun(
+            env=env, agent=AgentConfig(name="slateq", slate=SlateConfig(choice=asked))
+        )
         choice = build.build_choice(config, build.build_env(env, 2), build.build_worlds(env, 0, 1))
         assert choice is not None
         assert (choice.loss is None) == known

@@ -1,4 +1,5 @@
-"""Policies on pages of the live world: rankings, and privileged ones against every page that there is."""
+"""Policies on pages of the live world: rankings, and privileged ones against every page that there
+is."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from envs.worlds import live_config, small_world
 
 from lrdqn import baselines, build
 from lrdqn.envs.live.choice import CHOICE_MODELS, appeal
-from lrdqn.envs.live.outlook import make_prospects
-from lrdqn.evaluate.cohort import make_cohort
+from lrdqn.envs.live.expected_outcome import make_prospects
+from lrdqn.evaluation.cohort import make_cohort
 from lrdqn.ops.slates import slate_value
 from lrdqn.types import View
 
@@ -48,14 +49,17 @@ def test_a_ranking_shows_its_best_candidates_on_offer_best_first() -> None:
 
 
 def worth_of_pages(config: Any, state: Any, world: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Every ordered page ``[M, K]`` of a request, and what it earns at once by the choice model itself ``[N, M]``; pages with a
-    place that is not on offer stand at minus infinity."""
+    """Every ordered page ``[M, K]`` of a request, and what it earns at once by the choice model
+    itself ``[N, M]``; pages with a place that is not on offer stand at minus infinity."""
     pages = np.array(list(itertools.permutations(range(config.candidates), K)))
     session, offered = state
     _, watched, nothing = jax.jit(make_prospects(config))(state, world)
     there = offered.mask & (offered.streamer != config.streamers)
     utility = jax.jit(appeal)(session, offered.streamer, offered.room, world).utility
-    chances = np.asarray(CHOICE_MODELS[config.choice_model](utility[:, pages], there[:, pages], world.law), np.float64)
+    chances = np.asarray(
+        CHOICE_MODELS[config.choice_model](utility[:, pages], there[:, pages], world.law),
+        np.float64,
+    )
     none = np.asarray(nothing.reward, np.float64)[:, None]
     worth = none + (chances * (np.asarray(watched.reward)[:, pages] - none[:, :, None])).sum(-1)
     return pages, np.where(np.asarray(offered.mask)[:, pages].all(-1), worth, -np.inf)
@@ -63,21 +67,37 @@ def worth_of_pages(config: Any, state: Any, world: Any) -> tuple[np.ndarray, np.
 
 @pytest.mark.parametrize(
     ("model", "mean", "least"),
-    [("mnl", 1 - 1e-5, 1 - 1e-4), ("proportional", 1 - 1e-5, 1 - 1e-4), ("position_mnl", 0.999, 0.99), ("pbm", 0.97, 0.85)],
+    [
+        ("mnl", 1 - 1e-5, 1 - 1e-4),
+        ("proportional", 1 - 1e-5, 1 - 1e-4),
+        ("position_mnl", 0.999, 0.99),
+        ("pbm", 0.97, 0.85),
+    ],
 )
 def test_no_page_earns_more_at_once_than_the_oracles(model: str, mean: float, least: float) -> None:
-    """Against all pages of 3 of 8: the exact one is the best where the model is a ratio of weights, and near it otherwise."""
+    """Against all pages of 3 of 8: the exact one is the best where the model is a ratio of weights,
+    and near it otherwise."""
     config = paged(choice_model=model)
     _, world, state, view = request_of(config, 48)
     pages, worth = worth_of_pages(config, state, world)
     code = {tuple(page): i for i, page in enumerate(pages.tolist())}
-    oracles, told = {name: baselines.make_page_index(config, name) for name in ("topk", "greedy", "exact")}, {}
+    oracles, told = (
+        {name: baselines.make_page_index(config, name) for name in ("topk", "greedy", "exact")},
+        {},
+    )
     weights = oracles["exact"].init(jax.random.key(0))
-    shown = jax.jit(lambda: {name: policy.act(weights, view, jax.random.key(0))[0] for name, policy in oracles.items()})()
+    shown = jax.jit(
+        lambda: {
+            name: policy.act(weights, view, jax.random.key(0))[0]
+            for name, policy in oracles.items()
+        }
+    )()
     for optimiser, found in shown.items():
         full = np.flatnonzero(np.isfinite(worth).any(1))
         assert len(full) > 24
-        told[optimiser] = np.array([worth[i, code[tuple(np.asarray(found)[i].tolist())]] for i in full]) / worth[full].max(1)
+        told[optimiser] = np.array(
+            [worth[i, code[tuple(np.asarray(found)[i].tolist())]] for i in full]
+        ) / worth[full].max(1)
     assert told["exact"].mean() > mean
     assert told["exact"].min() > least
     assert told["greedy"].mean() > mean - 0.001
@@ -95,7 +115,9 @@ def test_what_is_expected_of_a_page_is_the_mean_of_many() -> None:
     def rewards(key: jax.Array) -> jax.Array:
         return env.step(key, state, slate, world)[1].reward
 
-    seen = np.asarray(jax.jit(jax.vmap(rewards))(jax.random.split(jax.random.key(1), times)), np.float64)
+    seen = np.asarray(
+        jax.jit(jax.vmap(rewards))(jax.random.split(jax.random.key(1), times)), np.float64
+    )
     assert np.asarray(view.obs.mask)[:, 5].sum() > 16
     off = (told - seen.mean(0)) / (seen.std(0) / np.sqrt(times) + 0.004)  # of the sixteen quantiles
     assert np.abs(off).max() < 4.5
@@ -107,18 +129,35 @@ def test_every_row_of_a_paged_world_is_a_page_and_plays_in_the_cohort() -> None:
     env, world = build.build_env(config, 128), small_world(config)
     rows = build.build_baselines(env, config) | build.build_references(config)
     assert set(rows) == {
-        "random", "popularity", "content", "one_place", "one_category", "one_streamer", "always_repeat", "linear",
-        "static_ranking", "oracle_myopic", "oracle_greedy", "oracle_planner",
-    }  # fmt: skip
-    assert all(policy.privileged == (name.startswith("oracle") or name in ("one_streamer", "static_ranking"))
-               for name, policy in rows.items())  # fmt: skip
+        "random",
+        "popularity",
+        "content",
+        "one_place",
+        "one_category",
+        "one_streamer",
+        "always_repeat",
+        "linear",
+        "static_ranking",
+        "oracle_myopic",
+        "oracle_greedy",
+        "oracle_planner",
+    }
+    assert all(
+        policy.privileged
+        == (name.startswith("oracle") or name in ("one_streamer", "static_ranking"))
+        for name, policy in rows.items()
+    )
     _, obs = jax.eval_shape(env.reset, jax.random.key(0), world)
     for policy in rows.values():
         own = jax.eval_shape(policy.init, jax.random.key(0))
-        view = View(obs, world.catalogue, (jax.eval_shape(env.reset, jax.random.key(0), world)[0], world))
+        view = View(
+            obs, world.catalogue, (jax.eval_shape(env.reset, jax.random.key(0), world)[0], world)
+        )
         action, _ = jax.eval_shape(policy.act, own, view, jax.random.key(0))
         assert (action.shape, action.dtype) == ((128, K), jnp.int32)
-    states = tuple(jax.tree.map(lambda x: x[None], policy.init(jax.random.key(0))) for policy in rows.values())
+    states = tuple(
+        jax.tree.map(lambda x: x[None], policy.init(jax.random.key(0))) for policy in rows.values()
+    )
     cohort = make_cohort(env, tuple((policy, 1) for policy in rows.values()))
     outcome = jax.eval_shape(cohort, states, world, jax.random.key(5))
     assert outcome.pages is not None
@@ -130,8 +169,14 @@ def test_a_room_is_shown_once_and_what_is_not_on_offer_shows_nothing() -> None:
     config = paged(choice_model="position_mnl", horizon=8)
     env, world, state, _ = request_of(config, 16)
     offered = state.candidates
-    streamer, mask = offered.streamer.at[:, 7].set(config.streamers), offered.mask.at[:, 7].set(False)
-    state, step = state._replace(candidates=offered._replace(streamer=streamer, mask=mask)), jax.jit(env.step)
+    streamer, mask = (
+        offered.streamer.at[:, 7].set(config.streamers),
+        offered.mask.at[:, 7].set(False),
+    )
+    state, step = (
+        state._replace(candidates=offered._replace(streamer=streamer, mask=mask)),
+        jax.jit(env.step),
+    )
     pages = (jnp.tile(jnp.array([page]), (16, 1)) for page in ([4, 4, 5], [4, 7, 5]))
     again, empty = (step(jax.random.key(1), state, page, world)[1] for page in pages)
     jax.tree.map(np.testing.assert_array_equal, again, empty)

@@ -8,25 +8,33 @@ import numpy as np
 from envs.worlds import live_config, small_world
 
 from lrdqn import baselines
-from lrdqn.envs.live import make_live
-from lrdqn.evaluate.cohort import make_cohort
-from lrdqn.types import Catalogue, LiveObs, Policy, View
+from lrdqn.envs.live.env import make_live
+from lrdqn.evaluation.cohort import make_cohort
+from lrdqn.observations import Catalogue, LiveObs
+from lrdqn.types import Policy, View
 
 S = 6
 """Streamers of the requests made by hand; categories 0, 1, 0, 1, 0, 1."""
 
 
-def request(candidates: list[int], viewers: list[float], mask: list[int], history: list[int]) -> View:
+def request(
+    candidates: list[int], viewers: list[float], mask: list[int], history: list[int]
+) -> View:
     obs = LiveObs(
-        user=jnp.zeros(1, jnp.int32), context=jnp.zeros((1, 5)), history=jnp.array([history]),
-        history_watch=jnp.ones((1, len(history))), history_reaction=jnp.zeros((1, len(history)), jnp.int32),
+        user=jnp.zeros(1, jnp.int32),
+        context=jnp.zeros((1, 5)),
+        history=jnp.array([history]),
+        history_watch=jnp.ones((1, len(history))),
+        history_reaction=jnp.zeros((1, len(history)), jnp.int32),
         candidates=jnp.array([candidates]),
         features=jnp.stack([jnp.array([viewers]), *[jnp.zeros((1, len(viewers)))] * 3], axis=2),
         mask=jnp.array([mask], bool),
-    )  # fmt: skip
+    )
     style = jnp.eye(S + 1)
     category = jnp.eye(2)[jnp.arange(S + 1) % 2]
-    return View(obs, Catalogue(jnp.arange(S + 1), style, category, jnp.zeros((S + 1, 1)), jnp.zeros((1, 1))))
+    return View(
+        obs, Catalogue(jnp.arange(S + 1), style, category, jnp.zeros((S + 1, 1)), jnp.zeros((1, 1)))
+    )
 
 
 def choice(policy: Policy, state: object, view: View) -> int:
@@ -49,8 +57,14 @@ def test_a_category_or_else_the_most_watched() -> None:
 
 def test_repeat_takes_what_was_watched_last() -> None:
     policy = baselines.make_repeat()
-    assert choice(policy, (), request([0, 1, 2, 3], [9.0, 1.0, 1.0, 1.0], [1, 1, 1, 1], [5, 2, 1])) == 2
-    assert choice(policy, (), request([0, 1, 2, 3], [9.0, 1.0, 1.0, 1.0], [1, 1, 0, 1], [5, 2, 1])) == 1
+    assert (
+        choice(policy, (), request([0, 1, 2, 3], [9.0, 1.0, 1.0, 1.0], [1, 1, 1, 1], [5, 2, 1]))
+        == 2
+    )
+    assert (
+        choice(policy, (), request([0, 1, 2, 3], [9.0, 1.0, 1.0, 1.0], [1, 1, 0, 1], [5, 2, 1]))
+        == 1
+    )
     assert choice(policy, (), request([0, 3, 4], [1.0, 9.0, 1.0], [1, 1, 1], [5, 2, 1])) == 1
 
 
@@ -75,7 +89,9 @@ def test_only_privileged_policies_are_shown_the_truth() -> None:
         return baselines.with_parameters(score, lambda obs, s: obs.mask, lambda key: (), privileged)
 
     groups = ((spy("open", False), 1), (spy("secret", True), 1))
-    states = tuple(jax.vmap(policy.init)(jax.random.split(jax.random.key(0), 1)) for policy, _ in groups)
+    states = tuple(
+        jax.vmap(policy.init)(jax.random.split(jax.random.key(0), 1)) for policy, _ in groups
+    )
     jax.eval_shape(make_cohort(env, groups), states, world, jax.random.key(0))
     assert shown["open"] is None
     state, told = shown["secret"]
@@ -84,7 +100,8 @@ def test_only_privileged_policies_are_shown_the_truth() -> None:
 
 
 def test_references_that_know_more_earn_more() -> None:
-    """Random, content, the best for the next reward: in a small world, on 512 session starts with common random numbers."""
+    """Random, content, the best for the next reward: in a small world, on 512 session starts with
+    common random numbers."""
     config = live_config()
     env, world = make_live(config, 512), small_world(config)
     index = baselines.make_index(config)

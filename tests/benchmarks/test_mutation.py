@@ -1,4 +1,5 @@
-"""The mutation harness: every bug still applies, its tests exist, and catches, survivors and errors are told apart."""
+"""The mutation harness: every bug still applies, its tests exist, and catches, survivors and errors
+are told apart."""
 
 from __future__ import annotations
 
@@ -31,7 +32,11 @@ def test_it_applies_in_one_place_and_its_tests_exist(mutant: Mutant) -> None:
     assert mutant.tests or mutant is NO_OP
     for test in mutant.tests:
         file, _, name = test.partition("::")
-        functions = [node.name for node in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(node, ast.FunctionDef)]
+        functions = [
+            node.name
+            for node in ast.walk(ast.parse((ROOT / file).read_text()))
+            if isinstance(node, ast.FunctionDef)
+        ]
         assert name in functions
 
 
@@ -41,6 +46,10 @@ def test_a_bug_is_caught_and_another_spelling_is_not() -> None:
     half = next(m for m in MUTANTS if m.name == "loss without its half")
     assert tried(half).verdict == "caught"
     assert tried(NO_OP, by_hand).verdict == "survived"
-    assert tried(half._replace(tests=("tests/ops/test_losses.py::test_nowhere",))).verdict == "error"
+    assert (
+        tried(half._replace(tests=("tests/ops/test_losses.py::test_nowhere",))).verdict == "error"
+    )
     assert tried(half._replace(old="nowhere")).verdict == "error"
-    assert tried(half._replace(new="return )")).verdict == "error", "what cannot be imported proves nothing"
+    assert tried(half._replace(new="return )")).verdict == "error", (
+        "what cannot be imported proves nothing"
+    )

@@ -1,4 +1,5 @@
-"""The oracle table: every number that a right implementation must give is given (``benchmarks/oracle_table.py``)."""
+"""The oracle table: every number that a right implementation must give is given
+(``benchmarks/oracle_table.py``)."""
 
 from __future__ import annotations
 

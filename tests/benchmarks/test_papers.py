@@ -1,4 +1,5 @@
-"""Papers as commands: verdicts that can fail, the pieces against definitions in loops, and small versions of each table."""
+"""Papers as commands: verdicts that can fail, the pieces against definitions in loops, and small
+versions of each table."""
 
 # pyright: reportMissingImports=false
 
@@ -33,7 +34,12 @@ from verdict import Outcome, Study, near, within
 
 
 def study(rows: list[dict[str, Any]]) -> Study:
-    return Study("made", "Made up.", lambda parser: None, lambda given: Outcome(rows, lambda figure: figure.subplots()))
+    return Study(
+        "made",
+        "Made up.",
+        lambda parser: None,
+        lambda given: Outcome(rows, lambda figure: figure.subplots()),
+    )
 
 
 def verdict_of(expected: float, got: float, tolerance: float, share: bool = False) -> str:
@@ -42,28 +48,53 @@ def verdict_of(expected: float, got: float, tolerance: float, share: bool = Fals
 
 def test_verdicts() -> None:
     """Inside the tolerance and on its edge passes; beyond it, and what is no number, fails."""
-    assert [verdict_of(2.0, got, 0.5) for got in (1.5, 2.5, 2.51, 1.49, math.nan)] == ["PASS", "PASS", "FAIL", "FAIL", "FAIL"]
-    assert [verdict_of(-10.0, got, 0.03, share=True) for got in (-10.3, -9.7, -9.6, -10.4)] == ["PASS", "PASS", "FAIL", "FAIL"]
-    bounded = [within("a", "b", 4.5, 8, got, 1, "-")["verdict"] for got in (4.5, 8, 8.1, 4.4, math.nan)]
+    assert [verdict_of(2.0, got, 0.5) for got in (1.5, 2.5, 2.51, 1.49, math.nan)] == [
+        "PASS",
+        "PASS",
+        "FAIL",
+        "FAIL",
+        "FAIL",
+    ]
+    assert [verdict_of(-10.0, got, 0.03, share=True) for got in (-10.3, -9.7, -9.6, -10.4)] == [
+        "PASS",
+        "PASS",
+        "FAIL",
+        "FAIL",
+    ]
+    bounded = [
+        within("a", "b", 4.5, 8, got, 1, "-")["verdict"] for got in (4.5, 8, 8.1, 4.4, math.nan)
+    ]
     assert bounded == ["PASS", "PASS", "FAIL", "FAIL", "FAIL"]
     assert within("a", "b", -1e-6, math.inf, 3.0, 1, "-")["expected"] == "at least -1e-06"
     assert verdict.failed([]), "a table without rows shows nothing"
 
 
-def test_a_command_ends_with_1_on_a_wrong_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_ends_with_1_on_a_wrong_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Rows, table and figure come in both cases."""
     good, bad = near("a", "b", 1.0, 1.01, 0.02, 5, "s"), near("c", "d", 1.0, 1.03, 0.02, 5, "s")
     assert verdict.command(study([good]), [f"--out={tmp_path}"]) == 0
     assert capsys.readouterr().out.endswith("1 of 1 pass\n")
-    assert verdict.command(study([good, bad]), [f"--out={tmp_path}", f"--json={tmp_path / 'rows.json'}"]) == 1
+    assert (
+        verdict.command(
+            study([good, bad]), [f"--out={tmp_path}", f"--json={tmp_path / 'rows.json'}"]
+        )
+        == 1
+    )
     printed = capsys.readouterr().out
     assert "| c: d | 1 | 1.03 | ± 0.02 | FAIL |" in printed
     assert printed.endswith("1 of 2 pass\n")
-    assert [row["verdict"] for row in json.loads((tmp_path / "rows.json").read_text())] == ["PASS", "FAIL"]
+    assert [row["verdict"] for row in json.loads((tmp_path / "rows.json").read_text())] == [
+        "PASS",
+        "FAIL",
+    ]
     assert (tmp_path / "made.png").stat().st_size > 0
 
 
-def test_a_quick_run_does_not_replace_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quick_run_does_not_replace_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(verdict, "RESULTS", tmp_path)
     row = near("a", "b", 1.0, 1.0, 0.02, 5, "s")
     assert verdict.command(study([row]), ["--quick"]) == 0
@@ -78,7 +109,11 @@ def test_targets_are_what_their_names_say() -> None:
     single, double = overestimation.targets(jnp.asarray(online), jnp.asarray(target))
     np.testing.assert_array_equal(single, [max(row) for row in target])
     np.testing.assert_array_equal(
-        double, [row[list(chooser).index(max(chooser))] for row, chooser in zip(target, online, strict=True)]
+        double,
+        [
+            row[list(chooser).index(max(chooser))]
+            for row, chooser in zip(target, online, strict=True)
+        ],
     )
 
 
@@ -88,11 +123,14 @@ def test_expected_maxima_of_normal_numbers() -> None:
     density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
     below = np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x])
     for m, expected in overestimation.EXPECTED_MAX.items():
-        assert np.trapezoid(m * x * density * below ** (m - 1), x) == pytest.approx(expected, abs=1e-4)
+        assert np.trapezoid(m * x * density * below ** (m - 1), x) == pytest.approx(
+            expected, abs=1e-4
+        )
 
 
 def test_double_dqn_tables() -> None:
-    """Figure 2 to the printed digits, theorem 1 exactly, theorem 2 and figure 1 with a tenth of the repetitions."""
+    """Figure 2 to the printed digits, theorem 1 exactly, theorem 2 and figure 1 with a tenth of the
+    repetitions."""
     rows, drawn = overestimation.figure_2()
     assert [row["verdict"] for row in rows] == 6 * ["PASS"]
     printed = [round(row["value"], 2) for row in rows]
@@ -102,7 +140,9 @@ def test_double_dqn_tables() -> None:
         for i in (1, 10):
             kept = [s for s in states if s not in (-6 + i, -5 + i)]
             assert len(kept) == 11
-            fit = np.polynomial.Polynomial.fit(kept, data["case"].truth(np.array(kept)), data["case"].degree)
+            fit = np.polynomial.Polynomial.fit(
+                kept, data["case"].truth(np.array(kept)), data["case"].degree
+            )
             np.testing.assert_allclose(data["q"][:, i - 1], fit(overestimation.GRID), atol=1e-6)
     assert not verdict.failed(overestimation.theorem_1(1000))
     assert not verdict.failed(overestimation.theorem_2(20_000))
@@ -111,7 +151,9 @@ def test_double_dqn_tables() -> None:
 def test_a_wrong_target_fails_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Double that judges by what it chose with is the maximum again, and the command says so."""
     right = overestimation.targets
-    monkeypatch.setattr(overestimation, "targets", lambda online, target: 2 * (right(online, target)[0],))
+    monkeypatch.setattr(
+        overestimation, "targets", lambda online, target: 2 * (right(online, target)[0],)
+    )
     assert verdict.command(overestimation.STUDY, ["--quick", "--runs=1000"]) == 1
 
 
@@ -132,13 +174,17 @@ def executed(n: int) -> Counter[tuple]:
 def test_memory_holds_every_sequence(n: int) -> None:
     """As executed one by one; sequences are whole, and in an order that depends on the seed."""
     memory = cliffwalk.memory_of(n, np.random.default_rng(0))
-    columns = [np.asarray(x).tolist() for x in (memory.obs, memory.action, memory.reward, memory.discount)]
+    columns = [
+        np.asarray(x).tolist() for x in (memory.obs, memory.action, memory.reward, memory.discount)
+    ]
     rows = [(s, a, r, round(d, 6)) for s, a, r, d in zip(*columns, strict=True)]
     assert len(rows) == cliffwalk.size_of(n)
     assert Counter(rows) == executed(n)
     assert sum(memory.reward) == 1
     follows = np.asarray(memory.discount[:-1]) > 0
-    np.testing.assert_array_equal(np.asarray(memory.obs[1:])[follows], np.asarray(memory.next_obs[:-1])[follows])
+    np.testing.assert_array_equal(
+        np.asarray(memory.obs[1:])[follows], np.asarray(memory.next_obs[:-1])[follows]
+    )
     assert set(np.asarray(memory.obs[1:])[~follows].tolist()) == {0}
     other = cliffwalk.memory_of(n, np.random.default_rng(1))
     assert n == 2 or not np.array_equal(memory.obs, other.obs)
@@ -171,7 +217,15 @@ class Loops:
         return theta, delta
 
     def error(self, theta: np.ndarray) -> float:
-        return float(np.mean([(self.phi(s) @ theta[:, a] - self.truth[s, a]) ** 2 for s in range(self.n) for a in range(2)]))
+        return float(
+            np.mean(
+                [
+                    (self.phi(s) @ theta[:, a] - self.truth[s, a]) ** 2
+                    for s in range(self.n)
+                    for a in range(2)
+                ]
+            )
+        )
 
 
 def updates_in_loops(rule: str, n: int, theta: np.ndarray, memory: list[tuple]) -> int:
@@ -194,9 +248,13 @@ def test_updates_needed_are_those_of_loops(rule: str) -> None:
     n, seeds = 4, 3
     memories = [cliffwalk.memory_of(n, np.random.default_rng([n, seed])) for seed in range(seeds)]
     keys = jax.random.split(jax.random.key(n), seeds)
-    thetas = [0.1 * np.asarray(jax.random.normal(jax.random.split(key)[0], (n + 1, 2))) for key in keys]
+    thetas = [
+        0.1 * np.asarray(jax.random.normal(jax.random.split(key)[0], (n + 1, 2))) for key in keys
+    ]
     expected = [
-        updates_in_loops(rule, n, theta, list(zip(*(np.asarray(x).tolist() for x in memory[:5]), strict=True)))
+        updates_in_loops(
+            rule, n, theta, list(zip(*(np.asarray(x).tolist() for x in memory[:5]), strict=True))
+        )
         for theta, memory in zip(thetas, memories, strict=True)
     ]
     assert len(set(expected)) > 1
@@ -210,7 +268,9 @@ def test_an_update_is_that_of_the_features(linear: bool) -> None:
     for index in range(12):
         t = jax.tree.map(lambda x, index=index: x[index], memory)
         got, delta = cliffwalk.learn(jnp.asarray(theta), t, linear)
-        expected, expected_delta = Loops(n, theta, linear).after(tuple(np.asarray(x).item() for x in t[:5]))
+        expected, expected_delta = Loops(n, theta, linear).after(
+            tuple(np.asarray(x).item() for x in t[:5])
+        )
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
         assert float(delta) == pytest.approx(expected_delta, rel=1e-5)
 
@@ -219,7 +279,9 @@ def test_a_learner_that_never_gets_there_fails() -> None:
     """The limit is reported, and no median is near it."""
     n = 4
     memories = jax.tree.map(lambda x: x[None], cliffwalk.memory_of(n, np.random.default_rng(0)))
-    got = cliffwalk.updates_needed(Rule("uniform", 0.0, False), n, memories, jax.random.split(jax.random.key(0), 1), 50)
+    got = cliffwalk.updates_needed(
+        Rule("uniform", 0.0, False), n, memories, jax.random.split(jax.random.key(0), 1), 50
+    )
     assert got.tolist() == [50]
     rows = blind_cliffwalk.judge({("tabular", "uniform", n): np.asarray(got)}, 1)
     assert [row["verdict"] for row in rows] == ["FAIL"]
@@ -236,11 +298,18 @@ def recorded() -> blind_cliffwalk.Counts:
 
 
 def test_rules_in_the_wrong_order_fail() -> None:
-    """And so do a wrong slope and a wrong ratio; the recorded medians themselves pass everything."""
+    """And so do a wrong slope and a wrong ratio; the recorded medians themselves pass
+    everything."""
     counts = recorded()
     assert not verdict.failed(blind_cliffwalk.judge(counts, 1))
-    swapped = counts | {("tabular", "uniform", 10): counts["tabular", "proportional, alpha 0.6", 10] - 1}
-    assert fails_of(swapped) == {"pairs in order, 10 states", "ratio of medians, 10 states", "median updates, 10 states"}
+    swapped = counts | {
+        ("tabular", "uniform", 10): counts["tabular", "proportional, alpha 0.6", 10] - 1
+    }
+    assert fails_of(swapped) == {
+        "pairs in order, 10 states",
+        "ratio of medians, 10 states",
+        "median updates, 10 states",
+    }
     steeper = {key: found * cliffwalk.size_of(key[2]) ** 0.12 for key, found in counts.items()}
     assert "slope of log updates over log transitions" in fails_of(steeper)
 
@@ -257,15 +326,23 @@ def test_blind_cliffwalk_of_six_states(monkeypatch: pytest.MonkeyPatch) -> None:
     cliffwalk.updates_needed.clear_cache()
     found = cliffwalk.solve(Rule("prioritized", 0.6, False), 6, 15)
     cliffwalk.updates_needed.clear_cache()
-    assert fails_of(recorded() | {("tabular", "proportional, alpha 0.6", 6): found}) >= {"median updates, 6 states"}
+    assert fails_of(recorded() | {("tabular", "proportional, alpha 0.6", 6): found}) >= {
+        "median updates, 6 states"
+    }
 
 
 def test_per_fixed_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The closed form solves its equation, replay settles there, and without weights it does not."""
+    """The closed form solves its equation, replay settles there, and without weights it does
+    not."""
     for alpha, beta in per_fixed_point.EXPONENTS:
         q, k = per_fixed_point.settles_at(alpha, beta), alpha * (1 - beta)
         assert 0.1 * (10 - q) ** (k + 1) == pytest.approx(0.9 * q ** (k + 1))
-    assert [round(per_fixed_point.settles_at(*pair), 4) for pair in per_fixed_point.EXPONENTS] == [2.5, 2.0209, 1.6581, 1.0]
+    assert [round(per_fixed_point.settles_at(*pair), 4) for pair in per_fixed_point.EXPONENTS] == [
+        2.5,
+        2.0209,
+        1.6581,
+        1.0,
+    ]
     assert verdict.command(per_fixed_point.STUDY, ["--quick"]) == 0
     right = per_fixed_point.make_prioritized
 
@@ -285,15 +362,21 @@ def test_per_fixed_point(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_maximisation_bias(monkeypatch: pytest.MonkeyPatch) -> None:
     """2000 runs of Q-learning pass under its own name and fail under that of double Q-learning."""
-    monkeypatch.setitem(maximisation_bias.MAKERS, "double_q_learning", maximisation_bias.make_q_learning)
+    monkeypatch.setitem(
+        maximisation_bias.MAKERS, "double_q_learning", maximisation_bias.make_q_learning
+    )
     rows = maximisation_bias.run(verdict.parse(maximisation_bias.STUDY, ["--quick"])).rows
     maximisation_bias.shares_left.clear_cache()
     assert [row["verdict"] for row in rows[:9]] == 9 * ["PASS"]
-    assert [row["verdict"] for row in rows[9:]] == ["PASS", *(8 * ["FAIL"])], "all but the first episode, which is a coin"
+    assert [row["verdict"] for row in rows[9:]] == ["PASS", *(8 * ["FAIL"])], (
+        "all but the first episode, which is a coin"
+    )
 
 
 @pytest.mark.slow
-def test_all_papers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_papers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Rows, tables and a figure each; the exit code is 1 as soon as one row fails."""
     monkeypatch.setattr(result_files, "commit", lambda: "0000000")
     monkeypatch.setattr(result_files, "RESULTS", tmp_path)
@@ -303,7 +386,19 @@ def test_all_papers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert "FAIL made/a: b" in capsys.readouterr().out
     rows = json.loads((tmp_path / "results" / "papers_dqn.json").read_text())
     assert [row["name"] for row in rows if row["verdict"] != "PASS"] == ["made/a"]
-    keys = {"name", "metric", "value", "expected", "tolerance", "verdict", "n", "unit", "commit", "device", "seconds"}
+    keys = {
+        "name",
+        "metric",
+        "value",
+        "expected",
+        "tolerance",
+        "verdict",
+        "n",
+        "unit",
+        "commit",
+        "device",
+        "seconds",
+    }
     assert all(keys <= row.keys() for row in rows)
     text = (tmp_path / "results" / "papers_dqn.md").read_text()
     for name in (of.name for of in papers.STUDIES):
@@ -312,4 +407,6 @@ def test_all_papers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
         assert (tmp_path / "results" / f"{name}.png").stat().st_size > 0
     monkeypatch.setattr(papers, "STUDIES", (per_fixed_point.STUDY,))
     assert papers.main(["--quick"]) == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["results"], "a quick run does not replace results"
+    assert [path.name for path in tmp_path.iterdir()] == ["results"], (
+        "a quick run does not replace results"
+    )

@@ -35,10 +35,16 @@ def test_everybody_plays_the_same_task(task: str) -> None:
 
 
 def test_speeds_and_ratios() -> None:
-    runs = {"recsim": [{"step_seconds": 1e-4}] * 3, "lrdqn users=8": [{"step_seconds": s * 1e-6} for s in (0.5, 1.0, 2.0)]}
+    runs = {
+        "recsim": [{"step_seconds": 1e-4}] * 3,
+        "lrdqn users=8": [{"step_seconds": s * 1e-6} for s in (0.5, 1.0, 2.0)],
+    }
     rows = race_recsim.judged("x", runs)
     assert [(r["name"], round(r["value"])) for r in rows] == [
-        ("x/recsim", 10_000), ("x/lrdqn users=8", 1_000_000), ("x/recsim : lrdqn users=8", 100)]  # fmt: skip
+        ("x/recsim", 10_000),
+        ("x/lrdqn users=8", 1_000_000),
+        ("x/recsim : lrdqn users=8", 100),
+    ]
     assert "| x | lrdqn users=8 | 1,000,000 | 100 [75, 150] |" in race_recsim.table(rows)
 
 
@@ -49,7 +55,8 @@ def test_every_policy_that_is_compared_is_known(scene: recsim_parity.Scene) -> N
 
 
 def test_figures_and_verdicts() -> None:
-    """Errors of ratios by the delta method agree with resampling; equal worlds pass and a shifted one fails."""
+    """Errors of ratios by the delta method agree with resampling; equal worlds pass and a shifted
+    one fails."""
     rng = np.random.default_rng(0)
     length = rng.integers(50, 90, 2000).astype(float)
     clicks = rng.binomial(length.astype(int), 0.5).astype(float)
@@ -62,7 +69,9 @@ def test_figures_and_verdicts() -> None:
     scene = recsim_parity.SCENES[0]
     same = recsim_parity.compared(scene, "random", a, a, (2000, 2000))
     assert {row["verdict"] for row in same if "verdict" in row} == {"PASS"}
-    b = recsim_parity.figures(4 * clicks + 8 * 4.5 * a["return"].error, length, clicks, clicks * 0.1)
+    b = recsim_parity.figures(
+        4 * clicks + 8 * 4.5 * a["return"].error, length, clicks, clicks * 0.1
+    )
     off = recsim_parity.compared(scene, "random", a, b, (2000, 2000))
     assert [row["metric"] for row in off if row.get("verdict") == "FAIL"] == ["return"]
     assert "| FAIL |" in recsim_parity.table(off)

@@ -1,4 +1,5 @@
-"""The replay race without the libraries it races: contestants are toys, environments are planned and not installed."""
+"""The replay race without the libraries it races: contestants are toys, environments are planned
+and not installed."""
 
 # ruff: noqa: E402
 # pyright: reportMissingImports=false
@@ -47,10 +48,15 @@ def test_ratios_are_paired_by_round() -> None:
     assert got == {"value": 3.0, "q25": 2.5, "q75": 3.5, "n": 3}
 
 
-def test_toys_race_in_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_toys_race_in_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "toy.py").write_text(TOY.format(speed=str(SPEED)))
     monkeypatch.setattr(contest, "wait_for_quiet", lambda: 0.0)
-    toys = [Entry(name, str(tmp_path / "toy.py"), {"step": step}) for name, step in (("fast", 1.0), ("slow", 3.0))]
+    toys = [
+        Entry(name, str(tmp_path / "toy.py"), {"step": step})
+        for name, step in (("fast", 1.0), ("slow", 3.0))
+    ]
     found = contest.race(toys, rounds=2, first_seed=5)
     assert [run["seconds"] for run in found["slow"]] == [18.0, 21.0]
     assert found["fast"][0].keys() == {"seconds", "cpu_seconds", "told", "prepare_seconds", "load"}
@@ -71,12 +77,17 @@ def test_everybody_gets_the_same_task(contest_: Contest) -> None:
 
 
 def test_verdicts() -> None:
-    """The bar is for the best of the peers, and drift and copies are judged where they are lrdqn's."""
+    """The bar is for the best of the peers, and drift and copies are judged where they are
+    lrdqn's."""
     told = {"drift": 1e-7, "aliased_bytes": 100, "state_bytes": 100, "temporary_bytes": 0}
     worse = {"drift": 1e-3, "aliased_bytes": 50, "state_bytes": 100, "temporary_bytes": 90}
     its = Contest("x", {}, ("near", "far"), bar=1.5)
     for near, verdict in ((1.6, "PASS"), (1.4, "FAIL")):
-        all_runs = {"lrdqn": runs([1.0] * 7, **told), "near": runs([near] * 7, **worse), "far": runs([9.0] * 7)}
+        all_runs = {
+            "lrdqn": runs([1.0] * 7, **told),
+            "near": runs([near] * 7, **worse),
+            "far": runs([9.0] * 7),
+        }
         rows = judged(its, all_runs, 1000)
         assert {(r["name"], r["metric"]): r["verdict"] for r in rows if "verdict" in r} == {
             ("x/lrdqn", "root off the sum of its leaves"): "PASS",
@@ -85,22 +96,31 @@ def test_verdicts() -> None:
         }
     assert next(r for r in rows if r["metric"] == "time of a round")["value"] == 1000.0  # us
     late = judged(its, {**all_runs, "lrdqn": runs([1.0] * 7, **worse)}, 1000)
-    assert [r["verdict"] for r in late if r["name"] == "x/lrdqn" and "verdict" in r] == ["FAIL", "FAIL"]
+    assert [r["verdict"] for r in late if r["name"] == "x/lrdqn" and "verdict" in r] == [
+        "FAIL",
+        "FAIL",
+    ]
     assert "| 1.5 | FAIL |" in race_replay.table(late)
 
 
 def test_drift_is_relative_to_the_exact_sum() -> None:
     leaves = np.full(2**20, 0.1, np.float32)
-    assert drift(float(np.sum(leaves, dtype=np.float64)) * (1 + 1e-4), leaves) == pytest.approx(1e-4)
+    assert drift(float(np.sum(leaves, dtype=np.float64)) * (1 + 1e-4), leaves) == pytest.approx(
+        1e-4
+    )
     assert {x.shape[0] for x in items(3, 0).values()} == {3}
 
 
-def test_an_environment_is_built_once_and_again_for_other_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_is_built_once_and_again_for_other_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[list[str]] = []
 
     def run(command: list[str]) -> subprocess.CompletedProcess[str]:
         calls.append(command)
-        return subprocess.CompletedProcess(command, int("torch==2.13.0+cpu" in command), "", "ERROR: no such version")
+        return subprocess.CompletedProcess(
+            command, int("torch==2.13.0+cpu" in command), "", "ERROR: no such version"
+        )
 
     def built(name: str) -> bool:
         return peers.build(name, tmp_path, run, create=lambda folder: folder.mkdir(parents=True))
@@ -119,8 +139,13 @@ def test_an_environment_is_built_once_and_again_for_other_versions(tmp_path: Pat
 
 def test_a_failure_is_one_line_and_leaves_no_marker(tmp_path: Path) -> None:
     def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess(command, 1, "", "noise\nERROR: No matching distribution found for cpprb\n")
+        return subprocess.CompletedProcess(
+            command, 1, "", "noise\nERROR: No matching distribution found for cpprb\n"
+        )
 
-    with pytest.raises(SystemExit, match=r"^cpprb==11\.0\.0 numpy==2\.4\.6: ERROR: No matching distribution found for cpprb$"):
+    with pytest.raises(
+        SystemExit,
+        match=r"^cpprb==11\.0\.0 numpy==2\.4\.6: ERROR: No matching distribution found for cpprb$",
+    ):
         peers.build("cpprb", tmp_path, run, create=lambda folder: folder.mkdir())
     assert not peers.finished(tmp_path / "cpprb", "cpprb")

@@ -1,4 +1,5 @@
-"""The benchmark of perturbed worlds: which apply to a run, paired changes, and the worst case of each policy."""
+"""The benchmark of perturbed worlds: which apply to a run, paired changes, and the worst case of
+each policy."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from experiment.runs import play
+from runner.runs import play
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -52,38 +53,64 @@ def test_changes_are_paired_and_the_worst_case_is_marked() -> None:
     of = {(row["name"], row["metric"]): row for row in made}
     assert len(made) == 2 + 2 * 2 * 2
     outage, bait = of["outage/learned", "change"], of["clickbait/learned", "change"]
-    assert (outage["mean"], outage["ci_low"], outage["ci_high"]) == (-1, -1, -1)  # the seeds differ, their change does not
+    assert (outage["mean"], outage["ci_low"], outage["ci_high"]) == (
+        -1,
+        -1,
+        -1,
+    )  # the seeds differ, their change does not
     assert (bait["mean"], bait["ci_low"], bait["ci_high"]) == (-4, -5, -3)
     assert of["clickbait/random", "change"]["mean"] == pytest.approx(1.25)
     assert (robustness.PLAIN + "/learned", "change") not in of
     assert robustness.worst_of(made) == {"learned": "clickbait", "random": "outage"}
     lines = robustness.table(made, {"missing_views": "no views"}).splitlines()
     assert lines[0] == "| policy | unperturbed | outage | clickbait |"
-    assert lines[2] == "| learned | 15.00 | 14.00 (-1.00 [-1.00, -1.00]) | **11.00 (-4.00 [-5.00, -3.00])** |"
-    assert lines[3] == "| random | 5.00 | **5.00 (+0.00 [+0.00, +0.00])** | 6.25 (+1.25 [+1.00, +1.50]) |"
+    assert (
+        lines[2]
+        == "| learned | 15.00 | 14.00 (-1.00 [-1.00, -1.00]) | **11.00 (-4.00 [-5.00, -3.00])** |"
+    )
+    assert (
+        lines[3]
+        == "| random | 5.00 | **5.00 (+0.00 [+0.00, +0.00])** | 6.25 (+1.25 [+1.00, +1.50]) |"
+    )
     assert "Left out: missing_views (no views)." in lines
 
 
-VIEWS = {"kind": "live", "streamers": 60, "users": 20, "candidates": 4, "familiar": 1, "history": 4, "horizon": 20,
-         "content": "multimodal"}  # fmt: skip
+VIEWS = {
+    "kind": "live",
+    "streamers": 60,
+    "users": 20,
+    "candidates": 4,
+    "familiar": 1,
+    "history": 4,
+    "horizon": 20,
+    "content": "multimodal",
+}
 
 
 @pytest.mark.slow
 def test_a_run_on_views_is_judged_again_without_most_of_them(tmp_path: Path) -> None:
-    """Trained, saved, and judged in three worlds by one program: the unperturbed one repeats the run's own table."""
+    """Trained, saved, and judged in three worlds by one program: the unperturbed one repeats the
+    run's own table."""
     trained = play(
-        tmp_path / "run", env=VIEWS, network={"name": "scorer", "hidden": [16, 8], "embedding": 2},
+        tmp_path / "run",
+        env=VIEWS,
+        network={"name": "scorer", "hidden": [16, 8], "embedding": 2},
         train={"seeds": 2, "env_steps": 256, "eval_period": 256, "myopic": False},
-    )  # fmt: skip
+    )
     assert trained is not None
     found, left_out = robustness.configs(tmp_path / "run")
     assert not left_out
     returns = robustness.judge(
-        tmp_path / "run", {name: found[name] for name in (robustness.PLAIN, "missing_views", "cold_wave")}
+        tmp_path / "run",
+        {name: found[name] for name in (robustness.PLAIN, "missing_views", "cold_wave")},
     )
     assert set(returns[robustness.PLAIN]) == {"learned", "random", "popularity", "content"}
     for policy, values in returns[robustness.PLAIN].items():
         assert np.isfinite(values).all()
-        np.testing.assert_allclose(values, trained["policies"][policy]["return"]["per_seed"], rtol=1e-6)
-        assert (returns["missing_views"][policy] == values) == (policy in ("random", "popularity")), policy
+        np.testing.assert_allclose(
+            values, trained["policies"][policy]["return"]["per_seed"], rtol=1e-6
+        )
+        assert (returns["missing_views"][policy] == values) == (
+            policy in ("random", "popularity")
+        ), policy
         assert returns["cold_wave"][policy] != values

@@ -1,4 +1,5 @@
-"""Rows, bounds and headline of SlateQ's table, from files made by hand (``benchmarks/papers/slateq.py``)."""
+"""Rows, bounds and headline of SlateQ's table, from files made by hand
+(``benchmarks/papers/slateq.py``)."""
 
 from __future__ import annotations
 
@@ -24,13 +25,22 @@ from lrdqn.config import TrainRun, freeze, register_schemas  # noqa: E402
 
 
 def entry(*per_seed: float) -> dict[str, Any]:
-    return {"return": {"per_seed": list(per_seed)}, "quality": {"per_seed": [0.1 * x for x in per_seed]}}
+    return {
+        "return": {"per_seed": list(per_seed)},
+        "quality": {"per_seed": [0.1 * x for x in per_seed]},
+    }
 
 
 def made(folder: Path, name: str, late: tuple[float, float], **policies: dict[str, Any]) -> None:
-    """A run folder of two seeds and eight points of the curve, the last two of which lie in the last quarter."""
+    """A run folder of two seeds and eight points of the curve, the last two of which lie in the
+    last quarter."""
     lines = [
-        {"policy": "learned", "seed": s, "env_steps": 100 * k, "return": late[s] + (2 * k - 15 if k > 6 else -99)}
+        {
+            "policy": "learned",
+            "seed": s,
+            "env_steps": 100 * k,
+            "return": late[s] + (2 * k - 15 if k > 6 else -99),
+        }
         for k in range(9)
         for s in (0, 1)
     ]
@@ -38,13 +48,19 @@ def made(folder: Path, name: str, late: tuple[float, float], **policies: dict[st
     (folder / name / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
     (folder / name / ".hydra").mkdir()
     words = ["experiment=recsim", *slateq.ROWS[name].words.split(), "train.seeds=2", "resume=auto"]
-    (folder / name / ".hydra" / "overrides.yaml").write_text("".join(f"- {word}\n" for word in words))
+    (folder / name / ".hydra" / "overrides.yaml").write_text(
+        "".join(f"- {word}\n" for word in words)
+    )
     (folder / name / "summary.json").write_text(json.dumps({"seconds": 9.0, "policies": policies}))
 
 
 @pytest.fixture
 def found(tmp_path: Path) -> list[dict[str, Any]]:
-    known = {"random": entry(160, 161), "static_ranking": entry(264, 264), "renewal_exact": entry(280, 282)}
+    known = {
+        "random": entry(160, 161),
+        "static_ranking": entry(264, 264),
+        "renewal_exact": entry(280, 282),
+    }
     made(tmp_path, "ql_gt_gs", (173, 175), learned=entry(172, 176), **known)
     made(tmp_path, "null_memory_double_gs", (270, 272), learned=entry(250, 252), **known)
     made(tmp_path, "cascade_ql_tt_ts", (166, 166), learned=entry(166, 167), random=entry(158, 160))
@@ -64,7 +80,9 @@ def test_every_policy_of_a_world_comes_once_with_its_bounds(found: list[dict[str
     assert of(found, "cascade_random")["verdict"] == "-", "the bounds of another world say nothing"
     assert (of(found, "ql_gt_gs")["mean"], of(found, "ql_gt_gs")["verdict"]) == (174, "PASS")
     assert of(found, "ql_gt_gs", "quality of clicks")["published"] == -0.3772
-    assert of(found, "null_memory_double_gs")["verdict"] == "FAIL", "251 is below the static ranking"
+    assert of(found, "null_memory_double_gs")["verdict"] == "FAIL", (
+        "251 is below the static ranking"
+    )
 
 
 def test_the_headline_is_of_the_last_quarter_of_training(found: list[dict[str, Any]]) -> None:
@@ -80,7 +98,10 @@ def test_the_headline_is_of_the_last_quarter_of_training(found: list[dict[str, A
 
 def test_the_table_has_a_line_per_policy_and_every_seed(found: list[dict[str, Any]]) -> None:
     text = slateq.table(found)
-    assert "| ql_gt_gs | 172.9, -0.3772 | 174 [172, 176] | 17.4 [17.2, 17.6] | 174 [173, 175] | 165 to 178 | PASS |" in text
+    assert (
+        "| ql_gt_gs | 172.9, -0.3772 | 174 [172, 176] | 17.4 [17.2, "
+        "17.6] | 174 [173, 175] | 165 to 178 | PASS |"
+    ) in text
     assert "- null_memory_double_gs, return, last quarter of training: 270, 272" in text
 
 
@@ -109,7 +130,10 @@ def test_every_row_is_a_run_that_can_be_asked_for(name: str) -> None:
 
 def test_a_folder_of_other_words_is_not_taken_for_this_run(tmp_path: Path) -> None:
     made(tmp_path, "ql_gt_gs", (173, 175), learned=entry(172, 176))
-    with pytest.raises(SystemExit, match=r"of other words than asked for: train\.seeds=2, train\.seeds=3; move it away"):
+    with pytest.raises(
+        SystemExit,
+        match=r"of other words than asked for: train\.seeds=2, train\.seeds=3; move it away",
+    ):
         slateq.result_rows(argparse.Namespace(out=tmp_path, seeds=3, steps=None), ["ql_gt_gs"])
 
 

@@ -1,4 +1,5 @@
-"""The stage harness: what it reads from the compiler, that it times what it says, and what it writes."""
+"""The stage harness: what it reads from the compiler, that it times what it says, and what it
+writes."""
 
 # pyright: reportMissingImports=false
 
@@ -71,7 +72,7 @@ HloModule jit_f, is_scheduled=true
   %z = f32[4]{0} fusion(%y), kind=kLoop, calls=%fused
   %s = (f32[4]{0}, /*index=1*/f32[4]{0}, u32[]) copy-start(%z)
   %e = f32[4]{0} copy-done(%s)
-  %w = (s32[], f32[4]{0}) while(%t.2), condition=%inner_cond, body=%inner_body, LENGTH{"n":"3"}}
+  %w = (s32[], f32[4]{0}) while(%t.2), condition=%inner_cond, body=%inner_body, LEN{"n":"3"}}
   %v = (s32[], f32[4]{0}) while(%w), condition=%inner_cond, body=%inner_body
   %u = f32[4]{0} conditional(%k, %e, %e), branch_computations={%branch_a, %branch_b}
   %h = f32[4]{0} call(%u), to_apply=%called
@@ -81,15 +82,16 @@ HloModule jit_f, is_scheduled=true
 ENTRY %main (x.1: f32[4]) -> f32[4] {
   %x.1 = f32[4]{0} parameter(0)
   %before = f32[4]{0} fusion(%x.1), kind=kLoop, calls=%fused
-  %short = (s32[], f32[4]{0}) while(%before), condition=%inner_cond, body=%inner_body, LENGTH{"n":"8"}}
-  %long = (s32[], f32[4]{0}) while(%short), condition=%inner_cond, body=%body, LENGTH{"n":"8"}}
+  %short = (s32[], f32[4]{0}) while(%before), condition=%inner_cond, body=%inner_body, LEN{"n":"8"}}
+  %long = (s32[], f32[4]{0}) while(%short), condition=%inner_cond, body=%body, LEN{"n":"8"}}
   ROOT %out = f32[4]{0} get-tuple-element(%long), index=1
 }
-""".replace("LENGTH", 'backend_config={"known_trip_count":')
+""".replace("LEN", 'backend_config={"known_trip_count":')
 
 
 def test_kernels_of_a_hand_written_module() -> None:
-    """One fusion and one copy; 2 x 3 in the loop of three; 2 + 1 in the loop of unknown length; the dearer branch; the call."""
+    """One fusion and one copy; 2 x 3 in the loop of three; 2 + 1 in the loop of unknown length; the
+    dearer branch; the call."""
     assert kernels_of_loop(HLO, 8) == Kernels(1 + 1 + 6 + 3 + 1 + 1, unknown_loops=1)
     assert kernels_of_loop(HLO, 3) == Kernels(2, unknown_loops=0), "found inside the longer loop"
     assert kernels_of_loop(HLO, 7) is None
@@ -97,7 +99,9 @@ def test_kernels_of_a_hand_written_module() -> None:
 
 def launches(body: Callable[[Any], Any], length: int) -> int:
     """Kernels of an iteration of a compiled scan over ``body``."""
-    program = jax.jit(lambda x: jax.lax.scan(lambda x, _: (body(x), None), x, None, length=length)[0])
+    program = jax.jit(
+        lambda x: jax.lax.scan(lambda x, _: (body(x), None), x, None, length=length)[0]
+    )
     found = kernels_of_loop(program.lower(jnp.ones((8, 128))).compile().as_text() or "", length)
     assert found is not None
     assert found.unknown_loops == 0
@@ -116,21 +120,32 @@ def sorts(count: int) -> Callable[[Any], Any]:
 
 
 def test_kernels_of_a_compiled_scan() -> None:
-    """What the body launches and the loop's own counter, whatever the length; an inner loop counts once per trip."""
+    """What the body launches and the loop's own counter, whatever the length; an inner loop counts
+    once per trip."""
     assert launches(lambda x: jnp.sin(2 * jnp.sin(x) + 1), 8) == 1 + 1, "one fusion"
-    assert [launches(sorts(n), length) for n, length in ((2, 8), (2, 64), (3, 8))] == [2 + 1, 2 + 1, 3 + 1]
-    inner = [launches(lambda x, n=n: jax.lax.fori_loop(0, 5, lambda i, y: sorts(n)(y), x), 8) for n in (2, 3, 5)]
+    assert [launches(sorts(n), length) for n, length in ((2, 8), (2, 64), (3, 8))] == [
+        2 + 1,
+        2 + 1,
+        3 + 1,
+    ]
+    inner = [
+        launches(lambda x, n=n: jax.lax.fori_loop(0, 5, lambda i, y: sorts(n)(y), x), 8)
+        for n in (2, 3, 5)
+    ]
     assert np.diff(inner).tolist() == [5, 10]
 
 
 @pytest.mark.parametrize("length", [4, 32])
 def test_flops_of_an_iteration(length: int) -> None:
-    """A product of two 32 x 32 matrices takes 2 x 32^3, however often it is repeated; devices multiply."""
+    """A product of two 32 x 32 matrices takes 2 x 32^3, however often it is repeated; devices
+    multiply."""
     program = jax.jit(lambda x: jax.lax.scan(lambda x, _: (x @ x, None), x, None, length=length)[0])
     analysis = program.lower(jnp.ones((32, 32))).compile().cost_analysis()
     cost = cost_per_iteration(analysis, length, devices=1)
     assert cost["flops"] == pytest.approx(2 * 32**3, rel=0.01)
-    assert cost_per_iteration(analysis, length, devices=4)["flops"] == pytest.approx(4 * cost["flops"])
+    assert cost_per_iteration(analysis, length, devices=4)["flops"] == pytest.approx(
+        4 * cost["flops"]
+    )
     assert cost_per_iteration(None, length, devices=1) == {}
     assert cost_per_iteration({"flops": -1.0}, length, devices=1) == {}
 
@@ -140,16 +155,21 @@ def compiled(program: Callable[..., Any], carry: Any, own: Any, length: int = 4)
     sharding = sharding_of(2, None)
     assert sharding.num_devices == 2
     carry, own = jax.device_put((carry, own), sharding)
-    stage = Stage("made", 1, 1, "things", program, lambda desk: (carry, own), lambda desk, carry: desk)
+    stage = Stage(
+        "made", 1, 1, "things", program, lambda desk: (carry, own), lambda desk, carry: desk
+    )
     bench: Any = Bench(None, [stage], None, (), (jnp.float32(0.5), ()), sharding, 0)  # type: ignore[arg-type]
     return compile_stage(stage, None, bench, length)  # type: ignore[arg-type]
 
 
 def test_alias_share_is_one_for_a_donated_carry_and_less_where_outputs_do_not_fit() -> None:
-    """Two seeds on two devices: 2 x 16 floats are donated, and half of the result comes back in another type."""
+    """Two seeds on two devices: 2 x 16 floats are donated, and half of the result comes back in
+    another type."""
 
     def keeps(carry: Any, own: Any, shared: Any) -> Any:
-        return jax.lax.scan(lambda c, _: (jax.tree.map(jnp.sin, c), None), carry, None, length=4)[0], ()
+        return jax.lax.scan(lambda c, _: (jax.tree.map(jnp.sin, c), None), carry, None, length=4)[
+            0
+        ], ()
 
     def changes(carry: Any, own: Any, shared: Any) -> Any:
         (x, y), figures = keeps(carry, own, shared)
@@ -185,20 +205,34 @@ def test_work_on_fixed_inputs_stays_inside_the_loop() -> None:
 def test_sweep_varies_one_axis_at_a_time() -> None:
     base, axes = Point(64, 2, 512), {"sessions": [32, 64], "seeds": [2, 4], "capacity": [512]}
     assert sweep(base, axes, full=False) == [base, Point(32, 2, 512), Point(64, 4, 512)]
-    assert sweep(base, axes, full=True) == [Point(32, 2, 512), Point(32, 4, 512), Point(64, 2, 512), Point(64, 4, 512)]
+    assert sweep(base, axes, full=True) == [
+        Point(32, 2, 512),
+        Point(32, 4, 512),
+        Point(64, 2, 512),
+        Point(64, 4, 512),
+    ]
 
 
 def test_config_at_a_point() -> None:
-    """A chunk is as many iterations as asked for, also where an iteration has several rounds; one sync ends it."""
-    config = config_at(Point(64, 4, 4096), 8, ["env=probe", "network=mlp", "train.update_period=256"])
+    """A chunk is as many iterations as asked for, also where an iteration has several rounds; one
+    sync ends it."""
+    config = config_at(
+        Point(64, 4, 4096), 8, ["env=probe", "network=mlp", "train.update_period=256"]
+    )
     assert (config.train.sessions, config.train.seeds, config.replay.capacity) == (64, 4, 4096)
-    assert config.train.env_steps == config.train.eval_period == config.agent.target_period == 8 * 256
+    assert (
+        config.train.env_steps == config.train.eval_period == config.agent.target_period == 8 * 256
+    )
     assert config.replay.name == "prioritized"
 
 
 @pytest.mark.parametrize(
     ("override", "words"),
-    [("train.seeds=3", "train.seeds=3: is set by --seeds"), ("agent.gama=0.5", "gama"), ("train.update_period=100", "100")],
+    [
+        ("train.seeds=3", "train.seeds=3: is set by --seeds"),
+        ("agent.gama=0.5", "gama"),
+        ("train.update_period=100", "100"),
+    ],
 )
 def test_overrides_that_do_not_fit(override: str, words: str) -> None:
     with pytest.raises(InputError, match=words) as error:
@@ -207,8 +241,14 @@ def test_overrides_that_do_not_fit(override: str, words: str) -> None:
 
 
 def test_arguments_may_end_in_overrides(capsys: pytest.CaptureFixture[str]) -> None:
-    given, overrides = stages.parse(["--capacity", "64", "128", "agent=dqn", "--out=x", "env.streamers=200"])
-    assert (given.capacity, given.out, overrides) == ([64, 128], "x", ["agent=dqn", "env.streamers=200"])
+    given, overrides = stages.parse(
+        ["--capacity", "64", "128", "agent=dqn", "--out=x", "env.streamers=200"]
+    )
+    assert (given.capacity, given.out, overrides) == (
+        [64, 128],
+        "x",
+        ["agent=dqn", "env.streamers=200"],
+    )
     for wrong in (["--rounds", "4"], ["--iterations", "1"], ["dqn"]):
         with pytest.raises(SystemExit) as error:
             stages.parse(wrong)
@@ -235,7 +275,8 @@ def test_flops_of_a_whole_iteration_hold_all_its_updates() -> None:
 
 
 SMALL = """
-    --sessions 16 --seeds 2 --capacity 64 4194304 --base-sessions 16 --base-seeds 2 --base-capacity 64
+    --sessions 16 --seeds 2 --capacity 64 4194304 --base-sessions 16 --base-seeds 2
+    --base-capacity 64
     --memory 0.01 --iterations 4 --round-seconds 0.01 --out small
     env=probe network=mlp network.hidden=[8] replay.batch_size=8 train.update_period=8
 """
@@ -255,18 +296,31 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_result_rows(results: Path) -> None:
     rows = json.loads((results / "small.json").read_text())
-    assert all({"name", "metric", "value", "n", "unit", "command", "commit", "device", "seconds"} <= row.keys() for row in rows)
+    assert all(
+        {"name", "metric", "value", "n", "unit", "command", "commit", "device", "seconds"}
+        <= row.keys()
+        for row in rows
+    )
     of = {(row["name"], row["metric"]): row for row in rows}
     assert len(of) == len(rows)
     point = "sessions=16 seeds=2 capacity=64"
-    calls = {"world_step": 1, "act": 1, "replay_add": 1, "replay_sample": 2, "gradient_update": 2,
-             "replay_update_priorities": 2, WHOLE: 1}  # fmt: skip
+    calls = {
+        "world_step": 1,
+        "act": 1,
+        "replay_add": 1,
+        "replay_sample": 2,
+        "gradient_update": 2,
+        "replay_update_priorities": 2,
+        WHOLE: 1,
+    }
     for stage, number in calls.items():
         time = of[f"{point}/{stage}", "seconds"]
         assert 0 < time["min"] <= time["q25"] <= time["value"] <= time["q75"]
         assert time["n"] == 7
         assert of[f"{point}/{stage}", "calls"]["value"] == number
-        assert of[f"{point}/{stage}", "alias_share"]["value"] == 1.0, f"{stage}: its state must be donated, not copied"
+        assert of[f"{point}/{stage}", "alias_share"]["value"] == 1.0, (
+            f"{stage}: its state must be donated, not copied"
+        )
         assert of[f"{point}/{stage}", "kernels"]["value"] > 0
         assert of[f"{point}/{stage}", "compile_seconds"]["value"] > 0
     speed, flops = (of[f"{point}/{WHOLE}", metric]["value"] for metric in ("speed", "flops"))
@@ -289,11 +343,15 @@ def test_result_tables(results: Path) -> None:
 def act_rows(point: Point, seconds: float) -> list[dict[str, Any]]:
     """Rows of one stage as they would be measured."""
     figures = {"speed": 2 / seconds, "seconds": seconds, "calls": 2}
-    return [{"name": f"{point}/act", "metric": metric, "value": value, "n": 5, "unit": ""} for metric, value in figures.items()]
+    return [
+        {"name": f"{point}/act", "metric": metric, "value": value, "n": 5, "unit": ""}
+        for metric, value in figures.items()
+    ]
 
 
 def test_axis_tables() -> None:
-    """Sizes in order; only axes of which several sizes were tried, or else the first; nothing where the base has no rows."""
+    """Sizes in order; only axes of which several sizes were tried, or else the first; nothing where
+    the base has no rows."""
     base = Point(1, 1, 1)
     one, two = act_rows(base, 0.002), act_rows(Point(64, 1, 1), 3e-6)
     (table,) = axis_tables(base, two + one)[1:]

@@ -1,4 +1,5 @@
-"""Figures, gates and table of the benchmark of small tasks, from files made by hand (``benchmarks/tasks.py``)."""
+"""Figures, gates and table of the benchmark of small tasks, from files made by hand
+(``benchmarks/tasks.py``)."""
 
 from __future__ import annotations
 
@@ -24,7 +25,16 @@ def folder(tmp_path: Path) -> Path:
     """Two seeds, two chunks of 100 steps; a random policy's row must not count."""
     made = [{"policy": "learned", "seed": seed, "env_steps": 0, "return": 0.0} for seed in (0, 1)]
     for steps, reward, ended in ((100, 0.5, 10.0), (200, 0.9, 20.0)):
-        made += [{"policy": "learned", "seed": s, "env_steps": steps, "reward": reward - s, "ended": ended} for s in (0, 1)]
+        made += [
+            {
+                "policy": "learned",
+                "seed": s,
+                "env_steps": steps,
+                "reward": reward - s,
+                "ended": ended,
+            }
+            for s in (0, 1)
+        ]
         made += [{"policy": "myopic", "seed": 0, "env_steps": steps, "reward": 9.0, "ended": 1.0}]
     (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, made)) + "\n")
     return tmp_path
@@ -32,13 +42,20 @@ def folder(tmp_path: Path) -> Path:
 
 def summary(greedy: list[float]) -> dict[str, Any]:
     entry = {"mean": 0.4, "ci_low": 0.3, "ci_high": 0.5, "per_seed": [0.3, 0.5]}
-    return {"seeds": 2, "seconds": 90.0, "env_steps": 200,
-            "policies": {"learned": {"return": {"per_seed": greedy}}, "random": {"return": entry}}}  # fmt: skip
+    return {
+        "seeds": 2,
+        "seconds": 90.0,
+        "env_steps": 200,
+        "policies": {"learned": {"return": {"per_seed": greedy}}, "random": {"return": entry}},
+    }
 
 
 def test_the_training_return_is_rewards_over_episodes(folder: Path) -> None:
     """50 rewards in 10 episodes, then 90 in 20; seed 1 gets one less a step."""
-    assert tasks.training_returns(folder, 2) == [pytest.approx([5.0, 4.5]), pytest.approx([-5.0, -0.5])]
+    assert tasks.training_returns(folder, 2) == [
+        pytest.approx([5.0, 4.5]),
+        pytest.approx([-5.0, -0.5]),
+    ]
     of = tasks.figures(folder, summary([1.0, 2.0]))
     assert of[tasks.GREEDY] == [1.0, 2.0]
     assert of[tasks.LAST] == pytest.approx([4.5, -0.5])
@@ -48,7 +65,9 @@ def test_the_training_return_is_rewards_over_episodes(folder: Path) -> None:
 def test_a_gate_asks_most_seeds() -> None:
     returns = [500.0] * 8 + [100.0] * 2
     assert tasks.verdict((tasks.GREEDY, 475.0), {tasks.GREEDY: returns})[1] == "PASS, 8 of 10"
-    words, outcome = tasks.verdict((tasks.GREEDY, 475.0), {tasks.GREEDY: [*returns[1:], float("nan")]})
+    words, outcome = tasks.verdict(
+        (tasks.GREEDY, 475.0), {tasks.GREEDY: [*returns[1:], float("nan")]}
+    )
     assert (words, outcome) == ("greedy return >= 475 on 80% of seeds", "FAIL, 7 of 10")
     assert tasks.verdict(None, {})[1] == "-"
 
@@ -67,7 +86,9 @@ def test_rows_and_table_hold_every_seed(folder: Path) -> None:
 def test_every_experiment_is_a_task_with_ends_that_can_be_read() -> None:
     register_schemas()
     of_papers = {"recsim"}  # benchmarks/papers/slateq.py
-    assert {path.stem for path in (CONF / "experiment").glob("*.yaml")} == set(tasks.TASKS) | of_papers
+    assert {path.stem for path in (CONF / "experiment").glob("*.yaml")} == set(
+        tasks.TASKS
+    ) | of_papers
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for name in tasks.TASKS:
             config = compose("train", overrides=[f"experiment={name}"])

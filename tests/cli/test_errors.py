@@ -1,4 +1,5 @@
-"""Bad input: one line that names key, value and what is allowed; exit code 2; nothing written; jax never imported."""
+"""Bad input: one line that names key, value and what is allowed; exit code 2; nothing written; jax
+never imported."""
 
 from __future__ import annotations
 
@@ -18,12 +19,24 @@ from lrdqn.cli.evaluate import train_config
 from lrdqn.cli.launch import CONF, check
 from lrdqn.cli.report import preflight as report_preflight
 from lrdqn.cli.train import continued, preflight
-from lrdqn.config import CalibrateRun, EvaluateRun, InputError, ReportRun, TrainRun, TuneRun, freeze, register_schemas
+from lrdqn.config import (
+    CalibrateRun,
+    EvaluateRun,
+    InputError,
+    ReportRun,
+    TrainRun,
+    TuneRun,
+    freeze,
+    register_schemas,
+)
 
 BAD = {
     "agent.gama=.9": "agent.gama=.9: unknown key; did you mean agent.gamma?",
     "agnt=dqn": "agnt=dqn: unknown key; did you mean agent?",
-    "foo=1": "foo=1: unknown key; allowed are agent, checkpoint, debug, env, evaluate, grid, logger, network, replay",
+    "foo=1": (
+        "foo=1: unknown key; allowed are agent, checkpoint, debug, "
+        "env, evaluate, grid, logger, network, replay"
+    ),
     "+agent.extra=1": "agent.extra=1: unknown key",
     "agent.gamma=abc": "agent.gamma=abc: must be a number",
     "train.seeds=2.5": "train.seeds=2.5: must be a whole number",
@@ -33,65 +46,146 @@ BAD = {
     "agent.gamma=nan": "agent.gamma=nan: must lie in [0, 1]",
     "agent.learning_rate=0": "agent.learning_rate=0.0: must lie in (0, 10]",
     "agent.loss=hubr": "agent.loss=hubr: must be one of mse, huber",
-    "agent=ddqn": "agent=ddqn: must be one of c51, double_dqn, double_q_learning, dqn, dueling, expected_sarsa, full_slate",
+    "agent=ddqn": (
+        "agent=ddqn: must be one of c51, double_dqn, double_q_learning, "
+        "dqn, dueling, expected_sarsa, full_slate"
+    ),
     "replay=prioritised": "replay=prioritised: must be one of prioritized, queue, rank, uniform",
     "replay.alpha=1.2": "replay.alpha=1.2: must lie in [0, 1]",
     "replay.beta=-1": "replay.beta=-1.0: must lie in [0, 1]",
     "replay.batch_size=100000": "replay.batch_size=100000: must not exceed replay.capacity=16384",
     "env.candidates=5000": "env.candidates=5000: must not exceed the catalogue, env.streamers=1000",
     "env.familiar=16": "env.familiar=16: must be below env.candidates=16",
-    "env=probe evaluate.references=true": "evaluate.references=True: there are none for env=probe; must be false",
-    "env.popular=9 env.fresh=9": "env.candidates=16: familiar, popular, fresh and similar places are 21; must not exceed",
-    "env.choice_model=logit": "env.choice_model=logit: must be one of mnl, proportional, cascade, pbm, bernoulli",
-    "perturbation=quake": "perturbation=quake: must be one of clickbait, cold_wave, missing_views, outage, popularity_shock",
+    "env=probe evaluate.references=true": (
+        "evaluate.references=True: there are none for env=probe; must be false"
+    ),
+    "env.popular=9 env.fresh=9": (
+        "env.candidates=16: familiar, popular, fresh and similar places are 21; must not exceed"
+    ),
+    "env.choice_model=logit": (
+        "env.choice_model=logit: must be one of mnl, proportional, cascade, pbm, bernoulli"
+    ),
+    "perturbation=quake": (
+        "perturbation=quake: must be one of clickbait, cold_wave, "
+        "missing_views, outage, popularity_shock"
+    ),
     "content=video": "content=video: must be one of embeddings, exact, multimodal",
-    "content=embeddings": "env.embeddings=null: env.content=embeddings needs a file, env.embeddings=PATH.npy",
-    "content=embeddings env.embeddings=/no/such.npy": "env.embeddings=/no/such.npy: no such file; must be a .npy or .npz file",
-    "env.embeddings=x.npy": "env.embeddings=x.npy: env.content=exact reads no file; use content=embeddings",
-    "env=recsim perturbation=outage": "perturbation=outage: changes the live world; must be left out with another env",
-    "perturbation=missing_views": "env.perturb.missing_views=0.5: env.content=exact has no views; use content=multimodal",
+    "content=embeddings": (
+        "env.embeddings=null: env.content=embeddings needs a file, env.embeddings=PATH.npy"
+    ),
+    "content=embeddings env.embeddings=/no/such.npy": (
+        "env.embeddings=/no/such.npy: no such file; must be a .npy or .npz file"
+    ),
+    "env.embeddings=x.npy": (
+        "env.embeddings=x.npy: env.content=exact reads no file; use content=embeddings"
+    ),
+    "env=recsim perturbation=outage": (
+        "perturbation=outage: changes the live world; must be left out with another env"
+    ),
+    "perturbation=missing_views": (
+        "env.perturb.missing_views=0.5: env.content=exact has no views; use content=multimodal"
+    ),
     "env.content_views.text.missing=2": "env.content_views.text.missing=2.0: must lie in [0, 1]",
-    "env.slate=2": "env.slate=2: this agent (dqn) shows one item per request; must be 1, or use agent=slateq",
+    "env.slate=2": (
+        "env.slate=2: this agent (dqn) shows one item per request; must be 1, or use agent=slateq"
+    ),
     "env=recsim env.slate=11": "env.slate=11: must not exceed env.candidates=10",
-    "env=recsim env.task=bandit": "env.task=bandit: must be one of interest_evolution, interest_exploration, long_term",
-    "env=recsim env.choice_model=pbm": "env.choice_model=pbm: must be one of auto, proportional, mnl, cascade_exp",
-    "env=recsim env.evolution.budgt=5": "env.evolution.budgt=5: unknown key; did you mean env.evolution.budget?",
-    "env=recsim env.task=long_term_satisfaction env.choice_model=mnl": "env.task=long_term_satisfaction has its own",
-    "env=recsim agent=dqn": "env.slate=3: this agent (dqn) shows one item per request; must be 1, or use agent=slateq",
-    "env=recsim env.task=interest_exploration": "agent.gamma=1.0: env.task=interest_exploration never ends; must be below 1",
-    "env=recsim env.task=long_term_satisfaction": "env.slate=3: env.task=long_term_satisfaction: agent=slateq cannot learn",
-    "agent=full_slate network=mlp history=gru": "network.history=gru: network=mlp reads no watch sequence; must be mean",
-    "env.clock=tick env.slate=2": "env.slate=2: this agent (dqn) shows one item per request; must be 1",
-    "agent=slateq env=garnet": "agent=slateq: fills slates, and env=garnet takes none; use env=live or env=recsim",
-    "agent=slateq agent.target=munchausen": "agent.target=munchausen: agent=slateq knows max, double and sarsa",
-    "agent=slateq agent.slate.choice=told": "agent.slate.choice=told: env=live hides how viewers choose; use logit",
-    "agent=full_slate agent.slate.fill=exact": "agent.slate.fill=exact: is not read by this agent (full_slate)",
-    "agent.slate.null_value=false": "agent.slate.null_value=False: is not read by this agent (dqn); leave it out, or use",
-    "agent=slateq env.clock=tick": "env.clock=tick: does not tell agent=slateq what was taken; must be decision",
+    "env=recsim env.task=bandit": (
+        "env.task=bandit: must be one of interest_evolution, interest_exploration, long_term"
+    ),
+    "env=recsim env.choice_model=pbm": (
+        "env.choice_model=pbm: must be one of auto, proportional, mnl, cascade_exp"
+    ),
+    "env=recsim env.evolution.budgt=5": (
+        "env.evolution.budgt=5: unknown key; did you mean env.evolution.budget?"
+    ),
+    (
+        "env=recsim env.task=long_term_satisfaction env.choice_model=mnl"
+    ): "env.task=long_term_satisfaction has its own",
+    "env=recsim agent=dqn": (
+        "env.slate=3: this agent (dqn) shows one item per request; must be 1, or use agent=slateq"
+    ),
+    "env=recsim env.task=interest_exploration": (
+        "agent.gamma=1.0: env.task=interest_exploration never ends; must be below 1"
+    ),
+    "env=recsim env.task=long_term_satisfaction": (
+        "env.slate=3: env.task=long_term_satisfaction: agent=slateq cannot learn"
+    ),
+    "agent=full_slate network=mlp history=gru": (
+        "network.history=gru: network=mlp reads no watch sequence; must be mean"
+    ),
+    "env.clock=tick env.slate=2": (
+        "env.slate=2: this agent (dqn) shows one item per request; must be 1"
+    ),
+    "agent=slateq env=garnet": (
+        "agent=slateq: fills slates, and env=garnet takes none; use env=live or env=recsim"
+    ),
+    "agent=slateq agent.target=munchausen": (
+        "agent.target=munchausen: agent=slateq knows max, double and sarsa"
+    ),
+    "agent=slateq agent.slate.choice=told": (
+        "agent.slate.choice=told: env=live hides how viewers choose; use logit"
+    ),
+    "agent=full_slate agent.slate.fill=exact": (
+        "agent.slate.fill=exact: is not read by this agent (full_slate)"
+    ),
+    "agent.slate.null_value=false": (
+        "agent.slate.null_value=False: is not read by this agent (dqn); leave it out, or use"
+    ),
+    "agent=slateq env.clock=tick": (
+        "env.clock=tick: does not tell agent=slateq what was taken; must be decision"
+    ),
     "agent.target=sarsa": "agent.target=sarsa: is a rule of agent=slateq; use expected_sarsa",
-    "agent=full_slate network=cnn": "network=cnn: agent=full_slate scores slates by network=scorer, or has one output for each",
-    "agent=full_slate env.candidates=20 env.slate=8": "env.candidates=20: 125970 slates of 8 of them; must not be more than",
-    "env.discount_unit=hours:1": "env.discount_unit=hours:1: must be `decision` or `minutes:X` with X > 0",
+    "agent=full_slate network=cnn": (
+        "network=cnn: agent=full_slate scores slates by network=scorer, or has one output for each"
+    ),
+    "agent=full_slate env.candidates=20 env.slate=8": (
+        "env.candidates=20: 125970 slates of 8 of them; must not be more than"
+    ),
+    "env.discount_unit=hours:1": (
+        "env.discount_unit=hours:1: must be `decision` or `minutes:X` with X > 0"
+    ),
     "env.population=/no/such": "env.population=/no/such: no such folder",
     "env=probe network=scorer": "network=scorer: env=probe has a fixed set of actions",
-    "env=garnet agent=dueling": "network.head=dueling: network=table has no such part; must be linear, or use network=mlp",
-    "env=gymnax env.name=cartpole": "env.name=cartpole: gymnax has no such environment; did you mean CartPole-v1?",
-    "env=gymnax env.name=Pendulum-v1": "env.name=Pendulum-v1: its actions are continuous; lrdqn chooses among numbered ones",
+    "env=garnet agent=dueling": (
+        "network.head=dueling: network=table has no such part; must be linear, or use network=mlp"
+    ),
+    "env=gymnax env.name=cartpole": (
+        "env.name=cartpole: gymnax has no such environment; did you mean CartPole-v1?"
+    ),
+    "env=gymnax env.name=Pendulum-v1": (
+        "env.name=Pendulum-v1: its actions are continuous; lrdqn chooses among numbered ones"
+    ),
     "env=gymnax env.size=5": "env.size=5: env.name=CartPole-v1 has no size; leave it out",
     "env=gymnax env.name=DeepSea-bsuite env.size=1": "env.size=1: must be at least 2",
     "env=gymnax env.horizon=0": "env.horizon=0: must be at least 1",
-    "env=gymnax env.store=bool": "env.store=bool: does not hold observations of env.name=CartPole-v1 exactly; must be float32",
+    "env=gymnax env.store=bool": (
+        "env.store=bool: does not hold observations of "
+        "env.name=CartPole-v1 exactly; must be float32"
+    ),
     "env=gymnax env.store=int4": "env.store=int4: must be one of float32, uint8, bool",
     "env=gymnax network=cnn": "network=cnn: env.name=CartPole-v1 shows vector; use network=mlp",
-    "env=gymnax env.name=Breakout-MinAtar network=table": "shows image; use network=mlp or network=cnn",
-    "env=gymnax network.channels=[0]": "network.channels=[0]: must be a list of integers, each at least 1",
+    (
+        "env=gymnax env.name=Breakout-MinAtar network=table"
+    ): "shows image; use network=mlp or network=cnn",
+    "env=gymnax network.channels=[0]": (
+        "network.channels=[0]: must be a list of integers, each at least 1"
+    ),
     "experiment=cartpol": "experiment=cartpol: must be one of acrobot, cartpole, catch, deep_sea",
     "experiment=cartpole env.nam=x": "env.nam=x: unknown key; did you mean env.name?",
     "network=mlp": "network=mlp: env=live offers a changing candidate set; use network=scorer",
-    "agent.target_period=1000": "must be a multiple of train.sessions=128; the nearest is 896 or 1024",
-    "train.env_steps=1000": "train.env_steps=1000: must be a multiple of train.sessions=128; the nearest is 896 or 1024",
-    "train.update_period=100": "train.update_period=100: must divide train.sessions=128; the nearest is 64 or 128",
-    "train.eval_period=3072": "train.env_steps=163840: must be a multiple of train.eval_period=3072; the nearest is",
+    "agent.target_period=1000": (
+        "must be a multiple of train.sessions=128; the nearest is 896 or 1024"
+    ),
+    "train.env_steps=1000": (
+        "train.env_steps=1000: must be a multiple of train.sessions=128; the nearest is 896 or 1024"
+    ),
+    "train.update_period=100": (
+        "train.update_period=100: must divide train.sessions=128; the nearest is 64 or 128"
+    ),
+    "train.eval_period=3072": (
+        "train.env_steps=163840: must be a multiple of train.eval_period=3072; the nearest is"
+    ),
     "train.warmup_steps=128": "train.warmup_steps=128: must be at least replay.batch_size=256",
     "agent=dqn,double_dqn": "agent=dqn,double_dqn: is a list of choices; sweep over it with -m",
     "agent.name=ddpg": "agent.name=ddpg: must be one of dqn",
@@ -103,7 +197,9 @@ BAD = {
     "debug=slow": "debug=slow: must be one of checkify, fast, nan, profile",
     "logger=mlflow": "logger=mlflow: must be one of jsonl, tensorboard, wandb",
     "runtime=ipu": "runtime=ipu: must be one of auto, cpu, gpu, tpu",
-    "sweep=all": "sweep=all: must be one of discount, dqn_parts, family, learning_rate, replay_size",
+    "sweep=all": (
+        "sweep=all: must be one of discount, dqn_parts, family, learning_rate, replay_size"
+    ),
     "grid.agent.gama=[0.9]": "grid.agent.gama=[0.9]: unknown key; did you mean grid.agent.gamma?",
     "grid.agent.gamma=[0.9,2]": "grid.agent.gamma=2.0: must lie in [0, 1]",
     "grid.agent.gamma=0.9": "grid.agent.gamma=0.9: must be a list of numbers, [a,b,...]",
@@ -113,11 +209,19 @@ BAD = {
     "runtime.prng=pcg": "runtime.prng=pcg: must be one of threefry2x32, rbg",
     "runtime.memory_gib=0": "runtime.memory_gib=0.0: must be greater than 0",
     "runtime.processes=2": "runtime.processes=2: only goes with runtime.coordinator=HOST:PORT",
-    "hydra/launcher=submitit_nope": "hydra/launcher=submitit_nope: must be basic, submitit_local or submitit_slurm",
+    "hydra/launcher=submitit_nope": (
+        "hydra/launcher=submitit_nope: must be basic, submitit_local or submitit_slurm"
+    ),
     "logger=[tensorbord]": "logger=tensorbord: must be one of jsonl, tensorboard, wandb",
-    "runtime.coordinator=auto": "hydra.run.dir=null: processes that share a run need one folder; give it",
-    "hydra.run.dir=/etc/hostname/run": "/etc/hostname/run: cannot be made a run folder (/etc/hostname is not a folder)",
-    "runtime.coordinator=localhost:1234": "runtime.processes=null: runtime.coordinator=localhost:1234 needs it",
+    "runtime.coordinator=auto": (
+        "hydra.run.dir=null: processes that share a run need one folder; give it"
+    ),
+    "hydra.run.dir=/etc/hostname/run": (
+        "/etc/hostname/run: cannot be made a run folder (/etc/hostname is not a folder)"
+    ),
+    "runtime.coordinator=localhost:1234": (
+        "runtime.processes=null: runtime.coordinator=localhost:1234 needs it"
+    ),
     "'agent.gamma": "cannot be read; arguments are KEY=VALUE",
 }
 
@@ -140,11 +244,21 @@ def test_a_mistake_is_answered_in_one_line(override: str) -> None:
 
 
 def test_good_input_passes() -> None:
-    check("train", TrainRun, ["agent=dqn", "replay=uniform", "train.sessions=32", "train.env_steps=2048"], preflight)
+    check(
+        "train",
+        TrainRun,
+        ["agent=dqn", "replay=uniform", "train.sessions=32", "train.env_steps=2048"],
+        preflight,
+    )
     check("train", TrainRun, ["env=probe"], preflight)
     check("train", TrainRun, ["env=probe", "network=mlp"], preflight)
     check("train", TrainRun, ["env=gymnax", "env.name=CartPole-v1"], preflight)
-    check("train", TrainRun, ["env=gymnax", "env.name=FrozenLake-misc", "network=table", "agent=q_learning"], preflight)
+    check(
+        "train",
+        TrainRun,
+        ["env=gymnax", "env.name=FrozenLake-misc", "network=table", "agent=q_learning"],
+        preflight,
+    )
     check("train", TrainRun, ["-m", "experiment=cartpole,catch"], preflight)
 
 
@@ -164,7 +278,9 @@ def test_games_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_job_of_a_sweep_is_checked_first() -> None:
-    check("train", TrainRun, ["-m", "agent=dqn,double_dqn", "replay=uniform,prioritized"], preflight)
+    check(
+        "train", TrainRun, ["-m", "agent=dqn,double_dqn", "replay=uniform,prioritized"], preflight
+    )
     with pytest.raises(InputError, match=r"agent\.gamma=2\.0"):
         check("train", TrainRun, ["-m", "agent=dqn,double_dqn", "agent.gamma=0.9,2"], preflight)
 
@@ -172,9 +288,16 @@ def test_every_job_of_a_sweep_is_checked_first() -> None:
 def test_a_ready_sweep_is_expanded_and_checked() -> None:
     check("train", TrainRun, ["sweep=dqn_parts"], preflight)
     check("train", TrainRun, ["sweep=learning_rate"], preflight)
-    with pytest.raises(InputError, match=r"replay\.batch_size=8192: must not exceed replay\.capacity=4096"):
+    with pytest.raises(
+        InputError, match=r"replay\.batch_size=8192: must not exceed replay\.capacity=4096"
+    ):
         check("train", TrainRun, ["sweep=replay_size", "replay.batch_size=8192"], preflight)
-    check("train", TrainRun, ["sweep=replay_size", "replay.batch_size=8192", "replay.capacity=16384"], preflight)
+    check(
+        "train",
+        TrainRun,
+        ["sweep=replay_size", "replay.batch_size=8192", "replay.capacity=16384"],
+        preflight,
+    )
 
 
 def test_a_search_needs_ranges_and_whole_batches() -> None:
@@ -186,7 +309,9 @@ def test_a_search_needs_ranges_and_whole_batches() -> None:
         "grid.agent.gamma=[0.9,0.5]": "a search has no grid",
         "train.myopic=true": r"train\.myopic=true: a search trains its trials alone",
         "debug='nan'": "debug=nan: not in a search",
-        "tune.space.replay.beta_end=[0.1,1]": r"replay\.beta_end=0\.1: must be at least replay\.beta=0\.4",
+        "tune.space.replay.beta_end=[0.1,1]": (
+            r"replay\.beta_end=0\.1: must be " r"at least replay\.beta=0\.4"
+        ),
     }.items():
         with pytest.raises(InputError, match=line):
             check("tune", TuneRun, [override], preflight)
@@ -197,10 +322,18 @@ def test_resume_stands_for_the_arguments_of_the_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"resume=.*: no \.hydra/overrides\.yaml there"):
         continued([f"resume={tmp_path}"])
     (tmp_path / ".hydra").mkdir()
-    (tmp_path / ".hydra" / "overrides.yaml").write_text("- agent=dqn\n- train.env_steps=2048\n- resume=auto\n")
+    (tmp_path / ".hydra" / "overrides.yaml").write_text(
+        "- agent=dqn\n- train.env_steps=2048\n- resume=auto\n"
+    )
     where = f"hydra.run.dir='{tmp_path.resolve()}'"
     given = [f"resume={tmp_path}", "train.env_steps=4096"]
-    assert continued(given) == ["agent=dqn", "train.env_steps=4096", f"resume={tmp_path}", where, "hydra.mode=RUN"]
+    assert continued(given) == [
+        "agent=dqn",
+        "train.env_steps=4096",
+        f"resume={tmp_path}",
+        where,
+        "hydra.mode=RUN",
+    ]
     with pytest.raises(InputError, match="continues one run; a sweep is continued by resume=auto"):
         continued(["-m", *given])
     with pytest.raises(InputError, match="goes on in its own folder"):
@@ -211,8 +344,12 @@ def test_only_a_live_world_can_be_perturbed(tmp_path: Path) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         register_schemas()
         OmegaConf.save(compose("train", overrides=["env=probe"]), tmp_path / "resolved.yaml")
-        asked = freeze(EvaluateRun, compose("evaluate", overrides=[f"run={tmp_path}", "perturbation=outage"]))
-    with pytest.raises(InputError, match=r"env.perturb=outage_share: the run played env=probe; must be live"):
+        asked = freeze(
+            EvaluateRun, compose("evaluate", overrides=[f"run={tmp_path}", "perturbation=outage"])
+        )
+    with pytest.raises(
+        InputError, match=r"env.perturb=outage_share: the run played env=probe; must be live"
+    ):
         train_config(asked)
 
 
@@ -221,8 +358,12 @@ def test_embeddings_are_those_of_the_runs_own_streamers(tmp_path: Path) -> None:
         register_schemas()
         words = ["content=embeddings", "env.embeddings=e.npy"]
         OmegaConf.save(compose("train", overrides=words), tmp_path / "resolved.yaml")
-        asked = freeze(EvaluateRun, compose("evaluate", overrides=[f"run={tmp_path}", "population=other"]))
-    with pytest.raises(InputError, match=r"population=other: env\.embeddings=e\.npy shows the run's own streamers"):
+        asked = freeze(
+            EvaluateRun, compose("evaluate", overrides=[f"run={tmp_path}", "population=other"])
+        )
+    with pytest.raises(
+        InputError, match=r"population=other: env\.embeddings=e\.npy shows the run's own streamers"
+    ):
         train_config(asked)
 
 
@@ -231,28 +372,43 @@ def test_other_commands_say_what_they_need(tmp_path: Path) -> None:
         check("report", ReportRun, [], report_preflight)
     with pytest.raises(InputError, match="no such folder"):
         check("evaluate", EvaluateRun, [f"run={tmp_path}/none"], evaluate_preflight)
-    with pytest.raises(InputError, match="env=garnet: chooses a network too, and lrdqn calibrate has none"):
+    with pytest.raises(
+        InputError, match="env=garnet: chooses a network too, and lrdqn calibrate has none"
+    ):
         check("calibrate", CalibrateRun, ["env=garnet"], lambda config: None)
     for source in ("movielens", "kuailive", "kuairand"):
         with pytest.raises(InputError, match=f"path=null: source={source} needs the folder"):
             check("calibrate", CalibrateRun, [f"source={source}"], lambda config: None)
-    with pytest.raises(InputError, match=r"source=kwai: must be one of world, movielens, kuailive, kuairand"):
+    with pytest.raises(
+        InputError, match=r"source=kwai: must be one of world, movielens, kuailive, kuairand"
+    ):
         check("calibrate", CalibrateRun, ["source=kwai"], lambda config: None)
     words = ["source=movielens", f"path={tmp_path}", f"out={tmp_path}/pop"]
     with pytest.raises(InputError, match=r"users=1: must"):
         check("calibrate", CalibrateRun, ["users=1"], lambda config: None)
     for word in ("env.population=x", "content=multimodal"):
-        with pytest.raises(InputError, match=r"env\..*: goes with lrdqn train; must be left out while a log is fitted"):
+        with pytest.raises(
+            InputError,
+            match=r"env\..*: goes with lrdqn train; must be left out while a log is fitted",
+        ):
             check("calibrate", CalibrateRun, [*words, word], calibrate_preflight)
     with pytest.raises(InputError, match="out=null"):
-        check("calibrate", CalibrateRun, ["source=movielens", f"path={tmp_path}"], lambda config: None)
+        check(
+            "calibrate", CalibrateRun, ["source=movielens", f"path={tmp_path}"], lambda config: None
+        )
 
 
 def lrdqn(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     code = "import sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'; main()"
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code, *arguments],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -268,7 +424,9 @@ def lrdqn(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("calibrate", "source=kuairand", "path=.", "out=pop"),
     ],
 )
-def test_the_shell_sees_one_line_and_exit_code_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_the_shell_sees_one_line_and_exit_code_2(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
     done = lrdqn(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -286,7 +444,14 @@ def test_a_folder_that_holds_a_run_is_refused_untouched(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("train", "--help"), ("train", "--cfg", "job"), ("evaluate", "--help"), ("calibrate", "--help")]
+    "arguments",
+    [
+        ("--help",),
+        ("train", "--help"),
+        ("train", "--cfg", "job"),
+        ("evaluate", "--help"),
+        ("calibrate", "--help"),
+    ],
 )
 def test_help_comes_without_jax(arguments: tuple[str, ...], tmp_path: Path) -> None:
     code = (

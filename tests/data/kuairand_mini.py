@@ -1,4 +1,5 @@
-"""A KuaiRand of a few thousand impressions: the exact columns of the side tables and of the logs."""
+"""A KuaiRand of a few thousand impressions: the exact columns of the side tables and of the
+logs."""
 
 from __future__ import annotations
 
@@ -9,14 +10,57 @@ import numpy as np
 
 START = 1649347200000
 """2022-04-08 00:00 +08, in ms."""
-USER = ["user_id", "user_active_degree", "is_lowactive_period", "is_live_streamer", "is_video_author", "follow_user_num",
-        "follow_user_num_range", "fans_user_num", "fans_user_num_range", "friend_user_num", "friend_user_num_range",
-        "register_days", "register_days_range", *[f"onehot_feat{i}" for i in range(18)]]  # fmt: skip
-VIDEO = ["video_id", "author_id", "video_type", "upload_dt", "upload_type", "visible_status", "video_duration", "server_width",
-         "server_height", "music_id", "music_type", "tag"]  # fmt: skip
-LOG = ["user_id", "video_id", "date", "hourmin", "time_ms", "is_click", "is_like", "is_follow", "is_comment", "is_forward",
-       "is_hate", "long_view", "play_time_ms", "duration_ms", "profile_stay_time", "comment_stay_time", "is_profile_enter",
-       "is_rand", "tab"]  # fmt: skip
+USER = [
+    "user_id",
+    "user_active_degree",
+    "is_lowactive_period",
+    "is_live_streamer",
+    "is_video_author",
+    "follow_user_num",
+    "follow_user_num_range",
+    "fans_user_num",
+    "fans_user_num_range",
+    "friend_user_num",
+    "friend_user_num_range",
+    "register_days",
+    "register_days_range",
+    *[f"onehot_feat{i}" for i in range(18)],
+]
+VIDEO = [
+    "video_id",
+    "author_id",
+    "video_type",
+    "upload_dt",
+    "upload_type",
+    "visible_status",
+    "video_duration",
+    "server_width",
+    "server_height",
+    "music_id",
+    "music_type",
+    "tag",
+]
+LOG = [
+    "user_id",
+    "video_id",
+    "date",
+    "hourmin",
+    "time_ms",
+    "is_click",
+    "is_like",
+    "is_follow",
+    "is_comment",
+    "is_forward",
+    "is_hate",
+    "long_view",
+    "play_time_ms",
+    "duration_ms",
+    "profile_stay_time",
+    "comment_stay_time",
+    "is_profile_enter",
+    "is_rand",
+    "tab",
+]
 SIGNALS = ("is_click", "long_view", "is_like", "is_comment", "is_forward", "is_follow", "is_hate")
 
 
@@ -42,48 +86,81 @@ class Mini(NamedTuple):
 
 
 def make_mini(users: int = 60, videos: int = 90, impressions: int = 6000, seed: int = 0) -> Mini:
-    """Clicks and long views by KuaiRand's rules from play times whose length hangs on user, video and a shared topic."""
+    """Clicks and long views by KuaiRand's rules from play times whose length hangs on user, video
+    and a shared topic."""
     rng = np.random.default_rng(seed)
     topic, taste = rng.integers(3, size=videos), rng.integers(3, size=users)
-    duration = np.where(rng.random(videos) < 0.05, np.nan, np.round(np.exp(rng.normal(4.2, 1, videos)) * 1000))
+    duration = np.where(
+        rng.random(videos) < 0.05, np.nan, np.round(np.exp(rng.normal(4.2, 1, videos)) * 1000)
+    )
     tags = [["39", '"39,8"', "12"][t] if rng.random() > 0.1 else "" for t in topic]
     n = impressions
     user, video = rng.integers(users, size=n), rng.integers(videos, size=n)
-    pull = rng.normal(size=users)[user] + rng.normal(size=videos)[video] + 2.0 * (topic[video] == taste[user])
+    pull = (
+        rng.normal(size=users)[user]
+        + rng.normal(size=videos)[video]
+        + 2.0 * (topic[video] == taste[user])
+    )
     length = np.nan_to_num(duration, nan=60_000.0)[video]
     played = np.minimum(np.exp(1.5 + pull + rng.normal(size=n)) * 1000, length).astype(np.int64)
     click = np.where(length <= 7000, played >= length, played > 7000).astype(int)
     view = np.where(length <= 18000, played >= length, played > 18000).astype(int)
     flags = {name: ((rng.random(n) < 0.05) & (click > 0)).astype(int) for name in SIGNALS[2:]}
     columns = {name: np.zeros(n, int) for name in LOG} | {
-        "user_id": user, "video_id": video, "time_ms": START + np.sort(rng.integers(0, 14 * 86_400_000, n)), "is_click": click,
-        "long_view": view, "play_time_ms": played, "duration_ms": length.astype(int), "tab": np.ones(n, int), **flags,
-    }  # fmt: skip
+        "user_id": user,
+        "video_id": video,
+        "time_ms": START + np.sort(rng.integers(0, 14 * 86_400_000, n)),
+        "is_click": click,
+        "long_view": view,
+        "play_time_ms": played,
+        "duration_ms": length.astype(int),
+        "tab": np.ones(n, int),
+        **flags,
+    }
     columns = {name: columns[name] for name in LOG}
     half = n // 2
-    logs = {"log_standard_4_08_to_4_21_pure": {k: v[:half] for k, v in columns.items()},
-            "log_random_4_22_to_5_08_pure": {k: v[half:] for k, v in columns.items()}}  # fmt: skip
+    logs = {
+        "log_standard_4_08_to_4_21_pure": {k: v[:half] for k, v in columns.items()},
+        "log_random_4_22_to_5_08_pure": {k: v[half:] for k, v in columns.items()},
+    }
     logs["log_random_4_22_to_5_08_pure"]["is_rand"] = np.ones(n - half, int)
     standard = logs["log_standard_4_08_to_4_21_pure"]
 
     def rates(ids: np.ndarray, most: int) -> np.ndarray:
         count = np.maximum(np.bincount(ids, minlength=most), 1)
-        return np.stack([np.bincount(ids, standard[s], most) / count for s in SIGNALS], axis=1).astype(np.float32)
+        return np.stack(
+            [np.bincount(ids, standard[s], most) / count for s in SIGNALS], axis=1
+        ).astype(np.float32)
 
-    some = {"user_active_degree": rng.choice(["full_active", "high_active", "UNKNOWN"], users),
-            "is_live_streamer": rng.choice([1, -124], users), "fans_user_num_range": np.full(users, '"[10,100)"'),
-            "follow_user_num_range": np.full(users, "500+"),
-            "register_days_range": rng.choice(["730+", "8-14"], users)}  # fmt: skip
-    table = {name: some.get(name, np.zeros(users, int)) for name in USER} | {"user_id": np.arange(users)}
+    some = {
+        "user_active_degree": rng.choice(["full_active", "high_active", "UNKNOWN"], users),
+        "is_live_streamer": rng.choice([1, -124], users),
+        "fans_user_num_range": np.full(users, '"[10,100)"'),
+        "follow_user_num_range": np.full(users, "500+"),
+        "register_days_range": rng.choice(["730+", "8-14"], users),
+    }
+    table = {name: some.get(name, np.zeros(users, int)) for name in USER} | {
+        "user_id": np.arange(users)
+    }
     whole = {name: np.zeros(videos, int) for name in VIDEO} | {
-        "video_id": np.arange(videos), "author_id": 1000 + rng.integers(videos // 2, size=videos),
-        "video_duration": ["" if np.isnan(d) else d for d in duration.tolist()], "tag": tags,
-    }  # fmt: skip
-    found = {"signals": np.array(SIGNALS), "user_rate": rates(standard["user_id"], users),
-             "item_rate": rates(standard["video_id"], videos)}  # fmt: skip
+        "video_id": np.arange(videos),
+        "author_id": 1000 + rng.integers(videos // 2, size=videos),
+        "video_duration": ["" if np.isnan(d) else d for d in duration.tolist()],
+        "tag": tags,
+    }
+    found = {
+        "signals": np.array(SIGNALS),
+        "user_rate": rates(standard["user_id"], users),
+        "item_rate": rates(standard["video_id"], videos),
+    }
     return Mini(table, {name: whole[name] for name in VIDEO}, logs, found)
 
 
 def _write(file: Path, columns: dict[str, Any]) -> None:
-    rows = zip(*(np.asarray(c).tolist() if not isinstance(c, list) else c for c in columns.values()), strict=True)
-    file.write_text("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]) + "\n")
+    rows = zip(
+        *(np.asarray(c).tolist() if not isinstance(c, list) else c for c in columns.values()),
+        strict=True,
+    )
+    file.write_text(
+        "\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]) + "\n"
+    )

@@ -1,4 +1,5 @@
-"""A generic check that any environment of this project must pass; an author calls ``check_env(env, params)``."""
+"""A generic check that any environment of this project must pass; an author calls
+``check_env(env, params)``."""
 
 from __future__ import annotations
 
@@ -29,14 +30,20 @@ class Decisions:
         complete, done = np.asarray(t.pending.complete), np.asarray(t.terminated | t.truncated)
         assert complete.dtype == bool
         self.action = np.where(self.asked, action, self.action)
-        np.testing.assert_array_equal(np.asarray(t.pending.action)[~self.absent], self.action[~self.absent])
+        np.testing.assert_array_equal(
+            np.asarray(t.pending.action)[~self.absent], self.action[~self.absent]
+        )
         assert not (complete & self.absent).any(), "nobody is there who could decide"
         assert not (done & ~complete).any(), "an end belongs to a decision"
         np.testing.assert_array_equal(np.asarray(t.reward)[~complete], 0)
         changed = np.zeros(len(complete), bool)
         for before, after in zip(jax.tree.leaves(self.obs), jax.tree.leaves(t.obs), strict=True):
-            changed |= (np.asarray(before) != np.asarray(after)).reshape(len(complete), -1).any(axis=1)
-        assert not (changed & ~complete & ~self.absent).any(), "what was seen at a decision stays until it is complete"
+            changed |= (
+                (np.asarray(before) != np.asarray(after)).reshape(len(complete), -1).any(axis=1)
+            )
+        assert not (changed & ~complete & ~self.absent).any(), (
+            "what was seen at a decision stays until it is complete"
+        )
         came = changed & self.absent
         self.asked = (complete & ~done) | came
         self.absent = (self.absent & ~came) | done
@@ -44,7 +51,8 @@ class Decisions:
 
 
 def check_env(env: Env, params: Any, steps: int = 60) -> dict[str, int]:
-    """Play randomly and check the contract; returns how many sessions ended each way, so that a caller can ask for both."""
+    """Play randomly and check the contract; returns how many sessions ended each way, so that a
+    caller can ask for both."""
     step, reset = jax.jit(env.step), jax.jit(env.reset)
     state, obs = reset(jax.random.key(0), params)
     shapes = jax.tree.map(lambda x: (x.shape, x.dtype), obs)
@@ -59,13 +67,17 @@ def check_env(env: Env, params: Any, steps: int = 60) -> dict[str, int]:
             assert bool(jnp.all(jnp.any(obs.mask, axis=1))), "every session must have one action"
             places = action.reshape(env.spec.sessions, slate)
             assert bool(jnp.all(jnp.take_along_axis(obs.mask, places, axis=1)))
-            assert all(len(set(row)) == slate for row in np.asarray(places).tolist()), "no place twice on a slate"
+            assert all(len(set(row)) == slate for row in np.asarray(places).tolist()), (
+                "no place twice on a slate"
+            )
         key = jax.random.fold_in(jax.random.key(2), i)
         again = step(key, state, action, params)
         state, t = step(key, state, action, params)
         decisions.check(action, t)
         chex.assert_trees_all_equal(again, (state, t))
-        assert jax.tree.map(lambda x: (x.shape, x.dtype), t.obs) == shapes, "the observation must keep shapes and types"
+        assert jax.tree.map(lambda x: (x.shape, x.dtype), t.obs) == shapes, (
+            "the observation must keep shapes and types"
+        )
         assert jax.tree.map(lambda x: (x.shape, x.dtype), t.final_obs) == shapes
         assert t.terminated.dtype == bool
         assert t.truncated.dtype == bool
@@ -80,5 +92,8 @@ def check_env(env: Env, params: Any, steps: int = 60) -> dict[str, int]:
     other = reset(jax.random.key(5), params)[1]
     first = reset(jax.random.key(0), params)[1]
     if env.spec.observation in ("candidates", "documents"):
-        assert any(bool(jnp.any(a != b)) for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(other), strict=True))
+        assert any(
+            bool(jnp.any(a != b))
+            for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(other), strict=True)
+        )
     return seen

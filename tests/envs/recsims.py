@@ -10,7 +10,7 @@ import numpy as np
 
 from lrdqn import build
 from lrdqn.config import CalibrateRun, RecsimConfig, freeze
-from lrdqn.evaluate.cohort import Outcome, make_cohort
+from lrdqn.evaluation.cohort import Outcome, make_cohort
 
 
 def recsim_config(**changes: Any) -> Any:
@@ -21,11 +21,15 @@ def recsim_config(**changes: Any) -> Any:
     return freeze(CalibrateRun, dataclasses.asdict(CalibrateRun(env=values))).env
 
 
-def played(config: Any, sessions: int, policies: tuple[str, ...], seed: int = 0) -> dict[str, Outcome]:
+def played(
+    config: Any, sessions: int, policies: tuple[str, ...], seed: int = 0
+) -> dict[str, Outcome]:
     """Every policy's sessions, each from its start to its end, on common random numbers."""
     known = build.build_slates(config)
     groups = tuple((known[name], 1) for name in policies)
     play = jax.jit(make_cohort(build.build_env(config, sessions), groups))
-    states = tuple(jax.tree.map(lambda x: x[None], policy.init(jax.random.key(0))) for policy, _ in groups)
+    states = tuple(
+        jax.tree.map(lambda x: x[None], policy.init(jax.random.key(0))) for policy, _ in groups
+    )
     found = jax.tree.map(np.asarray, play(states, (), jax.random.key(seed)))
     return {name: jax.tree.map(lambda x, i=i: x[i], found) for i, name in enumerate(policies)}

@@ -11,14 +11,19 @@ import pytest
 import scipy.stats
 from envs.worlds import live_config, small_world
 
-from lrdqn.envs.live import make_live, sample_population
-from lrdqn.envs.live.habits import ACTIVITY_SIGMA, WEALTH_SIGMA, draw_habits, preferred_hours
-from lrdqn.envs.live.population import sample_start_hour
+from lrdqn.envs.live.daily_patterns import (
+    ACTIVITY_SIGMA,
+    WEALTH_SIGMA,
+    draw_habits,
+    preferred_hours,
+)
+from lrdqn.envs.live.env import make_live
+from lrdqn.envs.live.population import sample_population, sample_start_hour
 from lrdqn.envs.live.schedule import NEVER, sample_schedule
 from lrdqn.envs.live.session import draw
-from lrdqn.envs.live.viewer import arrive
+from lrdqn.envs.live.user_dynamics import arrive
 from lrdqn.envs.live.world import make_world
-from lrdqn.types import UNKNOWN
+from lrdqn.observations import UNKNOWN
 
 
 def test_habits_have_their_laws_whoever_is_drawn() -> None:
@@ -30,8 +35,13 @@ def test_habits_have_their_laws_whoever_is_drawn() -> None:
     assert habits.activity.mean() == pytest.approx(1, abs=1e-5)
     assert np.average(habits.wealth, weights=habits.activity) == pytest.approx(1, abs=1e-4)
     hours = np.bincount(habits.active_hour.astype(int), habits.activity, 24) / habits.activity.sum()
-    assert np.abs(hours - preferred_hours()).sum() < 2.5 * habits.activity.max() / habits.activity.sum() * 24 / 10
-    assert (habits.interactions < 10).mean() == pytest.approx(0.2 + 0.8 * scipy.stats.norm.cdf(np.log(1 / 6) / 1.2), abs=0.05)
+    assert (
+        np.abs(hours - preferred_hours()).sum()
+        < 2.5 * habits.activity.max() / habits.activity.sum() * 24 / 10
+    )
+    assert (habits.interactions < 10).mean() == pytest.approx(
+        0.2 + 0.8 * scipy.stats.norm.cdf(np.log(1 / 6) / 1.2), abs=0.05
+    )
     old = draw_habits(0.0, np.random.default_rng(0), 4000)
     assert (old.interactions < 50).mean() == pytest.approx(0.438, abs=0.01)
     assert np.corrcoef(np.log(old.activity), np.log1p(old.interactions))[0, 1] > 0.95
@@ -61,7 +71,9 @@ def test_newcomers_have_no_room_before_their_debut_and_no_identity() -> None:
     opened = (start < NEVER).sum()
     days = np.sum(14 - population.debut / 24 * new)
     assert opened / days == pytest.approx(1.27, rel=0.06)
-    none = make_world(live_config(new_streamers=0.0), sample_population(live_config(new_streamers=0.0), rng), rng)
+    none = make_world(
+        live_config(new_streamers=0.0), sample_population(live_config(new_streamers=0.0), rng), rng
+    )
     assert not none.streamers.newcomer.any()
 
 
@@ -78,27 +90,37 @@ def test_cohorts_are_told_and_the_new_have_little_behind_them() -> None:
     state, obs = env.reset(jax.random.key(0), world)
     _, t = env.step(jax.random.key(1), state, jnp.argmax(obs.mask, axis=1), world)
     np.testing.assert_array_equal(t.info["cohort"], want[np.asarray(state.session.user)])
-    shown = np.asarray(jnp.take_along_axis(obs.candidates, jnp.argmax(obs.mask, axis=1)[:, None], axis=1)[:, 0])
+    shown = np.asarray(
+        jnp.take_along_axis(obs.candidates, jnp.argmax(obs.mask, axis=1)[:, None], axis=1)[:, 0]
+    )
     np.testing.assert_array_equal(t.info["newcomers"], np.asarray(world.streamers.newcomer)[shown])
 
 
 def test_categories_have_hours_of_their_own() -> None:
     config = live_config()
-    hours = sample_start_hour(config, np.random.default_rng(0), np.repeat([0.0, 6.0], 40_000)).reshape(2, -1)
+    hours = sample_start_hour(
+        config, np.random.default_rng(0), np.repeat([0.0, 6.0], 40_000)
+    ).reshape(2, -1)
     for got, peak in zip(hours, (19.0, 25.0), strict=True):
         mean = np.angle(np.exp(2j * np.pi * got / 24).mean()) * 24 / (2 * np.pi)
         assert (mean - peak + 12) % 24 - 12 == pytest.approx(0, abs=0.15)
-        assert np.abs(np.exp(2j * np.pi * got / 24).mean()) == pytest.approx(0.5, abs=0.01)  # A / 2 of a raised cosine
+        assert np.abs(np.exp(2j * np.pi * got / 24).mean()) == pytest.approx(
+            0.5, abs=0.01
+        )  # A / 2 of a raised cosine
 
 
 def test_hosts_give_up_empty_rooms() -> None:
     config = live_config(streamers=3000)
-    population = sample_population(config, np.random.default_rng(0))._replace(debut=np.zeros(3000, np.float32))
+    population = sample_population(config, np.random.default_rng(0))._replace(
+        debut=np.zeros(3000, np.float32)
+    )
 
     def mean_hours(hazard: float, log_popularity: float) -> float:
         law = dataclasses.replace(config.schedule, empty_hazard=hazard)
         crowd = population._replace(log_popularity=np.full(3000, log_popularity, np.float32))
-        schedule = sample_schedule(dataclasses.replace(config, schedule=law), crowd, np.random.default_rng(1))
+        schedule = sample_schedule(
+            dataclasses.replace(config, schedule=law), crowd, np.random.default_rng(1)
+        )
         there = schedule.start < NEVER
         return float((schedule.end[there] - schedule.start[there].astype(float)).mean() / 3600)
 
@@ -107,5 +129,7 @@ def test_hosts_give_up_empty_rooms() -> None:
     # nobody comes: the smaller of a lognormal and an exponential of two hours
     rng = np.random.default_rng(2)
     length = np.minimum(np.exp(np.log(3.6) - 0.405 + 0.9 * rng.normal(size=400_000)), 24)
-    assert mean_hours(0.5, -20.0) == pytest.approx(np.minimum(length, rng.exponential(2.0, 400_000)).mean(), rel=0.03)
+    assert mean_hours(0.5, -20.0) == pytest.approx(
+        np.minimum(length, rng.exponential(2.0, 400_000)).mean(), rel=0.03
+    )
     assert mean_hours(0.5, 3.0) == pytest.approx(full, rel=0.01)

@@ -1,4 +1,5 @@
-"""What is shown of a streamer's content: views of the stated strength, gaps and all, and never the truth behind them."""
+"""What is shown of a streamer's content: views of the stated strength, gaps and all, and never the
+truth behind them."""
 
 from __future__ import annotations
 
@@ -17,22 +18,32 @@ from envs.worlds import live_config, small_world
 from lrdqn import build
 from lrdqn.baselines import make_content, make_random
 from lrdqn.config import ConfigError, InputError, ViewConfig, ViewsConfig
-from lrdqn.envs.live import LiveParams, make_live, sample_population
 from lrdqn.envs.live.content import layout, mixing, multimodal
-from lrdqn.evaluate.cohort import make_cohort
-from lrdqn.experiment.setup import digest
+from lrdqn.envs.live.env import make_live
+from lrdqn.envs.live.population import sample_population
+from lrdqn.envs.live.world import LiveParams
+from lrdqn.evaluation.cohort import make_cohort
+from lrdqn.runner.experiment import digest
 
-WIDTHS = {"text": (16, slice(0, 16), 16), "image": (16, slice(17, 33), 33), "audio": (8, slice(34, 42), 42)}
+WIDTHS = {
+    "text": (16, slice(0, 16), 16),
+    "image": (16, slice(17, 33), 33),
+    "audio": (8, slice(34, 42), 42),
+}
 """Width, columns and place of the gap's sign, of the default views, counted by hand."""
 D = 43
 
 
 def world(seed: int = 0, **changes: Any) -> LiveParams:
     """One seed's world on the device."""
-    return jax.tree.map(lambda x: jnp.asarray(x[0]), build.build_worlds(live_config(**changes), seed, 1))
+    return jax.tree.map(
+        lambda x: jnp.asarray(x[0]), build.build_worlds(live_config(**changes), seed, 1)
+    )
 
 
-def shown(streamers: int = 4000, seed: int = 0, **views: ViewConfig) -> tuple[np.ndarray, np.ndarray]:
+def shown(
+    streamers: int = 4000, seed: int = 0, **views: ViewConfig
+) -> tuple[np.ndarray, np.ndarray]:
     """Styles, uniform on the sphere, and their views."""
     config = live_config(streamers=streamers, users=20)
     rng = np.random.default_rng(seed)
@@ -46,7 +57,9 @@ def shown(streamers: int = 4000, seed: int = 0, **views: ViewConfig) -> tuple[np
 def test_the_layout_is_the_one_counted_by_hand() -> None:
     blocks, width = layout(ViewsConfig())
     assert width == D
-    assert [(b.columns, b.missing) for b in blocks] == [(columns, at) for _, columns, at in WIDTHS.values()]
+    assert [(b.columns, b.missing) for b in blocks] == [
+        (columns, at) for _, columns, at in WIDTHS.values()
+    ]
     without = layout(ViewsConfig(image=ViewConfig(width=0)))
     assert ([b.columns for b in without[0]], without[1]) == ([slice(0, 16), slice(17, 25)], 26)
 
@@ -60,18 +73,29 @@ def test_directions_are_orthogonal_and_keep_the_mean_square(width: int, d: int) 
 
 
 def test_signal_and_noise_of_every_view_have_the_stated_variance() -> None:
-    """A view regressed on the style: what the style explains, and what is left over, by the formula of the specification."""
+    """A view regressed on the style: what the style explains, and what is left over, by the formula
+    of the specification."""
     style, seen = shown()
-    noise, gap = {"text": 0.5, "image": 1.0, "audio": 1.0}, {"text": 0.1, "image": 0.1, "audio": 0.3}
+    noise, gap = (
+        {"text": 0.5, "image": 1.0, "audio": 1.0},
+        {"text": 0.1, "image": 0.1, "audio": 0.3},
+    )
     for name, (width, columns, at) in WIDTHS.items():
         there = seen[:, at] == 0
         assert there.mean() == pytest.approx(1 - gap[name], abs=4 * math.sqrt(gap[name] / 4000))
         x, e = seen[there][:, columns], style[there]
         fit, *_ = np.linalg.lstsq(e, x, rcond=None)
-        signal, rest = np.sum((e @ fit) ** 2, axis=1).mean(), ((x - e @ fit) ** 2).sum() / (len(x) - 16)
+        signal, rest = (
+            np.sum((e @ fit) ** 2, axis=1).mean(),
+            ((x - e @ fit) ** 2).sum() / (len(x) - 16),
+        )
         assert signal == pytest.approx(1 / (3 * (1 + noise[name] ** 2)), rel=0.03), name
-        assert rest == pytest.approx(noise[name] ** 2 / (3 * (1 + noise[name] ** 2)), rel=0.03), name
-        assert np.sum(x**2, axis=1).mean() == pytest.approx(1 / 3, rel=0.03), f"{name} rules the cosine, or is ruled"
+        assert rest == pytest.approx(noise[name] ** 2 / (3 * (1 + noise[name] ** 2)), rel=0.03), (
+            name
+        )
+        assert np.sum(x**2, axis=1).mean() == pytest.approx(1 / 3, rel=0.03), (
+            f"{name} rules the cosine, or is ruled"
+        )
         per_number = (x - e @ fit).std(axis=0)
         assert per_number.max() / per_number.min() < 1.1
         assert width == x.shape[1]
@@ -79,7 +103,9 @@ def test_signal_and_noise_of_every_view_have_the_stated_variance() -> None:
 
 def test_without_noise_a_wide_view_keeps_every_cosine() -> None:
     clear = ViewConfig(24, 0.0, 0.0)
-    style, seen = shown(200, text=clear, image=ViewConfig(0, 0.0, 0.0), audio=ViewConfig(0, 0.0, 0.0))
+    style, seen = shown(
+        200, text=clear, image=ViewConfig(0, 0.0, 0.0), audio=ViewConfig(0, 0.0, 0.0)
+    )
     np.testing.assert_allclose(seen @ seen.T, style @ style.T, atol=1e-5)
 
 
@@ -112,7 +138,9 @@ def test_worlds_have_views_of_their_own_but_the_same_seed_keeps_its_directions()
     fits = []
     for streamers in (300, 500):
         config = live_config(streamers=streamers, content="multimodal")
-        config = dataclasses.replace(config, content_views=dataclasses.replace(ViewsConfig(), **clear))
+        config = dataclasses.replace(
+            config, content_views=dataclasses.replace(ViewsConfig(), **clear)
+        )
         made = build.build_worlds(config, 7, 2)
         for i in range(2):
             style, view = made.streamers.style[i, :-1], made.catalogue.style[i, :-1, :16]
@@ -123,12 +151,17 @@ def test_worlds_have_views_of_their_own_but_the_same_seed_keeps_its_directions()
 
 
 def test_the_truth_does_not_reach_what_is_shown() -> None:
-    """Style, skill, hook and tastes are permuted behind the catalogue: neither it nor a first request may change by a bit."""
+    """Style, skill, hook and tastes are permuted behind the catalogue: neither it nor a first
+    request may change by a bit."""
     config = live_config(content="multimodal", similar=3, live_signals=True)
     plain, env = world(content="multimodal", similar=3, live_signals=True), make_live(config, 64)
-    users = plain.users._replace(interest=plain.users.interest[::-1], category_bias=plain.users.category_bias[::-1])
+    users = plain.users._replace(
+        interest=plain.users.interest[::-1], category_bias=plain.users.category_bias[::-1]
+    )
     streamers = plain.streamers._replace(
-        style=plain.streamers.style[::-1], skill=plain.streamers.skill[::-1], hook=plain.streamers.hook[::-1]
+        style=plain.streamers.style[::-1],
+        skill=plain.streamers.skill[::-1],
+        hook=plain.streamers.hook[::-1],
     )
     hidden = plain._replace(users=users, streamers=streamers)
     reset = jax.jit(env.reset)
@@ -141,14 +174,22 @@ def test_similar_candidates_are_those_whose_views_are_near() -> None:
     config = live_config(content="multimodal", familiar=0, similar=7)
     plain, env = world(content="multimodal", familiar=0, similar=7), make_live(config, 256)
     noisy = plain.catalogue.style[jax.random.permutation(jax.random.key(0), 300)]
-    other = plain._replace(catalogue=plain.catalogue._replace(style=jnp.concatenate([noisy, plain.catalogue.style[-1:]])))
-    offered = [np.asarray(jax.jit(env.reset)(jax.random.key(1), w)[1].candidates) for w in (plain, other)]
+    other = plain._replace(
+        catalogue=plain.catalogue._replace(
+            style=jnp.concatenate([noisy, plain.catalogue.style[-1:]])
+        )
+    )
+    offered = [
+        np.asarray(jax.jit(env.reset)(jax.random.key(1), w)[1].candidates) for w in (plain, other)
+    ]
     assert (offered[0] != offered[1]).mean() > 0.3
 
 
 def test_multimodal_keeps_the_contract() -> None:
     config = live_config(content="multimodal", live_signals=True, horizon=20)
-    seen = check_env(make_live(config, 32), world(content="multimodal", live_signals=True, horizon=20), steps=30)
+    seen = check_env(
+        make_live(config, 32), world(content="multimodal", live_signals=True, horizon=20), steps=30
+    )
     assert seen["terminated"] > 0
     assert seen["truncated"] > 0
 
@@ -156,13 +197,18 @@ def test_multimodal_keeps_the_contract() -> None:
 def test_content_based_ranking_still_beats_chance() -> None:
     env = make_live(live_config(content="multimodal"), 512)
     play = make_cohort(env, ((make_content(), 1), (make_random(env.spec), 1)))
-    returns = np.asarray(jax.jit(play)(((), ()), world(content="multimodal"), jax.random.key(0)).returns)
+    returns = np.asarray(
+        jax.jit(play)(((), ()), world(content="multimodal"), jax.random.key(0)).returns
+    )
     ahead = returns[0] - returns[1]
     assert ahead.mean() > 4 * ahead.std() / math.sqrt(ahead.size)
 
 
 def test_views_go_missing_in_the_stated_share_and_stay_missing() -> None:
-    plain, poor = (np.asarray(world(content="multimodal", perturb={"missing_views": x}).catalogue.style) for x in (0.0, 0.5))
+    plain, poor = (
+        np.asarray(world(content="multimodal", perturb={"missing_views": x}).catalogue.style)
+        for x in (0.0, 0.5)
+    )
     for name, (_, columns, at) in WIDTHS.items():
         before, after = plain[:, at] != 0, poor[:, at] != 0
         assert (after >= before).all()
@@ -170,17 +216,30 @@ def test_views_go_missing_in_the_stated_share_and_stay_missing() -> None:
         assert not poor[after][:, columns].any()
         np.testing.assert_array_equal(poor[~after][:, columns], plain[~after][:, columns])
     assert not poor[-1].any(), "the empty item has no view to lose"
-    gone = np.asarray(world(content="multimodal", perturb={"missing_views": 1.0}).catalogue.style)[:-1]
+    gone = np.asarray(world(content="multimodal", perturb={"missing_views": 1.0}).catalogue.style)[
+        :-1
+    ]
     assert set(np.flatnonzero(gone.any(axis=0)).tolist()) == {16, 33, 42}
 
 
 @pytest.mark.parametrize(
     ("changes", "line"),
-    [({"content": "embeddings"}, r"env\.embeddings=null: env\.content=embeddings needs a file"),
-     ({"embeddings": "x.npy"}, r"env\.embeddings=x\.npy: env\.content=exact reads no file; use content=embeddings"),
-     ({"embedding_ids": "x.npy", "content": "multimodal"}, r"env\.embedding_ids=x\.npy: env\.content=multimodal reads no"),
-     ({"perturb": {"missing_views": 0.5}}, r"env\.perturb\.missing_views=0\.5: env\.content=exact has no views")],
-)  # fmt: skip
+    [
+        ({"content": "embeddings"}, r"env\.embeddings=null: env\.content=embeddings needs a file"),
+        (
+            {"embeddings": "x.npy"},
+            r"env\.embeddings=x\.npy: env\.content=exact reads no file; use content=embeddings",
+        ),
+        (
+            {"embedding_ids": "x.npy", "content": "multimodal"},
+            r"env\.embedding_ids=x\.npy: env\.content=multimodal reads no",
+        ),
+        (
+            {"perturb": {"missing_views": 0.5}},
+            r"env\.perturb\.missing_views=0\.5: env\.content=exact has no views",
+        ),
+    ],
+)
 def test_what_does_not_go_together_is_refused(changes: dict[str, Any], line: str) -> None:
     with pytest.raises(ConfigError, match=line):
         live_config(**changes)

@@ -10,10 +10,9 @@ from envs.checker import check_env
 from envs.worlds import live_config, small_world
 
 from lrdqn.config import ProbeConfig
-from lrdqn.envs.live import make_live
-from lrdqn.envs.live.env import end_session, end_user
+from lrdqn.envs.live.env import end_session, end_user, make_live
 from lrdqn.envs.live.session import Arrival
-from lrdqn.envs.probes import PROBES, make_probe
+from lrdqn.envs.probes.env import PROBES, make_probe
 from lrdqn.train.loop import random_action
 
 
@@ -53,9 +52,13 @@ def test_leaving_terminates_a_session_and_pays_the_return_there() -> None:
 def test_leaving_is_an_ordinary_transition_of_a_user_who_comes_back() -> None:
     session, left, returned, arrival, world = _leaving()
     ending = end_user(1.0, 5)(session, left, returned, arrival, world)
-    np.testing.assert_array_equal(ending.terminated, [False, True, False, False])  # not coming back is the end
+    np.testing.assert_array_equal(
+        ending.terminated, [False, True, False, False]
+    )  # not coming back is the end
     np.testing.assert_array_equal(ending.comeback, 0)  # the reward would count twice
-    np.testing.assert_array_equal(ending.elapsed, [1, 0, 0, 0])  # a night is one unit, never 1,440 minutes
+    np.testing.assert_array_equal(
+        ending.elapsed, [1, 0, 0, 0]
+    )  # a night is one unit, never 1,440 minutes
     np.testing.assert_array_equal(ending.session.session, [1, 0, 0, 0])
     assert int(ending.session.time[0]) // 86_400 >= int(session.time[0]) // 86_400 + 1
     np.testing.assert_array_equal(ending.session.time[1:], session.time[1:])
@@ -71,7 +74,8 @@ def test_the_window_of_observation_truncates() -> None:
 
 
 def test_a_stream_going_off_air_is_an_ordinary_transition() -> None:
-    """Rooms end under viewers; that alone never ends an episode, and the viewer loses no patience for it."""
+    """Rooms end under viewers; that alone never ends an episode, and the viewer loses no patience
+    for it."""
     config = live_config(schedule={"room_hours": 0.2})
     world, env = small_world(config), make_live(config, 256)
     state, obs = env.reset(jax.random.key(0), world)
@@ -86,7 +90,9 @@ def test_a_stream_going_off_air_is_an_ordinary_transition() -> None:
         stays = ended & ~np.asarray(t.info["left"]) & ~np.asarray(t.truncated)
         cut += int(stays.sum())
         assert not np.asarray(t.terminated)[stays].any()
-        assert (np.asarray(state.session.patience)[stays] >= np.asarray(before.patience)[stays] - 1e-5).all()
+        assert (
+            np.asarray(state.session.patience)[stays] >= np.asarray(before.patience)[stays] - 1e-5
+        ).all()
     assert cut > 20
 
 
@@ -102,7 +108,9 @@ def test_discount_by_watch_time() -> None:
 def test_nothing_on_air_offers_to_show_nothing() -> None:
     config = live_config()
     world = small_world(config)
-    silent = world._replace(schedule=world.schedule._replace(start=jnp.full_like(world.schedule.start, 2**31 - 1)))
+    silent = world._replace(
+        schedule=world.schedule._replace(start=jnp.full_like(world.schedule.start, 2**31 - 1))
+    )
     env = make_live(config, 16)
     state, obs = env.reset(jax.random.key(0), silent)
     np.testing.assert_array_equal(obs.mask.sum(axis=1), 1)
@@ -114,14 +122,19 @@ def test_nothing_on_air_offers_to_show_nothing() -> None:
 
 
 def test_hidden_truth_does_not_reach_the_observation() -> None:
-    """Everything hidden is permuted; the observations of a fixed first step must not change by a bit."""
+    """Everything hidden is permuted; the observations of a fixed first step must not change by a
+    bit."""
     config = live_config()
     world, env = small_world(config), make_live(config, 64)
     key = jax.random.key(3)
     users = world.users._replace(
-        interest=world.users.interest[::-1], category_bias=world.users.category_bias[::-1], wealth=world.users.wealth[::-1]
+        interest=world.users.interest[::-1],
+        category_bias=world.users.category_bias[::-1],
+        wealth=world.users.wealth[::-1],
     )
-    streamers = world.streamers._replace(skill=world.streamers.skill[::-1], hook=world.streamers.hook[::-1])
+    streamers = world.streamers._replace(
+        skill=world.streamers.skill[::-1], hook=world.streamers.hook[::-1]
+    )
     hidden = world._replace(users=users, streamers=streamers)
     seen, other = env.reset(key, world)[1], env.reset(key, hidden)[1]
     for a, b in zip(jax.tree.leaves(seen), jax.tree.leaves(other), strict=True):

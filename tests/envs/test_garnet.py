@@ -13,7 +13,7 @@ from envs.checker import check_env
 from oracles.tabular import value_iteration
 
 from lrdqn.config import GarnetConfig
-from lrdqn.envs.garnet import GarnetWorld, make_garnet, make_garnet_world
+from lrdqn.envs.garnet.env import GarnetWorld, make_garnet, make_garnet_world
 
 CONFIG = GarnetConfig()
 
@@ -23,14 +23,19 @@ def world(seed: int = 0, config: Any = CONFIG) -> GarnetWorld:
 
 
 def test_recorded_values() -> None:
-    """Planned in float64 on the process that generator 0 draws: Q* at two discounts, their sum, the smallest action gap."""
+    """Planned in float64 on the process that generator 0 draws: Q* at two discounts, their sum, the
+    smallest action gap."""
     q = value_iteration(*_model(world()), 0.95)
-    np.testing.assert_allclose(q[0], [15.62053721, 15.55944572, 15.52389467, 16.12427113], atol=2e-5)
+    np.testing.assert_allclose(
+        q[0], [15.62053721, 15.55944572, 15.52389467, 16.12427113], atol=2e-5
+    )
     assert q.sum() == pytest.approx(1248.759009, rel=1e-6)
     top = np.sort(q, axis=1)
     assert (top[:, -1] - top[:, -2]).min() == pytest.approx(0.011945, abs=2e-5)
     np.testing.assert_allclose(
-        value_iteration(*_model(world()), 0.8)[0], [3.67294658, 3.65724986, 3.63450135, 4.18868428], atol=2e-6
+        value_iteration(*_model(world()), 0.8)[0],
+        [3.67294658, 3.65724986, 3.63450135, 4.18868428],
+        atol=2e-6,
     )
 
 
@@ -39,13 +44,16 @@ def _model(w: GarnetWorld) -> tuple[Any, Any, Any]:
 
 
 def test_it_keeps_the_contract() -> None:
-    seen = check_env(make_garnet(GarnetConfig(horizon=7), 8), jax.tree.map(jnp.asarray, world()), steps=25)
+    seen = check_env(
+        make_garnet(GarnetConfig(horizon=7), 8), jax.tree.map(jnp.asarray, world()), steps=25
+    )
     assert seen["terminated"] == 0
     assert seen["truncated"] > 0
 
 
 def test_transitions_follow_the_process() -> None:
-    """From one state and action: what follows how often, mean and spread of the reward; cut sessions show where they were."""
+    """From one state and action: what follows how often, mean and spread of the reward; cut
+    sessions show where they were."""
     n, w = 100_000, jax.tree.map(jnp.asarray, world())
     env = make_garnet(GarnetConfig(noise=0.1, horizon=3), n)
     state, obs = env.reset(jax.random.key(0), w)

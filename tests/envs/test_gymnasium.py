@@ -62,11 +62,22 @@ def test_box_observations_are_gymnasiums_own_and_failing_terminates() -> None:
 
 def test_spec_and_horizon() -> None:
     spec = build_env(GymnasiumConfig(), 5).spec
-    assert (spec.sessions, spec.actions, spec.observation, spec.obs_shape, spec.horizon) == (5, 2, "vector", (4,), 500)
+    assert (spec.sessions, spec.actions, spec.observation, spec.obs_shape, spec.horizon) == (
+        5,
+        2,
+        "vector",
+        (4,),
+        500,
+    )
     assert build_env(GymnasiumConfig(horizon=3), 1).spec.horizon == 3
     host = host_of(1, horizon=3)
     host.reset(np.array([0]))
-    assert [bool(host.step(np.array([0])).truncated[0]) for _ in range(4)] == [False, False, True, False]
+    assert [bool(host.step(np.array([0])).truncated[0]) for _ in range(4)] == [
+        False,
+        False,
+        True,
+        False,
+    ]
     host.close()
 
 
@@ -84,10 +95,22 @@ def test_processes_of_their_own_play_the_same() -> None:
 
 
 REFUSED = [
-    ({"name": "CartPol-v1"}, r"^env\.name=CartPol-v1: gymnasium has no such environment; did you mean CartPole-v1\?"),
-    ({"name": "Pendulum-v1"}, r"^env\.name=Pendulum-v1: takes Box actions; lrdqn chooses among numbered ones"),
-    ({"name": "Blackjack-v1"}, r"^env\.name=Blackjack-v1: shows a Tuple; lrdqn reads Box and Discrete observations"),
-    ({"name": "antigravity:CartPole-v1"}, r"^env\.name=antigravity:CartPole-v1: must be a name of Gymnasium's"),
+    (
+        {"name": "CartPol-v1"},
+        r"^env\.name=CartPol-v1: gymnasium has no such environment; did you mean CartPole-v1\?",
+    ),
+    (
+        {"name": "Pendulum-v1"},
+        r"^env\.name=Pendulum-v1: takes Box actions; lrdqn chooses among numbered ones",
+    ),
+    (
+        {"name": "Blackjack-v1"},
+        r"^env\.name=Blackjack-v1: shows a Tuple; lrdqn reads Box and Discrete observations",
+    ),
+    (
+        {"name": "antigravity:CartPole-v1"},
+        r"^env\.name=antigravity:CartPole-v1: must be a name of Gymnasium's",
+    ),
     ({"idle": 2}, r"^env\.idle=2: must be below 2, the number of actions of CartPole-v1"),
 ]
 

@@ -1,4 +1,5 @@
-"""The gymnax adapter: against gymnax itself stepped one session at a time, dynamics and random returns of other codes."""
+"""The gymnax adapter: against gymnax itself stepped one session at a time, dynamics and random
+returns of other codes."""
 
 from __future__ import annotations
 
@@ -14,14 +15,21 @@ import pytest
 from envs.checker import check_env
 
 from lrdqn.config import ConfigError, GymnaxConfig, InputError
-from lrdqn.config.games import CONTINUOUS, GAMES
-from lrdqn.envs.gymnax import make_gymnax
+from lrdqn.envs.gymnax.catalogue import CONTINUOUS, GAMES
+from lrdqn.envs.gymnax.env import make_gymnax
 from lrdqn.types import Env
 
 DOWNLOADED = "MNISTBandit-bsuite"
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}  # one by one and side by side, XLA rounds differently
 PLAYED = [name for name in GAMES if name != DOWNLOADED]
-FAST = {"CartPole-v1", "Catch-bsuite", "DeepSea-bsuite", "Breakout-MinAtar", "BernoulliBandit-misc", "FrozenLake-misc"}
+FAST = {
+    "CartPole-v1",
+    "Catch-bsuite",
+    "DeepSea-bsuite",
+    "Breakout-MinAtar",
+    "BernoulliBandit-misc",
+    "FrozenLake-misc",
+}
 
 
 def marked(names: list[str]) -> list[Any]:
@@ -50,9 +58,12 @@ def test_every_game_keeps_the_contract(name: str) -> None:
         assert seen["terminated"] + seen["truncated"] > 0
 
 
-@pytest.mark.parametrize("name", ["CartPole-v1", "Catch-bsuite", "Breakout-MinAtar", "FrozenLake-misc"])
+@pytest.mark.parametrize(
+    "name", ["CartPole-v1", "Catch-bsuite", "Breakout-MinAtar", "FrozenLake-misc"]
+)
 def test_it_plays_as_gymnax_does_one_session_at_a_time(name: str) -> None:
-    """The same keys in plain Python: every step, the last observation of a session, and the fresh start behind it."""
+    """The same keys in plain Python: every step, the last observation of a session, and the fresh
+    start behind it."""
     n, horizon = 3, 14
     env = make_gymnax(GymnaxConfig(name=name, horizon=horizon), n)
     made, params = gymnax.make(name)
@@ -60,7 +71,11 @@ def test_it_plays_as_gymnax_does_one_session_at_a_time(name: str) -> None:
     play, fresh = jax.jit(made.step_env), jax.jit(made.reset_env)
 
     def shown(obs: Any) -> np.ndarray:
-        flat = np.eye(env.spec.obs_size)[int(obs)] if env.spec.observation == "one_hot" else np.asarray(obs)
+        flat = (
+            np.eye(env.spec.obs_size)[int(obs)]
+            if env.spec.observation == "one_hot"
+            else np.asarray(obs)
+        )
         return flat.reshape(env.spec.obs_shape)
 
     state, obs = env.reset(jax.random.key(0), ())
@@ -97,8 +112,14 @@ def test_small_types_hold_every_observation_exactly(name: str, store: str) -> No
 
     def both(carry: Any, key: jax.Array) -> tuple[Any, Any]:
         action = jax.random.randint(key, (16,), 0, plain.spec.actions)
-        (a, t), (b, u) = (env.step(key, state, action, ()) for env, state in zip((plain, small), carry, strict=True))
-        wrong = [jnp.sum(x != y.astype(jnp.float32)) for x, y in ((t.obs, u.obs), (t.final_obs, u.final_obs))]
+        (a, t), (b, u) = (
+            env.step(key, state, action, ())
+            for env, state in zip((plain, small), carry, strict=True)
+        )
+        wrong = [
+            jnp.sum(x != y.astype(jnp.float32))
+            for x, y in ((t.obs, u.obs), (t.final_obs, u.final_obs))
+        ]
         return (a, b), (sum(wrong), u.obs[:1, ...].astype(jnp.float32).sum())
 
     start = tuple(env.reset(jax.random.key(0), ())[0] for env in (plain, small))
@@ -112,16 +133,24 @@ def one_step(name: str, state: list[float], action: int) -> Any:
     """A step of the adapter from a given state."""
     env = make_gymnax(GymnaxConfig(name=name), 1)
     began, _ = env.reset(jax.random.key(0), ())
-    fields = {"CartPole-v1": ("x", "x_dot", "theta", "theta_dot"), "MountainCar-v0": ("position", "velocity"),
-              "Acrobot-v1": ("joint_angle1", "joint_angle2", "velocity_1", "velocity_2")}[name]  # fmt: skip
-    placed = began.replace(**{field: jnp.array([x], jnp.float32) for field, x in zip(fields, state, strict=True)})
+    fields = {
+        "CartPole-v1": ("x", "x_dot", "theta", "theta_dot"),
+        "MountainCar-v0": ("position", "velocity"),
+        "Acrobot-v1": ("joint_angle1", "joint_angle2", "velocity_1", "velocity_2"),
+    }[name]
+    placed = began.replace(
+        **{field: jnp.array([x], jnp.float32) for field, x in zip(fields, state, strict=True)}
+    )
     return env.step(jax.random.key(1), placed, jnp.array([action]), ())[1]
 
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "Acrobot-v1", "MountainCar-v0"])
 def test_one_step_dynamics_are_those_of_gymnasium(name: str, shared_dir: Path) -> None:
-    """Observations from another implementation in another language of arrays (ORACLES section 4)."""
-    cases = json.loads((shared_dir / "data" / "oracles" / "environments.json").read_text())["gymnasium_one_step"][name]
+    """Observations from another implementation in another language of arrays (ORACLES section
+    4)."""
+    cases = json.loads((shared_dir / "data" / "oracles" / "environments.json").read_text())[
+        "gymnasium_one_step"
+    ][name]
     for case in cases:
         t = one_step(name, case["state"], case["action"])
         np.testing.assert_allclose(t.final_obs[0], case["obs"], atol=1e-5)
@@ -138,7 +167,8 @@ def test_one_step_dynamics_by_hand() -> None:
 
 
 def episodes(env: Env, steps: int) -> np.ndarray:
-    """Returns of the first whole episode of every session under random play: none is left out for being long."""
+    """Returns of the first whole episode of every session under random play: none is left out for
+    being long."""
 
     def one(carry: Any, key: jax.Array) -> tuple[Any, None]:
         state, total, alive = carry
@@ -167,8 +197,11 @@ def episodes(env: Env, steps: int) -> np.ndarray:
         pytest.param("Asterix-MinAtar", 1000, 600, 0.497, 0.010, marks=pytest.mark.slow),
     ],
 )
-def test_random_play_returns_what_it_does_elsewhere(name: str, sessions: int, steps: int, mean: float, error: float) -> None:
-    """Means of other implementations, within three standard errors of the two together (ORACLES section 4)."""
+def test_random_play_returns_what_it_does_elsewhere(
+    name: str, sessions: int, steps: int, mean: float, error: float
+) -> None:
+    """Means of other implementations, within three standard errors of the two together (ORACLES
+    section 4)."""
     returns = episodes(make_gymnax(GymnaxConfig(name=name), sessions), steps)
     own = returns.std() / np.sqrt(sessions)
     assert abs(returns.mean() - mean) <= 3 * np.hypot(own, error) + 1e-4
@@ -176,7 +209,8 @@ def test_random_play_returns_what_it_does_elsewhere(name: str, sessions: int, st
 
 @pytest.mark.parametrize("size", [2, 8, 10, 20])
 def test_deep_sea_pays_99_hundredths_for_walking_right(size: int) -> None:
-    """The optimum is 1 - .01; which action is right differs from cell to cell, and walking left costs and pays nothing."""
+    """The optimum is 1 - .01; which action is right differs from cell to cell, and walking left
+    costs and pays nothing."""
     env = make_gymnax(GymnaxConfig(name="DeepSea-bsuite", size=size), 2)
     state, _ = env.reset(jax.random.key(0), ())
     total, step = jnp.zeros(2), jax.jit(env.step)
@@ -192,10 +226,19 @@ def test_deep_sea_pays_99_hundredths_for_walking_right(size: int) -> None:
 
 def test_what_does_not_fit_is_refused_by_key(monkeypatch: pytest.MonkeyPatch) -> None:
     for changes, line in {
-        ("name", "cartpole-v1"): r"env\.name=cartpole-v1: gymnax has no such environment; did you mean CartPole-v1\?",
+        (
+            "name",
+            "cartpole-v1",
+        ): r"env\.name=cartpole-v1: gymnax has no such environment; did you mean CartPole-v1\?",
         ("name", "Pendulum-v1"): r"env\.name=Pendulum-v1: its actions are continuous",
         ("size", 5): r"env\.size=5: env\.name=CartPole-v1 has no size",
-        ("store", "bool"): r"env\.store=bool: does not hold observations of env\.name=CartPole-v1 exactly; must be float32",
+        (
+            "store",
+            "bool",
+        ): (
+            r"env\.store=bool: does not hold observations of "
+            r"env\.name=CartPole-v1 exactly; must be float32"
+        ),
     }.items():
         with pytest.raises(ConfigError, match=line):
             make_gymnax(GymnaxConfig(**dict([changes])), 1)
@@ -206,7 +249,9 @@ def test_what_does_not_fit_is_refused_by_key(monkeypatch: pytest.MonkeyPatch) ->
         raise OSError("no route")
 
     monkeypatch.setattr(gymnax, "make", offline)
-    with pytest.raises(InputError, match=r"env\.name=MNISTBandit-bsuite: gymnax cannot get its data \(no route\)"):
+    with pytest.raises(
+        InputError, match=r"env\.name=MNISTBandit-bsuite: gymnax cannot get its data \(no route\)"
+    ):
         make_gymnax(GymnaxConfig(name=DOWNLOADED), 1)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"env=gymnax: needs gymnax; pip install 'lrdqn\[games\]'"):

@@ -10,13 +10,13 @@ import scipy.stats
 from envs.worlds import live_config, small_world
 from oracles import live as twin
 
-from lrdqn.envs.live import make_live
 from lrdqn.envs.live.choice import CHOICE_MODELS, appeal, highlight, loyalty_kernel
 from lrdqn.envs.live.engagement import Engagement, engage, poisson_quantile, watch_seconds
+from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.prices import PRICES
 from lrdqn.envs.live.reward import reward_parts, scalarise
 from lrdqn.envs.live.session import draw
-from lrdqn.envs.live.viewer import (
+from lrdqn.envs.live.user_dynamics import (
     live_through,
     next_fatigue,
     next_loyalty,
@@ -39,7 +39,9 @@ def scene() -> tuple:
 
 def test_utility_and_experience_equal_the_twin(scene: tuple) -> None:
     world, state, _ = scene
-    session = state.session._replace(fatigue=jax.random.uniform(jax.random.key(1), state.session.fatigue.shape))
+    session = state.session._replace(
+        fatigue=jax.random.uniform(jax.random.key(1), state.session.fatigue.shape)
+    )
     streamer, room = state.candidates.streamer, state.candidates.room
     look = appeal(session, streamer, room, world)
     s, u = jax.tree.map(np.asarray, (world.streamers, world.users))
@@ -58,9 +60,17 @@ def test_utility_and_experience_equal_the_twin(scene: tuple) -> None:
             bias = float(u.category_bias[users[n]] @ s.category[i])
             tired = float(fatigue[n] @ s.category[i])
             want = twin.utility(
-                a, bias, float(s.popularity[i]), float(s.skill[i]), float(s.hook[i]), loyal, bright, tired,
-                float(world.utility_mean), float(world.utility_scale),
-            )  # fmt: skip
+                a,
+                bias,
+                float(s.popularity[i]),
+                float(s.skill[i]),
+                float(s.hook[i]),
+                loyal,
+                bright,
+                tired,
+                float(world.utility_mean),
+                float(world.utility_scale),
+            )
             assert float(look.utility[n, c]) == pytest.approx(want, abs=2e-4)
             assert float(look.experience[n, c]) == pytest.approx(
                 twin.experience(a, float(s.skill[i]), float(s.hook[i])), abs=2e-4
@@ -71,9 +81,14 @@ U = (np.arange(50_000) + 0.5) / 50_000
 
 
 def shares(model: str, utility: np.ndarray, shown: np.ndarray, law) -> np.ndarray:
-    """How often each place is watched, by the very draws that the world makes of the model's probabilities."""
-    chances = CHOICE_MODELS[model](jnp.asarray(utility, jnp.float32)[None], jnp.asarray(shown)[None], law)
-    clicked, place = choose(jnp.asarray(U, jnp.float32), jnp.broadcast_to(chances, (len(U), len(utility))))
+    """How often each place is watched, by the very draws that the world makes of the model's
+    probabilities."""
+    chances = CHOICE_MODELS[model](
+        jnp.asarray(utility, jnp.float32)[None], jnp.asarray(shown)[None], law
+    )
+    clicked, place = choose(
+        jnp.asarray(U, jnp.float32), jnp.broadcast_to(chances, (len(U), len(utility)))
+    )
     return np.bincount(np.asarray(place)[np.asarray(clicked)], minlength=len(utility)) / len(U)
 
 
@@ -82,7 +97,11 @@ def shares(model: str, utility: np.ndarray, shown: np.ndarray, law) -> np.ndarra
 def test_choices_equal_the_twin(scene: tuple, model: str, utility: list[float]) -> None:
     law, values = scene[0].law, np.array(utility)
     shown = np.ones(len(values), bool)
-    np.testing.assert_allclose(shares(model, values, shown, law), twin.choice(model, utility, [True] * len(utility)), atol=1e-4)
+    np.testing.assert_allclose(
+        shares(model, values, shown, law),
+        twin.choice(model, utility, [True] * len(utility)),
+        atol=1e-4,
+    )
     assert shares(model, values, ~shown, law).sum() == 0
     if len(values) > 1:
         shown[1] = False
@@ -93,7 +112,10 @@ def test_choices_equal_the_twin(scene: tuple, model: str, utility: list[float]) 
 
 def test_poisson_quantile_equals_scipys() -> None:
     rng = np.random.default_rng(0)
-    u, rate = rng.uniform(0.001, 0.999, 4000).astype(np.float32), rng.uniform(0, 9.9, 4000).astype(np.float32)
+    u, rate = (
+        rng.uniform(0.001, 0.999, 4000).astype(np.float32),
+        rng.uniform(0, 9.9, 4000).astype(np.float32),
+    )
     got = np.asarray(poisson_quantile(jnp.asarray(u), jnp.asarray(rate)))
     want = scipy.stats.poisson.ppf(u.astype(np.float64), rate.astype(np.float64))
     assert (got != want).mean() < 2e-3  # float32 at the edges of the steps
@@ -106,7 +128,8 @@ def test_poisson_quantile_equals_scipys() -> None:
 
 
 def test_watch_times_follow_the_published_mixture() -> None:
-    """At an engaged share of .13 the mixture has mean 83.9 s, median 4.87 s, P(< 3 s) .333, P(> 600 s) .031."""
+    """At an engaged share of .13 the mixture has mean 83.9 s, median 4.87 s, P(< 3 s) .333, P(> 600
+    s) .031."""
     law = small_world(live_config()).law
     n = 400_000
     z = jnp.asarray(scipy.stats.norm.ppf((np.arange(n) + 0.5) / n), jnp.float32)
@@ -121,7 +144,17 @@ def test_watch_times_follow_the_published_mixture() -> None:
 def _engagement(spent: float = 0.0, **changes: object) -> Engagement:
     """``spent`` has to be a price of the ladder."""
     flag, zero = jnp.zeros(1, bool), jnp.zeros(1)
-    blank = Engagement(flag, flag, zero, flag, zero, zero, flag, zero, jnp.asarray(spent == PRICES, jnp.float32)[None])
+    blank = Engagement(
+        flag,
+        flag,
+        zero,
+        flag,
+        zero,
+        zero,
+        flag,
+        zero,
+        jnp.asarray(spent == PRICES, jnp.float32)[None],
+    )
     return blank._replace(**{k: jnp.asarray([v]) for k, v in changes.items()})
 
 
@@ -158,8 +191,12 @@ def test_fatigue_equals_the_twin_and_is_bounded() -> None:
 
 def test_return_probability() -> None:
     law = small_world(live_config()).law
-    assert float(return_probability(jnp.float32(0.015), law)) == pytest.approx(twin.sigmoid(2.98), abs=1e-6)
-    assert float(return_probability(jnp.float32(0.215), law)) == pytest.approx(twin.sigmoid(2.98 + 1.2), abs=1e-6)
+    assert float(return_probability(jnp.float32(0.015), law)) == pytest.approx(
+        twin.sigmoid(2.98), abs=1e-6
+    )
+    assert float(return_probability(jnp.float32(0.215), law)) == pytest.approx(
+        twin.sigmoid(2.98 + 1.2), abs=1e-6
+    )
 
 
 def test_loyalty_kernel_is_zero_at_once_and_one_after_a_day() -> None:
@@ -167,7 +204,9 @@ def test_loyalty_kernel_is_zero_at_once_and_one_after_a_day() -> None:
     np.testing.assert_allclose(loyalty_kernel(seconds), [0, 0, 1], atol=1e-6)
 
 
-def test_loyalty_grows_from_its_decayed_value_and_a_newcomer_takes_the_weakest_slot(scene: tuple) -> None:
+def test_loyalty_grows_from_its_decayed_value_and_a_newcomer_takes_the_weakest_slot(
+    scene: tuple,
+) -> None:
     world, state, _ = scene
     session = jax.tree.map(lambda x: x[:1], state.session)
     slots = session.loyalty.shape[1]
@@ -182,26 +221,49 @@ def test_loyalty_grows_from_its_decayed_value_and_a_newcomer_takes_the_weakest_s
     after = session.time + 603
     known = next_loyalty(session, jnp.array([2]), e, after, world.law)
     assert float(known.loyalty_strength[0, 2]) == pytest.approx(old + 0.3 * (1 - old), abs=1e-5)
-    assert int(known.loyalty_seen[0, 2]) == int(after[0]), "a visit ends when it ends: an instant repeat meets kernel 0"
+    assert int(known.loyalty_seen[0, 2]) == int(after[0]), (
+        "a visit ends when it ends: an instant repeat meets kernel 0"
+    )
     new = next_loyalty(session, jnp.array([200]), e, after, world.law)
     assert int(new.loyalty[0, 3]) == 200
     assert float(new.loyalty_strength[0, 3]) == pytest.approx(0.3, abs=1e-6)
     assert not bool(new.followed[0, 3])  # a follow goes with its slot
-    short = next_loyalty(session, jnp.array([200]), _engagement(clicked=True, seconds=20.0), after, world.law)
+    short = next_loyalty(
+        session, jnp.array([200]), _engagement(clicked=True, seconds=20.0), after, world.law
+    )
     np.testing.assert_array_equal(short.loyalty, session.loyalty)
-    fan = next_loyalty(session, jnp.array([200]), _engagement(clicked=True, seconds=61.0, followed=True), after, world.law)
-    assert bool(fan.followed[0][np.asarray(fan.loyalty[0]) == 200].all()), "a follow is remembered, so that it fires once"
+    fan = next_loyalty(
+        session,
+        jnp.array([200]),
+        _engagement(clicked=True, seconds=61.0, followed=True),
+        after,
+        world.law,
+    )
+    assert bool(fan.followed[0][np.asarray(fan.loyalty[0]) == 200].all()), (
+        "a follow is remembered, so that it fires once"
+    )
 
 
 def test_a_watch_is_cut_by_the_room_and_by_the_viewers_time() -> None:
     law = small_world(live_config()).law
     draws, _, _ = draw(jax.random.key(0), 3, 1)
-    draws = draws._replace(stay=jnp.zeros(3), watch=jnp.zeros(3))  # stays, and would watch the median, 216 s
+    draws = draws._replace(
+        stay=jnp.zeros(3), watch=jnp.zeros(3)
+    )  # stays, and would watch the median, 216 s
     left, free = jnp.array([50.0, 500.0, 500.0]), jnp.array([500.0, 80.0, 500.0])
     e = engage(
-        draws, jnp.ones(3, bool), jnp.zeros(3), jnp.zeros(3), jnp.zeros(3), jnp.ones(3), jnp.ones(3), jnp.zeros(3, bool), left,
-        free, law,
-    )  # fmt: skip
+        draws,
+        jnp.ones(3, bool),
+        jnp.zeros(3),
+        jnp.zeros(3),
+        jnp.zeros(3),
+        jnp.ones(3),
+        jnp.ones(3),
+        jnp.zeros(3, bool),
+        left,
+        free,
+        law,
+    )
     np.testing.assert_allclose(e.seconds, [50, 80, 216], rtol=1e-4)
     np.testing.assert_array_equal(e.cut, [True, False, False])
 
@@ -212,28 +274,46 @@ def test_highlights_are_three_in_ten_and_agree_across_sessions() -> None:
     assert bright.mean() == pytest.approx(0.3, abs=0.004)
     np.testing.assert_array_equal(bright, highlight(room, time + 119, jnp.uint32(7)))
     assert np.abs(np.corrcoef(bright[:, 0], bright[:, 1])[0, 1]) < 0.08
-    assert (np.asarray(highlight(room, time, jnp.uint32(8))) != bright).mean() == pytest.approx(0.42, abs=0.02)
+    assert (np.asarray(highlight(room, time, jnp.uint32(8))) != bright).mean() == pytest.approx(
+        0.42, abs=0.02
+    )
 
 
 def test_reward_is_the_weighted_sum_of_its_parts() -> None:
     weights = small_world(live_config()).weights
-    e = _engagement(clicked=True, stayed=True, seconds=7200.0, comments=2.0, likes=1.0, followed=True, gifts=1.0, spent=10.0)
+    e = _engagement(
+        clicked=True,
+        stayed=True,
+        seconds=7200.0,
+        comments=2.0,
+        likes=1.0,
+        followed=True,
+        gifts=1.0,
+        spent=10.0,
+    )
     parts = reward_parts(e, jnp.array([1.0]), weights)
-    assert float(scalarise(parts, weights)[0]) == pytest.approx(10 + 2 * 0.5 + 0.3 + 2.0 + np.log(11.0) + 5.0, abs=1e-4)
+    assert float(scalarise(parts, weights)[0]) == pytest.approx(
+        10 + 2 * 0.5 + 0.3 + 2.0 + np.log(11.0) + 5.0, abs=1e-4
+    )
     quick = reward_parts(_engagement(clicked=True, seconds=2.0), jnp.array([0.0]), weights)
     assert float(scalarise(quick, weights)[0]) == pytest.approx(2 / 60 - 0.1, abs=1e-6)
     over = reward_parts(_engagement(clicked=True, seconds=2.0, cut=True), jnp.array([0.0]), weights)
-    assert float(scalarise(over, weights)[0]) == pytest.approx(2 / 60, abs=1e-6)  # the room ended, nobody bounced
+    assert float(scalarise(over, weights)[0]) == pytest.approx(
+        2 / 60, abs=1e-6
+    )  # the room ended, nobody bounced
 
 
 def test_living_through_a_watch_dates_the_visit_by_its_end(scene: tuple) -> None:
     world, state, _ = scene
     session = jax.tree.map(lambda x: x[:1], state.session)
     session = session._replace(
-        loyalty=session.loyalty.at[0, 0].set(5), loyalty_strength=session.loyalty_strength.at[0, 0].set(0.5)
+        loyalty=session.loyalty.at[0, 0].set(5),
+        loyalty_strength=session.loyalty_strength.at[0, 0].set(0.5),
     )
     e = _engagement(clicked=True, stayed=True, seconds=600.0)
     after = live_through(session, jnp.array([5]), e, jnp.array([0.2]), world)
-    assert int(after.time[0] - session.time[0]) == 603  # the watch and the three seconds of a decision
+    assert (
+        int(after.time[0] - session.time[0]) == 603
+    )  # the watch and the three seconds of a decision
     assert int(after.loyalty_seen[0, 0]) == int(after.time[0])
     assert int(after.history[0, 0]) == 5

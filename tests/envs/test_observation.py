@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from envs.worlds import live_config, small_world
 
-from lrdqn.envs.live import make_live
 from lrdqn.envs.live.choice import appeal
+from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.observation import NOISE
 
 N = 256
@@ -30,7 +30,12 @@ def test_the_full_observation_has_the_truth_behind_what_is_observable() -> None:
     look = appeal(state.session, state.candidates.streamer, state.candidates.room, world)
     there = np.asarray(plain.mask & (plain.candidates != 300))
     for i, x in enumerate((look.utility, look.experience, look.affinity, look.highlight)):
-        np.testing.assert_allclose(np.asarray(seen.features[..., width + i])[there], np.asarray(x)[there], rtol=2e-3, atol=2e-3)
+        np.testing.assert_allclose(
+            np.asarray(seen.features[..., width + i])[there],
+            np.asarray(x)[there],
+            rtol=2e-3,
+            atol=2e-3,
+        )
     assert not np.asarray(seen.features[..., width:])[~there].any()
     np.testing.assert_allclose(seen.context[:, -3], state.session.patience, rtol=1e-3)
 
@@ -38,7 +43,15 @@ def test_the_full_observation_has_the_truth_behind_what_is_observable() -> None:
 def test_the_noisy_observation_is_a_haze_of_the_stated_strength() -> None:
     _, _, _, plain = first()
     _, _, _, twice = first(obs="noisy", obs_noise=2.0)
-    for name in ("user", "context", "history", "history_watch", "history_reaction", "candidates", "mask"):
+    for name in (
+        "user",
+        "context",
+        "history",
+        "history_watch",
+        "history_reaction",
+        "candidates",
+        "mask",
+    ):
         np.testing.assert_array_equal(getattr(twice, name), getattr(plain, name))
     off = np.asarray(twice.features.astype(jnp.float32) - plain.features.astype(jnp.float32))
     there = np.asarray(plain.mask & (plain.candidates != 300))
@@ -55,5 +68,9 @@ def test_a_request_is_seen_once_and_stays_so(level: str) -> None:
     going_on = ~np.asarray(t.terminated | t.truncated)
     assert going_on.mean() > 0.5
     jax.tree.map(
-        lambda a, b: np.testing.assert_array_equal(np.asarray(a)[going_on], np.asarray(b)[going_on]), t.obs, t.final_obs
+        lambda a, b: np.testing.assert_array_equal(
+            np.asarray(a)[going_on], np.asarray(b)[going_on]
+        ),
+        t.obs,
+        t.final_obs,
     )

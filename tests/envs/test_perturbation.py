@@ -14,12 +14,14 @@ from lrdqn import build
 from lrdqn.config import PerturbConfig
 from lrdqn.envs.live.perturbation import perturb
 from lrdqn.envs.live.schedule import NEVER
-from lrdqn.types import UNKNOWN
+from lrdqn.observations import UNKNOWN
 
 
 def worlds(**changes: Any) -> Any:
     """One seed's world on the host, without its axis."""
-    return jax.tree.map(lambda x: np.asarray(x)[0], build.build_worlds(live_config(perturb=changes), 3, 1))
+    return jax.tree.map(
+        lambda x: np.asarray(x)[0], build.build_worlds(live_config(perturb=changes), 3, 1)
+    )
 
 
 PLAIN = worlds()
@@ -27,8 +29,12 @@ PLAIN = worlds()
 
 def changed(world: Any) -> set[str]:
     """Names of the arrays that differ."""
-    differs = jax.tree.map(lambda a, b: a.shape != b.shape or not np.array_equal(a, b), PLAIN, world)
-    return {jax.tree_util.keystr(path) for path, x in jax.tree_util.tree_leaves_with_path(differs) if x}
+    differs = jax.tree.map(
+        lambda a, b: a.shape != b.shape or not np.array_equal(a, b), PLAIN, world
+    )
+    return {
+        jax.tree_util.keystr(path) for path, x in jax.tree_util.tree_leaves_with_path(differs) if x
+    }
 
 
 def test_nothing_asked_changes_nothing() -> None:
@@ -37,23 +43,40 @@ def test_nothing_asked_changes_nothing() -> None:
     assert all(a is b for a, b in zip(jax.tree.leaves(again), jax.tree.leaves(PLAIN), strict=True))
 
 
-PAST = {f".users.{x}" for x in ("history", "history_watch", "history_reaction", "loyalty", "loyalty_strength",
-                                "loyalty_hours", "followed")}  # fmt: skip
+PAST = {
+    f".users.{x}"
+    for x in (
+        "history",
+        "history_watch",
+        "history_reaction",
+        "loyalty",
+        "loyalty_strength",
+        "loyalty_hours",
+        "followed",
+    )
+}
 ROOMS = {".schedule.start", ".schedule.end", ".schedule.on_air", ".schedule.count"}
 
 
 @pytest.mark.parametrize(
     ("asked", "arrays"),
-    [({"taste_drift": 0.5}, {".users.interest"}), ({"hook_share": 0.2}, {".streamers.hook"}),
-     ({"popularity_shock": 1.0}, {".streamers.popularity"}), ({"cold_users": 0.5}, PAST),
-     ({"cold_streamers": 0.5}, {".catalogue.identity"})],
-)  # fmt: skip
+    [
+        ({"taste_drift": 0.5}, {".users.interest"}),
+        ({"hook_share": 0.2}, {".streamers.hook"}),
+        ({"popularity_shock": 1.0}, {".streamers.popularity"}),
+        ({"cold_users": 0.5}, PAST),
+        ({"cold_streamers": 0.5}, {".catalogue.identity"}),
+    ],
+)
 def test_a_change_touches_its_own_arrays_only(asked: dict[str, float], arrays: set[str]) -> None:
     assert changed(worlds(**asked)) == arrays
 
 
 def test_each_change_has_luck_of_its_own() -> None:
-    alone, together = worlds(popularity_shock=1.0), worlds(popularity_shock=1.0, taste_drift=0.3, hook_share=0.5)
+    alone, together = (
+        worlds(popularity_shock=1.0),
+        worlds(popularity_shock=1.0, taste_drift=0.3, hook_share=0.5),
+    )
     np.testing.assert_array_equal(alone.streamers.popularity, together.streamers.popularity)
 
 
@@ -80,14 +103,17 @@ def test_sizes_of_the_changes() -> None:
 def test_an_outage_splits_rooms_and_keeps_them_in_order() -> None:
     hit = worlds(outage_share=1.0).schedule
     rooms = [(x.start[:-1], x.end[:-1]) for x in (PLAIN.schedule, hit)]
-    whole = np.where(rooms[0][1] < NEVER, rooms[0][1], 0).max(axis=1) < int(hit.end_of_world)  # else a second half is lost
+    whole = np.where(rooms[0][1] < NEVER, rooms[0][1], 0).max(axis=1) < int(
+        hit.end_of_world
+    )  # else a second half is lost
     assert whole.sum() > 50
     (start, end), (start_2, end_2) = ((begins[whole], ends[whole]) for begins, ends in rooms)
     there, there_2 = start < NEVER, start_2 < NEVER
     long = (end[there].astype(np.int64) - start[there]) > 3600
     assert there_2.sum() == there.sum() + long.sum()
     minutes = (
-        (end[there] - start[there].astype(np.int64)).sum() - (end_2[there_2] - start_2[there_2].astype(np.int64)).sum()
+        (end[there] - start[there].astype(np.int64)).sum()
+        - (end_2[there_2] - start_2[there_2].astype(np.int64)).sum()
     ) / 60
     assert minutes / long.sum() == pytest.approx(11, abs=0.7)  # U[2, 20]
     for begins, ends, exists in zip(start_2.astype(np.int64), end_2, there_2, strict=True):
@@ -98,7 +124,11 @@ def test_an_outage_splits_rooms_and_keeps_them_in_order() -> None:
     start_2, end_2 = rooms[1]
     seconds, width, there_2 = int(hit.bin_seconds), start_2.shape[1], start_2 < NEVER
     for at in (10, 300, 700):
-        want = np.flatnonzero((start_2.ravel() < (at + 1) * seconds) & (end_2.ravel() > at * seconds) & there_2.ravel())
+        want = np.flatnonzero(
+            (start_2.ravel() < (at + 1) * seconds)
+            & (end_2.ravel() > at * seconds)
+            & there_2.ravel()
+        )
         got = np.sort(hit.on_air[at, : hit.count[at]])
         np.testing.assert_array_equal(got, want)
     assert width >= start.shape[1]
@@ -112,9 +142,18 @@ def test_every_named_perturbation_is_felt() -> None:
 
     register_schemas()
     names = sorted(p.stem for p in (CONF / "perturbation").glob("*.yaml"))
-    assert names == ["clickbait", "cold_wave", "missing_views", "outage", "popularity_shock", "taste_drift"]
+    assert names == [
+        "clickbait",
+        "cold_wave",
+        "missing_views",
+        "outage",
+        "popularity_shock",
+        "taste_drift",
+    ]
     names.remove("missing_views")  # needs views: test_content
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for name in names:
-            config = freeze(TrainRun, compose("train", overrides=[f"perturbation={name}"])).env.perturb
+            config = freeze(
+                TrainRun, compose("train", overrides=[f"perturbation={name}"])
+            ).env.perturb
             assert changed(worlds(**dataclasses.asdict(config)))

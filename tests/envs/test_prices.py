@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from lrdqn.envs.live.habits import WEALTH_SIGMA
+from lrdqn.envs.live.daily_patterns import WEALTH_SIGMA
 from lrdqn.envs.live.prices import GIVERS_RANK, PRICE_SHARES, PRICES, gifts_by_price, price_shares
 
 SHARE = PRICE_SHARES / PRICE_SHARES.sum()

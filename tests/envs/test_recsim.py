@@ -1,4 +1,5 @@
-"""The reference slate benchmark: golden numbers of its laws, its contract, and what its users are shown."""
+"""The reference slate benchmark: golden numbers of its laws, its contract, and what its users are
+shown."""
 
 from __future__ import annotations
 
@@ -14,9 +15,9 @@ from oracles import recsim as twin
 
 from lrdqn import build
 from lrdqn.config import ConfigError
-from lrdqn.envs.recsim import make_recsim_task
 from lrdqn.envs.recsim.choice import CHOICES, Constants
 from lrdqn.envs.recsim.draws import cut, halves, normal, one_of, uniform, words_for
+from lrdqn.envs.recsim.env import make_recsim_task
 from lrdqn.envs.recsim.evolution import sampler_of, shifted, spent, topic_quality
 from lrdqn.envs.recsim.satisfaction import engaged, exposed, satisfaction
 from lrdqn.envs.recsim.task import Documents
@@ -26,7 +27,10 @@ INTEREST = [0.5, -0.25, 0.9, -1.0, 0.0]
 GOLDEN = {
     "proportional": (Constants(1.0, -1.0), (0.209790, 0.104895, 0.265734, 0.0, 0.139860, 0.279720)),
     "mnl": (Constants(1.0), (0.183737, 0.086791, 0.274103, 0.040997, 0.111442, 0.302930)),
-    "cascade_exp": (Constants(1.0, attention=0.65, scaling=0.3), (0.321501, 0.103041, 0.276003, 0.021482, 0.054205, 0.223769)),
+    "cascade_exp": (
+        Constants(1.0, attention=0.65, scaling=0.3),
+        (0.321501, 0.103041, 0.276003, 0.021482, 0.054205, 0.223769),
+    ),
 }
 """RECSIM section 6, from RecSim's own code; the last is of nothing."""
 
@@ -48,7 +52,9 @@ def test_choice_models_equal_the_twin(name: str) -> None:
         np.testing.assert_allclose(chances, twin.chances(name, scores, *constants)[:-1], atol=2e-6)
         one = float(choice.chances(jnp.asarray(scores)[None, :1])[0, 0])
         v = float(choice.weights(jnp.asarray(scores)[None, :1])[0, 0])
-        assert one == pytest.approx(v / (v + choice.nothing), rel=1e-5), "weights are right for one document"
+        assert one == pytest.approx(v / (v + choice.nothing), rel=1e-5), (
+            "weights are right for one document"
+        )
         if not name.startswith("cascade"):
             v = np.asarray(choice.weights(jnp.asarray(scores)[None]))[0]
             np.testing.assert_allclose(chances, v / (v.sum() + choice.nothing), atol=2e-6)
@@ -58,20 +64,30 @@ def test_what_recsim_stops_at_is_no_click_or_a_certain_one() -> None:
     far = jnp.array([[-3.0, 0.5]])
     v = CHOICES["proportional"](Constants(1.0, -1.0)).chances(far)[0]
     np.testing.assert_allclose(v, [0.0, 1.5 / 3.5], rtol=1e-6)
-    sure = CHOICES["cascade_exp"](Constants(1.0, attention=0.9, scaling=0.05)).chances(jnp.array([[9.0, 9.0]]))[0]
+    sure = CHOICES["cascade_exp"](Constants(1.0, attention=0.9, scaling=0.05)).chances(
+        jnp.array([[9.0, 9.0]])
+    )[0]
     np.testing.assert_allclose(sure, [0.9, 0.09], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("before", "up", "down"),
-    [(0.5, 0.575, 0.425), (-0.25, 0.03125, -0.53125), (0.9, 0.903, 0.897), (-1.0, -1.0, -1.0), (0.0, 0.3, -0.3)],
+    [
+        (0.5, 0.575, 0.425),
+        (-0.25, 0.03125, -0.53125),
+        (0.9, 0.903, 0.897),
+        (-1.0, -1.0, -1.0),
+        (0.0, 0.3, -0.3),
+    ],
 )
 def test_interests_move_by_the_golden_numbers(before: float, up: float, down: float) -> None:
     interest = jnp.array([[0.1, before, -0.7]])
     document = jnp.array([[0.0, 1.0, 0.0]])
     likely = (before + 1) / 2
     for u, after in ((likely - 1e-3, up), (likely + 1e-3, down)):
-        np.testing.assert_allclose(shifted(interest, document, jnp.array([u])), [[0.1, after, -0.7]], atol=1e-6)
+        np.testing.assert_allclose(
+            shifted(interest, document, jnp.array([u])), [[0.1, after, -0.7]], atol=1e-6
+        )
 
 
 def test_interests_move_as_the_twin_with_any_document() -> None:
@@ -79,15 +95,21 @@ def test_interests_move_as_the_twin_with_any_document() -> None:
     interest, document = rng.uniform(-1, 1, (2, 50, 6)).astype(np.float32)
     u = rng.random(50).astype(np.float32)
     after = np.asarray(shifted(*map(jnp.asarray, (interest, document, u))))
-    np.testing.assert_allclose(after, [twin.moved(*x) for x in zip(interest, document, u, strict=True)], atol=2e-6)
+    np.testing.assert_allclose(
+        after, [twin.moved(*x) for x in zip(interest, document, u, strict=True)], atol=2e-6
+    )
 
 
 def test_budgets_move_by_the_golden_numbers() -> None:
     clicked = jnp.array([True, False, True])
     watch, quality = jnp.array([4.0, 0.0, 2.5]), jnp.array([1.2, 0.0, -3.0])
-    after = spent(jnp.array([200.0, 200.0, 2.5]), clicked, watch, quality, sampler_of(recsim_config()))
+    after = spent(
+        jnp.array([200.0, 200.0, 2.5]), clicked, watch, quality, sampler_of(recsim_config())
+    )
     np.testing.assert_allclose(after, [197.270588, 199.5, -2.5 * 3 * 0.9 / 3.4], rtol=1e-6)
-    other = spent(jnp.full(3, 30.0), clicked, watch, quality, sampler_of(recsim_config(sampler="features")))
+    other = spent(
+        jnp.full(3, 30.0), clicked, watch, quality, sampler_of(recsim_config(sampler="features"))
+    )
     np.testing.assert_allclose(other, [26.0, 29.0, 27.5], rtol=1e-6)
 
 
@@ -98,17 +120,26 @@ def test_topics_have_the_qualities_of_the_paper() -> None:
 
 
 def test_satisfaction_moves_as_its_equations() -> None:
-    law = recsim_config(task="long_term_satisfaction", satisfaction={"sensitivity": 0.3, "kale_sigma": 0.5}).satisfaction
-    exposure, clickbait, noise = jnp.array([1.5, -2.0]), jnp.array([0.25, 0.8]), jnp.array([0.4, -1.1])
+    law = recsim_config(
+        task="long_term_satisfaction", satisfaction={"sensitivity": 0.3, "kale_sigma": 0.5}
+    ).satisfaction
+    exposure, clickbait, noise = (
+        jnp.array([1.5, -2.0]),
+        jnp.array([0.25, 0.8]),
+        jnp.array([0.4, -1.1]),
+    )
     sat = 1 / (1 + np.exp(-0.3 * np.array([1.5, -2.0])))
     np.testing.assert_allclose(satisfaction(exposure, law), sat, rtol=1e-6)
-    np.testing.assert_allclose(exposed(exposure, clickbait, noise, law), [1.05 + 0.5 + 0.02, -1.4 - 0.6 - 0.055], rtol=1e-5)
+    np.testing.assert_allclose(
+        exposed(exposure, clickbait, noise, law), [1.05 + 0.5 + 0.02, -1.4 - 0.6 - 0.055], rtol=1e-5
+    )
     by_hand = np.exp(np.array([4.25, 4.8]) * sat + np.array([0.625, 0.9]) * np.array([0.4, -1.1]))
     np.testing.assert_allclose(engaged(exposure, clickbait, noise, law), by_hand, rtol=1e-5)
 
 
 def test_users_and_documents_of_interest_exploration_are_drawn_as_specified() -> None:
-    """Three in ten like the second topic; two in ten documents are of the first, better made one; logs are normal."""
+    """Three in ten like the second topic; two in ten documents are of the first, better made one;
+    logs are normal."""
     n = 50_000
     task = make_recsim_task(recsim_config(task="interest_exploration"), n)
     draws = jax.jit(task.draw)(jax.random.key(0))
@@ -122,7 +153,9 @@ def test_users_and_documents_of_interest_exploration_are_drawn_as_specified() ->
     topic, quality = np.asarray(documents.topic), np.log(np.asarray(documents.features)[..., 0])
     assert (topic == 0).mean() == pytest.approx(0.2, abs=0.004)
     for of, mean in ((0, 0.8), (1, 0.2)):
-        np.testing.assert_allclose([quality[topic == of].mean(), quality[topic == of].std()], [mean, 0.1], atol=0.003)
+        np.testing.assert_allclose(
+            [quality[topic == of].mean(), quality[topic == of].std()], [mean, 0.1], atol=0.003
+        )
 
 
 def test_numbers_of_a_step_are_uniform_normal_and_never_at_the_ends() -> None:
@@ -147,7 +180,12 @@ def test_numbers_of_a_step_are_uniform_normal_and_never_at_the_ends() -> None:
 
 TASKS: dict[str, dict[str, Any]] = {
     "evolution": {"evolution": {"budget": 20.0}},
-    "features, one place": {"sampler": "features", "slate": 1, "choice_model": "cascade_exp", "horizon": 7},
+    "features, one place": {
+        "sampler": "features",
+        "slate": 1,
+        "choice_model": "cascade_exp",
+        "horizon": 7,
+    },
     "exploration": {"task": "interest_exploration", "horizon": 9},
     "satisfaction": {"task": "long_term_satisfaction", "slate": 2, "satisfaction": {"budget": 8}},
 }
@@ -162,13 +200,16 @@ def test_it_keeps_the_contract(name: str) -> None:
 
 
 def test_what_is_shown_and_told() -> None:
-    """Interests are seen and the budget is not; the response tells place, watch and the qualities of what was shown."""
+    """Interests are seen and the budget is not; the response tells place, watch and the qualities
+    of what was shown."""
     config, n = recsim_config(), 2000
     env = build.build_env(config, n)
     state, obs = jax.jit(env.reset)(jax.random.key(0), ())
     assert (obs.user.shape, obs.topic.shape, obs.topic.dtype) == ((n, 20), (n, 10), jnp.int8)
     assert (obs.features.shape, obs.quality.shape) == ((n, 10, 0), (n, 3))
-    np.testing.assert_array_equal(env.catalogue(()).content, np.eye(21))  # the last row and column are the empty item
+    np.testing.assert_array_equal(
+        env.catalogue(()).content, np.eye(21)
+    )  # the last row and column are the empty item
     assert (np.asarray(obs.place) == 3).all()
     assert not np.asarray(obs.quality).any()
     slate = jnp.tile(jnp.array([[7, 0, 4]]), (n, 1))
@@ -181,7 +222,9 @@ def test_what_is_shown_and_told() -> None:
     off = np.asarray(t.obs.quality) - topic_quality(20)[topic]
     np.testing.assert_allclose([off.mean(), off.std()], [0, 0.1], atol=0.004)
     rows = np.flatnonzero(clicked)
-    np.testing.assert_array_equal(np.asarray(t.info["quality"])[rows], np.asarray(t.obs.quality)[rows, place[rows]])
+    np.testing.assert_array_equal(
+        np.asarray(t.info["quality"])[rows], np.asarray(t.obs.quality)[rows, place[rows]]
+    )
     before, now = np.asarray(obs.user), np.asarray(t.obs.user)
     np.testing.assert_array_equal(now[~clicked], before[~clicked])
     changed = now != before
@@ -193,7 +236,8 @@ def test_what_is_shown_and_told() -> None:
 
 
 def test_clicks_follow_the_weights_of_the_observation() -> None:
-    """What agents compute from an observation is how users choose: shares of clicks at each place, from one offer."""
+    """What agents compute from an observation is how users choose: shares of clicks at each place,
+    from one offer."""
     config, n = recsim_config(choice_model="mnl"), 100_000
     env, task = build.build_env(config, n), make_recsim_task(config, 1)
     state, obs = jax.jit(env.reset)(jax.random.key(0), ())
@@ -207,7 +251,9 @@ def test_clicks_follow_the_weights_of_the_observation() -> None:
 
 
 def test_the_last_minutes_are_watched_and_paid_and_end_the_session() -> None:
-    config = recsim_config(slate=1, choice_model="cascade_exp", evolution={"attention": 1.0, "score_scaling": 1e3})
+    config = recsim_config(
+        slate=1, choice_model="cascade_exp", evolution={"attention": 1.0, "score_scaling": 1e3}
+    )
     task = make_recsim_task(config, 3)
     draws, respond = jax.jit(task.draw)(jax.random.key(0)), jax.jit(task.respond)
     user = task.begin(draws)._replace(budget=jnp.array([1.5, 4.0, 4.1]))
@@ -220,18 +266,23 @@ def test_the_last_minutes_are_watched_and_paid_and_end_the_session() -> None:
 
 
 def test_policies_share_their_luck() -> None:
-    """Two slates, one key: what is offered next, and whether the same first place is clicked, does not depend on the slate."""
+    """Two slates, one key: what is offered next, and whether the same first place is clicked, does
+    not depend on the slate."""
     env = build.build_env(recsim_config(), 500)
     state, obs = jax.jit(env.reset)(jax.random.key(3), ())
     slates, step = jnp.array([[0, 1, 2], [0, 8, 9]]), jax.jit(env.step)
-    (_, a), (_, b) = (step(jax.random.key(4), state, jnp.tile(slate, (500, 1)), ()) for slate in slates)
+    (_, a), (_, b) = (
+        step(jax.random.key(4), state, jnp.tile(slate, (500, 1)), ()) for slate in slates
+    )
     np.testing.assert_array_equal(a.obs.topic, b.obs.topic)
     assert not np.array_equal(a.obs.topic, obs.topic)
     np.testing.assert_allclose(a.obs.quality[:, 0], b.obs.quality[:, 0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("slate", [1, 3])
-@pytest.mark.parametrize("task", ["interest_evolution", "interest_exploration", "long_term_satisfaction"])
+@pytest.mark.parametrize(
+    "task", ["interest_evolution", "interest_exploration", "long_term_satisfaction"]
+)
 def test_policies_give_slates_that_the_environment_takes(task: str, slate: int) -> None:
     config = recsim_config(task=task, slate=slate)
     env = build.build_env(config, 4)
@@ -241,7 +292,13 @@ def test_policies_give_slates_that_the_environment_takes(task: str, slate: int) 
     assert (
         list(shown)
         == {
-            "interest_evolution": ["random", "myopic_topk", "myopic_greedy", "static_ranking", "renewal_exact"],
+            "interest_evolution": [
+                "random",
+                "myopic_topk",
+                "myopic_greedy",
+                "static_ranking",
+                "renewal_exact",
+            ],
             "interest_exploration": ["random", "myopic_topk", "myopic_greedy"],
             "long_term_satisfaction": ["random", "clickbait_0", "clickbait_0.5", "clickbait_1"],
         }[task]
@@ -260,7 +317,11 @@ def test_myopic_and_static_slates_are_the_best_by_their_own_measure() -> None:
     _, obs = jax.jit(env.reset)(jax.random.key(8), ())
     interest = np.take_along_axis(np.asarray(obs.user), np.asarray(obs.topic), 1)
     quality = topic_quality(20)[np.asarray(obs.topic)]
-    for name, measure in (("myopic_topk", interest), ("myopic_greedy", interest), ("static_ranking", quality)):
+    for name, measure in (
+        ("myopic_topk", interest),
+        ("myopic_greedy", interest),
+        ("static_ranking", quality),
+    ):
         slate, _ = known[name].act((), View(obs, ()), jax.random.key(0))
         got = np.take_along_axis(measure, np.asarray(slate), 1)
         np.testing.assert_allclose(np.sort(got), np.sort(measure)[:, -3:], atol=1e-5)
@@ -270,10 +331,22 @@ def test_myopic_and_static_slates_are_the_best_by_their_own_measure() -> None:
     ("changes", "line"),
     [
         ({"slate": 11}, r"env\.slate=11: must not exceed env\.candidates=10"),
-        ({"task": "interest_exploration", "choice_model": "cascade_exp"}, r"env\.choice_model=.*must be auto or mnl"),
-        ({"task": "long_term_satisfaction", "choice_model": "mnl"}, r"env\.choice_model=mnl: .*must be auto"),
-        ({"task": "long_term_satisfaction", "sampler": "features"}, r"env\.sampler=features: .*must be utility"),
-        ({"evolution": {"no_click": -1.0}}, r"env\.evolution\.no_click=-1\.0: must be above env\.evolution\.floor=-1\.0"),
+        (
+            {"task": "interest_exploration", "choice_model": "cascade_exp"},
+            r"env\.choice_model=.*must be auto or mnl",
+        ),
+        (
+            {"task": "long_term_satisfaction", "choice_model": "mnl"},
+            r"env\.choice_model=mnl: .*must be auto",
+        ),
+        (
+            {"task": "long_term_satisfaction", "sampler": "features"},
+            r"env\.sampler=features: .*must be utility",
+        ),
+        (
+            {"evolution": {"no_click": -1.0}},
+            r"env\.evolution\.no_click=-1\.0: must be above env\.evolution\.floor=-1\.0",
+        ),
         ({"evolution": {"topics": 1}}, r"env\.evolution\.topics=1: must lie in \[2, 127\]"),
     ],
 )
@@ -283,11 +356,16 @@ def test_what_cannot_be_is_refused(changes: dict[str, Any], line: str) -> None:
 
 
 @pytest.mark.parametrize(("memory", "scales"), [([1.0], [0.05]), ([0.0, 0.7], [1.0, 0.3])])
-def test_a_memory_sums_up_a_sessions_own_responses(memory: list[float], scales: list[float]) -> None:
-    """Beside the interests, against a loop over what the steps told; a new session begins with none of it."""
+def test_a_memory_sums_up_a_sessions_own_responses(
+    memory: list[float], scales: list[float]
+) -> None:
+    """Beside the interests, against a loop over what the steps told; a new session begins with none
+    of it."""
     config, n = recsim_config(evolution={"budget": 30.0}, memory=memory, horizon=17), 6
     env = build.build_env(config, n)
-    plain, _ = jax.jit(build.build_env(recsim_config(evolution={"budget": 30.0}, horizon=17), n).reset)(jax.random.key(0), ())
+    plain, _ = jax.jit(
+        build.build_env(recsim_config(evolution={"budget": 30.0}, horizon=17), n).reset
+    )(jax.random.key(0), ())
     state, obs = jax.jit(env.reset)(jax.random.key(0), ())
     np.testing.assert_array_equal(obs.user, plain.user.interest)
     assert not np.asarray(obs.memory).any()
@@ -296,7 +374,9 @@ def test_a_memory_sums_up_a_sessions_own_responses(memory: list[float], scales: 
     for i in range(40):
         state, t = step(jax.random.key(1 + i), state, slate, ())
         now = np.stack([np.ones(n), np.log1p(t.info["watch"]), t.info["quality"]], axis=1)
-        sums = np.array(memory)[None, :, None] * sums + np.array(scales)[None, :, None] * now[:, None]
+        sums = (
+            np.array(memory)[None, :, None] * sums + np.array(scales)[None, :, None] * now[:, None]
+        )
         np.testing.assert_allclose(t.final_obs.memory, sums.reshape(n, -1), rtol=2e-5, atol=1e-6)
         sums[np.asarray(t.terminated | t.truncated)] = 0
         np.testing.assert_allclose(t.obs.memory, sums.reshape(n, -1), rtol=2e-5, atol=1e-6)
@@ -306,5 +386,7 @@ def test_a_memory_sums_up_a_sessions_own_responses(memory: list[float], scales: 
 
 
 def test_a_memory_is_a_list_of_decays() -> None:
-    with pytest.raises(ConfigError, match=r"env\.memory=\[1\.5\]: must be a list of decays in \[0, 1\]"):
+    with pytest.raises(
+        ConfigError, match=r"env\.memory=\[1\.5\]: must be a list of decays in \[0, 1\]"
+    ):
         recsim_config(memory=[1.5])

@@ -1,7 +1,8 @@
-"""Sessions of the reference slate benchmark come to what RecSim's own code and independent code make of them.
+"""Sessions of the reference slate benchmark come to what RecSim's own code and independent code
+make of them.
 
-References and their errors: RECSIM sections 1 to 3. Random draws are not shared: a figure may be off by four standard errors of
-the difference, which a constant that is off by a tenth exceeds.
+References and their errors: RECSIM sections 1 to 3. Random draws are not shared: a figure may be
+off by four standard errors of the difference, which a constant that is off by a tenth exceeds.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import pytest
 from envs.recsims import played, recsim_config
 from oracles import recsim as twin
 
-from lrdqn.envs.recsim import make_recsim_task
+from lrdqn.envs.recsim.env import make_recsim_task
 from lrdqn.envs.recsim.task import Documents
-from lrdqn.evaluate.cohort import Outcome
+from lrdqn.evaluation.cohort import Outcome
 
 ERRORS = 4.0
 N = 4096
@@ -26,7 +27,9 @@ N = 4096
 def near(x: Any, expected: float, error: float) -> None:
     """The mean of x is ``expected``, which is known up to a standard error."""
     mean, own = float(np.mean(x)), float(np.std(x)) / np.sqrt(np.size(x))
-    assert abs(mean - expected) <= ERRORS * np.hypot(own, error), f"{mean:.4f} +- {own:.4f}, expected {expected} +- {error}"
+    assert abs(mean - expected) <= ERRORS * np.hypot(own, error), (
+        f"{mean:.4f} +- {own:.4f}, expected {expected} +- {error}"
+    )
 
 
 def shares(o: Outcome) -> tuple[float, float]:
@@ -35,9 +38,16 @@ def shares(o: Outcome) -> tuple[float, float]:
 
 
 def test_interest_evolution_as_released() -> None:
-    """Proportional choice, slates of 3 of 10; RecSim's own code and an independent one agree on these."""
-    found = played(recsim_config(), N, ("random", "myopic_topk", "static_ranking", "renewal_greedy"))
-    for name, returns, error in (("random", 160.52, 0.08), ("myopic_topk", 167.7, 0.3), ("static_ranking", 264.35, 0.25)):
+    """Proportional choice, slates of 3 of 10; RecSim's own code and an independent one agree on
+    these."""
+    found = played(
+        recsim_config(), N, ("random", "myopic_topk", "static_ranking", "renewal_greedy")
+    )
+    for name, returns, error in (
+        ("random", 160.52, 0.08),
+        ("myopic_topk", 167.7, 0.3),
+        ("static_ranking", 264.35, 0.25),
+    ):
         near(found[name].returns, returns, error)
         assert not found[name].censored.any()
     near(found["random"].length, 71.1, 0.15)
@@ -50,13 +60,20 @@ def test_interest_evolution_as_released() -> None:
 
 
 def test_interest_evolution_with_multinomial_logit() -> None:
-    found = played(recsim_config(choice_model="mnl"), N, ("random", "myopic_topk", "static_ranking"))
-    for name, returns, error in (("random", 159.13, 0.16), ("myopic_topk", 166.6, 0.3), ("static_ranking", 267.72, 0.41)):
+    found = played(
+        recsim_config(choice_model="mnl"), N, ("random", "myopic_topk", "static_ranking")
+    )
+    for name, returns, error in (
+        ("random", 159.13, 0.16),
+        ("myopic_topk", 166.6, 0.3),
+        ("static_ranking", 267.72, 0.41),
+    ):
         near(found[name].returns, returns, error)
 
 
 def test_interest_evolution_with_a_cascade() -> None:
-    """Attention .65, scale .30: the published null rate, where RecSim's default scale of .05 would give a return of 92."""
+    """Attention .65, scale .30: the published null rate, where RecSim's default scale of .05 would
+    give a return of 92."""
     config = recsim_config(choice_model="cascade_exp", evolution={"score_scaling": 0.3})
     near(played(config, 1024, ("random",))["random"].returns, 158.9, 0.25)
 
@@ -70,7 +87,9 @@ def test_random_features_as_an_independent_simulation() -> None:
 
 
 def test_interest_exploration_as_an_independent_computation() -> None:
-    found = played(recsim_config(task="interest_exploration", horizon=20), 2048, ("random", "myopic_topk"))
+    found = played(
+        recsim_config(task="interest_exploration", horizon=20), 2048, ("random", "myopic_topk")
+    )
     for name, of in found.items():
         expected = twin.explored_clicks(4000, name != "random", seed=4)
         near(of.returns / 20, expected.mean(), expected.std() / np.sqrt(len(expected)))
@@ -79,9 +98,13 @@ def test_interest_exploration_as_an_independent_computation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sensitivity", "returns"), [(0.01, (755.3, 939.8, 1160.2)), (0.2, (1351.9, 940.6, 571.9))], ids=["0.01", "0.2"]
+    ("sensitivity", "returns"),
+    [(0.01, (755.3, 939.8, 1160.2)), (0.2, (1351.9, 940.6, 571.9))],
+    ids=["0.01", "0.2"],
 )
-def test_long_term_satisfaction_of_one_clickbait(sensitivity: float, returns: tuple[float, ...]) -> None:
+def test_long_term_satisfaction_of_one_clickbait(
+    sensitivity: float, returns: tuple[float, ...]
+) -> None:
     """Nothing but kale, half and half, nothing but choc; at a sensitivity of .2 the order turns."""
     n = 20_000
     config = recsim_config(task="long_term_satisfaction", satisfaction={"sensitivity": sensitivity})

@@ -10,8 +10,8 @@ from envs.worlds import live_config, small_world
 
 from lrdqn import build
 from lrdqn.config import ConfigError
-from lrdqn.envs.live import make_live
 from lrdqn.envs.live.candidates import Recall, draw_candidates
+from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.schedule import NEVER, is_live, room_at, widen
 
 
@@ -39,7 +39,11 @@ def test_rooms_do_not_overlap_and_are_sorted() -> None:
 
 def test_table_of_bins_holds_every_live_room() -> None:
     schedule = small_world(live_config()).schedule
-    start, end, width = np.asarray(schedule.start).ravel(), np.asarray(schedule.end).ravel(), int(schedule.bin_seconds)
+    start, end, width = (
+        np.asarray(schedule.start).ravel(),
+        np.asarray(schedule.end).ravel(),
+        int(schedule.bin_seconds),
+    )
     table, count = np.asarray(schedule.on_air), np.asarray(schedule.count)
     for b in (0, 100, 777, 1343):
         inside = np.flatnonzero((start < (b + 1) * width) & (end > b * width))
@@ -50,7 +54,11 @@ def test_candidates_are_on_air_distinct_and_all_equally_likely() -> None:
     config = live_config(candidates=8, familiar=2)
     world, env = small_world(config), make_live(config, 4096)
     state, obs = jax.jit(env.reset)(jax.random.key(0), world)
-    ids, mask, time = np.asarray(obs.candidates), np.asarray(obs.mask), np.asarray(state.session.time)
+    ids, mask, time = (
+        np.asarray(obs.candidates),
+        np.asarray(obs.mask),
+        np.asarray(state.session.time),
+    )
     room = np.asarray(state.candidates.room)
     live = np.asarray(is_live(world.schedule, jnp.asarray(room), jnp.asarray(time)[:, None]))
     assert live[mask & (ids < 300)].all()
@@ -59,7 +67,8 @@ def test_candidates_are_on_air_distinct_and_all_equally_likely() -> None:
         assert len(set(offered)) == len(offered)
     known = mask[:, :2].mean()
     assert known > 0.05
-    # Of the streams on air at one time, each is offered at the same rate: draw many times at the same second.
+    # Of the streams on air at one time, each is offered at the same rate: draw many times at the
+    # same second.
     frozen = jax.tree.map(lambda x: jnp.broadcast_to(x[:1], x.shape), state.session)
     frozen = frozen._replace(loyalty_strength=jnp.zeros_like(frozen.loyalty_strength))
     u = jax.random.uniform(jax.random.key(4), (4096, 6))
@@ -78,9 +87,13 @@ def test_mixed_recall_offers_what_each_way_finds() -> None:
     [world] = [jax.tree.map(lambda x: jnp.asarray(x[0]), build.build_worlds(config, 0, 1))]
     env = make_live(config, 512)
     state, obs = jax.jit(env.reset)(jax.random.key(0), world)
-    room, mask, time = (np.asarray(x) for x in (state.candidates.room, obs.mask, state.session.time))
+    room, mask, time = (
+        np.asarray(x) for x in (state.candidates.room, obs.mask, state.session.time)
+    )
     ids = np.asarray(obs.candidates)
-    begins, ends = (np.asarray(x)[:300].astype(np.int64) for x in (world.schedule.start, world.schedule.end))
+    begins, ends = (
+        np.asarray(x)[:300].astype(np.int64) for x in (world.schedule.start, world.schedule.end)
+    )
     popularity = np.asarray(world.streamers.popularity)
     style, history = np.asarray(world.catalogue.style), np.asarray(obs.history)
     weights = np.log1p(np.expm1(np.asarray(obs.history_watch, np.float64)))
@@ -94,8 +107,12 @@ def test_mixed_recall_offers_what_each_way_finds() -> None:
         # lists are made as a bin begins
         listed = ((begins <= time[n] // 900 * 900) & (time[n] < ends)).any(axis=1)
         best = np.flatnonzero(listed)[np.argsort(-popularity[:300][listed], kind="stable")][:3]
-        assert {int(i) for i in best} == {int(i) for i in ids[n, 2:5][mask[n, 2:5]]} | (known & set(best.tolist()))
-        newest = np.where((begins <= time[n] // 900 * 900) & (time[n] < ends), begins, -1).max(axis=1)
+        assert {int(i) for i in best} == {int(i) for i in ids[n, 2:5][mask[n, 2:5]]} | (
+            known & set(best.tolist())
+        )
+        newest = np.where((begins <= time[n] // 900 * 900) & (time[n] < ends), begins, -1).max(
+            axis=1
+        )
         latest = np.sort(newest[listed])[::-1][:2]
         shown = {int(i) for i in ids[n, 5:7][mask[n, 5:7]]} | known | set(best.tolist())
         assert {int(i) for i in np.flatnonzero(listed & (newest > latest[-1]))} <= shown
@@ -134,7 +151,8 @@ def test_padding_of_stacked_worlds_changes_nobodys_rooms() -> None:
             before = live
     np.testing.assert_array_equal(live, before)
     np.testing.assert_array_equal(
-        wide.on_air[:, : schedule.on_air.shape[1]] // (rooms + 5), np.asarray(schedule.on_air) // rooms
+        wide.on_air[:, : schedule.on_air.shape[1]] // (rooms + 5),
+        np.asarray(schedule.on_air) // rooms,
     )
 
 

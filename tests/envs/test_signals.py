@@ -1,4 +1,5 @@
-"""Signs of a highlight: delayed, noisy, the same for everyone who looks, and off unless asked for."""
+"""Signs of a highlight: delayed, noisy, the same for everyone who looks, and off unless asked
+for."""
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ import pytest
 import scipy.stats
 from envs.worlds import live_config, small_world
 
-from lrdqn.envs.live import make_live
 from lrdqn.envs.live.choice import highlight
-from lrdqn.envs.live.habits import HOURLY_WATCH
+from lrdqn.envs.live.daily_patterns import HOURLY_WATCH
+from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.observation import NOISE
 from lrdqn.envs.live.schedule import is_live, room_at
 from lrdqn.envs.live.signals import (
@@ -35,7 +36,9 @@ def pairs(n: int = 4000) -> tuple[jnp.ndarray, jnp.ndarray]:
     rng = np.random.default_rng(0)
     time = jnp.asarray(rng.integers(86_400, 12 * 86_400, 30 * n), jnp.int32)
     room = room_at(WORLD.schedule, jnp.asarray(rng.integers(0, 300, 30 * n), jnp.int32), time)
-    on = np.flatnonzero(is_live(WORLD.schedule, room, time) & is_live(WORLD.schedule, room, time - 600))[:n]
+    on = np.flatnonzero(
+        is_live(WORLD.schedule, room, time) & is_live(WORLD.schedule, room, time - 600)
+    )[:n]
     assert len(on) == n
     return time[on], room[on][:, None]
 
@@ -65,8 +68,12 @@ def test_the_audio_cue_is_the_highlight_half_a_minute_ago_through_noise() -> Non
     assert scipy.stats.kstest(left / AUDIO_NOISE, "norm").pvalue > 1e-3
     assert abs(np.corrcoef(left, then)[0, 1]) < 0.06
     now = bright(TIME)
-    assert 0.05 < (now != then).mean() < 0.25  # a quarter of all looks lie within 30 s of a new bin, .42 of which differ
-    assert abs(np.corrcoef(left, now)[0, 1]) < 0.06, "what is new within the last half minute cannot be heard"
+    assert (
+        0.05 < (now != then).mean() < 0.25
+    )  # a quarter of all looks lie within 30 s of a new bin, .42 of which differ
+    assert abs(np.corrcoef(left, now)[0, 1]) < 0.06, (
+        "what is new within the last half minute cannot be heard"
+    )
 
 
 def test_there_is_no_sound_from_before_the_room() -> None:
@@ -78,10 +85,17 @@ def test_there_is_no_sound_from_before_the_room() -> None:
 def test_reactions_of_a_full_minute_are_expected_by_hand() -> None:
     law, s = WORLD.law, int(ROOM[0, 0]) // ROOMS
     minute = 14 * 60 + 7
-    want = math.exp(float(WORLD.streamers.popularity[s])) * 24 * HOURLY_WATCH[14] * (0.0291 + 0.0265 + 0.0108)
+    want = (
+        math.exp(float(WORLD.streamers.popularity[s]))
+        * 24
+        * HOURLY_WATCH[14]
+        * (0.0291 + 0.0265 + 0.0108)
+    )
     got = float(expected_reactions(ROOM[0, 0], jnp.int32(minute + 3 * 1440), WORLD))
     assert got == pytest.approx(want, rel=1e-4)
-    assert float(law.comment_rate + law.like_rate + law.gift_rate) == pytest.approx(0.0664, rel=1e-5)
+    assert float(law.comment_rate + law.like_rate + law.gift_rate) == pytest.approx(
+        0.0664, rel=1e-5
+    )
 
 
 def test_recent_reactions_equal_a_count_minute_by_minute() -> None:
@@ -93,7 +107,12 @@ def test_recent_reactions_equal_a_count_minute_by_minute() -> None:
         counted = awaited = 0.0
         for minute in range(t // 60 - 5, t // 60):
             hour = minute % 1440 // 60
-            e = math.exp(float(WORLD.streamers.popularity[r // ROOMS])) * 24 * HOURLY_WATCH[hour] * 0.0664
+            e = (
+                math.exp(float(WORLD.streamers.popularity[r // ROOMS]))
+                * 24
+                * HOURLY_WATCH[hour]
+                * 0.0664
+            )
             h = float(highlight(jnp.int32(r), jnp.int32(60 * minute), WORLD.salt))
             luck = float(chance(jnp.int32(r), jnp.int32(minute), WORLD.salt, 0x51ED270B))
             counted += scipy.stats.poisson.ppf(luck, e * math.exp(0.7 * (h - 0.3)) / mean)
@@ -114,12 +133,21 @@ def test_reactions_tell_of_the_last_minutes_where_people_watch() -> None:
 def test_what_is_seen_of_a_room_is_the_same_for_all_who_look() -> None:
     for signal in (recent_reactions, audio_cue):
         many = jax.jit(signal)(jnp.full(9, TIME[0]), jnp.broadcast_to(ROOM[0], (9, 3)), WORLD)
-        np.testing.assert_allclose(many, np.asarray(signal(TIME[:1], ROOM[:1], WORLD))[0, 0], rtol=1e-6)
+        np.testing.assert_allclose(
+            many, np.asarray(signal(TIME[:1], ROOM[:1], WORLD))[0, 0], rtol=1e-6
+        )
 
 
 def test_they_stand_behind_the_other_features_unless_off_and_the_haze_lies_on_them_too() -> None:
-    config = {"off": {}, "on": {"live_signals": True}, "hazy": {"live_signals": True, "obs": "noisy", "obs_noise": 2.0}}
-    reset = {name: jax.jit(make_live(live_config(**changes), 512).reset) for name, changes in config.items()}
+    config = {
+        "off": {},
+        "on": {"live_signals": True},
+        "hazy": {"live_signals": True, "obs": "noisy", "obs_noise": 2.0},
+    }
+    reset = {
+        name: jax.jit(make_live(live_config(**changes), 512).reset)
+        for name, changes in config.items()
+    }
     state, obs = {}, {}
     for name, begin in reset.items():
         state[name], obs[name] = begin(jax.random.key(0), WORLD)
@@ -130,7 +158,11 @@ def test_they_stand_behind_the_other_features_unless_off_and_the_haze_lies_on_th
     there = np.asarray(plain.mask & (plain.candidates != 300))
     for i, signal in enumerate((recent_reactions, audio_cue)):
         want = np.asarray(signal(state["on"].session.time, state["on"].candidates.room, WORLD))
-        np.testing.assert_allclose(np.asarray(more.features[..., 4 + i])[there], want[there], atol=5e-3)
+        np.testing.assert_allclose(
+            np.asarray(more.features[..., 4 + i])[there], want[there], atol=5e-3
+        )
     assert not np.asarray(more.features)[~there].any()
     off = np.asarray(obs["hazy"].features.astype(jnp.float32) - more.features.astype(jnp.float32))
-    np.testing.assert_allclose(off[there].std(axis=0), 2 * np.array([*NOISE, *SIGNAL_HAZE]), rtol=0.1)
+    np.testing.assert_allclose(
+        off[there].std(axis=0), 2 * np.array([*NOISE, *SIGNAL_HAZE]), rtol=0.1
+    )

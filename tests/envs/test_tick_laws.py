@@ -11,20 +11,22 @@ from oracles import tick as oracle
 from scipy.special import ndtri as normal_quantile
 
 from lrdqn.envs.live.choice import appeal, highlight
+from lrdqn.envs.live.daily_patterns import HOURLY_WATCH
 from lrdqn.envs.live.engagement import engage, watch_seconds
-from lrdqn.envs.live.habits import HOURLY_WATCH
 from lrdqn.envs.live.session import Draws
 from lrdqn.envs.live.tick.arrivals import arrival_chance, starting_instant, who_comes
 from lrdqn.envs.live.tick.audience import closes, crowding, next_bright, next_content
 from lrdqn.envs.live.tick.decision import look_at, segment
 from lrdqn.envs.live.tick.env import make_tick_live
-from lrdqn.envs.live.tick.line import first_in_line, put_back, taken
+from lrdqn.envs.live.tick.queue import first_in_line, put_back, taken
 from lrdqn.envs.live.tick.state import Watch
 from lrdqn.envs.live.tick.watch import TickDraws, budget_of, leave, pace, play_tick
 
 CONFIG = live_config(clock="tick")
 LAW, TICK = CONFIG.law, 30
-in_a_tick = jax.jit(lambda budget, watched, stayed, rate: leave(budget, watched, stayed, rate, float(TICK), LAW))
+in_a_tick = jax.jit(
+    lambda budget, watched, stayed, rate: leave(budget, watched, stayed, rate, float(TICK), LAW)
+)
 
 
 def test_content_drifts_as_specified_and_nobody_has_none() -> None:
@@ -52,7 +54,9 @@ def test_content_stays_near_the_style() -> None:
 
 def test_highlights_take_thirty_percent_of_the_time_and_two_minutes_each() -> None:
     u = jnp.array([0.1, 0.11, 0.74, 0.76])
-    np.testing.assert_array_equal(next_bright(jnp.array([0.0, 0.0, 1.0, 1.0]), u, 0.1071, 0.25), [1, 0, 1, 0])
+    np.testing.assert_array_equal(
+        next_bright(jnp.array([0.0, 0.0, 1.0, 1.0]), u, 0.1071, 0.25), [1, 0, 1, 0]
+    )
 
     def one(bright: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         bright = next_bright(bright, jax.random.uniform(key, bright.shape), 0.1071, 0.25)
@@ -67,24 +71,34 @@ def test_highlights_take_thirty_percent_of_the_time_and_two_minutes_each() -> No
 
 @pytest.mark.parametrize("stayed", [False, True])
 @pytest.mark.parametrize("rate", [0.61, 1.0, 1.3])
-def test_a_viewer_leaves_with_the_specified_chance_at_the_specified_second(stayed: bool, rate: float) -> None:
+def test_a_viewer_leaves_with_the_specified_chance_at_the_specified_second(
+    stayed: bool, rate: float
+) -> None:
     median, sigma = (216.0, 1.43) if stayed else (4.04, 1.0)
     u = np.linspace(0.01, 0.99, 25)
     for watched in (0.0, 30.0, 90.0, 900.0):
         chance = oracle.leave_chance(watched, TICK, rate, median, sigma)
         n = len(u)
-        given = (jnp.asarray(-np.log1p(-u), jnp.float32), jnp.full(n, watched), jnp.full(n, stayed), jnp.full(n, rate))
+        given = (
+            jnp.asarray(-np.log1p(-u), jnp.float32),
+            jnp.full(n, watched),
+            jnp.full(n, stayed),
+            jnp.full(n, rate),
+        )
         wished, budget = in_a_tick(*given)
         np.testing.assert_array_equal(np.isfinite(wished), u < chance)
         for i in np.flatnonzero(u < chance):
             want = oracle.leaving_second(u[i], watched, TICK, rate, median, sigma)
             assert abs(float(wished[i]) - want) < 2e-3 * max(want, 1.0)
         # whoever stays has as much budget left as an exponential has beyond what was used
-        np.testing.assert_allclose(budget[u >= chance], (-np.log1p(-u) + np.log1p(-chance))[u >= chance], atol=2e-4)
+        np.testing.assert_allclose(
+            budget[u >= chance], (-np.log1p(-u) + np.log1p(-chance))[u >= chance], atol=2e-4
+        )
 
 
 def test_without_effects_a_watch_is_the_decision_clocks_to_the_second() -> None:
-    """The same numbers drawn: how long, and whether the room's end cut it; the rest of the way is ``engage``."""
+    """The same numbers drawn: how long, and whether the room's end cut it; the rest of the way is
+    ``engage``."""
     world, n = small_world(CONFIG), 400
     rng = np.random.default_rng(1)
     state, _ = jax.jit(make_tick_live(CONFIG, n).reset)(jax.random.key(0), world)
@@ -104,13 +118,19 @@ def test_without_effects_a_watch_is_the_decision_clocks_to_the_second() -> None:
         watch, watching = carry
         still = TickDraws(jnp.full((3, n), 1e-7), jnp.full(n, 0.5))
         rate, dark = jnp.ones(n), jnp.zeros(n)
-        watch, event = play_tick(still, watch, session, watching, state.now + TICK * k, rate, dark, TICK, world)
+        watch, event = play_tick(
+            still, watch, session, watching, state.now + TICK * k, rate, dark, TICK, world
+        )
         return (watch, watching & ~event.finished), event.seconds
 
-    (watch, watching), seconds = jax.jit(lambda w: jax.lax.scan(one, (w, jnp.ones(n, bool)), jnp.arange(110)))(watch)
+    (watch, watching), seconds = jax.jit(
+        lambda w: jax.lax.scan(one, (w, jnp.ones(n, bool)), jnp.arange(110))
+    )(watch)
     assert not bool(watching.any())
     half, zero = jnp.full(n, 0.5), jnp.zeros(n)
-    draws = Draws(half * 0, jnp.where(stayed, 0.0, 1.0), jnp.full((3, n), 0.5), half, half, half, half, z)
+    draws = Draws(
+        half * 0, jnp.where(stayed, 0.0, 1.0), jnp.full((3, n), 0.5), half, half, half, half, z
+    )
     no, caps = jnp.zeros(n, bool), (left.astype(jnp.float32), free.astype(jnp.float32))
     want = jax.jit(engage)(draws, ~no, zero, zero, zero, zero, half, no, *caps, world.law)
     np.testing.assert_allclose(watch.seconds, want.seconds, rtol=2e-3, atol=1e-3)
@@ -130,14 +150,25 @@ def test_highlights_hold_viewers_as_the_prototype_found() -> None:
     def one(carry: tuple, key: jax.Array) -> tuple:
         budget, seconds, watching, bright, watched = carry
         at = jnp.where(watching, seconds, 0.0)
-        out, budget = leave(budget, at, stayed, pace(bright, jnp.zeros(n), 0.5, 0.5), float(TICK), LAW)
+        out, budget = leave(
+            budget, at, stayed, pace(bright, jnp.zeros(n), 0.5, 0.5), float(TICK), LAW
+        )
         left = watching & jnp.isfinite(out)
-        counts = [(left & (bright == b)).sum() / jnp.maximum((watching & (bright == b)).sum(), 1) for b in (1.0, 0.0)]
+        counts = [
+            (left & (bright == b)).sum() / jnp.maximum((watching & (bright == b)).sum(), 1)
+            for b in (1.0, 0.0)
+        ]
         seconds = jnp.where(watching, jnp.minimum(out, at + TICK), seconds)
         bright = next_bright(bright, jax.random.uniform(key, (n,)), 0.1071, 0.25)
         return (budget, seconds, watching & ~left, bright, watched), jnp.stack(counts)
 
-    start = (budget_of(z), jnp.zeros(n), jnp.ones(n, bool), (jax.random.uniform(jax.random.key(9), (n,)) < 0.3) * 1.0, 0.0)
+    start = (
+        budget_of(z),
+        jnp.zeros(n),
+        jnp.ones(n, bool),
+        (jax.random.uniform(jax.random.key(9), (n,)) < 0.3) * 1.0,
+        0.0,
+    )
     run = jax.jit(lambda s: jax.lax.scan(one, s, jax.random.split(jax.random.key(0), ticks)))
     (_, seconds, _, _, _), rates = run(start)
     plain = jnp.minimum(watch_seconds(z, stayed, LAW), most)
@@ -151,23 +182,36 @@ def test_appeal_is_the_decision_clocks_with_the_moments_content_light_and_crowd(
     state, _ = jax.jit(make_tick_live(CONFIG, n).reset)(jax.random.key(0), world)
     session, offered = state.session, state.candidates
     lit = jnp.asarray(highlight(offered.room, session.time[:, None], world.salt))
-    of_room = jnp.zeros(CONFIG.streamers + 1).at[offered.streamer].set(lit)  # one room a streamer at one time
-    look = jax.jit(lambda audience: look_at(session, offered.streamer, audience, world, CONFIG.tick))
-    still = state.audience._replace(content=world.streamers.style, bright=of_room, viewers=jnp.zeros_like(of_room))
+    of_room = (
+        jnp.zeros(CONFIG.streamers + 1).at[offered.streamer].set(lit)
+    )  # one room a streamer at one time
+    look = jax.jit(
+        lambda audience: look_at(session, offered.streamer, audience, world, CONFIG.tick)
+    )
+    still = state.audience._replace(
+        content=world.streamers.style, bright=of_room, viewers=jnp.zeros_like(of_room)
+    )
     there = np.asarray(offered.mask & (offered.streamer != CONFIG.streamers))
     want = jax.jit(appeal)(session, offered.streamer, offered.room, world)
     for got, decision in zip(look(still), want, strict=True):
-        np.testing.assert_allclose(np.asarray(got)[there], np.asarray(decision)[there], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(
+            np.asarray(got)[there], np.asarray(decision)[there], rtol=1e-5, atol=1e-5
+        )
     full = look(still._replace(viewers=jnp.full_like(of_room, 300.0)))
     np.testing.assert_allclose((full.utility - want.utility)[there], -0.8, atol=1e-5)
     turned = look(still._replace(content=-world.streamers.style))
     both = np.asarray(turned.affinity + want.affinity)[there]
-    np.testing.assert_allclose(both, -2 * float(world.affinity_mean / world.affinity_scale), atol=1e-5)
+    np.testing.assert_allclose(
+        both, -2 * float(world.affinity_mean / world.affinity_scale), atol=1e-5
+    )
 
 
 def test_content_nearer_to_the_interest_holds_too() -> None:
-    np.testing.assert_allclose(pace(jnp.array([0.3, 1.0, 0.3]), jnp.array([0.0, 0.0, 2.0]), 0.5, 0.25),
-                               [1.0, np.exp(-0.35), np.exp(-0.5)], rtol=1e-6)  # fmt: skip
+    np.testing.assert_allclose(
+        pace(jnp.array([0.3, 1.0, 0.3]), jnp.array([0.0, 0.0, 2.0]), 0.5, 0.25),
+        [1.0, np.exp(-0.35), np.exp(-0.5)],
+        rtol=1e-6,
+    )
 
 
 def test_rooms_without_viewers_close_and_full_ones_please_less() -> None:
@@ -177,7 +221,9 @@ def test_rooms_without_viewers_close_and_full_ones_please_less() -> None:
     for factor, want in ((0.99, [True, True, False]), (1.01, [False, False, False])):
         u = jnp.asarray(np.append(chance * factor, 0.0), jnp.float32)
         np.testing.assert_array_equal(closes(on_air, viewers, u, tick), want)
-    np.testing.assert_allclose(crowding(jnp.array([0.0, 100.0, 250.0]), tick), [0, 0, -0.4 * 1.5], rtol=1e-6)
+    np.testing.assert_allclose(
+        crowding(jnp.array([0.0, 100.0, 250.0]), tick), [0, 0, -0.4 * 1.5], rtol=1e-6
+    )
     keen = live_config(clock="tick", tick={"viewers": 0.2}).tick
     np.testing.assert_allclose(crowding(jnp.array([9.0]), keen), [0.2 * np.log(10)], rtol=1e-6)
 
@@ -194,7 +240,9 @@ def test_the_longest_waiting_are_served_first(size: int) -> None:
         x = jnp.arange(80.0).reshape(40, 2)
         np.testing.assert_array_equal(put_back(x, taken(x, batch), batch), x)
         changed = put_back(x, -taken(x, batch), batch)
-        np.testing.assert_array_equal(changed, np.where(np.isin(np.arange(40), want)[:, None], -x, x))
+        np.testing.assert_array_equal(
+            changed, np.where(np.isin(np.arange(40), want)[:, None], -x, x)
+        )
 
 
 def test_sums_by_streamer() -> None:
@@ -203,7 +251,9 @@ def test_sums_by_streamer() -> None:
     want = np.zeros((7, 3))
     for v, s in zip(values, streamer, strict=True):
         want[s] += v
-    np.testing.assert_allclose(segment(jnp.asarray(values, jnp.float32), jnp.asarray(streamer), 7), want, atol=1e-5)
+    np.testing.assert_allclose(
+        segment(jnp.asarray(values, jnp.float32), jnp.asarray(streamer), 7), want, atol=1e-5
+    )
 
 
 def test_arrivals_follow_the_hours_and_the_users_habits() -> None:

@@ -1,4 +1,5 @@
-"""The tick clock as an environment: its contract, what is conserved, who is served, what happens on one clock."""
+"""The tick clock as an environment: its contract, what is conserved, who is served, what happens on
+one clock."""
 
 from __future__ import annotations
 
@@ -14,17 +15,26 @@ from envs.worlds import live_config, small_world
 from lrdqn.envs.live.engagement import PRICES
 from lrdqn.envs.live.reward import RewardParts
 from lrdqn.envs.live.tick import Slot, make_tick_live
-from lrdqn.envs.live.tick.audience import AudienceDraws, Tally, empty_audience, next_audience, opened
-from lrdqn.evaluate.streamers import streamer_report
+from lrdqn.envs.live.tick.audience import (
+    AudienceDraws,
+    Tally,
+    empty_audience,
+    next_audience,
+    opened,
+)
+from lrdqn.evaluation.streamers import streamer_report
 from lrdqn.train.loop import random_action
 
 N, STEPS = 96, 150
 IN_SESSION = (Slot.READY, Slot.WATCHING, Slot.QUEUED)
 CONFIG = live_config(
-    clock="tick", obs="full", horizon=30, discount_unit="minutes:10",
+    clock="tick",
+    obs="full",
+    horizon=30,
+    discount_unit="minutes:10",
     schedule={"room_hours": 0.6, "rooms_per_day": 8.0, "gap_hours": 0.5, "days": 8},
     tick={"session_ticks": 60, "served_share": 0.3, "weight": 2.0, "quit_rate": 20.0},
-)  # fmt: skip
+)
 """Short rooms that close early and sessions that are cut, so that everything happens."""
 
 
@@ -77,7 +87,9 @@ def test_what_sessions_give_is_what_streamers_get(walk: list) -> None:
     for before, after, t in walk:
         for name in sent:
             sent[name] += t.info[name].sum()
-        shown = np.take_along_axis(before.candidates.streamer, np.asarray(after.watch.action)[:, None], axis=1)[:, 0]
+        shown = np.take_along_axis(
+            before.candidates.streamer, np.asarray(after.watch.action)[:, None], axis=1
+        )[:, 0]
         impressions += int(((before.slot == Slot.READY) & (shown != CONFIG.streamers)).sum())
     last = walk[-1][1]
     under_way = np.isin(last.slot, (Slot.WATCHING, Slot.QUEUED))
@@ -96,10 +108,17 @@ def test_what_sessions_give_is_what_streamers_get(walk: list) -> None:
 
 def test_rewards_of_whole_decisions_are_the_sum_of_their_parts(world: Any, walk: list) -> None:
     weights = world.weights
-    names = dict(zip(RewardParts._fields, ("watch", "comment", "like", "follow", "gift", "bounce", "no_click", "comeback"),
-                     strict=True))  # fmt: skip
+    names = dict(
+        zip(
+            RewardParts._fields,
+            ("watch", "comment", "like", "follow", "gift", "bounce", "no_click", "comeback"),
+            strict=True,
+        )
+    )
     for _, _, t in walk:
-        want = sum(float(getattr(weights, w)) * t.info[f"reward/{part}"] for part, w in names.items())
+        want = sum(
+            float(getattr(weights, w)) * t.info[f"reward/{part}"] for part, w in names.items()
+        )
         np.testing.assert_allclose(t.reward, want, rtol=1e-4, atol=1e-4)
         assert not np.any(t.reward[~t.pending.complete])
         np.testing.assert_array_equal(t.info["decisions"], t.pending.complete)
@@ -143,40 +162,57 @@ def test_a_streamer_whom_nobody_watches_gives_up(world: Any) -> None:
     a = a._replace(met=jnp.arange(n) % 3 == 0, empty_rooms=jnp.arange(n) % 2)
     zero = jnp.zeros(n)
     tick = live_config(clock="tick", tick={"churn_rooms": 2, "churn_rate": 0.5}).tick
-    draws = AudienceDraws(zero, jnp.where(jnp.arange(n) % 5 == 0, 0.9, 0.1), zero, jnp.zeros((n, 16)))
+    draws = AudienceDraws(
+        zero, jnp.where(jnp.arange(n) % 5 == 0, 0.9, 0.1), zero, jnp.zeros((n, 16))
+    )
     after = next_audience(a, Tally(*[zero] * 6), a.on_air, draws, now + 30, world, tick)
     met, first, kept = (np.arange(n) % k for k in (3, 2, 5))
     on_air = np.asarray(a.on_air)
-    np.testing.assert_array_equal(after.empty_rooms, np.where(on_air, np.where(met == 0, 0, first + 1), first))
+    np.testing.assert_array_equal(
+        after.empty_rooms, np.where(on_air, np.where(met == 0, 0, first + 1), first)
+    )
     gone = on_air & (met != 0) & (first == 1) & (kept != 0)
     np.testing.assert_array_equal(after.gone, gone)
     assert gone.sum() > 5
     assert not np.asarray(after.on_air)[on_air].any()
     later = next_audience(after, Tally(*[zero] * 6), zero > 0, draws, now + 86_400, world, tick)
     assert not np.asarray(later.on_air)[gone].any()
-    assert np.asarray(opened(world, zero > 0, after.ended, now + 86_400)[1])[gone].any(), "they would have come"
+    assert np.asarray(opened(world, zero > 0, after.ended, now + 86_400)[1])[gone].any(), (
+        "they would have come"
+    )
 
 
 def test_no_more_are_served_than_there_is_room_for_and_nobody_is_forgotten(walk: list) -> None:
     rows = int(np.ceil(CONFIG.tick.served_share * N))
-    lines = [(np.isin(b.slot, (Slot.QUEUED, Slot.ARRIVING)) & (a.slot == Slot.READY)).sum() for b, a, _ in walk]
+    lines = [
+        (np.isin(b.slot, (Slot.QUEUED, Slot.ARRIVING)) & (a.slot == Slot.READY)).sum()
+        for b, a, _ in walk
+    ]
     assert max(lines) <= rows
     assert max(after.waited.max() for _, after, _ in walk) in range(1, 8)
     ended = sum(int((t.terminated | t.truncated).sum()) for _, _, t in walk)
     assert ended > N
     assert sum(int(t.truncated.sum()) for _, _, t in walk) > 0
-    long = max((after.now - after.session.started[np.isin(after.slot, IN_SESSION)]).max() for _, after, _ in walk)
+    long = max(
+        (after.now - after.session.started[np.isin(after.slot, IN_SESSION)]).max()
+        for _, after, _ in walk
+    )
     assert long <= (CONFIG.tick.session_ticks + 8) * CONFIG.tick.seconds
 
 
-def test_the_actions_of_those_who_are_not_asked_are_not_read(world: Any, env: Any, walk: list) -> None:
+def test_the_actions_of_those_who_are_not_asked_are_not_read(
+    world: Any, env: Any, walk: list
+) -> None:
     state = jax.tree.map(jnp.asarray, walk[60][0])
     ready = state.slot == Slot.READY
     assert 0 < int(ready.sum()) < N
     one = jnp.argmax(state.candidates.mask, axis=1)
     other = jnp.where(ready, one, 7 - one)
     key = jax.random.key(3)
-    for a, b in zip(*(jax.tree.leaves(jax.jit(env.step)(key, state, x, world)) for x in (one, other)), strict=True):
+    for a, b in zip(
+        *(jax.tree.leaves(jax.jit(env.step)(key, state, x, world)) for x in (one, other)),
+        strict=True,
+    ):
         np.testing.assert_array_equal(a, b)
 
 
@@ -185,11 +221,15 @@ def test_the_world_begins_again_after_its_last_day(world: Any, env: Any) -> None
     end = int(world.schedule.end_of_world)
     gap = end - 90 - state.now
     session = state.session
-    session = session._replace(time=session.time + gap, started=session.started + gap, until=session.until + gap)
+    session = session._replace(
+        time=session.time + gap, started=session.started + gap, until=session.until + gap
+    )
     state = state._replace(now=state.now + gap, session=session)
     ended = np.zeros(N, bool)
     for i in range(12):
-        state, t = step(jax.random.key(i), state, random_action(env, obs, jax.random.key(99 + i)), world)
+        state, t = step(
+            jax.random.key(i), state, random_action(env, obs, jax.random.key(99 + i)), world
+        )
         obs, ended = t.obs, ended | np.asarray(t.terminated | t.truncated)
         assert int(state.now) == (end - 90 + 30 * (i + 1) if i < 2 else 86_400 + 30 * (i - 2))
     assert ended.all()
@@ -200,7 +240,9 @@ def test_the_world_begins_again_after_its_last_day(world: Any, env: Any) -> None
 def test_the_discount_is_of_the_whole_watch(walk: list) -> None:
     for _, _, t in walk:
         seconds = np.maximum(t.info["seconds"], 1.0)
-        np.testing.assert_allclose(t.elapsed, np.where(t.pending.complete, seconds / 600, 1.0), rtol=1e-6)
+        np.testing.assert_allclose(
+            t.elapsed, np.where(t.pending.complete, seconds / 600, 1.0), rtol=1e-6
+        )
 
 
 def test_how_streamers_fare(world: Any, walk: list) -> None:

@@ -1,4 +1,5 @@
-"""A ring of known values, once as an environment of Gymnasium and once as one of this project's own."""
+"""A ring of known values, once as an environment of Gymnasium and once as one of this project's
+own."""
 
 from __future__ import annotations
 
@@ -13,8 +14,9 @@ from jax import Array
 from lrdqn.types import Env, EnvSpec, TimeStep
 
 NAME, PLACES, LIMIT = "lrdqn-tests/Ring-v0", 4, 6
-"""Action 0 leads one place on, around the ring, and pays 1 where it leaves the last place; action 1 stays and pays nothing.
-Nothing ends it; a session is cut after ``LIMIT`` steps, where it sees another place than the next one begins with."""
+"""Action 0 leads one place on, around the ring, and pays 1 where it leaves the last place; action 1
+stays and pays nothing. Nothing ends it; a session is cut after ``LIMIT`` steps, where it sees
+another place than the next one begins with."""
 
 
 class Ring(gymnasium.Env[np.int64, np.int64]):
@@ -23,7 +25,9 @@ class Ring(gymnasium.Env[np.int64, np.int64]):
     observation_space = gymnasium.spaces.Discrete(PLACES)
     action_space = gymnasium.spaces.Discrete(2)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.int64, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.int64, dict[str, Any]]:
         super().reset(seed=seed)
         self.place = 0
         return np.int64(self.place), {}
@@ -50,20 +54,27 @@ def make_ring(sessions: int) -> Env:
         zero = jnp.zeros(sessions, jnp.int32)
         return (zero, zero), seen(zero)
 
-    def step(key: Array, state: tuple[Array, Array], action: Array, world: Any) -> tuple[tuple[Array, Array], TimeStep]:
+    def step(
+        key: Array, state: tuple[Array, Array], action: Array, world: Any
+    ) -> tuple[tuple[Array, Array], TimeStep]:
         del key, world
         moved = (action == 0).astype(jnp.int32)
         reward = (moved * (state[0] == PLACES - 1)).astype(jnp.float32)
         place, steps = (state[0] + moved) % PLACES, state[1] + 1
         cut = steps >= LIMIT
         first = jnp.where(cut, 0, place)
-        t = TimeStep(seen(first), reward, jnp.zeros(sessions, bool), cut, seen(place), jnp.ones(sessions), {})
+        t = TimeStep(
+            seen(first), reward, jnp.zeros(sessions, bool), cut, seen(place), jnp.ones(sessions), {}
+        )
         return (first, jnp.where(cut, 0, steps)), t
 
-    return Env(EnvSpec("ring", sessions, 2, 1, "one_hot", LIMIT, (PLACES,)), reset, step, lambda world: ())
+    return Env(
+        EnvSpec("ring", sessions, 2, 1, "one_hot", LIMIT, (PLACES,)), reset, step, lambda world: ()
+    )
 
 
 def values(gamma: float) -> np.ndarray:
-    """``Q [place, action]`` of the ring without an end: V(last) = 1 / (1 - gamma^4), and gamma per place before it."""
+    """``Q [place, action]`` of the ring without an end: V(last) = 1 / (1 - gamma^4), and gamma per
+    place before it."""
     v = np.array([gamma ** (PLACES - 1 - place) / (1 - gamma**PLACES) for place in range(PLACES)])
     return np.stack([np.roll(v, -1) * gamma + np.eye(PLACES)[-1], gamma * v], axis=1)

@@ -10,12 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from lrdqn.config import CalibrateRun, LiveConfig, freeze
-from lrdqn.envs.live import LiveParams, make_world, sample_population
+from lrdqn.envs.live.population import sample_population
+from lrdqn.envs.live.world import LiveParams, make_world
 
 
 def live_config(**changes: Any) -> LiveConfig:
     small = {"streamers": 300, "users": 200, "candidates": 8, "familiar": 2, "history": 6} | changes
-    values = dataclasses.asdict(LiveConfig(**{k: v for k, v in small.items() if not isinstance(v, dict)}))
+    values = dataclasses.asdict(
+        LiveConfig(**{k: v for k, v in small.items() if not isinstance(v, dict)})
+    )
     for group, inner in small.items():
         if isinstance(inner, dict):
             values[group] |= inner

@@ -1,4 +1,5 @@
-"""The live world in gymnax's shape: both forms of step, spaces, and that it is the world of env=live."""
+"""The live world in gymnax's shape: both forms of step, spaces, and that it is the world of
+env=live."""
 
 from __future__ import annotations
 
@@ -10,7 +11,14 @@ from lrdqn import build
 from lrdqn.interop import flatten, live_gymnax_env
 from lrdqn.interop.entry import live_config, live_params
 
-SMALL = ("env.streamers=60", "env.users=30", "env.candidates=6", "env.familiar=1", "env.history=5", "env.horizon=4")
+SMALL = (
+    "env.streamers=60",
+    "env.users=30",
+    "env.candidates=6",
+    "env.familiar=1",
+    "env.history=5",
+    "env.horizon=4",
+)
 
 
 def test_both_forms_tell_the_same_and_are_the_world_of_env_live() -> None:
@@ -29,7 +37,9 @@ def test_both_forms_tell_the_same_and_are_the_world_of_env_live() -> None:
     assert bool(new.observation_space(params).contains(obs))
     truncations = 0
     for i in range(9):
-        np.testing.assert_allclose(obs, flatten(want, own.catalogue(world))[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            obs, flatten(want, own.catalogue(world))[0], rtol=1e-5, atol=1e-6
+        )
         np.testing.assert_allclose(obs, other_obs, rtol=1e-6)
         key = jax.random.fold_in(jax.random.key(1), i)
         action = jnp.int32(i % 6)

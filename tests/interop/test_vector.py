@@ -1,4 +1,5 @@
-"""The live world as Gymnasium's vector environment: spaces, seeds, ends, and that it is the world of env=live."""
+"""The live world as Gymnasium's vector environment: spaces, seeds, ends, and that it is the world
+of env=live."""
 
 from __future__ import annotations
 
@@ -15,7 +16,14 @@ from lrdqn.config import ConfigError, InputError
 from lrdqn.interop import flatten, live_vector_env
 from lrdqn.interop.entry import live_config, live_params
 
-SMALL = ("env.streamers=60", "env.users=30", "env.candidates=6", "env.familiar=1", "env.history=5", "env.horizon=12")
+SMALL = (
+    "env.streamers=60",
+    "env.users=30",
+    "env.candidates=6",
+    "env.familiar=1",
+    "env.history=5",
+    "env.horizon=12",
+)
 N = 8
 
 
@@ -48,7 +56,10 @@ def test_it_is_the_world_of_env_live() -> None:
     config = live_config(SMALL)
     world = live_params(config, 3)
     own = build.build_env(config, N)
-    theirs, flat = live_vector_env(*SMALL, sessions=N, seed=3), live_vector_env(*SMALL, sessions=N, seed=3, flat=True)
+    theirs, flat = (
+        live_vector_env(*SMALL, sessions=N, seed=3),
+        live_vector_env(*SMALL, sessions=N, seed=3, flat=True),
+    )
     obs, _ = theirs.reset(seed=5)
     vectors, _ = flat.reset(seed=5)
     key, first = jax.random.split(jax.random.key(5))
@@ -57,7 +68,9 @@ def test_it_is_the_world_of_env_live() -> None:
     for i in range(15):
         for name, value in want._asdict().items():
             np.testing.assert_array_equal(obs[name], value, err_msg=name)
-        np.testing.assert_allclose(vectors, flatten(want, own.catalogue(world)), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            vectors, flatten(want, own.catalogue(world)), rtol=1e-5, atol=1e-6
+        )
         action = np.full(N, i % 6, np.int32)
         key, step_key = jax.random.split(key)
         state, t = step(step_key, state, action, world)
@@ -68,7 +81,9 @@ def test_it_is_the_world_of_env_live() -> None:
         np.testing.assert_array_equal(terminated, t.terminated)
         np.testing.assert_array_equal(truncated, t.truncated)
         for j in np.flatnonzero(terminated | truncated):
-            np.testing.assert_array_equal(info["final_obs"][j]["candidates"], t.final_obs.candidates[j])
+            np.testing.assert_array_equal(
+                info["final_obs"][j]["candidates"], t.final_obs.candidates[j]
+            )
 
 
 def test_seeds() -> None:
@@ -82,7 +97,10 @@ def test_seeds() -> None:
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     assert (more != other).any()
-    worlds = [live_vector_env(*SMALL, sessions=N, seed=seed, flat=True).reset(seed=1)[0] for seed in (0, 1)]
+    worlds = [
+        live_vector_env(*SMALL, sessions=N, seed=seed, flat=True).reset(seed=1)[0]
+        for seed in (0, 1)
+    ]
     assert (worlds[0] != worlds[1]).any()
 
 

@@ -1,4 +1,5 @@
-"""Every head, kind of layer and meaning of values, for both kinds of network: what they must and must not depend on."""
+"""Every head, kind of layer and meaning of values, for both kinds of network: what they must and
+must not depend on."""
 
 from __future__ import annotations
 
@@ -12,16 +13,20 @@ import pytest
 from envs.worlds import live_config, small_world
 
 from lrdqn.config import NetworkConfig
-from lrdqn.envs.live import make_live
+from lrdqn.envs.live.env import make_live
 from lrdqn.networks import make_mlp, make_scorer
 from lrdqn.networks.heads import Noisy, duel
-from lrdqn.networks.scorer import Shapes
+from lrdqn.networks.live_scorer import Shapes
 from lrdqn.networks.torsos import purify
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import Values, make_categorical, make_expected, make_quantile
 from lrdqn.types import EnvSpec, Network
 
-MEANINGS = {"mean": make_expected(mse), "categorical": make_categorical(11, -2.0, 5.0), "quantile": make_quantile(7, 1.0)}
+MEANINGS = {
+    "mean": make_expected(mse),
+    "categorical": make_categorical(11, -2.0, 5.0),
+    "quantile": make_quantile(7, 1.0),
+}
 ALL = list(itertools.product(("linear", "dueling"), ("dense", "noisy"), MEANINGS))
 B = 16
 
@@ -52,7 +57,9 @@ def build(kind: str, scene: tuple, values: Values, **changes: Any) -> tuple[Netw
 
 @pytest.mark.parametrize("kind", ["mlp", "scorer"])
 @pytest.mark.parametrize(("head", "layers", "meaning"), ALL)
-def test_value_is_apply_at_the_action_and_q_is_the_mean(scene: tuple, kind: str, head: str, layers: str, meaning: str) -> None:
+def test_value_is_apply_at_the_action_and_q_is_the_mean(
+    scene: tuple, kind: str, head: str, layers: str, meaning: str
+) -> None:
     values = MEANINGS[meaning]
     network, obs, catalogue = build(kind, scene, values, head=head, layers=layers)
     params = shaken(network)
@@ -62,7 +69,9 @@ def test_value_is_apply_at_the_action_and_q_is_the_mean(scene: tuple, kind: str,
         np.testing.assert_allclose(out.q, values.mean(out.raw), rtol=1e-6)
         action = jax.random.randint(jax.random.key(6), (B,), 0, out.q.shape[1])
         want = np.asarray(out.raw)[np.arange(B), np.asarray(action)]
-        np.testing.assert_allclose(network.value(params, obs, action, catalogue, key), want, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            network.value(params, obs, action, catalogue, key), want, rtol=1e-4, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("kind", ["mlp", "scorer"])
@@ -70,7 +79,10 @@ def test_only_noisy_layers_read_the_key(scene: tuple, kind: str) -> None:
     for layers in ("dense", "noisy"):
         network, obs, catalogue = build(kind, scene, MEANINGS["mean"], layers=layers)
         params = shaken(network)
-        a, b, mean = (network.apply(params, obs, catalogue, k).q for k in (jax.random.key(0), jax.random.key(1), None))
+        a, b, mean = (
+            network.apply(params, obs, catalogue, k).q
+            for k in (jax.random.key(0), jax.random.key(1), None)
+        )
         assert bool((a == b).all()) == bool((a == mean).all()) == (layers == "dense")
 
 
@@ -84,7 +96,9 @@ def test_the_scorer_starts_as_the_content_ranking(scene: tuple, head: str, meani
     q = np.asarray(network.apply(network.init(jax.random.key(1)), obs, catalogue, None).q)
     order = np.argsort(want, axis=1, kind="stable")
     assert (np.diff(np.take_along_axis(q, order, 1), axis=1) >= -1e-5).all()
-    np.testing.assert_allclose(q - q.mean(1, keepdims=True), want - want.mean(1, keepdims=True), atol=2e-3)
+    np.testing.assert_allclose(
+        q - q.mean(1, keepdims=True), want - want.mean(1, keepdims=True), atol=2e-3
+    )
 
 
 @pytest.mark.parametrize("head", ["linear", "dueling"])
@@ -92,7 +106,11 @@ def test_scores_follow_a_permutation_of_the_candidates(scene: tuple, head: str) 
     network, obs, catalogue = build("scorer", scene, MEANINGS["quantile"], head=head)
     params = shaken(network)
     order = jnp.asarray(np.random.default_rng(0).permutation(obs.mask.shape[1]))
-    moved = obs._replace(candidates=obs.candidates[:, order], features=obs.features[:, order], mask=obs.mask[:, order])
+    moved = obs._replace(
+        candidates=obs.candidates[:, order],
+        features=obs.features[:, order],
+        mask=obs.mask[:, order],
+    )
     q, again = (network.apply(params, o, catalogue, None).q for o in (obs, moved))
     np.testing.assert_allclose(again, q[:, order], rtol=1e-4, atol=1e-5)
 
@@ -114,20 +132,28 @@ def test_dueling_by_hand() -> None:
     advantage, everything = jnp.array([1.0, -2.0, 4.0])[None, :, None], jnp.ones((1, 3), bool)
     q = duel(jnp.full((1, 1), 0.5), advantage, everything)
     np.testing.assert_allclose(q[0, :, 0], [0.5, -2.5, 3.5], rtol=1e-6)
-    np.testing.assert_allclose(duel(jnp.full((1, 1), 0.5), advantage + 7.0, everything), q, atol=1e-5)
+    np.testing.assert_allclose(
+        duel(jnp.full((1, 1), 0.5), advantage + 7.0, everything), q, atol=1e-5
+    )
 
 
 def test_noisy_layer_against_its_definition() -> None:
-    """Mean and covariance over many draws: the weights' noise is f(e_out) f(e_in)^T, the bias's f(e_out)."""
+    """Mean and covariance over many draws: the weights' noise is f(e_out) f(e_in)^T, the bias's
+    f(e_out)."""
     init, bind = purify(lambda rngs: Noisy(3, 2, False, 0.5, rngs))
-    params = jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), init(jax.random.key(0)))
+    params = jax.tree.map(
+        lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), init(jax.random.key(0))
+    )
     x = jnp.tile(jnp.array([[1.0, -2.0, 0.5]]), (200_000, 1))
     y = np.asarray(bind(params)(x, jax.random.key(2)))
-    kernel, bias, s_w, s_b = (np.asarray(params[k]) for k in ("kernel", "bias", "kernel_noise", "bias_noise"))
+    kernel, bias, s_w, s_b = (
+        np.asarray(params[k]) for k in ("kernel", "bias", "kernel_noise", "bias_noise")
+    )
     mean = np.asarray(x[0]) @ kernel + bias
     np.testing.assert_allclose(bind(params)(x[:1], None)[0], mean, rtol=1e-5)
     np.testing.assert_allclose(y.mean(0), mean, atol=0.01)
-    # E f(e)^2 = E|e| = sqrt(2/pi), so Var y_j = m * (m * sum_i (s_ij x_i)^2 + s_bj^2); f(e_out) has mean 0: no cross term.
+    # E f(e)^2 = E|e| = sqrt(2/pi), so Var y_j = m * (m * sum_i (s_ij x_i)^2 + s_bj^2); f(e_out) has
+    # mean 0: no cross term.
     m = np.sqrt(2 / np.pi)
     want = m * (m * ((s_w * np.asarray(x[0])[:, None]) ** 2).sum(0) + s_b**2)
     np.testing.assert_allclose(y.var(0), want, rtol=0.03)

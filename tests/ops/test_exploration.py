@@ -1,4 +1,5 @@
-"""Epsilon-greedy on a whole grid of random numbers, so that frequencies are counted and not estimated."""
+"""Epsilon-greedy on a whole grid of random numbers, so that frequencies are counted and not
+estimated."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ CASES = [
 def test_frequencies(q: list[float], mask: list[int], epsilon: float) -> None:
     grid = 2**16
     u = np.arange(grid, dtype=np.float32) / grid
-    actions = np.asarray(choose(u, np.array(q, np.float32), np.array(mask, bool), np.float32(epsilon)))
+    actions = np.asarray(
+        choose(u, np.array(q, np.float32), np.array(mask, bool), np.float32(epsilon))
+    )
     assert actions.dtype == np.int32
     counts = np.bincount(actions, minlength=5)
     expected = epsilon_greedy_probabilities(np.array(q), np.array(mask, bool), epsilon) * grid
@@ -42,7 +45,9 @@ def test_small_epsilon_is_met_to_one_grid_point(epsilon: float) -> None:
     u = (np.arange(int(epsilon / step) + 50) * step).astype(np.float32)
     q = np.zeros(actions, np.float32)
     q[5] = 1
-    counts = np.bincount(np.asarray(choose(u, q, np.ones(actions, bool), np.float32(epsilon))), minlength=actions)
+    counts = np.bincount(
+        np.asarray(choose(u, q, np.ones(actions, bool), np.float32(epsilon))), minlength=actions
+    )
     others = np.delete(counts, 5)
     assert np.all(np.abs(others - epsilon / step / actions) <= 1)
     assert abs(others.sum() - epsilon / step * (actions - 1) / actions) <= 1

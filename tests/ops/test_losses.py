@@ -29,7 +29,9 @@ def test_by_hand(name: str, loss: list[float], grad: list[float]) -> None:
 
 
 def test_huber_of_another_width() -> None:
-    values, slopes = jax.vmap(jax.value_and_grad(lambda td: huber(td, 2.0)))(jnp.array([1.0, 2.0, -5.0]))
+    values, slopes = jax.vmap(jax.value_and_grad(lambda td: huber(td, 2.0)))(
+        jnp.array([1.0, 2.0, -5.0])
+    )
     np.testing.assert_allclose(values, [0.5, 2.0, 8.0])
     np.testing.assert_allclose(slopes, [1.0, 2.0, -2.0])
 
@@ -43,7 +45,9 @@ def test_huber_of_a_huge_error_is_finite() -> None:
 @pytest.mark.parametrize("name", ["mse", "huber"])
 def test_where_it_settles(name: str, shared_dir: Path) -> None:
     """Reward 0 (90 %) or 10 (10 %): the mean under MSE, 1 / 9 under Huber."""
-    oracle = json.loads((shared_dir / "data" / "oracles" / "fixed_points.json").read_text())["loss_location"]
+    oracle = json.loads((shared_dir / "data" / "oracles" / "fixed_points.json").read_text())[
+        "loss_location"
+    ]
     loss = LOSSES[name]
 
     def step(_: int, q: jax.Array) -> jax.Array:

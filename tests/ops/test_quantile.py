@@ -33,7 +33,9 @@ def test_midpoints_by_hand() -> None:
     ],
 )
 def test_by_hand(kappa: float, want: float) -> None:
-    assert quantile_huber(jnp.array([0.0, 1.0]), jnp.array([0.5, 3.0]), kappa) == pytest.approx(want, rel=1e-6)
+    assert quantile_huber(jnp.array([0.0, 1.0]), jnp.array([0.5, 3.0]), kappa) == pytest.approx(
+        want, rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("kappa", [0.0, 0.3, 1.0, 5.0])
@@ -42,17 +44,22 @@ def test_equals_the_loops(kappa: float, k: int, samples: int) -> None:
     rng = np.random.default_rng(0)
     for _ in range(5):
         theta, y = f32(rng.normal(size=k)), f32(rng.normal(1, 2, samples))
-        np.testing.assert_allclose(quantile_huber(theta, y, kappa), quantile_loss(theta, y, kappa), rtol=1e-5)
+        np.testing.assert_allclose(
+            quantile_huber(theta, y, kappa), quantile_loss(theta, y, kappa), rtol=1e-5
+        )
 
 
 def test_narrow_parabola_is_the_plain_loss() -> None:
     rng = np.random.default_rng(1)
     theta, y = f32(rng.normal(size=9)), f32(rng.normal(size=9))
-    np.testing.assert_allclose(quantile_huber(theta, y, 1e-6), quantile_huber(theta, y, 0.0), rtol=1e-5)
+    np.testing.assert_allclose(
+        quantile_huber(theta, y, 1e-6), quantile_huber(theta, y, 0.0), rtol=1e-5
+    )
 
 
 def test_slope_is_bounded_by_the_level() -> None:
-    """Per quantile within [-tau, 1 - tau] whatever the error and kappa, and at those ends far out."""
+    """Per quantile within [-tau, 1 - tau] whatever the error and kappa, and at those ends far
+    out."""
     theta, tau = jnp.zeros(4), midpoints(4)
     for kappa in (0.0, 0.5, 1.0):
         slope = jax.grad(quantile_huber)
@@ -62,7 +69,8 @@ def test_slope_is_bounded_by_the_level() -> None:
 
 @pytest.mark.parametrize("n", [11, 24])
 def test_plain_loss_is_least_at_the_quantiles_of_the_sample(n: int) -> None:
-    """The tau-quantile of n numbers is the ceil(tau n)-th smallest: no other sample value, nor a point beside it, is better."""
+    """The tau-quantile of n numbers is the ceil(tau n)-th smallest: no other sample value, nor a
+    point beside it, is better."""
     y = f32(np.sort(np.random.default_rng(2).normal(size=n)))
     tau = (2 * np.arange(5) + 1) / 10
     best = y[np.ceil(tau * n).astype(int) - 1]
@@ -78,8 +86,11 @@ def test_plain_loss_is_least_at_the_quantiles_of_the_sample(n: int) -> None:
 
 
 def test_descent_finds_the_quantiles() -> None:
-    """Where tau n is whole the minimum is flat between two neighbours: descent stops strictly between them."""
-    y = jnp.asarray(np.random.default_rng(3).permutation(8), jnp.float32)  # tau n = 2 and 6: [1, 2] and [5, 6]
+    """Where tau n is whole the minimum is flat between two neighbours: descent stops strictly
+    between them."""
+    y = jnp.asarray(
+        np.random.default_rng(3).permutation(8), jnp.float32
+    )  # tau n = 2 and 6: [1, 2] and [5, 6]
     step = jax.jit(lambda theta: theta - 0.1 * jax.grad(quantile_huber)(theta, y, 0.0))
     theta = jnp.array([9.33, -4.77])
     for _ in range(1500):

@@ -1,4 +1,5 @@
-"""Returns over several steps: recorded numbers, a walk forwards from each step, session ends, and what must not be read."""
+"""Returns over several steps: recorded numbers, a walk forwards from each step, session ends, and
+what must not be read."""
 
 from __future__ import annotations
 
@@ -33,14 +34,21 @@ class Stream(NamedTuple):
 
 
 def random_stream(rng: np.random.Generator, steps: int) -> Stream:
-    """Sessions of a few steps that terminate, are truncated, or both at once; discounts differ from step to step."""
+    """Sessions of a few steps that terminate, are truncated, or both at once; discounts differ from
+    step to step."""
     terminated, truncated = rng.random(steps) < 0.15, rng.random(steps) < 0.15
     discount = np.where(terminated, 0, 0.9 ** rng.uniform(0.1, 3, steps))
-    return Stream(f32(rng.normal(size=steps)), f32(discount), terminated | truncated, f32(rng.normal(size=steps)))
+    return Stream(
+        f32(rng.normal(size=steps)),
+        f32(discount),
+        terminated | truncated,
+        f32(rng.normal(size=steps)),
+    )
 
 
 def transitions(stream: Stream) -> Transition:
-    """Step t has action t and observations that say when they were made, in several leaves, shapes and types."""
+    """Step t has action t and observations that say when they were made, in several leaves, shapes
+    and types."""
     t: Any = np.arange(len(stream.r), dtype=np.int32)
 
     def obs(t: Any) -> Any:
@@ -59,7 +67,8 @@ def play(pending: Pending, t: Transition, ended: Any) -> tuple[Pending, Transiti
 
 
 def targets(stream: Stream, n: int) -> np.ndarray:
-    """``reward + discount * value of the last observation``, for every step: what came out, then what still waits."""
+    """``reward + discount * value of the last observation``, for every step: what came out, then
+    what still waits."""
     t = transitions(stream)
     pending, out = play(start(t, n), t, stream.ended)
     out = jax.tree.map(lambda x, rest: np.concatenate([x, rest])[n - 1 :], out, pending.transition)
@@ -75,7 +84,9 @@ def recorded(shared_dir: Path, table: str) -> tuple[Stream, dict[str, Any]]:
     value[given["truncated_step"]] = np.max(given[f"final_obs_{table}"])
     terminated = steps == given["terminal_step"]
     ended = terminated | (steps == given["truncated_step"])
-    return Stream(f32(given["r"]), f32(np.where(terminated, 0, given["gamma"])), ended, f32(value)), oracle
+    return Stream(
+        f32(given["r"]), f32(np.where(terminated, 0, given["gamma"])), ended, f32(value)
+    ), oracle
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
@@ -87,14 +98,18 @@ def test_recorded_n_step(n: int, shared_dir: Path) -> None:
 @pytest.mark.parametrize("trace", [0.0, 0.65, 1.0])
 def test_recorded_lambda(trace: float, shared_dir: Path) -> None:
     stream, oracle = recorded(shared_dir, "Q")
-    found = lambda_returns(stream.r, stream.discount, stream.value_t, stream.ended, jnp.float32(trace))
+    found = lambda_returns(
+        stream.r, stream.discount, stream.value_t, stream.ended, jnp.float32(trace)
+    )
     np.testing.assert_allclose(found, oracle["lambda_return"][str(trace)], rtol=0, atol=1e-6)
 
 
 def test_the_recorded_stream_with_auto_reset_does_not_leak() -> None:
     """Leaking, steps 1 and 2 would be 41.24 and 60.61."""
     ended = np.arange(5) == 2
-    stream = Stream(f32([1, 2, 4, 8, 16]), f32(np.where(ended, 0, 0.9)), ended, f32([10, 20, 30, 40, 50]))
+    stream = Stream(
+        f32([1, 2, 4, 8, 16]), f32(np.where(ended, 0, 0.9)), ended, f32([10, 20, 30, 40, 50])
+    )
     np.testing.assert_allclose(targets(stream, 3)[:3], [6.04, 5.6, 4.0], rtol=1e-6)
 
 
@@ -105,13 +120,19 @@ def test_n_step_equals_the_walk_forwards(n: int) -> None:
         stream = random_stream(rng, 30)
         t = transitions(stream)
         pending, out = play(start(t, n), t, stream.ended)
-        out = jax.tree.map(lambda x, rest: np.concatenate([x, rest])[n - 1 :], out, pending.transition)
+        out = jax.tree.map(
+            lambda x, rest: np.concatenate([x, rest])[n - 1 :], out, pending.transition
+        )
         want = [twin.n_step(stream.r, stream.discount, stream.ended, k, n) for k in range(30)]
         reward, discount, last = (np.array(x) for x in zip(*want, strict=True))
         np.testing.assert_allclose(out.reward, reward, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(out.discount, discount, rtol=1e-5)
         jax.tree.map(np.testing.assert_array_equal, out.obs, t.obs)
-        jax.tree.map(lambda got, all_, last=last: np.testing.assert_array_equal(got, all_[last]), out.next_obs, t.next_obs)
+        jax.tree.map(
+            lambda got, all_, last=last: np.testing.assert_array_equal(got, all_[last]),
+            out.next_obs,
+            t.next_obs,
+        )
         np.testing.assert_array_equal(out.action, t.action)
 
 
@@ -150,21 +171,28 @@ def test_the_first_ones_out_are_empty_and_types_are_kept() -> None:
 def test_a_truncated_entry_takes_nothing_more() -> None:
     """Its discount is not 0, so the discount alone cannot stop it."""
     stream = Stream(
-        f32([1, 2, 100, 100]), f32([0.5, 0.5, 0.5, 0.5]), np.array([False, True, False, False]), f32([10, 20, 7, 7])
+        f32([1, 2, 100, 100]),
+        f32([0.5, 0.5, 0.5, 0.5]),
+        np.array([False, True, False, False]),
+        f32([10, 20, 7, 7]),
     )
     np.testing.assert_allclose(targets(stream, 4)[:2], [1 + 0.5 * 2 + 0.25 * 20, 2 + 0.5 * 20])
 
 
 def test_a_discount_of_zero_ends_nothing_but_stops_the_sum() -> None:
     """gamma = 0: the session goes on, and every n is the reward alone."""
-    stream = Stream(f32([1, 2, 3, 4]), np.zeros(4, np.float32), np.zeros(4, bool), f32([5, 6, 7, 8]))
+    stream = Stream(
+        f32([1, 2, 3, 4]), np.zeros(4, np.float32), np.zeros(4, bool), f32([5, 6, 7, 8])
+    )
     for n in (1, 2, 4):
         np.testing.assert_array_equal(targets(stream, n), stream.r)
 
 
 @pytest.mark.parametrize("bad", BAD)
 @pytest.mark.parametrize("terminated", [True, False])
-def test_n_step_reads_no_reward_of_another_session_nor_behind_a_discount_of_zero(bad: float, terminated: bool) -> None:
+def test_n_step_reads_no_reward_of_another_session_nor_behind_a_discount_of_zero(
+    bad: float, terminated: bool
+) -> None:
     ended = np.array([False, True, False, False]) if terminated else np.zeros(4, bool)
     stream = Stream(f32([1, 2, bad, bad]), f32([0.5, 0, 0.5, 0.5]), ended, f32([1, 1, 1, 1]))
     np.testing.assert_array_equal(targets(stream, 3)[:2], [2.0, 2.0])
@@ -174,11 +202,15 @@ def test_n_step_reads_no_reward_of_another_session_nor_behind_a_discount_of_zero
 
 def test_n_must_be_positive() -> None:
     with pytest.raises(InputError, match="n=0: must be at least 1"):
-        empty(jax.tree.map(lambda x: x[0], transitions(random_stream(np.random.default_rng(3), 2))), 0)
+        empty(
+            jax.tree.map(lambda x: x[0], transitions(random_stream(np.random.default_rng(3), 2))), 0
+        )
 
 
 def lambdas(stream: Stream, trace: float) -> np.ndarray:
-    return np.asarray(jax.jit(lambda_returns)(stream.r, stream.discount, stream.value_t, stream.ended, f32(trace)))
+    return np.asarray(
+        jax.jit(lambda_returns)(stream.r, stream.discount, stream.value_t, stream.ended, f32(trace))
+    )
 
 
 @pytest.mark.parametrize("steps", [1, 2, 25])
@@ -187,13 +219,16 @@ def test_lambda_equals_the_forward_view(steps: int, trace: float) -> None:
     rng = np.random.default_rng(steps)
     for _ in range(20):
         s = random_stream(rng, steps)
-        want = [twin.lambda_return(s.r, s.discount, s.ended, s.value_t, k, trace) for k in range(steps)]
+        want = [
+            twin.lambda_return(s.r, s.discount, s.ended, s.value_t, k, trace) for k in range(steps)
+        ]
         np.testing.assert_allclose(lambdas(s, trace), want, rtol=1e-5, atol=1e-5)
 
 
 def test_lambda_zero_is_one_step_and_one_is_as_many_as_there_are() -> None:
     s = random_stream(np.random.default_rng(4), 25)
-    # One rounding of the product may be fused away, so terms of size 1 that cancel agree to 1e-7 absolutely.
+    # One rounding of the product may be fused away, so terms of size 1 that cancel agree to 1e-7
+    # absolutely.
     np.testing.assert_allclose(lambdas(s, 0.0), s.r + s.discount * s.value_t, rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(lambdas(s, 0.0), targets(s, 1), rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(lambdas(s, 1.0), targets(s, 25), rtol=1e-5, atol=1e-6)
@@ -210,12 +245,19 @@ def test_lambda_one_of_a_whole_session_is_monte_carlo() -> None:
 def test_lambda_reads_no_value_behind_a_discount_of_zero(bad: float, trace: float) -> None:
     ended = np.array([False, True, False])
     s = Stream(f32([1, 2, 4]), f32([0.5, 0, 0.5]), ended, f32([8, bad, 16]))
-    np.testing.assert_array_equal(lambdas(s, trace), [1 + 0.5 * ((1 - trace) * 8 + trace * 2), 2, 12])
+    np.testing.assert_array_equal(
+        lambdas(s, trace), [1 + 0.5 * ((1 - trace) * 8 + trace * 2), 2, 12]
+    )
 
 
 @pytest.mark.parametrize("bad", BAD)
 def test_lambda_reads_nothing_of_the_next_session(bad: float) -> None:
-    s = Stream(f32([1, 2, bad, 1]), f32([0.5] * 4), np.array([False, True, False, False]), f32([8, 4, bad, bad]))
+    s = Stream(
+        f32([1, 2, bad, 1]),
+        f32([0.5] * 4),
+        np.array([False, True, False, False]),
+        f32([8, 4, bad, bad]),
+    )
     np.testing.assert_array_equal(lambdas(s, 0.5)[:2], [1 + 0.5 * (4 + 2), 4])
 
 
@@ -226,14 +268,16 @@ def test_lambda_at_its_ends_reads_only_what_it_weighs(bad: float) -> None:
     one_step = lambdas(s, 0.0)
     np.testing.assert_array_equal(one_step[[0, 2]], [5, 12])
     assert not np.isfinite(one_step[1])
-    np.testing.assert_array_equal(lambdas(s, 1.0), [1 + 0.5 * 2 + 0.25 * 4 + 0.125 * 16, 2 + 0.5 * 4 + 0.25 * 16, 12])
+    np.testing.assert_array_equal(
+        lambdas(s, 1.0), [1 + 0.5 * 2 + 0.25 * 4 + 0.125 * 16, 2 + 0.5 * 4 + 0.25 * 16, 12]
+    )
 
 
 def test_no_gradient_flows_through_a_lambda_return() -> None:
     s = random_stream(np.random.default_rng(5), 8)
-    slopes = jax.grad(lambda r, d, v, trace: jnp.sum(lambda_returns(r, d, v, s.ended, trace)), (0, 1, 2, 3))(
-        *(jnp.asarray(x) for x in (s.r, s.discount, s.value_t)), jnp.float32(0.5)
-    )
+    slopes = jax.grad(
+        lambda r, d, v, trace: jnp.sum(lambda_returns(r, d, v, s.ended, trace)), (0, 1, 2, 3)
+    )(*(jnp.asarray(x) for x in (s.r, s.discount, s.value_t)), jnp.float32(0.5))
     assert not any(np.any(x) for x in slopes)
 
 

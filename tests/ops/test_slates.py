@@ -12,7 +12,16 @@ import scipy.optimize
 import scipy.stats
 from oracles.recsim import best_slate, slate_worth
 
-from lrdqn.ops.slates import OPTIMISERS, best, exact, first_mentions, greedy, random_slate, slate_value, top_k
+from lrdqn.ops.slates import (
+    OPTIMISERS,
+    best,
+    exact,
+    first_mentions,
+    greedy,
+    random_slate,
+    slate_value,
+    top_k,
+)
 
 V, Q = [1.0, 0.8, 0.3, 1.9, 0.1, 1.2], [2.0, 5.0, 9.0, 1.5, 10.0, 3.0]
 
@@ -22,24 +31,35 @@ def batch(x: Any) -> jax.Array:
 
 
 @pytest.mark.parametrize(
-    ("name", "slate", "worth"), [("topk", {1, 5}, 1.9), ("greedy", {1, 2}, 2.16129), ("exact", {1, 2}, 2.16129)]
+    ("name", "slate", "worth"),
+    [("topk", {1, 5}, 1.9), ("greedy", {1, 2}, 2.16129), ("exact", {1, 2}, 2.16129)],
 )
 def test_the_worked_example(name: str, slate: set[int], worth: float) -> None:
     """Weights and values of RECSIM section 6, null weight 2, null value 0."""
     nothing = (batch(2.0), batch(0.0))
     found = OPTIMISERS[name](batch(V), batch(Q), jnp.ones((1, 6), bool), *nothing, 2)
     assert set(np.asarray(found[0]).tolist()) == slate
-    assert float(slate_value(batch(V), batch(Q), found, *nothing)[0]) == pytest.approx(worth, abs=5e-6)
+    assert float(slate_value(batch(V), batch(Q), found, *nothing)[0]) == pytest.approx(
+        worth, abs=5e-6
+    )
 
 
 def cases(number: int, items: int, seed: int) -> tuple[np.ndarray, ...]:
-    """Random weights, values, masks that leave at least three, and null items, half of them of value 0."""
+    """Random weights, values, masks that leave at least three, and null items, half of them of
+    value 0."""
     rng = np.random.default_rng(seed)
     v, q = rng.uniform(0.05, 2, (number, items)), rng.normal(0, 5, (number, items))
     mask = rng.random((number, items)) < 0.8
     mask[:, :3] = True
-    v0, q0 = rng.uniform(0, 3, number), np.where(np.arange(number) % 2, rng.normal(0, 5, number), 0.0)
-    return (*tuple(x.astype(np.float32) for x in (v, q)), mask, *tuple(x.astype(np.float32) for x in (v0, q0)))
+    v0, q0 = (
+        rng.uniform(0, 3, number),
+        np.where(np.arange(number) % 2, rng.normal(0, 5, number), 0.0),
+    )
+    return (
+        *tuple(x.astype(np.float32) for x in (v, q)),
+        mask,
+        *tuple(x.astype(np.float32) for x in (v0, q0)),
+    )
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -47,7 +67,10 @@ def test_the_exact_slate_is_the_best_of_all(k: int) -> None:
     v, q, mask, v0, q0 = cases(150, 7, seed=k)
     arguments = tuple(map(jnp.asarray, (v, q, mask, v0, q0)))
     found = {name: jax.jit(f, static_argnums=5)(*arguments, k) for name, f in OPTIMISERS.items()}
-    told = {name: slate_value(arguments[0], arguments[1], slate, *arguments[3:]) for name, slate in found.items()}
+    told = {
+        name: slate_value(arguments[0], arguments[1], slate, *arguments[3:])
+        for name, slate in found.items()
+    }
     wins = dict.fromkeys(OPTIMISERS, 0)
     for i in range(len(v)):
         most = best_slate(v[i], q[i], np.flatnonzero(mask[i]), v0[i], q0[i], k)
@@ -65,7 +88,8 @@ def test_the_exact_slate_is_the_best_of_all(k: int) -> None:
 
 
 def test_greedy_can_be_far_off() -> None:
-    """The first item on its own (3 of 4 choose it, worth 4) spoils the slate: 16.5 / 4.5 against 9 / 2."""
+    """The first item on its own (3 of 4 choose it, worth 4) spoils the slate: 16.5 / 4.5 against 9
+    / 2."""
     v, q, mask = batch([3.0, 1.0, 0.5, 0.5]), batch([4.0, 4.0, 9.0, 9.0]), jnp.ones((1, 4), bool)
     for optimiser, worth in ((greedy, 16.5 / 4.5), (exact, 4.5)):
         slate = optimiser(v, q, mask, batch(1.0), batch(0.0), 2)
@@ -73,7 +97,8 @@ def test_greedy_can_be_far_off() -> None:
 
 
 def test_the_exact_slate_solves_the_linear_program() -> None:
-    """Charnes and Cooper's form of it: x in [0, 1], sum x = k, the ratio turned into a plane by t = 1 / (v_0 + v . x)."""
+    """Charnes and Cooper's form of it: x in [0, 1], sum x = k, the ratio turned into a plane by t =
+    1 / (v_0 + v . x)."""
     v, q, _, v0, q0 = cases(12, 8, seed=9)
     found = exact(*map(jnp.asarray, (v, q, np.ones(v.shape, bool), v0, q0)), 3)
     worth = slate_value(jnp.asarray(v), jnp.asarray(q), found, jnp.asarray(v0), jnp.asarray(q0))
@@ -82,12 +107,15 @@ def test_the_exact_slate_solves_the_linear_program() -> None:
         c = np.append(-(v[i] * (q[i] - q0[i])).astype(float), 0.0)
         equal = np.array([np.append(v[i], v0[i]), np.append(np.ones(8), -3.0)], float)
         upper = np.concatenate([np.eye(8), -np.ones((8, 1))], axis=1)
-        solved = scipy.optimize.linprog(c, upper, np.zeros(8), equal, [1.0, 0.0], bounds=[(0, None)] * 9)
+        solved = scipy.optimize.linprog(
+            c, upper, np.zeros(8), equal, [1.0, 0.0], bounds=[(0, None)] * 9
+        )
         assert float(worth[i]) == pytest.approx(q0[i] - solved.fun, rel=1e-4, abs=1e-4)
 
 
 def test_nothing_is_worth_something() -> None:
-    """A low null value makes a slate of much weight good, a high one a slate of little; top-k and greedy follow too."""
+    """A low null value makes a slate of much weight good, a high one a slate of little; top-k and
+    greedy follow too."""
     v, q, mask = batch([3.0, 0.1, 2.9, 0.2]), batch([1.0, 1.2, 1.0, 1.2]), jnp.ones((1, 4), bool)
     for optimiser in (top_k, greedy, exact):
         low = optimiser(v, q, mask, batch(1.0), batch(-10.0), 2)
@@ -97,7 +125,8 @@ def test_nothing_is_worth_something() -> None:
 
 
 def test_random_slates_are_uniform_over_the_ordered_ones() -> None:
-    """Four of six on offer, slates of three: 24 ordered ones, each as likely; the ends of the uniforms stay on offer."""
+    """Four of six on offer, slates of three: 24 ordered ones, each as likely; the ends of the
+    uniforms stay on offer."""
     mask, n = jnp.array([True, False, True, True, False, True]), 120_000
     u = jax.random.uniform(jax.random.key(0), (n, 3))
     slates = np.asarray(jax.jit(random_slate)(u, jnp.tile(mask, (n, 1))))
@@ -107,7 +136,9 @@ def test_random_slates_are_uniform_over_the_ordered_ones() -> None:
     assert all(len(set(row)) == 3 for row in slates[:100].tolist())
     assert scipy.stats.chisquare(counts).pvalue > 1e-3
     ends = jnp.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
-    np.testing.assert_array_equal(random_slate(ends, jnp.tile(mask, (2, 1))), [[0, 2, 3], [5, 3, 2]])
+    np.testing.assert_array_equal(
+        random_slate(ends, jnp.tile(mask, (2, 1))), [[0, 2, 3], [5, 3, 2]]
+    )
 
 
 def test_best_leaves_out_what_is_not_on_offer() -> None:
@@ -118,7 +149,9 @@ def test_best_leaves_out_what_is_not_on_offer() -> None:
 
 def test_a_place_that_is_named_again_is_no_first_mention() -> None:
     slates = jnp.array([[4, 1, 4, 4], [0, 1, 2, 3], [2, 2, 0, 0]])
-    np.testing.assert_array_equal(first_mentions(slates), [[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 1, 0]])
+    np.testing.assert_array_equal(
+        first_mentions(slates), [[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 1, 0]]
+    )
     np.testing.assert_array_equal(first_mentions(jnp.array([[7]])), [[1]])
 
 

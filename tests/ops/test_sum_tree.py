@@ -1,4 +1,5 @@
-"""The sum tree in lockstep with a list that is summed afresh, and the promises that rounding must not break (P20)."""
+"""The sum tree in lockstep with a list that is summed afresh, and the promises that rounding must
+not break (P20)."""
 
 from __future__ import annotations
 
@@ -80,7 +81,9 @@ def test_lockstep_with_a_list(capacity: int) -> None:
     rng = np.random.default_rng(capacity)
     rounds, batch = 100, 20
     indices = rng.integers(0, capacity, (rounds, batch)).astype(np.int32)
-    values = (rng.pareto(1.5, (rounds, capacity)) * rng.integers(0, 2, (rounds, capacity))).astype(np.float32)
+    values = (rng.pareto(1.5, (rounds, capacity)) * rng.integers(0, 2, (rounds, capacity))).astype(
+        np.float32
+    )
     # Duplicates in one batch are given one value here: which of two would win is not promised.
     values = np.take_along_axis(values, indices, axis=1)
     values[-1, 0] = 1.0
@@ -115,7 +118,8 @@ def test_duplicates_that_disagree_leave_one_value_and_a_consistent_tree() -> Non
 
 
 def test_root_does_not_drift() -> None:
-    """200,000 random writes, then all zero: the root is the sum of the leaves, and nothing is left at the end."""
+    """200,000 random writes, then all zero: the root is the sum of the leaves, and nothing is left
+    at the end."""
     capacity, batch, rounds = 20_000, 64, 3000
     rng = np.random.default_rng(0)
     indices = rng.integers(0, capacity, (rounds, batch)).astype(np.int32)
@@ -130,40 +134,57 @@ def test_root_does_not_drift() -> None:
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
 def test_one_leaf_takes_every_mass(capacity: int) -> None:
-    """The only positive leaf is found for masses below, at and beyond the total, wherever it stands."""
+    """The only positive leaf is found for masses below, at and beyond the total, wherever it
+    stands."""
     for index in {0, capacity // 3, capacity // 2, capacity - 1}:
-        tree = write(sum_tree.init(capacity), np.array([index], np.int32), np.array([0.7], np.float32))
-        mass = np.array([0, 1e-30, 0.35, 0.7, np.nextafter(np.float32(0.7), np.float32(1)), 5], np.float32)
+        tree = write(
+            sum_tree.init(capacity), np.array([index], np.int32), np.array([0.7], np.float32)
+        )
+        mass = np.array(
+            [0, 1e-30, 0.35, 0.7, np.nextafter(np.float32(0.7), np.float32(1)), 5], np.float32
+        )
         np.testing.assert_array_equal(find_all(tree, mass), np.full(6, index))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_zero_leaves_are_never_found(seed: int) -> None:
-    """Values over sixty orders of magnitude, most of them 0, and masses on the boundaries between leaves and past both ends."""
+    """Values over sixty orders of magnitude, most of them 0, and masses on the boundaries between
+    leaves and past both ends."""
     rng = np.random.default_rng(seed)
     capacity = 250
-    values = np.where(rng.random(capacity) < 0.3, 10.0 ** rng.uniform(-30, 30, capacity), 0).astype(np.float32)
+    values = np.where(rng.random(capacity) < 0.3, 10.0 ** rng.uniform(-30, 30, capacity), 0).astype(
+        np.float32
+    )
     values[:20] = values[-20:] = 0
     tree = filled(values)
     total = np.float32(sum_tree.total(tree))
     edges = np.cumsum(values, dtype=np.float32)
-    mass = np.concatenate([edges, np.nextafter(edges, np.float32(0)), rng.random(300).astype(np.float32) * total])
-    mass = np.concatenate([mass, np.array([-1, 0, total, np.nextafter(total, np.float32(np.inf))], np.float32)])
+    mass = np.concatenate(
+        [edges, np.nextafter(edges, np.float32(0)), rng.random(300).astype(np.float32) * total]
+    )
+    mass = np.concatenate(
+        [mass, np.array([-1, 0, total, np.nextafter(total, np.float32(np.inf))], np.float32)]
+    )
     found = find_all(tree, mass)
     assert found.max() < capacity
     assert np.all(values[found] > 0)
 
 
 def test_draws_follow_the_leaves() -> None:
-    """Chi-square of independent draws; the limits are the 99.9 % points for 7 and 4095 degrees of freedom."""
+    """Chi-square of independent draws; the limits are the 99.9 % points for 7 and 4095 degrees of
+    freedom."""
     rng = np.random.default_rng(0)
     capacity, draws = 4096, 400_000
     u = rng.random(draws).astype(np.float32)
     few = np.zeros(capacity)
-    few[rng.choice(capacity, 8, replace=False)] = np.array([0.1, 0.5, 1, 2, 4, 0.25, 3, 0.75]) ** 0.6
+    few[rng.choice(capacity, 8, replace=False)] = (
+        np.array([0.1, 0.5, 1, 2, 4, 0.25, 3, 0.75]) ** 0.6
+    )
     for values, limit in ((few, 24.3), (np.abs(rng.standard_t(2, capacity)), 4380)):
         tree = filled(values)
-        counts = np.bincount(np.asarray(find(tree, u * np.float32(sum_tree.total(tree)))[0]), minlength=capacity)
+        counts = np.bincount(
+            np.asarray(find(tree, u * np.float32(sum_tree.total(tree)))[0]), minlength=capacity
+        )
         expected = draws * values / values.sum()
         assert not np.any(counts[values == 0])
         assert np.sum(((counts - expected) ** 2)[values > 0] / expected[values > 0]) < limit

@@ -1,4 +1,5 @@
-"""Distributions of returns by loops in float64, from the definitions (Bellemare 2017 and Dabney 2018, algorithms 1)."""
+"""Distributions of returns by loops in float64, from the definitions (Bellemare 2017 and Dabney
+2018, algorithms 1)."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ def softmax(logits: Numbers) -> list[float]:
 
 
 def project(z_p: Numbers, probs: Numbers, z_q: Numbers) -> list[float]:
-    """Each atom's mass is split between the two grid points around it, in proportion to how near they are."""
+    """Each atom's mass is split between the two grid points around it, in proportion to how near
+    they are."""
     mass = [0.0] * len(z_q)
     for place, p in zip(z_p, probs, strict=True):
         place = min(max(float(place), z_q[0]), z_q[-1])

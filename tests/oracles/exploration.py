@@ -6,7 +6,8 @@ import numpy as np
 
 
 def epsilon_greedy_probabilities(q: np.ndarray, mask: np.ndarray, epsilon: float) -> np.ndarray:
-    """``epsilon / n`` for each of the n actions on offer, and the rest for the first of the best of them."""
+    """``epsilon / n`` for each of the n actions on offer, and the rest for the first of the best of
+    them."""
     offered = np.flatnonzero(mask)
     probabilities = np.zeros(len(q))
     probabilities[offered] = epsilon / len(offered)

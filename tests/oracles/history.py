@@ -1,4 +1,5 @@
-"""The history encoders in float64 loops, one viewer at a time, from the equations; places newest first, None where empty."""
+"""The history encoders in float64 loops, one viewer at a time, from the equations; places newest
+first, None where empty."""
 
 from __future__ import annotations
 
@@ -11,13 +12,15 @@ Place = np.ndarray | None
 
 
 def place(style: np.ndarray, category: np.ndarray, log_watch: float, reaction: int) -> np.ndarray:
-    """One watch as the learned encoders see it: content, log seconds / 4, liked, commented, gifted, followed, and a 1."""
+    """One watch as the learned encoders see it: content, log seconds / 4, liked, commented, gifted,
+    followed, and a 1."""
     bits = [float(reaction // 2**i % 2) for i in range(4)]
     return np.array([*style, *category, log_watch / 4, *bits, 1.0], np.float64)
 
 
 def profiles(style: np.ndarray, category: np.ndarray, log_watch: np.ndarray) -> np.ndarray:
-    """Liked, disliked and categories: sums weighted by seconds / 300 (at most 1), or by a bounce, over the weight plus .1."""
+    """Liked, disliked and categories: sums weighted by seconds / 300 (at most 1), or by a bounce,
+    over the weight plus .1."""
     seconds = [math.exp(x) - 1 for x in log_watch]
     held = [min(1.0, s / 300) for s in seconds]
     bounced = [1.0 if 0 < x < 3 else 0.0 for x in log_watch]
@@ -31,9 +34,16 @@ def profiles(style: np.ndarray, category: np.ndarray, log_watch: np.ndarray) -> 
 
 
 def gru(params: Any, places: list[Place]) -> np.ndarray:
-    """The state after the newest watch; gates stand side by side in the kernels: reset, update, new."""
-    w, b, u = params["cell"]["dense_i"]["kernel"], params["cell"]["dense_i"]["bias"], params["cell"]["dense_h"]["kernel"]
-    (w_r, w_z, w_n), (b_r, b_z, b_n), (u_r, u_z, u_n) = (np.split(x.astype(np.float64), 3, axis=-1) for x in (w, b, u))
+    """The state after the newest watch; gates stand side by side in the kernels: reset, update,
+    new."""
+    w, b, u = (
+        params["cell"]["dense_i"]["kernel"],
+        params["cell"]["dense_i"]["bias"],
+        params["cell"]["dense_h"]["kernel"],
+    )
+    (w_r, w_z, w_n), (b_r, b_z, b_n), (u_r, u_z, u_n) = (
+        np.split(x.astype(np.float64), 3, axis=-1) for x in (w, b, u)
+    )
     h = np.zeros(len(u))
     for x in reversed(places):
         if x is None:
@@ -45,10 +55,18 @@ def gru(params: Any, places: list[Place]) -> np.ndarray:
 
 
 def attention(params: Any, places: list[Place]) -> np.ndarray:
-    """The pooled vector; place j of the history has row j of the position table, or its last one."""
-    kernel = {name: params[name]["kernel"].astype(np.float64) for name in ("step", "key", "value", "out", "inner", "outer")}
+    """The pooled vector; place j of the history has row j of the position table, or its last
+    one."""
+    kernel = {
+        name: params[name]["kernel"].astype(np.float64)
+        for name in ("step", "key", "value", "out", "inner", "outer")
+    }
     table, width = params["place"]["embedding"], len(params["out"]["kernel"])
-    items = [x @ kernel["step"] + table[min(j, len(table) - 1)] for j, x in enumerate(places) if x is not None]
+    items = [
+        x @ kernel["step"] + table[min(j, len(table) - 1)]
+        for j, x in enumerate(places)
+        if x is not None
+    ]
     if not items:
         return np.zeros(width)
     heads = []
@@ -56,7 +74,9 @@ def attention(params: Any, places: list[Place]) -> np.ndarray:
         query = params["query"].reshape(-1)[head]
         scores = np.array([query @ (x @ kernel["key"])[head] / math.sqrt(len(head)) for x in items])
         weights = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
-        heads.append(sum(a * (x @ kernel["value"])[head] for a, x in zip(weights, items, strict=True)))
+        heads.append(
+            sum(a * (x @ kernel["value"])[head] for a, x in zip(weights, items, strict=True))
+        )
     mixed = np.concatenate(heads) @ kernel["out"]
     inner = np.maximum(mixed @ kernel["inner"] + params["inner"]["bias"], 0.0)
     return mixed + inner @ kernel["outer"] + params["outer"]["bias"]

@@ -1,4 +1,5 @@
-"""The live world's laws, written again in float64 NumPy from the specification, one session at a time."""
+"""The live world's laws, written again in float64 NumPy from the specification, one session at a
+time."""
 
 from __future__ import annotations
 
@@ -10,7 +11,16 @@ def sigmoid(x: float) -> float:
 
 
 def utility(
-    a: float, bias: float, pop: float, k: float, h: float, loyal: float, bright: float, tired: float, m: float, s: float
+    a: float,
+    bias: float,
+    pop: float,
+    k: float,
+    h: float,
+    loyal: float,
+    bright: float,
+    tired: float,
+    m: float,
+    s: float,
 ) -> float:
     raw = 1.2 * a + bias + 0.15 * (pop - 0.67) / 1.792 + 0.4 * k + 0.4 * h
     return (raw - m) / s + 1.5 * loyal + 0.4 * (bright - 0.3) - 0.8 * tired
@@ -22,10 +32,17 @@ def experience(a: float, k: float, h: float) -> float:
 
 def loyalty_pull(strength: float, seconds: float) -> float:
     decayed = strength * math.exp(-seconds / (7 * 86_400))
-    return decayed * 0.5 * (1 + math.cos(2 * math.pi * seconds / 86_400)) * (1 - math.exp(-seconds / 1800))
+    return (
+        decayed
+        * 0.5
+        * (1 + math.cos(2 * math.pi * seconds / 86_400))
+        * (1 - math.exp(-seconds / 1800))
+    )
 
 
-def patience(b: float, cap: float, clicked: bool, stayed: bool, cut: bool, w: float, q: float) -> float:
+def patience(
+    b: float, cap: float, clicked: bool, stayed: bool, cut: bool, w: float, q: float
+) -> float:
     if not clicked:
         b -= 0.5
     elif stayed:
@@ -55,7 +72,10 @@ def choice(model: str, utility: list[float], shown: list[bool]) -> list[float]:
         mass = [max(0.0, x + 3) if s else 0.0 for x, s in zip(logit, shown, strict=True)]
         return [m / (3 + sum(mass)) for m in mass]
     if model == "position_mnl":
-        mass = [0.85**rank * math.exp(x) if s else 0.0 for rank, (x, s) in enumerate(zip(logit, shown, strict=True))]
+        mass = [
+            0.85**rank * math.exp(x) if s else 0.0
+            for rank, (x, s) in enumerate(zip(logit, shown, strict=True))
+        ]
         return [m / (1 + sum(mass)) for m in mass]
     found, going_on = [], 1.0
     for rank, (x, s) in enumerate(zip(logit, shown, strict=True)):

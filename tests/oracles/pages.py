@@ -23,9 +23,15 @@ def cosine(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def page(
-    slate: Sequence[int], ids: Sequence[int], mask: Sequence[bool], nobody: int | None, content: np.ndarray,
-    kinds: Sequence[int], history: Sequence[int] | None, taken: int,
-) -> dict[str, float]:  # fmt: skip
+    slate: Sequence[int],
+    ids: Sequence[int],
+    mask: Sequence[bool],
+    nobody: int | None,
+    content: np.ndarray,
+    kinds: Sequence[int],
+    history: Sequence[int] | None,
+    taken: int,
+) -> dict[str, float]:
     """What one page adds to the sums; ``content`` and ``kinds`` are by id."""
     shown: list[int] = []
     for i, place in enumerate(slate):

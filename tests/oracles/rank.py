@@ -1,4 +1,5 @@
-"""Rank-based priorities by sorting a list, from the definition (Schaul et al. 2016, equation 1 and section 3.3)."""
+"""Rank-based priorities by sorting a list, from the definition (Schaul et al. 2016, equation 1 and
+section 3.3)."""
 
 from __future__ import annotations
 

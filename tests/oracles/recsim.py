@@ -1,4 +1,5 @@
-"""The reference slate benchmark in plain NumPy, one user at a time, and slates by trying all of them."""
+"""The reference slate benchmark in plain NumPy, one user at a time, and slates by trying all of
+them."""
 
 from __future__ import annotations
 
@@ -14,12 +15,21 @@ def slate_worth(v: np.ndarray, q: np.ndarray, slate: Sequence[int], v0: float, q
     return top / (v0 + sum(float(v[i]) for i in slate))
 
 
-def best_slate(v: np.ndarray, q: np.ndarray, offered: Sequence[int], v0: float, q0: float, k: int) -> float:
+def best_slate(
+    v: np.ndarray, q: np.ndarray, offered: Sequence[int], v0: float, q0: float, k: int
+) -> float:
     """The most that any slate of k is worth."""
     return max(slate_worth(v, q, slate, v0, q0) for slate in itertools.combinations(offered, k))
 
 
-def chances(model: str, scores: Sequence[float], no_click: float, floor: float, attention: float, scale: float) -> list[float]:
+def chances(
+    model: str,
+    scores: Sequence[float],
+    no_click: float,
+    floor: float,
+    attention: float,
+    scale: float,
+) -> list[float]:
     """P(each place is clicked), and P(nothing) last."""
     if model in ("mnl", "proportional"):
         masses = [np.exp(x) if model == "mnl" else x - floor for x in [*scores, no_click]]
@@ -34,7 +44,10 @@ def chances(model: str, scores: Sequence[float], no_click: float, floor: float, 
 
 def moved(interest: np.ndarray, document: np.ndarray, u: float) -> np.ndarray:
     """Interests after a watch."""
-    new, up = interest.astype(float).copy(), u < sum(d * (i + 1) / 2 for d, i in zip(document, interest, strict=True))
+    new, up = (
+        interest.astype(float).copy(),
+        u < sum(d * (i + 1) / 2 for d, i in zip(document, interest, strict=True)),
+    )
     for j, d in enumerate(document):
         alpha = -0.3 * abs(interest[j]) + 0.3
         change = alpha * d * (d - interest[j])
@@ -43,7 +56,8 @@ def moved(interest: np.ndarray, document: np.ndarray, u: float) -> np.ndarray:
 
 
 def feature_sessions(sessions: int, no_click: float, seed: int) -> np.ndarray:
-    """Return, steps and clicks ``[sessions, 3]`` of slates of 3 under the sampler of random features and ``mnl``."""
+    """Return, steps and clicks ``[sessions, 3]`` of slates of 3 under the sampler of random
+    features and ``mnl``."""
     rng, found = np.random.default_rng(seed), []
     for _ in range(sessions):
         interest, budget, watched, steps, clicks = rng.uniform(-1, 1, 20), 30.0, 0.0, 0, 0
@@ -62,7 +76,8 @@ def feature_sessions(sessions: int, no_click: float, seed: int) -> np.ndarray:
 
 
 def explored_clicks(sessions: int, best: bool, seed: int) -> np.ndarray:
-    """Clicks to be expected of one slate ``[sessions]``, 3 of 10 by chance or by expected affinity plus quality."""
+    """Clicks to be expected of one slate ``[sessions]``, 3 of 10 by chance or by expected affinity
+    plus quality."""
     rng, found = np.random.default_rng(seed), []
     means = np.array([[0.1, 0.7], [0.7, 0.1]])
     typical = 0.3 * np.exp(means[0] + 0.005) + 0.7 * np.exp(means[1] + 0.005)
@@ -71,7 +86,9 @@ def explored_clicks(sessions: int, best: bool, seed: int) -> np.ndarray:
         topic = (rng.random(10) >= 0.2).astype(int)
         quality = rng.lognormal(np.array([0.8, 0.2])[topic], 0.1)
         slate = np.argsort(-(typical[topic] + quality))[:3] if best else np.arange(3)
-        found.append(1 - chances("mnl", (affinity[topic] + quality)[slate].tolist(), 5.0, 0, 0, 0)[-1])
+        found.append(
+            1 - chances("mnl", (affinity[topic] + quality)[slate].tolist(), 5.0, 0, 0, 0)[-1]
+        )
     return np.array(found)
 
 
@@ -81,6 +98,8 @@ def satisfied_return(clickbait: float, sensitivity: float, sessions: int, seed: 
     exposure = (rng.random(sessions) - 0.5) / 0.3
     for _ in range(60):
         satisfaction = 1 / (1 + np.exp(-sensitivity * exposure))
-        total += np.exp((5 * clickbait + 4 * (1 - clickbait)) * satisfaction + rng.standard_normal(sessions))
+        total += np.exp(
+            (5 * clickbait + 4 * (1 - clickbait)) * satisfaction + rng.standard_normal(sessions)
+        )
         exposure = 0.7 * exposure - 2 * (clickbait - 0.5) + 0.05 * rng.standard_normal(sessions)
     return total

@@ -1,4 +1,5 @@
-"""Replay as Python lists, from the definitions (Schaul et al. 2016, sections 3.3 and 3.4, algorithm 1)."""
+"""Replay as Python lists, from the definitions (Schaul et al. 2016, sections 3.3 and 3.4, algorithm
+1)."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ def importance_weights(probabilities: np.ndarray, batch: list[int], beta: float)
 
 
 def two_outcome_fixed_point(p: float, high: float, alpha: float, beta: float) -> float:
-    """Where prioritised updates of one value settle: reward ``high`` with probability ``p``, else 0, every transition terminal.
+    """Where prioritised updates of one value settle: reward ``high`` with probability ``p``, else
+    0, every transition terminal.
 
     ``sum_i f_i |r_i - q|^(alpha (1 - beta)) (r_i - q) = 0``, so that
     ``q / (high - q) = (p / (1 - p))^(1 / (1 + alpha (1 - beta)))``.

@@ -8,8 +8,11 @@ Numbers = Any
 """A list or an array, ``[T]``."""
 
 
-def n_step(r: Numbers, discount: Numbers, ended: Numbers, start: int, n: int) -> tuple[float, float, int]:
-    """Reward, discount and last step of what begins at ``start``: n steps, or to the end of the session or of the stream."""
+def n_step(
+    r: Numbers, discount: Numbers, ended: Numbers, start: int, n: int
+) -> tuple[float, float, int]:
+    """Reward, discount and last step of what begins at ``start``: n steps, or to the end of the
+    session or of the stream."""
     reward, product, t = 0.0, 1.0, start
     while True:
         # What a product of 0 multiplies does not exist.
@@ -20,13 +23,18 @@ def n_step(r: Numbers, discount: Numbers, ended: Numbers, start: int, n: int) ->
         t += 1
 
 
-def n_step_target(r: Numbers, discount: Numbers, ended: Numbers, value_t: Numbers, start: int, n: int) -> float:
+def n_step_target(
+    r: Numbers, discount: Numbers, ended: Numbers, value_t: Numbers, start: int, n: int
+) -> float:
     reward, product, last = n_step(r, discount, ended, start, n)
     return reward + product * float(value_t[last]) if product != 0 else reward
 
 
-def lambda_return(r: Numbers, discount: Numbers, ended: Numbers, value_t: Numbers, start: int, trace: float) -> float:
-    """``(1 - trace) sum_m trace^(m-1) G^(m)``, the longest return taking the weight that is left: the forward view."""
+def lambda_return(
+    r: Numbers, discount: Numbers, ended: Numbers, value_t: Numbers, start: int, trace: float
+) -> float:
+    """``(1 - trace) sum_m trace^(m-1) G^(m)``, the longest return taking the weight that is left:
+    the forward view."""
     longest = n_step(r, discount, ended, start, len(r))[2] - start + 1
     total = 0.0
     for m in range(1, longest + 1):

@@ -1,4 +1,5 @@
-"""Tabular learning and planning in float64 loops, from the definitions (Watkins 1992; van Hasselt 2010; Bellman 1957)."""
+"""Tabular learning and planning in float64 loops, from the definitions (Watkins 1992; van Hasselt
+2010; Bellman 1957)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ from typing import Any
 import numpy as np
 
 
-def value_iteration(reward: Any, successors: Any, probabilities: Any, gamma: float, tolerance: float = 1e-12) -> np.ndarray:
+def value_iteration(
+    reward: Any, successors: Any, probabilities: Any, gamma: float, tolerance: float = 1e-12
+) -> np.ndarray:
     """``Q*``, swept until nothing moves."""
     states, actions, branches = np.shape(successors)
     q = np.zeros((states, actions))
@@ -15,7 +18,10 @@ def value_iteration(reward: Any, successors: Any, probabilities: Any, gamma: flo
         new = np.zeros_like(q)
         for s in range(states):
             for a in range(actions):
-                ahead = sum(float(probabilities[s][a][b]) * q[successors[s][a][b]].max() for b in range(branches))
+                ahead = sum(
+                    float(probabilities[s][a][b]) * q[successors[s][a][b]].max()
+                    for b in range(branches)
+                )
                 new[s, a] = float(reward[s][a]) + gamma * ahead
         if np.abs(new - q).max() < tolerance:
             return new

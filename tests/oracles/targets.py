@@ -1,4 +1,5 @@
-"""TD targets by loops over actions, from the definitions (Mnih 2015; van Hasselt 2016; van Seijen 2009; Vieillard 2020)."""
+"""TD targets by loops over actions, from the definitions (Mnih 2015; van Hasselt 2016; van Seijen
+2009; Vieillard 2020)."""
 
 from __future__ import annotations
 
@@ -17,19 +18,30 @@ def best_action(q: Row, mask: Sequence[bool]) -> int | None:
     return best
 
 
-def max_target(r: float, discount: float, q_online: Row, q_target: Row, mask: Sequence[bool], **_: float) -> float:
+def max_target(
+    r: float, discount: float, q_online: Row, q_target: Row, mask: Sequence[bool], **_: float
+) -> float:
     del q_online
     best = best_action(q_target, mask)
     return r if best is None else r + discount * q_target[best]
 
 
-def double_target(r: float, discount: float, q_online: Row, q_target: Row, mask: Sequence[bool], **_: float) -> float:
+def double_target(
+    r: float, discount: float, q_online: Row, q_target: Row, mask: Sequence[bool], **_: float
+) -> float:
     best = best_action(q_online, mask)
     return r if best is None else r + discount * q_target[best]
 
 
 def expected_sarsa_target(
-    r: float, discount: float, q_online: Row, q_target: Row, mask: Sequence[bool], *, epsilon: float, **_: float
+    r: float,
+    discount: float,
+    q_online: Row,
+    q_target: Row,
+    mask: Sequence[bool],
+    *,
+    epsilon: float,
+    **_: float,
 ) -> float:
     del q_online
     best = best_action(q_target, mask)
@@ -49,16 +61,33 @@ def log_softmax(q: Row, mask: Sequence[bool], temperature: float) -> dict[int, f
 
 
 def munchausen_target(
-    r: float, discount: float, q_online: Row, q_target: Row, mask: Sequence[bool], *, q_now: Row, action: int,
-    share: float, temperature: float, lowest: float, **_: float,
-) -> float:  # fmt: skip
+    r: float,
+    discount: float,
+    q_online: Row,
+    q_target: Row,
+    mask: Sequence[bool],
+    *,
+    q_now: Row,
+    action: int,
+    share: float,
+    temperature: float,
+    lowest: float,
+    **_: float,
+) -> float:
     del q_online
     now = log_softmax(q_now, [True] * len(q_now), temperature)
     y = r + share * min(max(temperature * now[action], lowest), 0.0)
     if not any(mask):
         return y
     log_policy = log_softmax(q_target, mask, temperature)
-    return y + discount * sum(math.exp(lp) * (q_target[a] - temperature * lp) for a, lp in log_policy.items())
+    return y + discount * sum(
+        math.exp(lp) * (q_target[a] - temperature * lp) for a, lp in log_policy.items()
+    )
 
 
-TWINS = {"max": max_target, "double": double_target, "expected_sarsa": expected_sarsa_target, "munchausen": munchausen_target}
+TWINS = {
+    "max": max_target,
+    "double": double_target,
+    "expected_sarsa": expected_sarsa_target,
+    "munchausen": munchausen_target,
+}

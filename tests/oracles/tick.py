@@ -1,4 +1,5 @@
-"""The tick clock's laws, written again in float64 NumPy from the specification, one row at a time."""
+"""The tick clock's laws, written again in float64 NumPy from the specification, one row at a
+time."""
 
 from __future__ import annotations
 
@@ -10,14 +11,18 @@ import numpy as np
 
 def content(z: np.ndarray, e: np.ndarray, xi: np.ndarray, kappa: float, sigma: float) -> np.ndarray:
     """``normalise(z + kappa (e - z) + sigma xi / sqrt(d))``"""
-    moved = [[a + kappa * (b - a) + sigma * x / math.sqrt(len(e[0])) for a, b, x in zip(*r, strict=True)]
-             for r in zip(z, e, xi, strict=True)]  # fmt: skip
+    moved = [
+        [a + kappa * (b - a) + sigma * x / math.sqrt(len(e[0])) for a, b, x in zip(*r, strict=True)]
+        for r in zip(z, e, xi, strict=True)
+    ]
     return np.array([np.array(row) / math.sqrt(sum(v * v for v in row)) for row in moved])
 
 
 def survival(w: float, median: float, sigma: float) -> float:
     """``P(watch > w)`` of LogNormal(ln median, sigma)."""
-    return 1.0 if w <= 0 else 0.5 * math.erfc((math.log(w) - math.log(median)) / sigma / math.sqrt(2))
+    return (
+        1.0 if w <= 0 else 0.5 * math.erfc((math.log(w) - math.log(median)) / sigma / math.sqrt(2))
+    )
 
 
 def leave_chance(w: float, tick: float, rate: float, median: float, sigma: float) -> float:
@@ -25,7 +30,9 @@ def leave_chance(w: float, tick: float, rate: float, median: float, sigma: float
     return 1 - (survival(w + tick, median, sigma) / survival(w, median, sigma)) ** rate
 
 
-def leaving_second(u: float, w: float, tick: float, rate: float, median: float, sigma: float) -> float:
+def leaving_second(
+    u: float, w: float, tick: float, rate: float, median: float, sigma: float
+) -> float:
     """Where the chance of having left since w reaches u, by bisection."""
     low, high = 0.0, tick
     for _ in range(80):

@@ -1,4 +1,5 @@
-"""Another package's agent: Q-learning by plain gradient steps with weight decay; no target network, no optimiser."""
+"""Another package's agent: Q-learning by plain gradient steps with weight decay; no target network,
+no optimiser."""
 
 from dataclasses import dataclass
 
@@ -25,9 +26,13 @@ def make_agent(config, network, values, spec):
     def update(params, sample, catalogue, hypers, key):
         t = sample.transition
         y = t.reward + t.discount * network.apply(params, t.next_obs, catalogue, None).q.max(axis=1)
-        q, pull = jax.vjp(lambda p: values.mean(network.value(p, t.obs, t.action, catalogue, None)), params)
+        q, pull = jax.vjp(
+            lambda p: values.mean(network.value(p, t.obs, t.action, catalogue, None)), params
+        )
         (ascent,) = pull(sample.weights * (y - q) / len(y))
-        moved = jax.tree.map(lambda p, d: (1 - config.decay) * p + hypers.learning_rate * d, params, ascent)
+        moved = jax.tree.map(
+            lambda p, d: (1 - config.decay) * p + hypers.learning_rate * d, params, ascent
+        )
         return moved, y - q, {"loss": jnp.mean((y - q) ** 2)}
 
     return Agent(network.init, act, update, lambda params, hypers: params, lambda params: params)

@@ -1,4 +1,5 @@
-"""Another package's environment: a bandit, one pull per session, every seed with arms of its own."""
+"""Another package's environment: a bandit, one pull per session, every seed with arms of its
+own."""
 
 from dataclasses import dataclass
 
@@ -30,7 +31,15 @@ def make(config, sessions):
         reward = params["mean"][action] + config.noise * jax.random.normal(key, (sessions,))
         return (), TimeStep(obs, reward, ended, ~ended, obs, elapsed=jnp.ones(sessions), info={})
 
-    spec = EnvSpec("bandit", sessions, actions=config.arms, slate=1, observation="vector", horizon=1, obs_shape=(1,))
+    spec = EnvSpec(
+        "bandit",
+        sessions,
+        actions=config.arms,
+        slate=1,
+        observation="vector",
+        horizon=1,
+        obs_shape=(1,),
+    )
     return Env(spec, reset, step, catalogue=lambda params: ())
 
 

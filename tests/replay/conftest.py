@@ -14,24 +14,41 @@ from lrdqn.types import Hypers, Transition
 
 @pytest.fixture(scope="session")
 def make_hypers() -> Callable[..., Hypers]:
-    """``make_hypers(alpha=..., beta=...)``; the replay must read nothing else, so the rest is NaN."""
+    """``make_hypers(alpha=..., beta=...)``; the replay must read nothing else, so the rest is
+    NaN."""
 
     def make(alpha: object = 0.6, beta: object = 0.4) -> Hypers:
         rest = dict.fromkeys(Hypers._fields, jnp.float32(np.nan))
-        return Hypers(**(rest | {"alpha": jnp.asarray(alpha, jnp.float32), "beta": jnp.asarray(beta, jnp.float32)}))
+        return Hypers(
+            **(
+                rest
+                | {"alpha": jnp.asarray(alpha, jnp.float32), "beta": jnp.asarray(beta, jnp.float32)}
+            )
+        )
 
     return make
 
 
 @pytest.fixture(scope="session")
 def plain() -> SimpleNamespace:
-    """``batch(numbers)``: transitions whose every field follows from their number; ``example``: one without a batch axis."""
+    """``batch(numbers)``: transitions whose every field follows from their number; ``example``: one
+    without a batch axis."""
 
     def batch(numbers: np.ndarray) -> Transition:
         t = np.asarray(numbers, np.int32)
-        obs = {"id": t.astype(np.int16), "watch": (t[:, None] * np.ones((1, 3))).astype(np.float16), "bits": t.astype(np.uint8)}
-        after = {"id": -t.astype(np.int16), "watch": obs["watch"] + np.float16(1), "bits": obs["bits"]}
-        return Transition(obs, t, t.astype(np.float32) / 2, t % 2 == 0, after, (t % 4).astype(np.int8))
+        obs = {
+            "id": t.astype(np.int16),
+            "watch": (t[:, None] * np.ones((1, 3))).astype(np.float16),
+            "bits": t.astype(np.uint8),
+        }
+        after = {
+            "id": -t.astype(np.int16),
+            "watch": obs["watch"] + np.float16(1),
+            "bits": obs["bits"],
+        }
+        return Transition(
+            obs, t, t.astype(np.float32) / 2, t % 2 == 0, after, (t % 4).astype(np.int8)
+        )
 
     example = Transition(*(_first(field) for field in batch(np.zeros(1))))
     return SimpleNamespace(batch=batch, example=example)

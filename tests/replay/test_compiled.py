@@ -1,4 +1,5 @@
-"""Replay as part of a compiled program: traced once, in place, at a cost that the capacity does not change."""
+"""Replay as part of a compiled program: traced once, in place, at a cost that the capacity does not
+change."""
 
 from __future__ import annotations
 
@@ -21,8 +22,11 @@ LEARNERS, BATCH, STEPS = 3, 8, 9
 
 
 def batches_of(n: int) -> Transition:
-    """``[STEPS, n, BATCH]`` transitions with few leaves, since compiling is what these tests wait for."""
-    t = np.broadcast_to(np.arange(STEPS * BATCH, dtype=np.int32).reshape(STEPS, 1, BATCH), (STEPS, n, BATCH))
+    """``[STEPS, n, BATCH]`` transitions with few leaves, since compiling is what these tests wait
+    for."""
+    t = np.broadcast_to(
+        np.arange(STEPS * BATCH, dtype=np.int32).reshape(STEPS, 1, BATCH), (STEPS, n, BATCH)
+    )
     number = t.astype(np.float32)
     return Transition((), t, number, np.ones_like(number), np.stack([number] * 4, axis=-1))
 
@@ -38,10 +42,13 @@ def keys_of(n: int) -> jax.Array:
     return jax.random.wrap_key_data(bits[:, :n])
 
 
-def program(replay: Replay, hypers: Hypers) -> Callable[[PyTree, Transition, jax.Array], tuple[PyTree, tuple[Array, Array]]]:
+def program(
+    replay: Replay, hypers: Hypers
+) -> Callable[[PyTree, Transition, jax.Array], tuple[PyTree, tuple[Array, Array]]]:
     """``scan(add -> sample -> update)`` of several learners, as training does it.
 
-    The weights are used without any bearing on the priorities, as in a TD loss: nothing forces them to be read first.
+    The weights are used without any bearing on the priorities, as in a TD loss: nothing forces them
+    to be read first.
     """
 
     def one(state: PyTree, batch: Transition, key: jax.Array) -> tuple[PyTree, tuple[Array, Array]]:
@@ -50,17 +57,23 @@ def program(replay: Replay, hypers: Hypers) -> Callable[[PyTree, Transition, jax
         state = replay.update_priorities(state, sample.indices, sample.transition.reward, hypers)
         return state, (sample.indices, sample.weights)
 
-    return lambda state, batches, keys: jax.lax.scan(lambda s, x: jax.vmap(one)(s, *x), state, (batches, keys))
+    return lambda state, batches, keys: jax.lax.scan(
+        lambda s, x: jax.vmap(one)(s, *x), state, (batches, keys)
+    )
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_neither_a_copy_of_the_store_nor_a_pass_over_it(name: str, make_hypers: Callable[..., Hypers]) -> None:
-    """With the state donated, scratch memory is that of the batches, and so is the work (counted by the compiler)."""
+def test_neither_a_copy_of_the_store_nor_a_pass_over_it(
+    name: str, make_hypers: Callable[..., Hypers]
+) -> None:
+    """With the state donated, scratch memory is that of the batches, and so is the work (counted by
+    the compiler)."""
     capacity = 2**16
     replay = MAKERS[name](ReplayConfig(capacity=capacity, batch_size=BATCH))
     args = states_of(replay, LEARNERS), batches_of(LEARNERS), keys_of(LEARNERS)
     compiled = jax.jit(program(replay, make_hypers()), donate_argnums=0).lower(*args).compile()
-    # One column of the store, like one level of leaves, is 768 kB; one pass over it is 196,608 additions.
+    # One column of the store, like one level of leaves, is 768 kB; one pass over it is 196,608
+    # additions.
     assert compiled.memory_analysis().temp_size_in_bytes < 50_000
     assert compiled.cost_analysis()["flops"] < capacity
 
@@ -82,7 +95,8 @@ def test_traced_once(name: str, plain: SimpleNamespace, make_hypers: Callable[..
     chex.clear_trace_counter()
     replay = MAKERS[name](ReplayConfig(capacity=20, batch_size=4))
     add, sample, update = (
-        jax.jit(chex.assert_max_traces(f, n=1)) for f in (replay.add, replay.sample, replay.update_priorities)
+        jax.jit(chex.assert_max_traces(f, n=1))
+        for f in (replay.add, replay.sample, replay.update_priorities)
     )
     state = replay.init(plain.example)
     for step in range(5):

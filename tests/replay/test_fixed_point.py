@@ -17,14 +17,17 @@ P, HIGH, STORED, STEP, STEPS = 0.1, 10.0, 1000, 0.01, 30_000
 
 
 def settle(replay: Replay, hypers: Hypers) -> jax.Array:
-    """Value after ``STEPS`` updates from 5, averaged over the second half; mean of weighted squared errors."""
+    """Value after ``STEPS`` updates from 5, averaged over the second half; mean of weighted squared
+    errors."""
     zero = jnp.zeros((), jnp.int32)
     state = replay.init(Transition((), zero, jnp.float32(0), jnp.float32(0), ()))
     reward = jnp.where(jnp.arange(STORED) < round(P * STORED), HIGH, 0.0)
     batch = Transition((), jnp.zeros(STORED, jnp.int32), reward, jnp.zeros(STORED), ())
     state = replay.add(state, batch, hypers)
 
-    def one(carry: tuple[object, jax.Array], key: jax.Array) -> tuple[tuple[object, jax.Array], jax.Array]:
+    def one(
+        carry: tuple[object, jax.Array], key: jax.Array
+    ) -> tuple[tuple[object, jax.Array], jax.Array]:
         state, q = carry
         sample = replay.sample(state, key, hypers)
         td = sample.transition.reward - q
@@ -36,9 +39,14 @@ def settle(replay: Replay, hypers: Hypers) -> jax.Array:
     return jnp.mean(path[STEPS // 2 :])
 
 
-def test_prioritized_replay_moves_the_fixed_point_as_the_formula_says(make_hypers: Callable[..., Hypers]) -> None:
-    """Five pairs of exponents as one vmapped axis (P2); alpha 0 is the mean, as in uniform replay, whatever beta."""
-    replay = make_prioritized(ReplayConfig(name="prioritized", capacity=STORED, batch_size=32, epsilon=0.01))
+def test_prioritized_replay_moves_the_fixed_point_as_the_formula_says(
+    make_hypers: Callable[..., Hypers],
+) -> None:
+    """Five pairs of exponents as one vmapped axis (P2); alpha 0 is the mean, as in uniform replay,
+    whatever beta."""
+    replay = make_prioritized(
+        ReplayConfig(name="prioritized", capacity=STORED, batch_size=32, epsilon=0.01)
+    )
     alpha, beta = np.array([1.0, 0.6, 0.6, 1.0, 0.0]), np.array([0.0, 0.0, 0.4, 1.0, 0.4])
     hypers = make_hypers(alpha, beta)
     axes = Hypers(*(0 if name in ("alpha", "beta") else None for name in Hypers._fields))

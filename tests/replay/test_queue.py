@@ -17,7 +17,11 @@ HYPERS = Hypers(*(jnp.float32(1.0) for _ in Hypers._fields))
 def transitions(first: int, n: int) -> Transition:
     number = jnp.arange(first, first + n, dtype=jnp.int32)
     return Transition(
-        number[:, None].astype(jnp.uint8), number, number.astype(jnp.float32), jnp.zeros(n), number[:, None].astype(jnp.uint8)
+        number[:, None].astype(jnp.uint8),
+        number,
+        number.astype(jnp.float32),
+        jnp.zeros(n),
+        number[:, None].astype(jnp.uint8),
     )
 
 

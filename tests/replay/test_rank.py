@@ -49,7 +49,8 @@ def test_printed_numbers(plain: SimpleNamespace, make_hypers: MakeHypers) -> Non
 
 @pytest.mark.parametrize("seed", range(4))
 def test_lockstep_with_a_list(seed: int, plain: SimpleNamespace, make_hypers: MakeHypers) -> None:
-    """Adds of varying size past the end, updates with duplicates, zeros and bad values; integers, so that ties are frequent."""
+    """Adds of varying size past the end, updates with duplicates, zeros and bad values; integers,
+    so that ties are frequent."""
     rng, hypers = np.random.default_rng(seed), make_hypers(0.7, 0.4)
     state, slots, twin = REPLAY.init(plain.example), SlotList(CAPACITY), RankList(CAPACITY, 0.7)
     for step in range(25):
@@ -61,7 +62,9 @@ def test_lockstep_with_a_list(seed: int, plain: SimpleNamespace, make_hypers: Ma
         td = rng.choice(np.array([0, 1, -2, 3, -0.5, np.nan, np.inf, -np.inf], np.float32), 6)
         state = update(state, indices, td, hypers)
         twin.update(indices.tolist(), td.tolist())
-        np.testing.assert_allclose(seen(state, hypers, step), twin.probabilities(), rtol=2e-6, atol=0)
+        np.testing.assert_allclose(
+            seen(state, hypers, step), twin.probabilities(), rtol=2e-6, atol=0
+        )
         sample = draw(state, jax.random.key(step), hypers)
         assert [slots.slot(i) for i in sample.indices.tolist()] == sample.transition.action.tolist()
     assert int(state.rejected) == twin.rejected > 0
@@ -69,7 +72,9 @@ def test_lockstep_with_a_list(seed: int, plain: SimpleNamespace, make_hypers: Ma
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.6), (0.7, 0.0), (0.0, 0.0)])
-def test_exponents_at_zero(alpha: float, beta: float, plain: SimpleNamespace, make_hypers: MakeHypers) -> None:
+def test_exponents_at_zero(
+    alpha: float, beta: float, plain: SimpleNamespace, make_hypers: MakeHypers
+) -> None:
     hypers = make_hypers(alpha, beta)
     state = filled([0.3, -2, 0.1, 5, -0.7], hypers, plain)
     if alpha == 0:
@@ -85,13 +90,17 @@ def test_beta_one_corrects_exactly(plain: SimpleNamespace, make_hypers: MakeHype
     np.testing.assert_allclose(product, product[0], rtol=1e-5)
 
 
-def test_new_transitions_come_first_and_empty_slots_never(plain: SimpleNamespace, make_hypers: MakeHypers) -> None:
+def test_new_transitions_come_first_and_empty_slots_never(
+    plain: SimpleNamespace, make_hypers: MakeHypers
+) -> None:
     hypers = make_hypers(1.0, 0.4)
     state = filled([0.3, 4.0, 0.1], hypers, plain)
     state = add(state, plain.batch(np.arange(3, 5)), hypers)
     p = seen(state, hypers)
     assert not p[5:].any()
-    assert (np.argsort(-p, kind="stable")[:3] == [1, 3, 4]).all(), "as large as the largest, ties by slot"
+    assert (np.argsort(-p, kind="stable")[:3] == [1, 3, 4]).all(), (
+        "as large as the largest, ties by slot"
+    )
     for key in range(50):
         assert int(np.max(draw(state, jax.random.key(key), hypers).indices)) < 5
 
@@ -117,8 +126,11 @@ def test_probabilities_of_a_large_memory_are_exact(alpha: float, size: int) -> N
     assert p.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_a_large_memory_is_drawn_by_its_probabilities(plain: SimpleNamespace, make_hypers: MakeHypers) -> None:
-    """Sums over many ranks keep their digits: draw j lies in segment j of the exact distribution."""
+def test_a_large_memory_is_drawn_by_its_probabilities(
+    plain: SimpleNamespace, make_hypers: MakeHypers
+) -> None:
+    """Sums over many ranks keep their digits: draw j lies in segment j of the exact
+    distribution."""
     n, hypers = 50_000, make_hypers(0.7, 0.4)
     replay = make_rank(ReplayConfig(name="rank", capacity=n, batch_size=3000))
     state = replay.init(plain.example)

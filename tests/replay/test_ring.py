@@ -28,7 +28,9 @@ def test_lockstep_with_a_list(capacity: int, sizes: list[int], plain: SimpleName
     rng = np.random.default_rng(capacity)
     store, twin, written = ring.init(plain.example, capacity), SlotList(capacity), 0
     for _ in range(60):
-        numbers = np.arange(written, written + rng.choice(sizes)) % 2000  # float16 counts exactly to 2048
+        numbers = (
+            np.arange(written, written + rng.choice(sizes)) % 2000
+        )  # float16 counts exactly to 2048
         written += len(numbers)
         store, slots = add(store, plain.batch(numbers))
         np.testing.assert_array_equal(slots, twin.add(numbers.tolist()))
@@ -36,7 +38,11 @@ def test_lockstep_with_a_list(capacity: int, sizes: list[int], plain: SimpleName
         assert int(store.position) == written % capacity
         wanted = plain.batch(np.array([twin.slot(i) for i in range(twin.size)]))
         got = take(store, np.arange(capacity, dtype=np.int32))
-        jax.tree.map(lambda x, y: np.testing.assert_array_equal(x[: len(y)], y, strict=True), jax.device_get(got), wanted)
+        jax.tree.map(
+            lambda x, y: np.testing.assert_array_equal(x[: len(y)], y, strict=True),
+            jax.device_get(got),
+            wanted,
+        )
     assert written > 3 * capacity
 
 
@@ -58,7 +64,9 @@ def test_nothing_is_cast_or_broadcast(plain: SimpleNamespace) -> None:
 
 @pytest.mark.parametrize("n", [0, 6])
 def test_a_batch_that_does_not_fit(n: int, plain: SimpleNamespace) -> None:
-    with pytest.raises(InputError, match=rf"{n} transitions at once: must be in \[1, replay.capacity=5\]"):
+    with pytest.raises(
+        InputError, match=rf"{n} transitions at once: must be in \[1, replay.capacity=5\]"
+    ):
         ring.add(ring.init(plain.example, 5), plain.batch(np.arange(n)))
 
 

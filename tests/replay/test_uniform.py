@@ -20,7 +20,9 @@ add, draw = jax.jit(REPLAY.add), jax.jit(REPLAY.sample)
 
 
 @pytest.mark.parametrize("stored", [1, 37, 100, 250])
-def test_every_filled_slot_alike(stored: int, plain: SimpleNamespace, make_hypers: Callable[..., Hypers]) -> None:
+def test_every_filled_slot_alike(
+    stored: int, plain: SimpleNamespace, make_hypers: Callable[..., Hypers]
+) -> None:
     state, hypers = REPLAY.init(plain.example), make_hypers()
     for first in range(0, stored, 50):
         state = add(state, plain.batch(np.arange(first, min(first + 50, stored))), hypers)
@@ -37,7 +39,9 @@ def test_every_filled_slot_alike(stored: int, plain: SimpleNamespace, make_hyper
     np.testing.assert_array_equal(sample.transition.action % CAPACITY, sample.indices)
 
 
-def test_priorities_change_nothing(plain: SimpleNamespace, make_hypers: Callable[..., Hypers]) -> None:
+def test_priorities_change_nothing(
+    plain: SimpleNamespace, make_hypers: Callable[..., Hypers]
+) -> None:
     hypers = make_hypers()
     state = add(REPLAY.init(plain.example), plain.batch(np.arange(50)), hypers)
     after = REPLAY.update_priorities(state, np.arange(4), np.full(4, np.nan, np.float32), hypers)

@@ -1,4 +1,5 @@
-"""The compiled loop: what it learns, and that seeds, devices and programs are what they claim to be."""
+"""The compiled loop: what it learns, and that seeds, devices and programs are what they claim to
+be."""
 
 from __future__ import annotations
 
@@ -12,18 +13,35 @@ import numpy as np
 import pytest
 
 from lrdqn.config import ProbeConfig, TrainRun, freeze
-from lrdqn.envs.probes import optimum
-from lrdqn.experiment import TRAIN_STREAM, Experiment, seed_keys
+from lrdqn.envs.probes.env import optimum
+from lrdqn.runner.devices import seed_keys
+from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
 
 
 def probe_run(
-    probe: str = "action", replay: str = "uniform", target: str = "double", devices: int | None = None, **train: Any
+    probe: str = "action",
+    replay: str = "uniform",
+    target: str = "double",
+    devices: int | None = None,
+    **train: Any,
 ) -> Experiment:
     root = dataclasses.asdict(TrainRun(env=dataclasses.asdict(ProbeConfig(probe=probe))))
     root["network"] |= {"name": "mlp", "hidden": [16]}
     root["replay"] |= {"name": replay, "capacity": 512, "batch_size": 32}
-    root["agent"] |= {"target": target, "target_period": 64, "learning_rate": 3e-3, "epsilon_steps": 1000, "reward_scale": 1.0}
-    root["train"] |= {"seeds": 2, "sessions": 8, "env_steps": 8192, "warmup_steps": 64, "update_period": 8} | train
+    root["agent"] |= {
+        "target": target,
+        "target_period": 64,
+        "learning_rate": 3e-3,
+        "epsilon_steps": 1000,
+        "reward_scale": 1.0,
+    }
+    root["train"] |= {
+        "seeds": 2,
+        "sessions": 8,
+        "env_steps": 8192,
+        "warmup_steps": 64,
+        "update_period": 8,
+    } | train
     root["runtime"] |= {"devices": devices}
     root["evaluate"] |= {"sessions": 8, "cohorts": 1}
     return Experiment(freeze(TrainRun, root))
@@ -50,7 +68,8 @@ PAIRS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("probe", "replay", "target"), PAIRS)
 def test_probes_are_learnt_to_their_closed_form(probe: str, replay: str, target: str) -> None:
-    """Each probe can only be failed for one reason; values, not returns, are judged, for both learners of every seed."""
+    """Each probe can only be failed for one reason; values, not returns, are judged, for both
+    learners of every seed."""
     e = probe_run(probe, replay, target, env_steps=24_576)
     params = e.agent.policy_params(trained(e).agent)
     for g, gamma in enumerate(learner.point["agent.gamma"] for learner in e.learners):
@@ -59,7 +78,12 @@ def test_probes_are_learnt_to_their_closed_form(probe: str, replay: str, target:
             for seed in range(2):
                 own = jax.tree.map(lambda x, seed=seed, g=g: x[seed, g], params)
                 q = e.network.apply(own, obs, (), None).q[0]
-                np.testing.assert_allclose(q, want, atol=0.05 + 0.05 * abs(max(want)), err_msg=f"gamma {gamma}, sees {number}")
+                np.testing.assert_allclose(
+                    q,
+                    want,
+                    atol=0.05 + 0.05 * abs(max(want)),
+                    err_msg=f"gamma {gamma}, sees {number}",
+                )
 
 
 def assert_close(a: Any, b: Any) -> None:
@@ -69,11 +93,15 @@ def assert_close(a: Any, b: Any) -> None:
 
 
 def test_seeds_are_honest() -> None:
-    """Different seeds differ; the same seed is bit-equal; seed i does not depend on how many run beside it (DESIGN P22).
+    """Different seeds differ; the same seed is bit-equal; seed i does not depend on how many run
+    beside it (DESIGN P22).
 
-    Three seeds do not divide over two devices and run on one, so beside two seeds on two devices they agree to rounding.
+    Three seeds do not divide over two devices and run on one, so beside two seeds on two devices
+    they agree to rounding.
     """
-    two, again, three = (trained(probe_run(seeds=n, env_steps=512, eval_period=512)) for n in (2, 2, 3))
+    two, again, three = (
+        trained(probe_run(seeds=n, env_steps=512, eval_period=512)) for n in (2, 2, 3)
+    )
     chex.assert_trees_all_equal(two.agent, again.agent)
     assert_close(two.agent, jax.tree.map(lambda x: np.asarray(x)[:2], three.agent))
     weights = np.asarray(two.agent.params["torso"]["layers"]["0"]["kernel"])
@@ -103,7 +131,9 @@ def test_the_loop_never_talks_to_the_host_and_its_state_is_donated() -> None:
         for clock in clocks:
             before = state
             state, _ = programs.chunk(state, e.worlds, e.hypers, clock)
-    assert all(x.is_deleted() for x in jax.tree.leaves(before.replay)), "replay must be donated, not copied"
+    assert all(x.is_deleted() for x in jax.tree.leaves(before.replay)), (
+        "replay must be donated, not copied"
+    )
 
 
 def test_one_chunk_of_all_steps_equals_chunks_of_some() -> None:
@@ -113,7 +143,8 @@ def test_one_chunk_of_all_steps_equals_chunks_of_some() -> None:
 
 
 def test_gamma_zero_never_bootstraps() -> None:
-    """The myopic learner's transitions carry discount 0 exactly, so nothing beyond the reward can reach it."""
+    """The myopic learner's transitions carry discount 0 exactly, so nothing beyond the reward can
+    reach it."""
     e = probe_run("truncation", env_steps=512, eval_period=512)
     discount = np.asarray(trained(e).replay.data.discount)
     assert (discount[:, 1] == 0).all()

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from lrdqn.config import InputError
-from lrdqn.train.memory import MemoryPlan, free_bytes, make_memory_plan, refuse_what_cannot_fit, size_text, tree_bytes
+from lrdqn.train.memory import (
+    MemoryPlan,
+    free_bytes,
+    make_memory_plan,
+    refuse_what_cannot_fit,
+    size_text,
+    tree_bytes,
+)
 
 
 class State(NamedTuple):
@@ -40,11 +47,16 @@ def test_bytes_of_shapes_arrays_and_keys() -> None:
 def test_parts_by_hand() -> None:
     """2 seeds, 3 learners, 4 sessions, 5 judged sessions of 6 policies."""
     state = State(
-        shape(2, 3, 11), Replay(shape(2, 3, 100, 2, dtype=np.int16), shape(2, 3, 128)), shape(2, 3, 4, 9),
-        shape(2, 3, 4, 7), shape(2, 3, 4),
-    )  # fmt: skip
+        shape(2, 3, 11),
+        Replay(shape(2, 3, 100, 2, dtype=np.int16), shape(2, 3, 128)),
+        shape(2, 3, 4, 9),
+        shape(2, 3, 4, 7),
+        shape(2, 3, 4),
+    )
     sessions = (state.env, state.obs)
-    plan = make_memory_plan(state, shape(2, 1000), sessions, seeds=2, learners=3, policies=6, judged=5, played=4)
+    plan = make_memory_plan(
+        state, shape(2, 1000), sessions, seeds=2, learners=3, policies=6, judged=5, played=4
+    )
     assert plan.parts == {
         "replay": 2 * 3 * 100 * 2 * 2,
         "tree": 2 * 3 * 128 * 4,
@@ -55,7 +67,9 @@ def test_parts_by_hand() -> None:
     }
     assert plan.total == sum(plan.parts.values())
     assert plan.per_seed == plan.total // 2
-    assert plan.line().startswith(f"memory: {size_text(plan.total)} planned ({size_text(plan.per_seed)} a seed): worlds 8 kB")
+    assert plan.line().startswith(
+        f"memory: {size_text(plan.total)} planned ({size_text(plan.per_seed)} a seed): worlds 8 kB"
+    )
 
 
 def test_what_cannot_fit_is_refused_by_the_key_of_its_largest_part() -> None:
@@ -63,7 +77,8 @@ def test_what_cannot_fit_is_refused_by_the_key_of_its_largest_part() -> None:
     refuse_what_cannot_fit(plan, None, {})
     refuse_what_cannot_fit(plan, 1000, {})
     line = (
-        r"replay\.capacity=64: replay takes 800 B of 900 B for 2 seeds x 3 learners, and 999 B are free; lower replay\.capacity"
+        r"replay\.capacity=64: replay takes 800 B of 900 B for 2 seeds x 3 "
+        r"learners, and 999 B are free; lower replay\.capacity"
     )
     with pytest.raises(InputError, match=line):
         refuse_what_cannot_fit(plan, 999, {"replay.capacity": 64})
@@ -77,7 +92,8 @@ def test_free_memory_is_what_the_user_says_or_what_the_machine_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (186_200_000, "186 MB"), (3.2e12, "3.2 TB")]
+    ("size", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (186_200_000, "186 MB"), (3.2e12, "3.2 TB")],
 )
 def test_sizes_in_words(size: float, text: str) -> None:
     assert size_text(size) == text

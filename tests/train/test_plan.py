@@ -11,22 +11,43 @@ from lrdqn.train import Plan, clock_at, make_plan
 
 
 def plan(target_period: int = 2048, batch: int = 256, **changes: int) -> Plan:
-    return make_plan(dataclasses.replace(TrainConfig(), **changes), AgentConfig(target_period=target_period), batch)
+    return make_plan(
+        dataclasses.replace(TrainConfig(), **changes),
+        AgentConfig(target_period=target_period),
+        batch,
+    )
 
 
 @pytest.mark.parametrize(
-    ("sessions", "update_period", "rounds", "updates"), [(128, 64, 1, 2), (128, 128, 1, 1), (10, 20, 2, 1), (64, 256, 4, 1)]
+    ("sessions", "update_period", "rounds", "updates"),
+    [(128, 64, 1, 2), (128, 128, 1, 1), (10, 20, 2, 1), (64, 256, 4, 1)],
 )
-def test_an_iteration_is_whole_rounds_and_whole_updates(sessions: int, update_period: int, rounds: int, updates: int) -> None:
-    p = plan(target_period=5120, sessions=sessions, update_period=update_period, env_steps=51_200, eval_period=5120)
+def test_an_iteration_is_whole_rounds_and_whole_updates(
+    sessions: int, update_period: int, rounds: int, updates: int
+) -> None:
+    p = plan(
+        target_period=5120,
+        sessions=sessions,
+        update_period=update_period,
+        env_steps=51_200,
+        eval_period=5120,
+    )
     assert (p.rounds, p.updates) == (rounds, updates)
     assert p.stride == rounds * sessions
     assert p.chunk_steps * p.chunks == 51_200
 
 
-@pytest.mark.parametrize(("period", "eval_period"), [(512, 2048), (2048, 512), (1536, 2048), (4096, 1024)])
+@pytest.mark.parametrize(
+    ("period", "eval_period"), [(512, 2048), (2048, 512), (1536, 2048), (4096, 1024)]
+)
 def test_target_moves_once_per_period(period: int, eval_period: int) -> None:
-    p = plan(target_period=period, sessions=128, update_period=128, env_steps=12_288, eval_period=eval_period)
+    p = plan(
+        target_period=period,
+        sessions=128,
+        update_period=128,
+        env_steps=12_288,
+        eval_period=eval_period,
+    )
     syncs, block_steps = [], p.stride * p.iterations_per_block
     for chunk in range(p.chunks):
         for block in range(p.blocks_per_chunk):

@@ -1,4 +1,5 @@
-"""Candidate generation: streams on air, found in several ways: known ones, popular, fresh and similar ones, any ones."""
+"""Candidate generation: streams on air, found in several ways: known ones, popular, fresh and
+similar ones, any ones."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from lrdqn.config import LiveConfig
-from lrdqn.envs.live.habits import HOURLY_WATCH
+from lrdqn.envs.live.daily_patterns import HOURLY_WATCH
 from lrdqn.envs.live.schedule import Schedule, room_at
 from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.signals import Signal
@@ -19,7 +20,8 @@ from lrdqn.ops.history import cosine, mean_style
 
 DAY = 86_400
 SIMILAR_DRAWN = 4
-"""Streams that are looked at for each place by similarity: a pass over all of them would cost O(streamers)."""
+"""Streams that are looked at for each place by similarity: a pass over all of them would cost
+O(streamers)."""
 
 
 class Recall(NamedTuple):
@@ -56,29 +58,38 @@ class Found(NamedTuple):
 
 
 class Present(NamedTuple):
-    """What sessions have made of the streamers by now (tick clock); in the decision clock nothing is known of it."""
+    """What sessions have made of the streamers by now (tick clock); in the decision clock nothing
+    is known of it."""
 
     closed: Int[Array, "S+1"]
-    """Flat index of the room that a streamer has left before its time, or stays away from; -1 for none."""
+    """Flat index of the room that a streamer has left before its time, or stays away from; -1 for
+    none."""
     viewers: Float[Array, "S+1"]
     recent: Float[Array, "S+1 3"]
     """Comments, likes and gifts of the last minutes."""
 
 
 def draw_candidates(
-    state: Session, u: Float[Array, "N V"], params: LiveParams, recall: Recall, signals: tuple[Signal, ...] = (),
+    state: Session,
+    u: Float[Array, "N V"],
+    params: LiveParams,
+    recall: Recall,
+    signals: tuple[Signal, ...] = (),
     present: Present | None = None,
-) -> Candidates:  # fmt: skip
+) -> Candidates:
     """Offer streams at each session's own time, found in several ways.
 
     - familiar: the known streamers on air that were visited last.
-    - popular: those of the present time bin with the largest popularity; fresh: those whose room started last.
-    - similar: of ``SIMILAR_DRAWN`` times as many uniform draws, those whose shown style is nearest to that of the history.
-    - uniform: one stream from each of as many equal strata of the streams in the current time bin (every stream is equally
-      likely, none twice).
+    - popular: those of the present time bin with the largest popularity; fresh: those whose room
+      started last.
+    - similar: of ``SIMILAR_DRAWN`` times as many uniform draws, those whose shown style is nearest
+      to that of the history.
+    - uniform: one stream from each of as many equal strata of the streams in the current time bin
+      (every stream is equally likely, none twice).
 
-    A place is masked where its stream is not on air at this very second or was found by an earlier way. Where nothing at all
-    is on air, place 0 offers "show nothing" (streamer ``S``), so that a policy always has one action.
+    A place is masked where its stream is not on air at this very second or was found by an earlier
+    way. Where nothing at all is on air, place 0 offers "show nothing" (streamer ``S``), so that a
+    policy always has one action.
 
     Args:
         state: sessions.
@@ -86,11 +97,13 @@ def draw_candidates(
         params: the world.
         recall: places by way of finding (static).
         signals: further features of rooms on air (static).
-        present: of the tick clock: rooms that were closed are not offered; viewers are those there are, and three more
-            features are the logs of the last minutes' comments, likes and gifts.
+        present: of the tick clock: rooms that were closed are not offered; viewers are those there
+            are, and three more features are the logs of the last minutes' comments, likes and
+            gifts.
 
     Returns:
-        Candidates with C the sum of ``recall``. Cost is O(C log R), whatever the number of streamers.
+        Candidates with C the sum of ``recall``. Cost is O(C log R), whatever the number of
+        streamers.
     """
     schedule, nothing = params.schedule, params.streamers.popularity.shape[0] - 1
     found: list[Found] = []
@@ -111,7 +124,9 @@ def draw_candidates(
             same = later.streamer[:, :, None] == earlier.streamer[:, None, :]
             offered = jnp.any(same & earlier.mask[:, None, :], axis=2)
             found[i] = later = later._replace(mask=later.mask & ~offered)
-    streamer, room, start, end, mask = (jnp.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+    streamer, room, start, end, mask = (
+        jnp.concatenate(parts, axis=1) for parts in zip(*found, strict=True)
+    )
 
     streamer = jnp.where(mask, streamer, nothing)
     empty = ~jnp.any(mask, axis=1)
@@ -139,7 +154,8 @@ def _hours(
 
 
 def _owner(schedule: Schedule, room: Int[Array, "N F"]) -> Int[Array, "N F"]:
-    """Whose rooms they are. Flat indices are not negative, which spares the care that ``//`` takes of signs."""
+    """Whose rooms they are. Flat indices are not negative, which spares the care that ``//`` takes
+    of signs."""
     return jax.lax.div(room, jnp.full_like(room, schedule.start.shape[-1]))
 
 
@@ -149,7 +165,9 @@ def _uniform(state: Session, u: Float[Array, "N V"], params: LiveParams) -> Foun
     at = _bin(state, schedule)
     count = schedule.count[at][:, None]
     strata = jnp.arange(u.shape[1], dtype=jnp.float32)[None]
-    place = jnp.minimum(((strata + u) * (count.astype(jnp.float32) / u.shape[1])).astype(jnp.int32), count - 1)
+    place = jnp.minimum(
+        ((strata + u) * (count.astype(jnp.float32) / u.shape[1])).astype(jnp.int32), count - 1
+    )
     width = schedule.on_air.shape[1]
     room = schedule.on_air.reshape(-1)[at[:, None] * width + jnp.maximum(place, 0)]
     # Neighbouring strata share a list place when fewer streams are on air than places offered.
@@ -159,17 +177,22 @@ def _uniform(state: Session, u: Float[Array, "N V"], params: LiveParams) -> Foun
 
 
 def _listed(table: Int[Array, "bins M"], state: Session, params: LiveParams, places: int) -> Found:
-    """The first ``places`` streams of the present bin's list that are on air now; -1 fills lists that are short."""
+    """The first ``places`` streams of the present bin's list that are on air now; -1 fills lists
+    that are short."""
     schedule = params.schedule
     listed = table[_bin(state, schedule)]
     room = jnp.maximum(listed, 0)
     start, end, live = _hours(schedule, room, state.time)
     live = (listed >= 0) & live
     streamer = _owner(schedule, room)
-    again = jnp.any(jnp.tril(streamer[:, :, None] == streamer[:, None, :], -1) & live[:, None, :], axis=2)
+    again = jnp.any(
+        jnp.tril(streamer[:, :, None] == streamer[:, None, :], -1) & live[:, None, :], axis=2
+    )
     live = live & ~again
     _, first = jax.lax.top_k(jnp.where(live, -jnp.arange(live.shape[1]), -live.shape[1]), places)
-    return Found(*(jnp.take_along_axis(x, first, axis=1) for x in (streamer, room, start, end, live)))
+    return Found(
+        *(jnp.take_along_axis(x, first, axis=1) for x in (streamer, room, start, end, live))
+    )
 
 
 def _similar(state: Session, u: Float[Array, "N V"], params: LiveParams, places: int) -> Found:
@@ -182,9 +205,11 @@ def _similar(state: Session, u: Float[Array, "N V"], params: LiveParams, places:
 
 
 def _familiar(state: Session, params: LiveParams, places: int) -> Found:
-    """The ``places`` known streamers on air that were visited last, by counting instead of sorting (L is small).
+    """The ``places`` known streamers on air that were visited last, by counting instead of sorting
+    (L is small).
 
-    Ordered by what the platform can see: the order of places must not tell how strong a hidden loyalty is.
+    Ordered by what the platform can see: the order of places must not tell how strong a hidden
+    loyalty is.
     """
     room = room_at(params.schedule, state.loyalty, state.time[:, None])
     start, end, live = _hours(params.schedule, room, state.time)
@@ -205,13 +230,19 @@ def _familiar(state: Session, params: LiveParams, places: int) -> Found:
 
 
 def _features(
-    state: Session, streamer: Int[Array, "N C"], start: Int[Array, "N C"], params: LiveParams, present: Present | None
+    state: Session,
+    streamer: Int[Array, "N C"],
+    start: Int[Array, "N C"],
+    params: LiveParams,
+    present: Present | None,
 ) -> Float[Array, "N C F"]:
-    """The features that change with time: log viewers, hours on air, followed, recency of the last visit.
+    """The features that change with time: log viewers, hours on air, followed, recency of the last
+    visit.
 
-    In the decision clock viewers follow the hour-of-day mean field ``P_s x 24 share(hour)`` (SIMULATOR rule 6: exogenous); in
-    the tick clock they are counted, and log comments, likes and gifts of the last minutes follow.
-    Recency is ``exp(-hours since the last visit / 24)``, 0 for a streamer that the viewer is not known to watch.
+    In the decision clock viewers follow the hour-of-day mean field ``P_s x 24 share(hour)``
+    (SIMULATOR rule 6: exogenous); in the tick clock they are counted, and log comments, likes and
+    gifts of the last minutes follow. Recency is ``exp(-hours since the last visit / 24)``, 0 for a
+    streamer that the viewer is not known to watch.
     """
     recent: list[Array] = []
     if present is None:
@@ -219,7 +250,10 @@ def _features(
         crowd = jnp.log(jnp.asarray(24 * HOURLY_WATCH, jnp.float32))[hour]
         viewers = params.streamers.popularity[streamer] + crowd[:, None]
     else:
-        seen = jnp.concatenate([jnp.log(jnp.maximum(present.viewers, 1e-3))[:, None], jnp.log1p(present.recent)], axis=1)
+        seen = jnp.concatenate(
+            [jnp.log(jnp.maximum(present.viewers, 1e-3))[:, None], jnp.log1p(present.recent)],
+            axis=1,
+        )
         told = seen[streamer]
         viewers, *recent = (told[..., i] for i in range(told.shape[-1]))
     on_air = (state.time[:, None] - start).astype(jnp.float32) / 3600
@@ -232,6 +266,14 @@ def _features(
         recency = jnp.where(same, lately[:, slot, None], recency)
         followed = followed | (same & state.followed[:, slot, None])
     there = streamer != params.streamers.popularity.shape[0] - 1
-    features = [viewers, jnp.clip(on_air, 0.0, 24.0), followed.astype(jnp.float32), recency, *recent]
+    features = [
+        viewers,
+        jnp.clip(on_air, 0.0, 24.0),
+        followed.astype(jnp.float32),
+        recency,
+        *recent,
+    ]
     # columns are put side by side last: rows of four numbers are no work for a vector unit
-    return jnp.stack([jnp.where(there, x, 0.0).astype(jnp.float16) for x in features]).transpose(1, 2, 0)
+    return jnp.stack([jnp.where(there, x, 0.0).astype(jnp.float16) for x in features]).transpose(
+        1, 2, 0
+    )

@@ -29,18 +29,22 @@ class Appeal(NamedTuple):
     highlight: Float[Array, "N K"]
 
 
-def highlight(room: Int[Array, "..."], time: Int[Array, "..."], salt: Int[Array, ""]) -> Float[Array, "..."]:
-    """1 where the room's current two-minute bin is a highlight: an integer hash of (room, bin) below .30.
+def highlight(
+    room: Int[Array, "..."], time: Int[Array, "..."], salt: Int[Array, ""]
+) -> Float[Array, "..."]:
+    """1 where the room's current two-minute bin is a highlight: an integer hash of (room, bin)
+    below .30.
 
-    Closed form, so that sessions on clocks of their own agree on it. Source: SIMULATOR section 3 and correction 6; the 30 % and
-    the two minutes are KuaiLive-M3's.
+    Closed form, so that sessions on clocks of their own agree on it. Source: SIMULATOR section 3
+    and correction 6; the 30 % and the two minutes are KuaiLive-M3's.
     """
     x = mixed(room, time // HIGHLIGHT_SECONDS, salt.astype(jnp.uint32))
     return (x < jnp.uint32(int(HIGHLIGHT_SHARE * 2**32))).astype(jnp.float32)
 
 
 def mixed(room: Int[Array, "..."], at: Int[Array, "..."], salt: Array) -> Array:
-    """A hash of (room, at) to 32 bits; the mixing constants are MurmurHash3's finaliser (Appleby, public domain)."""
+    """A hash of (room, at) to 32 bits; the mixing constants are MurmurHash3's finaliser (Appleby,
+    public domain)."""
     x = room.astype(jnp.uint32) * jnp.uint32(0x9E3779B1) + at.astype(jnp.uint32) + salt
     for multiplier, shift in ((0x85EBCA6B, 16), (0xC2B2AE35, 13)):
         x = (x ^ (x >> jnp.uint32(shift))) * jnp.uint32(multiplier)
@@ -48,28 +52,40 @@ def mixed(room: Int[Array, "..."], at: Int[Array, "..."], salt: Array) -> Array:
 
 
 def loyalty_kernel(seconds: Float[Array, "..."]) -> Float[Array, "..."]:
-    """``(1 + cos(2 pi D / 24 h)) / 2 * (1 - exp(-D / 30 min))``: people come back at the same hour, not at once.
+    """``(1 + cos(2 pi D / 24 h)) / 2 * (1 - exp(-D / 30 min))``: people come back at the same hour,
+    not at once.
 
     Source: SIMULATOR section 4 and correction 4.
     """
-    return 0.5 * (1 + jnp.cos(2 * jnp.pi * seconds / DAY_SECONDS)) * (1 - jnp.exp(-seconds / 1800.0))
+    return (
+        0.5 * (1 + jnp.cos(2 * jnp.pi * seconds / DAY_SECONDS)) * (1 - jnp.exp(-seconds / 1800.0))
+    )
 
 
-def appeal(state: Session, streamer: Int[Array, "N K"], room: Int[Array, "N K"], params: LiveParams) -> Appeal:
+def appeal(
+    state: Session, streamer: Int[Array, "N K"], room: Int[Array, "N K"], params: LiveParams
+) -> Appeal:
     """``appeal_at`` in the light of the room's own two-minute bins (decision clock)."""
     return appeal_at(state, streamer, highlight(room, state.time[:, None], params.salt), params)
 
 
-def appeal_at(state: Session, streamer: Int[Array, "N K"], bright: Float[Array, "N K"], params: LiveParams) -> Appeal:
-    """Utility (what draws a click) and experience (what leaves a viewer content) of each shown stream; ``bright``: 1 in a
-    highlight.
+def appeal_at(
+    state: Session, streamer: Int[Array, "N K"], bright: Float[Array, "N K"], params: LiveParams
+) -> Appeal:
+    """Utility (what draws a click) and experience (what leaves a viewer content) of each shown
+    stream; ``bright``: 1 in a highlight.
 
-    ``V = (1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V + 1.5 l x kernel + .4 (H - .3) - .8 f_c``, ``Q = .2 a + .4 k - .9 h``;
-    l is loyalty decayed over ``loyalty_days``. Source: SIMULATOR section 0, set J.
+    ``V = (1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V + 1.5 l x kernel + .4 (H - .3) - .8 f_c``,
+    ``Q = .2 a + .4 k - .9 h``; l is loyalty decayed over ``loyalty_days``. Source: SIMULATOR
+    section 0, set J.
     """
     law = params.law
     gap = jnp.maximum(state.time[:, None] - state.loyalty_seen, 0).astype(jnp.float32)
-    pull = state.loyalty_strength * jnp.exp(-gap / (law.loyalty_days * DAY_SECONDS)) * loyalty_kernel(gap)
+    pull = (
+        state.loyalty_strength
+        * jnp.exp(-gap / (law.loyalty_days * DAY_SECONDS))
+        * loyalty_kernel(gap)
+    )
     same = streamer[:, :, None] == state.loyalty[:, None, :]
     loyal = jnp.sum(jnp.where(same, pull[:, None, :], 0.0), axis=2)
     tired = jnp.einsum("ng,nkg->nk", state.fatigue, params.streamers.category[streamer])
@@ -88,61 +104,90 @@ def appeal_at(state: Session, streamer: Int[Array, "N K"], bright: Float[Array, 
     return Appeal(utility, experience, taste, bright)
 
 
-ChoiceModel = Callable[[Float[Array, "*N K"], Bool[Array, "*N K"], UserLawConfig], Float[Array, "*N K"]]
-"""``model(utility, shown, law) -> P(the stream at each place is the one watched)``; what is left to 1 is "nothing"."""
+ChoiceModel = Callable[
+    [Float[Array, "*N K"], Bool[Array, "*N K"], UserLawConfig], Float[Array, "*N K"]
+]
+"""``model(utility, shown, law) -> P(the stream at each place is the one watched)``; what is left to
+1 is "nothing"."""
 
 
-def logits(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
-    """``l = bias + slope V``, against 0 for "nothing"; a place that shows nothing stands at minus infinity."""
+def logits(
+    utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
+) -> Float[Array, "*N K"]:
+    """``l = bias + slope V``, against 0 for "nothing"; a place that shows nothing stands at minus
+    infinity."""
     return jnp.where(shown, law.click_bias + law.click_slope * utility, -jnp.inf)
 
 
 def against_nothing(ends: Float[Array, "*N K"]) -> Float[Array, "*N K"]:
     """``exp(e_i) / (1 + sum_j exp(e_j))``."""
-    return jax.nn.softmax(jnp.concatenate([ends, jnp.zeros_like(ends[..., :1])], axis=-1), axis=-1)[..., :-1]
+    return jax.nn.softmax(jnp.concatenate([ends, jnp.zeros_like(ends[..., :1])], axis=-1), axis=-1)[
+        ..., :-1
+    ]
 
 
-def multinomial_logit(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
-    """``P(i) = exp(l_i) / (1 + sum_j exp(l_j))``; for K = 1 this is ``sigmoid(l)``. Source: SIMULATOR section 4, ``mnl``."""
+def multinomial_logit(
+    utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
+) -> Float[Array, "*N K"]:
+    """``P(i) = exp(l_i) / (1 + sum_j exp(l_j))``; for K = 1 this is ``sigmoid(l)``. Source:
+    SIMULATOR section 4, ``mnl``."""
     return against_nothing(logits(utility, shown, law))
 
 
-def proportional(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
-    """``P(i) = v_i / (v_0 + sum_j v_j)`` with ``v = max(0, l - floor)``, and ``v_0 = -floor`` for "nothing".
+def proportional(
+    utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
+) -> Float[Array, "*N K"]:
+    """``P(i) = v_i / (v_0 + sum_j v_j)`` with ``v = max(0, l - floor)``, and ``v_0 = -floor`` for
+    "nothing".
 
-    Source: RecSim's multinomial proportional choice (Ie et al. 2019b, section 4), on the same logits as ``mnl``.
+    Source: RecSim's multinomial proportional choice (Ie et al. 2019b, section 4), on the same
+    logits as ``mnl``.
     """
     v = jnp.maximum(logits(utility, shown, law) - law.choice_floor, 0.0)
     return v / (jnp.sum(v, axis=-1, keepdims=True) - law.choice_floor)
 
 
 def attention(like: Float[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
-    """``decay^rank``: how likely each place is looked at (position-based model; Richardson et al. 2007)."""
+    """``decay^rank``: how likely each place is looked at (position-based model; Richardson et al.
+    2007)."""
     return law.position_decay ** jax.lax.broadcasted_iota(jnp.float32, like.shape, like.ndim - 1)
 
 
-def position_multinomial(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
-    """``P(i) = a_i exp(l_i) / (1 + sum_j a_j exp(l_j))`` with attention ``a = decay^rank``: ``mnl`` where places differ.
+def position_multinomial(
+    utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
+) -> Float[Array, "*N K"]:
+    """``P(i) = a_i exp(l_i) / (1 + sum_j a_j exp(l_j))`` with attention ``a = decay^rank``: ``mnl``
+    where places differ.
 
-    A ratio of weights as ``mnl`` is, so that a slate's worth can be taken apart. Source: Abeliuk et al. 2016, "Assortment
-    optimization under a multinomial logit model with position bias and social influence", 4OR 14.
+    A ratio of weights as ``mnl`` is, so that a slate's worth can be taken apart. Source: Abeliuk et
+    al. 2016, "Assortment optimization under a multinomial logit model with position bias and social
+    influence", 4OR 14.
     """
     return against_nothing(logits(utility, shown, law) + jnp.log(attention(utility, law)))
 
 
-def exponential_cascade(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
-    """Top down, each taken with ``min(1, attention scale exp(l))``. Source: RecSim's exponential cascade (Ie et al. 2019b)."""
+def exponential_cascade(
+    utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
+) -> Float[Array, "*N K"]:
+    """Top down, each taken with ``min(1, attention scale exp(l))``. Source: RecSim's exponential
+    cascade (Ie et al. 2019b)."""
     appeal = jnp.exp(logits(utility, shown, law))
     return first_taken(jnp.minimum(attention(utility, law) * law.cascade_scale * appeal, 1.0))
 
 
-def position_based(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
-    """Looked at with ``.85^rank``, then taken with ``sigmoid(l)``; the first one taken is watched."""
+def position_based(
+    utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
+) -> Float[Array, "*N K"]:
+    """Looked at with ``.85^rank``, then taken with ``sigmoid(l)``; the first one taken is
+    watched."""
     return first_taken(attention(utility, law) * jax.nn.sigmoid(logits(utility, shown, law)))
 
 
-def independent(utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
-    """Each taken with ``sigmoid(l)``, whatever its place; the first one taken is watched. ``bernoulli`` in the config."""
+def independent(
+    utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
+) -> Float[Array, "*N K"]:
+    """Each taken with ``sigmoid(l)``, whatever its place; the first one taken is watched.
+    ``bernoulli`` in the config."""
     return first_taken(jax.nn.sigmoid(logits(utility, shown, law)))
 
 
@@ -158,12 +203,17 @@ CHOICE_MODELS: dict[str, ChoiceModel] = {
 
 
 def odds(
-    chances_of: ChoiceModel, utility: Float[Array, "N C"], shown: Bool[Array, "N C"], law: UserLawConfig
+    chances_of: ChoiceModel,
+    utility: Float[Array, "N C"],
+    shown: Bool[Array, "N C"],
+    law: UserLawConfig,
 ) -> Float[Array, "N C"]:
-    """``v = p / (1 - p)``, p being the chance of a stream that is shown alone: its weight against 1 for "nothing".
+    """``v = p / (1 - p)``, p being the chance of a stream that is shown alone: its weight against 1
+    for "nothing".
 
-    What slate optimisers work with (``ops.slates``). Exact for the models that are ratios of weights, up to what places add
-    (``mnl``, ``proportional``, ``position_mnl``); for those that go down the page, the nearest such model.
+    What slate optimisers work with (``ops.slates``). Exact for the models that are ratios of
+    weights, up to what places add (``mnl``, ``proportional``, ``position_mnl``); for those that go
+    down the page, the nearest such model.
     """
     alone = chances_of(utility[..., None], shown[..., None], law)[..., 0]
     return alone / jnp.maximum(1 - alone, 1e-6)

@@ -1,4 +1,5 @@
-"""What a click leads to: staying or bouncing, seconds watched, comments, likes, follows, gifts (SIMULATOR sections 4 and 5)."""
+"""What a click leads to: staying or bouncing, seconds watched, comments, likes, follows, gifts
+(SIMULATOR sections 4 and 5)."""
 
 from __future__ import annotations
 
@@ -42,10 +43,12 @@ class Engagement(NamedTuple):
 
 
 def poisson_quantile(u: Float[Array, "..."], rate: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Number of events: the u-quantile of Poisson(rate), so the same uniform gives more events at a higher rate.
+    """Number of events: the u-quantile of Poisson(rate), so the same uniform gives more events at a
+    higher rate.
 
     Exact inversion ``min{k : F(k) >= u}`` up to rate 10; above, the normal approximation
-    ``floor(rate + sqrt(rate) z + (z^2 - 1) / 6 + 1/2)`` (Cornish-Fisher, first correction). No rejection loop, so it vmaps.
+    ``floor(rate + sqrt(rate) z + (z^2 - 1) / 6 + 1/2)`` (Cornish-Fisher, first correction). No
+    rejection loop, so it vmaps.
     """
     low = jnp.minimum(rate, POISSON_NORMAL)
 
@@ -56,18 +59,24 @@ def poisson_quantile(u: Float[Array, "..."], rate: Float[Array, "..."]) -> Float
 
     first = jnp.exp(-low)
     # A loop, not 24 unrolled terms: the compiler would fuse a copy of them into every consumer.
-    _, _, count = jax.lax.fori_loop(1, POISSON_TERMS + 1, add_term, (first, first, jnp.zeros_like(low)), unroll=4)
+    _, _, count = jax.lax.fori_loop(
+        1, POISSON_TERMS + 1, add_term, (first, first, jnp.zeros_like(low)), unroll=4
+    )
     z = ndtri(u)
     high = jnp.floor(rate + jnp.sqrt(jnp.maximum(rate, 0.0)) * z + (z * z - 1) / 6 + 0.5)
     return jnp.where(rate <= POISSON_NORMAL, count, jnp.maximum(high, 0.0))
 
 
-def watch_seconds(z: Float[Array, "N"], stayed: Bool[Array, "N"], law: UserLawConfig) -> Float[Array, "N"]:
-    """Seconds a viewer would watch: ``LogNormal(ln 216, 1.43)`` after staying, ``LogNormal(ln 4.04, 1.0)`` after a bounce.
+def watch_seconds(
+    z: Float[Array, "N"], stayed: Bool[Array, "N"], law: UserLawConfig
+) -> Float[Array, "N"]:
+    """Seconds a viewer would watch: ``LogNormal(ln 216, 1.43)`` after staying,
+    ``LogNormal(ln 4.04, 1.0)`` after a bounce.
 
     z is standard normal.
 
-    Source: SIMULATOR section 4; the mixture fits KuaiLive's mean 82.6 s and median 4.87 s per click.
+    Source: SIMULATOR section 4; the mixture fits KuaiLive's mean 82.6 s and median 4.87 s per
+    click.
     """
     engaged = law.dwell_median * jnp.exp(law.dwell_sigma * z)
     bounced = law.bounce_median * jnp.exp(law.bounce_sigma * z)
@@ -79,15 +88,27 @@ def stay_probability(utility: Float[Array, "N"], law: UserLawConfig) -> Float[Ar
     return jax.nn.sigmoid(law.engage_bias + law.engage_slope * utility)
 
 
-def reaction_factor(utility: Float[Array, "N"], bright: Float[Array, "N"], law: UserLawConfig) -> Float[Array, "N"]:
-    """``exp(.7 (H - .3)) exp(.5 V) / norm``: how much livelier than average the viewer is (SIMULATOR section 5)."""
-    return jnp.exp(law.reaction_highlight * (bright - HIGHLIGHT_SHARE) + law.reaction_utility * utility) / law.reaction_norm
+def reaction_factor(
+    utility: Float[Array, "N"], bright: Float[Array, "N"], law: UserLawConfig
+) -> Float[Array, "N"]:
+    """``exp(.7 (H - .3)) exp(.5 V) / norm``: how much livelier than average the viewer is
+    (SIMULATOR section 5)."""
+    return (
+        jnp.exp(
+            law.reaction_highlight * (bright - HIGHLIGHT_SHARE) + law.reaction_utility * utility
+        )
+        / law.reaction_norm
+    )
 
 
 def reactions(
-    u: Float[Array, "3 N"], per_minute: Float[Array, "N"], wealth: Float[Array, "N"], law: UserLawConfig
+    u: Float[Array, "3 N"],
+    per_minute: Float[Array, "N"],
+    wealth: Float[Array, "N"],
+    law: UserLawConfig,
 ) -> Float[Array, "3 N"]:
-    """Comments, likes and gifts: Poisson with KuaiLive's rates per viewer-minute (.0291, .0265, .0108; gifts times wealth).
+    """Comments, likes and gifts: Poisson with KuaiLive's rates per viewer-minute (.0291, .0265,
+    .0108; gifts times wealth).
 
     Args:
         u: uniforms.
@@ -95,22 +116,40 @@ def reactions(
         wealth: of the viewer, mean 1.
         law: constants.
     """
-    rates = jnp.stack([law.comment_rate * per_minute, law.like_rate * per_minute, law.gift_rate * per_minute * wealth])
+    rates = jnp.stack(
+        [
+            law.comment_rate * per_minute,
+            law.like_rate * per_minute,
+            law.gift_rate * per_minute * wealth,
+        ]
+    )
     return poisson_quantile(u, rates)
 
 
 def follows(
-    u: Float[Array, "N"], seconds: Float[Array, "N"], taste: Float[Array, "N"], already: Bool[Array, "N"], law: UserLawConfig
+    u: Float[Array, "N"],
+    seconds: Float[Array, "N"],
+    taste: Float[Array, "N"],
+    already: Bool[Array, "N"],
+    law: UserLawConfig,
 ) -> Bool[Array, "N"]:
     """Bernoulli(sigmoid(-4 + affinity)) on watches over 60 s, once per pair."""
     return (seconds > 60) & ~already & (u < jax.nn.sigmoid(law.follow_bias + taste))
 
 
 def engage(
-    draws: Draws, clicked: Bool[Array, "N"], utility: Float[Array, "N"], taste: Float[Array, "N"], bright: Float[Array, "N"],
-    wealth: Float[Array, "N"], rank: Float[Array, "N"], already_followed: Bool[Array, "N"], left: Float[Array, "N"],
-    free: Float[Array, "N"], law: UserLawConfig,
-) -> Engagement:  # fmt: skip
+    draws: Draws,
+    clicked: Bool[Array, "N"],
+    utility: Float[Array, "N"],
+    taste: Float[Array, "N"],
+    bright: Float[Array, "N"],
+    wealth: Float[Array, "N"],
+    rank: Float[Array, "N"],
+    already_followed: Bool[Array, "N"],
+    left: Float[Array, "N"],
+    free: Float[Array, "N"],
+    law: UserLawConfig,
+) -> Engagement:
     """Play out one click.
 
     Args:
@@ -128,7 +167,9 @@ def engage(
     """
     stayed = clicked & (draws.stay < stay_probability(utility, law))
     wished = watch_seconds(draws.watch, stayed, law)
-    seconds = jnp.where(clicked, jnp.clip(jnp.minimum(wished, jnp.minimum(left, free)), 0.0, None), 0.0)
+    seconds = jnp.where(
+        clicked, jnp.clip(jnp.minimum(wished, jnp.minimum(left, free)), 0.0, None), 0.0
+    )
     cut = clicked & (left < wished) & (left <= free)
     per_minute = seconds / 60 * reaction_factor(utility, bright, law)
     comments, likes, gifts = reactions(draws.reactions, per_minute, wealth, law)
@@ -147,5 +188,6 @@ def engage(
 
 
 def bounced(e: Engagement) -> Bool[Array, "N"]:
-    """A click that did not hold the viewer; a room that went off air before they could tell does not count."""
+    """A click that did not hold the viewer; a room that went off air before they could tell does
+    not count."""
     return e.clicked & ~e.stayed & ~e.cut

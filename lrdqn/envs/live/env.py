@@ -1,4 +1,5 @@
-"""The live world as an ``Env``: N sessions that step together, each on a clock of its own (decision clock)."""
+"""The live world as an ``Env``: N sessions that step together, each on a clock of its own (decision
+clock)."""
 
 from __future__ import annotations
 
@@ -19,11 +20,18 @@ from lrdqn.envs.live.observation import NOISE, OBSERVE, blur
 from lrdqn.envs.live.reward import DELAYS, reward_parts, scalarise
 from lrdqn.envs.live.session import Arrival, Candidates, Session, draw, select
 from lrdqn.envs.live.signals import SIGNAL_HAZE, SIGNALS
-from lrdqn.envs.live.viewer import arrive, come_back, leaves, live_through, return_probability
+from lrdqn.envs.live.user_dynamics import (
+    arrive,
+    come_back,
+    leaves,
+    live_through,
+    return_probability,
+)
 from lrdqn.envs.live.world import LiveParams
+from lrdqn.observations import Catalogue, LiveObs
 from lrdqn.ops.choice import choose
 from lrdqn.ops.slates import first_mentions
-from lrdqn.types import Catalogue, Env, EnvSpec, LiveObs, TimeStep
+from lrdqn.types import Env, EnvSpec, TimeStep
 
 
 class LiveState(NamedTuple):
@@ -53,14 +61,18 @@ class Ending(NamedTuple):
 
 
 RENEWED = 8
-"""One session in so many begins anew at a time: two or three times as many as end at a step, so that once is mostly enough."""
+"""One session in so many begins anew at a time: two or three times as many as end at a step, so
+that once is mostly enough."""
 HAZE = 1
-"""What the step's key is folded with for a noisy observation; everything else is drawn from the key itself."""
+"""What the step's key is folded with for a noisy observation; everything else is drawn from the key
+itself."""
 
 EndRule = Callable[[Session, Bool[Array, "N"], Bool[Array, "N"], Arrival, LiveParams], Ending]
 
 
-def end_session(state: Session, left: Array, returned: Array, arrival: Arrival, params: LiveParams) -> Ending:
+def end_session(
+    state: Session, left: Array, returned: Array, arrival: Arrival, params: LiveParams
+) -> Ending:
     """``episode=session``: leaving terminates, and coming back the next day is rewarded there."""
     del arrival, params
     none = jnp.zeros(left.shape, jnp.float32)
@@ -68,17 +80,22 @@ def end_session(state: Session, left: Array, returned: Array, arrival: Arrival, 
 
 
 def end_user(return_elapsed: float, max_sessions: int) -> EndRule:
-    """``episode=user``: leaving leads on to the user's next session; not coming back terminates; no reward for returning.
+    """``episode=user``: leaving leads on to the user's next session; not coming back terminates; no
+    reward for returning.
 
     After ``max_sessions`` sessions the window of observation ends: truncated.
     """
 
-    def rule(state: Session, left: Array, returned: Array, arrival: Arrival, params: LiveParams) -> Ending:
+    def rule(
+        state: Session, left: Array, returned: Array, arrival: Arrival, params: LiveParams
+    ) -> Ending:
         over = left & returned & (state.session + 1 >= max_sessions)
         onward = left & returned
         following = select(onward, come_back(state, arrival, params), state)
         none = jnp.zeros(left.shape, jnp.float32)
-        return Ending(following, left & ~returned, over, none, jnp.where(onward, return_elapsed, 0.0))
+        return Ending(
+            following, left & ~returned, over, none, jnp.where(onward, return_elapsed, 0.0)
+        )
 
     return rule
 
@@ -86,12 +103,13 @@ def end_user(return_elapsed: float, max_sessions: int) -> EndRule:
 def make_live(config: LiveConfig, sessions: int) -> Env:
     """Build the live world for ``sessions`` viewers that step together.
 
-    One step is one recommendation request. The action is the place of a candidate, ``[N]``, or a slate of places ``[N, K]``,
-    top first; one that is not on offer, or is named again, shows nothing.
-    ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the day, ``cohort`` of the viewer (0
-    cold, 1 warm, 2 active), ``newcomers`` (share of what was shown), ``clicked``, ``stayed``, ``stream_ended``, ``left`` (the
-    app), ``impatient`` (left for that reason), ``returned``, ``seconds``, ``gifts``, ``spent``, and ``gifts_by_price`` ``[N,
-    14]``.
+    One step is one recommendation request. The action is the place of a candidate, ``[N]``, or a
+    slate of places ``[N, K]``, top first; one that is not on offer, or is named again, shows
+    nothing. ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the
+    day, ``cohort`` of the viewer (0 cold, 1 warm, 2 active), ``newcomers`` (share of what was
+    shown), ``clicked``, ``stayed``, ``stream_ended``, ``left`` (the app), ``impatient`` (left for
+    that reason), ``returned``, ``seconds``, ``gifts``, ``spent``, and ``gifts_by_price``
+    ``[N, 14]``.
 
     Args:
         config: the world's config; validated by ``freeze``.
@@ -101,20 +119,31 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     minutes, chances_of = discount_minutes(config.discount_unit), CHOICE_MODELS[config.choice_model]
     drift, delay = DRIFTS[config.drift], DELAYS[config.reward.delay]
     # Sessions start early enough for a whole episode to fit into the schedule.
-    days = max(1, config.schedule.days - 2 - (config.max_sessions if config.episode == "user" else 0))
-    rule = end_session if config.episode == "session" else end_user(config.return_elapsed, config.max_sessions)
+    days = max(
+        1, config.schedule.days - 2 - (config.max_sessions if config.episode == "user" else 0)
+    )
+    rule = (
+        end_session
+        if config.episode == "session"
+        else end_user(config.return_elapsed, config.max_sessions)
+    )
 
     batch = max(1, sessions // RENEWED)
     see, signals = OBSERVE[config.obs], SIGNALS if config.live_signals else ()
     scale = (*NOISE, *SIGNAL_HAZE[: len(signals)])
 
     def luck(u: Float[Array, "2N V"], key: PRNGKeyArray) -> tuple[Luck, Luck]:
-        """What requests take of chance: those of the sessions as they are, and those of new ones in their place."""
+        """What requests take of chance: those of the sessions as they are, and those of new ones in
+        their place."""
         haze = None
         if config.obs == "noisy":
-            haze = jax.random.normal(jax.random.fold_in(key, HAZE), (2 * sessions, places, len(scale)))
+            haze = jax.random.normal(
+                jax.random.fold_in(key, HAZE), (2 * sessions, places, len(scale))
+            )
         both = Luck(u, haze)
-        return jax.tree.map(lambda x: x[:sessions], both), jax.tree.map(lambda x: x[sessions:], both)
+        return jax.tree.map(lambda x: x[:sessions], both), jax.tree.map(
+            lambda x: x[sessions:], both
+        )
 
     def offer(session: Session, luck: Luck, params: LiveParams) -> LiveState:
         candidates = draw_candidates(session, luck.u, params, recall, signals)
@@ -122,19 +151,28 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
             candidates = blur(candidates, config.obs_noise, luck.haze, scale)
         return LiveState(session, candidates)
 
-    def renew(state: LiveState, ended: Bool[Array, "N"], arrival: Arrival, luck: Luck, params: LiveParams) -> LiveState:
-        """Sessions that have ended begin anew. A few do at each step, so they are made ``batch`` at a time, not N at once."""
+    def renew(
+        state: LiveState, ended: Bool[Array, "N"], arrival: Arrival, luck: Luck, params: LiveParams
+    ) -> LiveState:
+        """Sessions that have ended begin anew. A few do at each step, so they are made ``batch`` at
+        a time, not N at once."""
         total = jnp.sum(ended)
         places_of = jnp.nonzero(ended, size=sessions + batch, fill_value=sessions)[0]
 
         def some(carry: tuple[Array, LiveState]) -> tuple[Array, LiveState]:
             done, state = carry
             rows = jax.lax.dynamic_slice_in_dim(places_of, done, batch)
-            own_arrival, own_luck = jax.tree.map(lambda x: x[jnp.minimum(rows, sessions - 1)], (arrival, luck))
+            own_arrival, own_luck = jax.tree.map(
+                lambda x: x[jnp.minimum(rows, sessions - 1)], (arrival, luck)
+            )
             fresh = offer(arrive(own_arrival, params, days), own_luck, params)
-            return done + batch, jax.tree.map(lambda x, y: x.at[rows].set(y, mode="drop"), state, fresh)
+            return done + batch, jax.tree.map(
+                lambda x, y: x.at[rows].set(y, mode="drop"), state, fresh
+            )
 
-        return jax.lax.while_loop(lambda carry: carry[0] < total, some, (jnp.zeros_like(total), state))[1]
+        return jax.lax.while_loop(
+            lambda carry: carry[0] < total, some, (jnp.zeros_like(total), state)
+        )[1]
 
     def observe(state: LiveState, params: LiveParams) -> LiveObs:
         return see(*state, params)
@@ -144,7 +182,9 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         state = offer(arrive(arrival, params, days), luck(u, key)[0], params)
         return state, observe(state, params)
 
-    def step(key: PRNGKeyArray, state: LiveState, action: Array, params: LiveParams) -> tuple[LiveState, TimeStep]:
+    def step(
+        key: PRNGKeyArray, state: LiveState, action: Array, params: LiveParams
+    ) -> tuple[LiveState, TimeStep]:
         before, offered = state
         draws, arrival, u_offer = draw(key, sessions, recall.draws)
         slate = action.reshape(sessions, config.slate)
@@ -167,13 +207,29 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         left_on_air = (of_clicked(shown(offered.ends)) - before.time).astype(jnp.float32)
         free = jnp.maximum(before.until - before.time, 0).astype(jnp.float32)
         wealth, rank = params.users.wealth[before.user], params.users.wealth_rank[before.user]
-        e = engage(draws, clicked, utility, taste, bright, wealth, rank, followed, left_on_air, free, params.law)
+        e = engage(
+            draws,
+            clicked,
+            utility,
+            taste,
+            bright,
+            wealth,
+            rank,
+            followed,
+            left_on_air,
+            free,
+            params.law,
+        )
 
-        after = drift(live_through(before, streamer, e, experience, params), streamer, e, draws.drift, params)
+        after = drift(
+            live_through(before, streamer, e, experience, params), streamer, e, draws.drift, params
+        )
         left = leaves(after)
         returned = draws.comeback < return_probability(after.satisfaction, params.law)
         ending = rule(after, left, returned, arrival, params)
-        over = (after.decisions >= config.horizon) | (ending.session.time >= params.schedule.end_of_world)
+        over = (after.decisions >= config.horizon) | (
+            ending.session.time >= params.schedule.end_of_world
+        )
         terminated, truncated = ending.terminated, ending.truncated | over
         earned = reward_parts(e, ending.comeback, params.weights)
         parts, owed = delay(earned, before.owed, left | terminated | truncated)
@@ -182,11 +238,16 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         final = offer(ending.session._replace(owed=owed), going_on, params)
         following = renew(final, terminated | truncated, arrival, anew, params)
 
-        unit = jnp.ones_like(e.seconds) if minutes is None else jnp.maximum(e.seconds, 1.0) / (60 * minutes)
+        unit = (
+            jnp.ones_like(e.seconds)
+            if minutes is None
+            else jnp.maximum(e.seconds, 1.0) / (60 * minutes)
+        )
         info = {f"reward/{name}": value for name, value in parts._asdict().items()} | {
             "hour": before.time % DAY // 3600,
             "cohort": params.users.cohort[before.user],
-            "newcomers": jnp.sum(params.streamers.newcomer[streamers] & there, axis=1) / jnp.maximum(jnp.sum(there, axis=1), 1),
+            "newcomers": jnp.sum(params.streamers.newcomer[streamers] & there, axis=1)
+            / jnp.maximum(jnp.sum(there, axis=1), 1),
             "clicked": e.clicked,
             "stayed": e.stayed,
             "stream_ended": e.cut,

@@ -1,6 +1,8 @@
-"""What may be seen. The observation is built from an explicit list, so that hidden truth cannot leak (SIMULATOR rule 3).
+"""What may be seen. The observation is built from an explicit list, so that hidden truth cannot
+leak (SIMULATOR rule 3).
 
-``env.obs`` chooses a level: ``observable`` is what a platform has, ``noisy`` the same through a haze, ``full`` the truth too.
+``env.obs`` chooses a level: ``observable`` is what a platform has, ``noisy`` the same through a
+haze, ``full`` the truth too.
 """
 
 from __future__ import annotations
@@ -15,17 +17,20 @@ from lrdqn.envs.live.candidates import DAY
 from lrdqn.envs.live.choice import Appeal, appeal
 from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.world import LiveParams
-from lrdqn.types import LiveObs
+from lrdqn.observations import LiveObs
 
 Observe = Callable[[Session, Candidates, LiveParams], LiveObs]
 NOISE = (0.5, 1.0, 0.0, 0.1)
-"""Standard deviation of the haze on log viewers, hours on air, followed and recency, at ``env.obs_noise=1``."""
+"""Standard deviation of the haze on log viewers, hours on air, followed and recency, at
+``env.obs_noise=1``."""
 RECENT_NOISE = (0.5, 0.5, 0.5)
-"""The same on the logs of the last minutes' comments, likes and gifts, which the tick clock shows."""
+"""The same on the logs of the last minutes' comments, likes and gifts, which the tick clock
+shows."""
 
 
 def context(state: Session) -> Float[Array, "N 5"]:
-    """Hour of day on the circle, log minutes in the session, log decisions, log misses of the session."""
+    """Hour of day on the circle, log minutes in the session, log decisions, log misses of the
+    session."""
     angle = 2 * jnp.pi * (state.time % DAY).astype(jnp.float32) / DAY
     minutes = (state.time - state.started).astype(jnp.float32) / 60
     columns = (
@@ -39,7 +44,8 @@ def context(state: Session) -> Float[Array, "N 5"]:
 
 
 def observable(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
-    """The observation of N sessions: 4 + 10 bytes of user and context, 5 bytes a watch, 11 bytes a candidate (S < 32,767)."""
+    """The observation of N sessions: 4 + 10 bytes of user and context, 5 bytes a watch, 11 bytes a
+    candidate (S < 32,767)."""
     del params
     return LiveObs(
         user=state.user,
@@ -56,8 +62,9 @@ def observable(state: Session, candidates: Candidates, params: LiveParams) -> Li
 def full(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
     """What is observable and, behind it, what is not.
 
-    In ``context``: patience, satisfaction, log minutes of free time. In ``features``, of each candidate: utility, experience,
-    affinity, highlight. For finding out how much of a learner's distance to a privileged policy is blindness.
+    In ``context``: patience, satisfaction, log minutes of free time. In ``features``, of each
+    candidate: utility, experience, affinity, highlight. For finding out how much of a learner's
+    distance to a privileged policy is blindness.
     """
     look = appeal(state, candidates.streamer, candidates.room, params)
     return with_mood(state, revealed(candidates, look, params), params)
@@ -66,8 +73,12 @@ def full(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
 def revealed(candidates: Candidates, look: Appeal, params: LiveParams) -> Candidates:
     """Candidates with the truth about them behind their features; zeros where there is nothing."""
     hidden = jnp.stack([look.utility, look.experience, look.affinity, look.highlight], axis=2)
-    hidden = jnp.where((candidates.streamer != params.streamers.popularity.shape[0] - 1)[..., None], hidden, 0.0)
-    return candidates._replace(features=jnp.concatenate([candidates.features, hidden.astype(jnp.float16)], axis=2))
+    hidden = jnp.where(
+        (candidates.streamer != params.streamers.popularity.shape[0] - 1)[..., None], hidden, 0.0
+    )
+    return candidates._replace(
+        features=jnp.concatenate([candidates.features, hidden.astype(jnp.float16)], axis=2)
+    )
 
 
 def with_mood(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
@@ -79,11 +90,15 @@ def with_mood(state: Session, candidates: Candidates, params: LiveParams) -> Liv
 
 
 OBSERVE: dict[str, Observe] = {"observable": observable, "noisy": observable, "full": full}
-"""By ``env.obs``; a noisy request is blurred where it is made (``blur``), for what is seen of it must not change afterwards."""
+"""By ``env.obs``; a noisy request is blurred where it is made (``blur``), for what is seen of it
+must not change afterwards."""
 
 
-def blur(candidates: Candidates, noise: float, haze: Float[Array, "N C F"], scale: tuple[float, ...]) -> Candidates:
-    """Candidates whose changing features are seen through a haze: ``x + noise scale haze``, haze standard normal."""
+def blur(
+    candidates: Candidates, noise: float, haze: Float[Array, "N C F"], scale: tuple[float, ...]
+) -> Candidates:
+    """Candidates whose changing features are seen through a haze: ``x + noise scale haze``, haze
+    standard normal."""
     haze = noise * jnp.asarray([[scale]], jnp.float32) * haze
     there = jnp.any(candidates.features != 0, axis=2, keepdims=True)
     blurred = candidates.features.astype(jnp.float32) + jnp.where(there, haze, 0.0)

@@ -1,7 +1,9 @@
-"""Named changes of a world that was drawn already: how a policy fares when the world is no longer what it learnt on.
+"""Named changes of a world that was drawn already: how a policy fares when the world is no longer
+what it learnt on.
 
-Constants that were frozen with the population stay, and a world without perturbation is the same to the bit whether or not it
-passes here; each change draws from a stream of its own, so that one does not move the luck of another.
+Constants that were frozen with the population stay, and a world without perturbation is the same to
+the bit whether or not it passes here; each change draws from a stream of its own, so that one does
+not move the luck of another.
 """
 
 from __future__ import annotations
@@ -15,13 +17,20 @@ from lrdqn.envs.live.content import without_views
 from lrdqn.envs.live.population import unit
 from lrdqn.envs.live.schedule import drop_out
 from lrdqn.envs.live.world import LiveParams
-from lrdqn.types import UNKNOWN
+from lrdqn.observations import UNKNOWN
 
 
-def perturb(world: LiveParams, config: PerturbConfig, rng: np.random.Generator, views: ViewsConfig | None = None) -> LiveParams:
-    """Apply every change that is asked for to host arrays; ``views`` says where the views of a row of the catalogue stand.
+def perturb(
+    world: LiveParams,
+    config: PerturbConfig,
+    rng: np.random.Generator,
+    views: ViewsConfig | None = None,
+) -> LiveParams:
+    """Apply every change that is asked for to host arrays; ``views`` says where the views of a row
+    of the catalogue stand.
 
-    - ``taste_drift`` a: ``theta <- normalise((1 - a) theta + a xi)``, xi a random direction; histories tell of the old taste.
+    - ``taste_drift`` a: ``theta <- normalise((1 - a) theta + a xi)``, xi a random direction;
+      histories tell of the old taste.
     - ``hook_share``, ``hook_shift``: so many streamers, drawn uniformly, have a larger hook.
     - ``popularity_shock`` s: ``log P <- log P + s N(0, 1)``.
     - ``outage_share``: ``schedule.drop_out``.
@@ -33,19 +42,30 @@ def perturb(world: LiveParams, config: PerturbConfig, rng: np.random.Generator, 
     """
     taste, hook, popularity, outage, users, streamers, gaps = rng.spawn(7)
     if config.taste_drift:
-        world = world._replace(users=world.users._replace(interest=turned(world.users.interest, config.taste_drift, taste)))
+        world = world._replace(
+            users=world.users._replace(
+                interest=turned(world.users.interest, config.taste_drift, taste)
+            )
+        )
     s = world.streamers
     if config.hook_share:
         baited = hook.random(len(s.hook) - 1) < config.hook_share
-        s = s._replace(hook=s.hook + np.float32(config.hook_shift) * np.append(baited, False).astype(np.float32))
+        s = s._replace(
+            hook=s.hook
+            + np.float32(config.hook_shift) * np.append(baited, False).astype(np.float32)
+        )
     if config.popularity_shock:
         shock = np.append(popularity.normal(size=len(s.popularity) - 1), 0.0)
-        s = s._replace(popularity=(s.popularity + config.popularity_shock * shock).astype(np.float32))
+        s = s._replace(
+            popularity=(s.popularity + config.popularity_shock * shock).astype(np.float32)
+        )
     world = world._replace(streamers=s)
     if config.outage_share:
         world = world._replace(schedule=drop_out(world.schedule, config.outage_share, outage))
     if config.cold_users:
-        world = world._replace(users=forgotten(world.users, len(s.hook) - 1, config.cold_users, users))
+        world = world._replace(
+            users=forgotten(world.users, len(s.hook) - 1, config.cold_users, users)
+        )
     if config.cold_streamers:
         identity = world.catalogue.identity.copy()
         identity[:-1][streamers.random(len(identity) - 1) < config.cold_streamers] = UNKNOWN
@@ -70,6 +90,13 @@ def forgotten(users: Any, nobody: int, share: float, rng: np.random.Generator) -
         x = getattr(users, name)
         return np.where(cold, np.asarray(value, x.dtype), x)
 
-    past = {"history": nobody, "history_watch": 0, "history_reaction": 0, "loyalty": nobody, "loyalty_strength": 0,
-            "loyalty_hours": 0, "followed": False}  # fmt: skip
+    past = {
+        "history": nobody,
+        "history_watch": 0,
+        "history_reaction": 0,
+        "loyalty": nobody,
+        "loyalty_strength": 0,
+        "loyalty_hours": 0,
+        "followed": False,
+    }
     return users._replace(**{name: empty(name, value) for name, value in past.items()})

@@ -1,20 +1,21 @@
-"""A synthetic population: users and streamers drawn from the published marginals (SIMULATOR sections 1, 5, 6 and 7)."""
+"""A synthetic population: users and streamers drawn from the published marginals (SIMULATOR
+sections 1, 5, 6 and 7)."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from lrdqn.config import LiveConfig, UserLawConfig
-from lrdqn.envs.live.habits import draw_habits
-from lrdqn.envs.live.pairs import (
+from lrdqn.envs.live.affinity import (
     POPULARITY_MU,
     POPULARITY_SIGMA,
     Floats,
     pair_utility,
     standard_popularity,
 )
-from lrdqn.envs.live.past import live_a_past
-from lrdqn.types import Population
+from lrdqn.envs.live.daily_patterns import draw_habits
+from lrdqn.envs.live.population_arrays import Population
+from lrdqn.envs.live.user_history import live_a_past
 
 ANSWERS = (5, 4, 3)
 """Sizes of the onboarding questions: age band, city tier, device."""
@@ -28,25 +29,38 @@ def unit(x: Floats) -> Floats:
 def freeze_affinity(population: Population) -> Population:
     """Store mean and scale of ``theta_u . e_s`` over all pairs with the population."""
     dot = population.interest @ population.style.T
-    return population._replace(affinity_mean=np.float32(dot.mean()), affinity_scale=np.float32(dot.std()))
+    return population._replace(
+        affinity_mean=np.float32(dot.mean()), affinity_scale=np.float32(dot.std())
+    )
 
 
-def freeze_utility(population: Population, law: UserLawConfig, rng: np.random.Generator, pairs: int = 200_000) -> Population:
-    """Store mean and scale of the raw utility over fresh user x streamer pairs with the population."""
+def freeze_utility(
+    population: Population, law: UserLawConfig, rng: np.random.Generator, pairs: int = 200_000
+) -> Population:
+    """Store mean and scale of the raw utility over fresh user x streamer pairs with the
+    population."""
     user = rng.integers(0, len(population.interest), pairs)
     streamer = rng.integers(0, len(population.style), pairs)
     raw = pair_utility(population, law, user, streamer)
-    return population._replace(utility_mean=np.float32(raw.mean()), utility_scale=np.float32(raw.std()))
+    return population._replace(
+        utility_mean=np.float32(raw.mean()), utility_scale=np.float32(raw.std())
+    )
 
 
 def sample_population(
-    config: LiveConfig, rng: np.random.Generator, streamers: int | None = None, users: int | None = None,
-    style: int | None = None, categories: int | None = None,
-) -> Population:  # fmt: skip
-    """Draw a population of ``config``'s sizes (or of the sizes given, to be the defaults behind a real log).
+    config: LiveConfig,
+    rng: np.random.Generator,
+    streamers: int | None = None,
+    users: int | None = None,
+    style: int | None = None,
+    categories: int | None = None,
+) -> Population:
+    """Draw a population of ``config``'s sizes (or of the sizes given, to be the defaults behind a
+    real log).
 
-    Newcomers arrive as a Poisson process: of the streamers of D days, a share ``r D / (1 + r D)`` makes a debut at a uniform
-    instant of them. A share of users has just joined, with 0 to 9 watches behind them.
+    Newcomers arrive as a Poisson process: of the streamers of D days, a share ``r D / (1 + r D)``
+    makes a debut at a uniform instant of them. A share of users has just joined, with 0 to 9
+    watches behind them.
 
     Returns:
         ``Population`` of float32/int32/bool NumPy arrays; shapes as in ``lrdqn.types``.
@@ -64,11 +78,16 @@ def sample_population(
     tags = tag_score >= np.sort(tag_score, axis=1)[:, [-min(3, config.tags)]]
 
     liked = rng.choice(g, size=(u, 2))
-    interest = unit(0.6 * (centre[liked[:, 0]] + 0.5 * centre[liked[:, 1]]) + 0.8 * unit(rng.normal(size=(u, d))))
+    interest = unit(
+        0.6 * (centre[liked[:, 0]] + 0.5 * centre[liked[:, 1]])
+        + 0.8 * unit(rng.normal(size=(u, d)))
+    )
     habits = draw_habits(config.new_users, rng, u)
     phase = config.schedule.phase_hours * rng.normal(size=g)
     grown = config.new_streamers * config.schedule.days
-    debut = np.where(rng.random(n) < grown / (1 + grown), 24 * config.schedule.days * rng.random(n), 0.0)
+    debut = np.where(
+        rng.random(n) < grown / (1 + grown), 24 * config.schedule.days * rng.random(n), 0.0
+    )
 
     population = Population(
         style=styles.astype(np.float32),
@@ -77,7 +96,9 @@ def sample_population(
         log_popularity=(POPULARITY_MU + POPULARITY_SIGMA * popularity).astype(np.float32),
         skill=skill.astype(np.float32),
         hook=draw_hook(popularity, rng),
-        room_rate=np.clip(rng.gamma(3.0, config.schedule.rooms_per_day / 3.0, n), 0.1, 6.0).astype(np.float32),
+        room_rate=np.clip(rng.gamma(3.0, config.schedule.rooms_per_day / 3.0, n), 0.1, 6.0).astype(
+            np.float32
+        ),
         start_hour=sample_start_hour(config, rng, phase[category]).astype(np.float32),
         debut=debut.astype(np.float32),
         phase=phase.astype(np.float32),
@@ -104,7 +125,8 @@ def sample_population(
 
 
 def sample_start_hour(config: LiveConfig, rng: np.random.Generator, phase: Floats) -> Floats:
-    """Hours of the day ``[n]`` with density ``1 + A cos(2 pi (h - peak - phase) / 24)``, by rejection (SIMULATOR section 2).
+    """Hours of the day ``[n]`` with density ``1 + A cos(2 pi (h - peak - phase) / 24)``, by
+    rejection (SIMULATOR section 2).
 
     Args:
         config: the world's config.
@@ -115,32 +137,47 @@ def sample_start_hour(config: LiveConfig, rng: np.random.Generator, phase: Float
     hours = np.empty(0)
     while len(hours) < n:
         h = rng.uniform(0, 24, 3 * n)
-        hours = np.concatenate([hours, h[rng.uniform(0, 1 + amplitude, 3 * n) < 1 + amplitude * np.cos(2 * np.pi * h / 24)]])
+        hours = np.concatenate(
+            [
+                hours,
+                h[
+                    rng.uniform(0, 1 + amplitude, 3 * n)
+                    < 1 + amplitude * np.cos(2 * np.pi * h / 24)
+                ],
+            ]
+        )
     return (hours[:n] + config.schedule.peak_hour + phase) % 24
 
 
 def draw_hook(popularity: Floats, rng: np.random.Generator) -> Floats:
-    """``h = .5 z_P + sqrt(.75) N(0, 1)`` ``[S]``: popular streamers draw more clicks (SIMULATOR section 0; a design choice)."""
+    """``h = .5 z_P + sqrt(.75) N(0, 1)`` ``[S]``: popular streamers draw more clicks (SIMULATOR
+    section 0; a design choice)."""
     return (0.5 * popularity + np.sqrt(0.75) * rng.normal(size=popularity.shape)).astype(np.float32)
 
 
 def draw_answers(interest: Floats, rng: np.random.Generator) -> Floats:
-    """One-hot onboarding answers ``[U, sum(ANSWERS)]``, each the argmax of a noisy projection of the hidden interest."""
+    """One-hot onboarding answers ``[U, sum(ANSWERS)]``, each the argmax of a noisy projection of
+    the hidden interest."""
     blocks = []
     for size in ANSWERS:
         direction = rng.normal(size=(interest.shape[1], size))
-        answer = np.argmax(2.0 * interest @ direction + rng.gumbel(size=(len(interest), size)), axis=1)
+        answer = np.argmax(
+            2.0 * interest @ direction + rng.gumbel(size=(len(interest), size)), axis=1
+        )
         blocks.append(np.eye(size)[answer])
     return np.concatenate(blocks, axis=1).astype(np.float32)
 
 
 def complete(population: Population, law: UserLawConfig, rng: np.random.Generator) -> Population:
-    """A population fitted from a log, with what no log holds drawn to match it: hook by popularity, answers by interest.
+    """A population fitted from a log, with what no log holds drawn to match it: hook by popularity,
+    answers by interest.
 
     Wealth is brought to mean 1 over the sessions that the users have.
     """
     population = population._replace(
-        wealth=(population.wealth / np.average(population.wealth, weights=population.activity)).astype(np.float32),
+        wealth=(
+            population.wealth / np.average(population.wealth, weights=population.activity)
+        ).astype(np.float32),
         hook=draw_hook(standard_popularity(population.log_popularity), rng),
         profile=draw_answers(population.interest, rng),
     )
@@ -148,7 +185,8 @@ def complete(population: Population, law: UserLawConfig, rng: np.random.Generato
 
 
 def resize(population: Population, history: int, slots: int) -> Population:
-    """Cut or pad every user's history and loyalty slots to the lengths that the environment is configured for."""
+    """Cut or pad every user's history and loyalty slots to the lengths that the environment is
+    configured for."""
     empty = {"history": len(population.style), "loyalty": len(population.style)}
 
     def fit(name: str, width: int) -> np.ndarray:
@@ -157,4 +195,6 @@ def resize(population: Population, history: int, slots: int) -> Population:
 
     remembered = ("history", "history_watch", "history_reaction")
     known = ("loyalty", "loyalty_strength", "loyalty_hours", "followed")
-    return population._replace(**{n: fit(n, history) for n in remembered}, **{n: fit(n, slots) for n in known})
+    return population._replace(
+        **{n: fit(n, history) for n in remembered}, **{n: fit(n, slots) for n in known}
+    )

@@ -27,7 +27,8 @@ class RewardParts(NamedTuple):
 
 
 def reward_parts(e: Engagement, comeback: Float[Array, "N"], weights: RewardConfig) -> RewardParts:
-    """Parts of one impression; ``watch`` is capped at ``watch_cap_minutes``, gifts are ``log1p`` of the watch's total price.
+    """Parts of one impression; ``watch`` is capped at ``watch_cap_minutes``, gifts are ``log1p`` of
+    the watch's total price.
 
     A watch that the room's end cut short is no bounce.
     """
@@ -44,7 +45,11 @@ def reward_parts(e: Engagement, comeback: Float[Array, "N"], weights: RewardConf
 
 
 def scalarise(parts: RewardParts, weights: RewardConfig) -> Float[Array, "N"]:
-    """``r = w_watch minutes + w_cm comments + ... + w_bounce 1{w < 3 s} + w_none 1{no click} + w_ret 1{return}``."""
+    """Return the reward: the weighted sum of its parts.
+
+    ``r = w_watch minutes + w_cm comments + ... + w_bounce 1{w < 3 s} + w_none 1{no click}
+    + w_ret 1{return}``
+    """
     return (
         weights.watch * parts.watch_minutes
         + weights.comment * parts.comments
@@ -60,7 +65,8 @@ def scalarise(parts: RewardParts, weights: RewardConfig) -> Float[Array, "N"]:
 Owed = Float[Array, "N 2"]
 """Follows and value of gifts that are still to be paid."""
 Delay = Callable[[RewardParts, Owed, Bool[Array, "N"]], tuple[RewardParts, Owed]]
-"""``delay(parts, owed, over) -> parts paid now, owed``; ``over`` marks the end of a session, when everything is paid."""
+"""``delay(parts, owed, over) -> parts paid now, owed``; ``over`` marks the end of a session, when
+everything is paid."""
 
 
 def _paid(parts: RewardParts, paid: Owed) -> RewardParts:
@@ -77,8 +83,11 @@ def at_once(parts: RewardParts, owed: Owed, over: Bool[Array, "N"]) -> tuple[Rew
     return parts, owed
 
 
-def with_the_next(parts: RewardParts, owed: Owed, over: Bool[Array, "N"]) -> tuple[RewardParts, Owed]:
-    """``reward.delay=tick``: a decision pays for the follows and gifts of the one before; the last one for its own too."""
+def with_the_next(
+    parts: RewardParts, owed: Owed, over: Bool[Array, "N"]
+) -> tuple[RewardParts, Owed]:
+    """``reward.delay=tick``: a decision pays for the follows and gifts of the one before; the last
+    one for its own too."""
     earned, over = _earned(parts), over[:, None]
     return _paid(parts, owed + jnp.where(over, earned, 0.0)), jnp.where(over, 0.0, earned)
 
@@ -90,4 +99,5 @@ def as_it_ends(parts: RewardParts, owed: Owed, over: Bool[Array, "N"]) -> tuple[
 
 
 DELAYS: dict[str, Delay] = {"none": at_once, "tick": with_the_next, "end": as_it_ends}
-"""By ``env.reward.delay``: delayed labels (SIMULATOR section 5). What is earned is paid within its session, whichever."""
+"""By ``env.reward.delay``: delayed labels (SIMULATOR section 5). What is earned is paid within its
+session, whichever."""

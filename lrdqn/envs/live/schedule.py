@@ -1,7 +1,9 @@
-"""Who is on air: rooms drawn on the host, liveness in closed form on the device (SIMULATOR section 2).
+"""Who is on air: rooms drawn on the host, liveness in closed form on the device (SIMULATOR section
+2).
 
-A streamer's rooms are two sorted arrays ``start[S, R]``, ``end[S, R]``; ``live(s, t)`` is exact. A table of rooms by time bin
-lets a request draw streams that are on air in O(candidates), whatever the number of streamers.
+A streamer's rooms are two sorted arrays ``start[S, R]``, ``end[S, R]``; ``live(s, t)`` is exact. A
+table of rooms by time bin lets a request draw streams that are on air in O(candidates), whatever
+the number of streamers.
 """
 
 from __future__ import annotations
@@ -15,49 +17,63 @@ from jaxtyping import Int
 
 from lrdqn.config import LiveConfig
 from lrdqn.envs.live.population import sample_start_hour
-from lrdqn.types import Population
+from lrdqn.envs.live.population_arrays import Population
 
 NEVER = np.iinfo(np.int32).max
 """Start of a room that does not exist, in seconds."""
 
 
 class Schedule(NamedTuple):
-    """Rooms and the table of who is on air, in int32 seconds since the world began. Row ``S`` has no rooms."""
+    """Rooms and the table of who is on air, in int32 seconds since the world began. Row ``S`` has
+    no rooms."""
 
     start: Any  # [S+1, R] sorted, NEVER where there is no room
     end: Any  # [S+1, R]
     on_air: Any  # [bins, M] flat room indices s * R + r, arbitrary past the count
     count: Any  # [bins]
-    popular: Any  # [bins, P] the rooms on air of the most popular streamers, best first, -1 past the last
+    # [bins, P] the rooms on air of the most popular streamers, best first, -1 past the last
+    popular: Any
     fresh: Any  # [bins, Q] the rooms on air that started last, newest first
     bin_seconds: Any
     end_of_world: Any
 
 
-def sample_schedule(config: LiveConfig, population: Population, rng: np.random.Generator) -> Schedule:
-    """Draw rooms: Poisson numbers, starts by hour of day, category and habit, lognormal lengths, pauses, early ends.
+def sample_schedule(
+    config: LiveConfig, population: Population, rng: np.random.Generator
+) -> Schedule:
+    """Draw rooms: Poisson numbers, starts by hour of day, category and habit, lognormal lengths,
+    pauses, early ends.
 
-    Intended starts are ``habit`` of the time within an hour or so of the streamer's preferred hour, else from the density of
-    ``sample_start_hour``. A start that falls into the previous room or its pause is delayed, not dropped, so the rate holds; a
-    newcomer has no room before the debut. A host whose room is empty gives up with hazard ``h_0 exp(-N / N_0)``, N being the
-    viewers that the streamer has on average (the decision clock has no others), so ``length = min(D, Exp(hazard))``.
+    Intended starts are ``habit`` of the time within an hour or so of the streamer's preferred hour,
+    else from the density of ``sample_start_hour``. A start that falls into the previous room or its
+    pause is delayed, not dropped, so the rate holds; a newcomer has no room before the debut. A
+    host whose room is empty gives up with hazard ``h_0 exp(-N / N_0)``, N being the viewers that
+    the streamer has on average (the decision clock has no others), so
+    ``length = min(D, Exp(hazard))``.
 
     Args:
         config: the world's config.
         population: whose streamers open the rooms.
         rng: source of randomness.
 
-    Source: SIMULATOR section 2 and correction 8; KuaiLive (rooms per streamer-day, hours), KuaiLive-Agent (lengths).
+    Source: SIMULATOR section 2 and correction 8; KuaiLive (rooms per streamer-day, hours),
+    KuaiLive-Agent (lengths).
     """
     law, day = config.schedule, 86_400.0
     n = len(population.room_rate)
-    wanted = rng.poisson(np.outer(population.room_rate, np.ones(law.days)))  # rooms of streamer s on day j
+    wanted = rng.poisson(
+        np.outer(population.room_rate, np.ones(law.days))
+    )  # rooms of streamer s on day j
     owner = np.repeat(np.tile(np.arange(n)[:, None], (1, law.days)).ravel(), wanted.ravel())
     on_day = np.repeat(np.tile(np.arange(law.days), n), wanted.ravel())
     total = len(owner)
     habitual = rng.random(total) < law.habit
     phase = (population.category @ population.phase)[owner]
-    hour = np.where(habitual, population.start_hour[owner] + rng.normal(0, 1, total), sample_start_hour(config, rng, phase))
+    hour = np.where(
+        habitual,
+        population.start_hour[owner] + rng.normal(0, 1, total),
+        sample_start_hour(config, rng, phase),
+    )
     intended = np.maximum(on_day * day + hour * 3600.0, 0.0)
     there = np.flatnonzero(intended >= 3600.0 * population.debut[owner])
     order = there[np.lexsort((intended[there], owner[there]))]
@@ -68,7 +84,9 @@ def sample_schedule(config: LiveConfig, population: Population, rng: np.random.G
     # in the tick clock, rooms close by the viewers that they really have
     given_up = law.empty_hazard if config.clock == "decision" else 0.0
     alone = given_up / 3600 * np.exp(-np.exp(population.log_popularity[owner]) / law.empty_viewers)
-    length = np.maximum(np.minimum(length, rng.exponential(size=total) / np.maximum(alone, 1e-12)), 60.0)
+    length = np.maximum(
+        np.minimum(length, rng.exponential(size=total) / np.maximum(alone, 1e-12)), 60.0
+    )
     gap = law.gap_hours * 3600 * np.exp(law.gap_sigma * rng.normal(size=total))
 
     first = np.searchsorted(owner, np.arange(n))
@@ -90,19 +108,29 @@ def sample_schedule(config: LiveConfig, population: Population, rng: np.random.G
     on_air, count = _bin_rooms(start[:n], end[:n], law.bin_minutes * 60, world, rng)
     unlisted = np.zeros((len(count), 0), np.int32)
     seconds = np.int32(law.bin_minutes * 60)
-    return Schedule(start.astype(np.int32), end.astype(np.int32), on_air, count, unlisted, unlisted, seconds, np.int32(world))
+    return Schedule(
+        start.astype(np.int32),
+        end.astype(np.int32),
+        on_air,
+        count,
+        unlisted,
+        unlisted,
+        seconds,
+        np.int32(world),
+    )
 
 
 def with_lists(schedule: Schedule, popularity: np.ndarray, popular: int, fresh: int) -> Schedule:
-    """Lists of the most popular and of the newest rooms of every time bin, for candidate generation.
+    """Lists of the most popular and of the newest rooms of every time bin, for candidate
+    generation.
 
     A list is made as its bin begins: rooms that start within it have to wait for the next one.
 
     Args:
         schedule: rooms and the table of who is on air.
         popularity: of streamers ``[S+1]``.
-        popular, fresh: places of a request that they fill. The lists are longer, for some of their rooms will have gone off
-            air; what they lack is filled with -1.
+        popular, fresh: places of a request that they fill. The lists are longer, for some of their
+            rooms will have gone off air; what they lack is filled with -1.
     """
     room, width = schedule.on_air, schedule.start.shape[1]
     there = np.arange(room.shape[1])[None] < schedule.count[:, None]
@@ -112,17 +140,25 @@ def with_lists(schedule: Schedule, popularity: np.ndarray, popular: int, fresh: 
     def best(score: np.ndarray, places: int) -> np.ndarray:
         length = 2 * places + 4 if places else 0
         order = np.argsort(-np.where(there, score, -np.inf), axis=1, kind="stable")[:, :length]
-        listed = np.where(np.take_along_axis(there, order, axis=1), np.take_along_axis(room, order, axis=1), -1)
-        return np.pad(listed, ((0, 0), (0, length - listed.shape[1])), constant_values=-1).astype(np.int32)
+        listed = np.where(
+            np.take_along_axis(there, order, axis=1), np.take_along_axis(room, order, axis=1), -1
+        )
+        return np.pad(listed, ((0, 0), (0, length - listed.shape[1])), constant_values=-1).astype(
+            np.int32
+        )
 
     newest = schedule.start.ravel()[room].astype(float)
-    return schedule._replace(popular=best(popularity[room // width], popular), fresh=best(newest, fresh))
+    return schedule._replace(
+        popular=best(popularity[room // width], popular), fresh=best(newest, fresh)
+    )
 
 
 def drop_out(schedule: Schedule, share: float, rng: np.random.Generator) -> Schedule:
-    """An outage: that share of rooms (of those over an hour) goes off air once, for U[2, 20] minutes, and comes back.
+    """An outage: that share of rooms (of those over an hour) goes off air once, for U[2, 20]
+    minutes, and comes back.
 
-    What comes back is another room of the same streamer: whoever watched is cut off and has to be offered it again.
+    What comes back is another room of the same streamer: whoever watched is cut off and has to be
+    offered it again.
 
     Source: SIMULATOR section 2 (outage shock).
     """
@@ -145,14 +181,19 @@ def drop_out(schedule: Schedule, share: float, rng: np.random.Generator) -> Sche
     rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
     rooms = np.full((2, streamers + 1, int(rank.max(initial=0)) + 1), NEVER, np.int64)
     rooms[0][owner, rank], rooms[1][owner, rank] = begins, ends
-    on_air, count = _bin_rooms(rooms[0][:-1], rooms[1][:-1], seconds, int(schedule.end_of_world), rng)
-    return schedule._replace(start=rooms[0].astype(np.int32), end=rooms[1].astype(np.int32), on_air=on_air, count=count)
+    on_air, count = _bin_rooms(
+        rooms[0][:-1], rooms[1][:-1], seconds, int(schedule.end_of_world), rng
+    )
+    return schedule._replace(
+        start=rooms[0].astype(np.int32), end=rooms[1].astype(np.int32), on_air=on_air, count=count
+    )
 
 
 def _bin_rooms(
     start: np.ndarray, end: np.ndarray, seconds: int, world: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rooms by time bin, in an order shuffled per bin (draws by position must not favour neighbours)."""
+    """Rooms by time bin, in an order shuffled per bin (draws by position must not favour
+    neighbours)."""
     bins = -(-world // seconds)
     room = np.flatnonzero(start.ravel() < NEVER)
     low = start.ravel()[room] // seconds
@@ -169,7 +210,8 @@ def _bin_rooms(
 
 
 def widen(schedule: Schedule, rooms: int, columns: int) -> Schedule:
-    """Pad to ``rooms`` per streamer and ``columns`` of the table of who is on air, so that worlds of several seeds stack."""
+    """Pad to ``rooms`` per streamer and ``columns`` of the table of who is on air, so that worlds
+    of several seeds stack."""
     had = schedule.start.shape[1]
     more = ((0, 0), (0, rooms - had))
     table = np.pad(schedule.on_air, ((0, 0), (0, columns - schedule.on_air.shape[1])))
@@ -187,8 +229,11 @@ def widen(schedule: Schedule, rooms: int, columns: int) -> Schedule:
     )
 
 
-def room_at(schedule: Schedule, streamer: Int[Array, "..."], time: Int[Array, "..."]) -> Int[Array, "..."]:
-    """Flat index of the newest room of ``streamer`` that has started by ``time`` (its first one where none has).
+def room_at(
+    schedule: Schedule, streamer: Int[Array, "..."], time: Int[Array, "..."]
+) -> Int[Array, "..."]:
+    """Flat index of the newest room of ``streamer`` that has started by ``time`` (its first one
+    where none has).
 
     Binary search over the sorted starts: ``ceil(log2(R))`` gathers. Combine with ``is_live``.
     """

@@ -26,7 +26,8 @@ class Candidates(NamedTuple):
 
 
 class Session(NamedTuple):
-    """N viewers in the app. Times are int32 seconds since the world began, each session on a clock of its own."""
+    """N viewers in the app. Times are int32 seconds since the world began, each session on a clock
+    of its own."""
 
     user: Int[Array, "N"]
     time: Int[Array, "N"]
@@ -58,7 +59,8 @@ class Session(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """Random numbers of one impression, named, so that two policies can share them (common random numbers)."""
+    """Random numbers of one impression, named, so that two policies can share them (common random
+    numbers)."""
 
     click: Float[Array, "N"]
     stay: Float[Array, "N"]
@@ -82,17 +84,24 @@ class Arrival(NamedTuple):
     minutes: Float[Array, "N"]
 
 
-def draw(key: PRNGKeyArray, sessions: int, candidates: int) -> tuple[Draws, Arrival, Float[Array, "2N C"]]:
-    """All random numbers of one step from a single call: the impression's, an arrival's, and two sets for candidates.
+def draw(
+    key: PRNGKeyArray, sessions: int, candidates: int
+) -> tuple[Draws, Arrival, Float[Array, "2N C"]]:
+    """All random numbers of one step from a single call: the impression's, an arrival's, and two
+    sets for candidates.
 
-    Uniforms lie in [1e-7, 1 - 1e-7], so that their normal quantiles are finite. Normals are quantiles of uniforms: the same
-    number means the same luck whatever the law's parameters.
+    Uniforms lie in [1e-7, 1 - 1e-7], so that their normal quantiles are finite. Normals are
+    quantiles of uniforms: the same number means the same luck whatever the law's parameters.
     """
     u = jnp.clip(jax.random.uniform(key, (15 + 2 * candidates, sessions)), 1e-7, 1 - 1e-7)
     watch, hour, patience, minutes = ndtri(u[:4])
     click, stay, follow, price, comeback, drift, user, day = u[4:12]
     draws = Draws(click, stay, u[12:15], follow, price, comeback, drift, watch)
-    return draws, Arrival(user, day, hour, patience, minutes), u[15:].reshape(candidates, 2 * sessions).T
+    return (
+        draws,
+        Arrival(user, day, hour, patience, minutes),
+        u[15:].reshape(candidates, 2 * sessions).T,
+    )
 
 
 def select(flag: Bool[Array, "N"], if_true: T, if_false: T) -> T:

@@ -13,17 +13,19 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from lrdqn.config import LiveConfig, RewardConfig, UserLawConfig
-from lrdqn.envs.live.habits import COLD_INTERACTIONS
-from lrdqn.envs.live.pairs import standard_popularity
+from lrdqn.envs.live.affinity import standard_popularity
+from lrdqn.envs.live.daily_patterns import COLD_INTERACTIONS
+from lrdqn.envs.live.population_arrays import Population
 from lrdqn.envs.live.schedule import Schedule, sample_schedule, widen
-from lrdqn.types import UNKNOWN, Catalogue, Population
+from lrdqn.observations import UNKNOWN, Catalogue
 
 SIM_VERSION = "3"
 """Bumped with every change of behaviour of the live world."""
 
 
 def _leaves_of(schema: type) -> Any:
-    """A named tuple of a schema's numbers: one scalar leaf per constant, so that any of them can be a vmapped axis."""
+    """A named tuple of a schema's numbers: one scalar leaf per constant, so that any of them can be
+    a vmapped axis."""
     numbers = [name for name, kind in typing.get_type_hints(schema).items() if kind is float]
     return namedtuple(schema.__name__.removesuffix("Config"), numbers)
 
@@ -36,7 +38,8 @@ Law, RewardWeights = _leaves_of(UserLawConfig), _leaves_of(RewardConfig)
 
 
 COHORTS = (COLD_INTERACTIONS, 50)
-"""Interactions from which a user belongs to the next cohort: cold, warm, active (SIMULATOR section 7)."""
+"""Interactions from which a user belongs to the next cohort: cold, warm, active (SIMULATOR section
+7)."""
 
 
 class Streamers(NamedTuple):
@@ -97,16 +100,23 @@ def id_dtype(streamers: int) -> type[np.signedinteger[Any]]:
 
 
 def make_world(
-    config: LiveConfig, population: Population, rng: np.random.Generator, known: bool = True, shown: Any = None
+    config: LiveConfig,
+    population: Population,
+    rng: np.random.Generator,
+    known: bool = True,
+    shown: Any = None,
 ) -> LiveParams:
-    """Draw a schedule for ``population`` and lay everything out as host arrays, padded with the empty streamer.
+    """Draw a schedule for ``population`` and lay everything out as host arrays, padded with the
+    empty streamer.
 
     Args:
         config: the world's config.
         population: users and streamers.
         rng: source of the schedule and of the highlights.
-        known: whether policies have met these streamers; ``False`` maps all of them to the shared identity row.
-        shown: what policies are shown of the streamers' content ``[S, D]`` (``content.CONTENT``); ``None`` shows the style.
+        known: whether policies have met these streamers; ``False`` maps all of them to the shared
+            identity row.
+        shown: what policies are shown of the streamers' content ``[S, D]`` (``content.CONTENT``);
+            ``None`` shows the style.
     """
     ids = id_dtype(len(population.style))
 
@@ -117,7 +127,11 @@ def make_world(
         return np.asarray(x, dtype)
 
     streamers = len(population.style)
-    identity = np.arange(1, streamers + 1, dtype=np.int32) if known else np.full(streamers, UNKNOWN, np.int32)
+    identity = (
+        np.arange(1, streamers + 1, dtype=np.int32)
+        if known
+        else np.full(streamers, UNKNOWN, np.int32)
+    )
     # a newcomer has no row of its own in any table learnt before the debut
     identity = np.where(population.debut > 0, UNKNOWN, identity)
     shares = np.cumsum(population.activity, dtype=np.float64)
@@ -165,8 +179,11 @@ def make_world(
 
 
 def stack_worlds(worlds: list[LiveParams]) -> LiveParams:
-    """Worlds of several seeds with a leading axis ``[seeds]``; their schedules are padded to one width."""
-    rooms, columns = (max(getattr(w.schedule, name).shape[1] for w in worlds) for name in ("start", "on_air"))
+    """Worlds of several seeds with a leading axis ``[seeds]``; their schedules are padded to one
+    width."""
+    rooms, columns = (
+        max(getattr(w.schedule, name).shape[1] for w in worlds) for name in ("start", "on_air")
+    )
     wide = [w._replace(schedule=widen(w.schedule, rooms, columns)) for w in worlds]
     return jax.tree.map(lambda *x: np.stack(x), *wide)
 
@@ -178,19 +195,27 @@ def rank_shares(x: Any) -> Any:
     return place
 
 
-def affinity(params: LiveParams, interest: Float[Array, "N d"], streamer: Int[Array, "N K"]) -> Float[Array, "N K"]:
-    """Standardised affinity ``(theta_u . e_s - mean) / scale``; with random unit vectors of length 16, ``4 theta . e``."""
+def affinity(
+    params: LiveParams, interest: Float[Array, "N d"], streamer: Int[Array, "N K"]
+) -> Float[Array, "N K"]:
+    """Standardised affinity ``(theta_u . e_s - mean) / scale``; with random unit vectors of length
+    16, ``4 theta . e``."""
     dot = jnp.einsum("nd,nkd->nk", interest, params.streamers.style[streamer])
     return (dot - params.affinity_mean) / params.affinity_scale
 
 
 def fresh_utility(
-    params: LiveParams, taste: Float[Array, "N K"], category_bias: Float[Array, "N G"], streamer: Int[Array, "N K"]
+    params: LiveParams,
+    taste: Float[Array, "N K"],
+    category_bias: Float[Array, "N G"],
+    streamer: Int[Array, "N K"],
 ) -> Float[Array, "N K"]:
-    """Standardised utility of a stream to a user who meets it for the first time, without highlight or fatigue.
+    """Standardised utility of a stream to a user who meets it for the first time, without highlight
+    or fatigue.
 
-    ``(1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V`` with affinity a, category bias b, standardised log popularity L, skill
-    k, hook h; the constants ``m_V, s_V`` are frozen with the population.
+    ``(1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V`` with affinity a, category bias b,
+    standardised log popularity L, skill k, hook h; the constants ``m_V, s_V`` are frozen with the
+    population.
 
     Args:
         params: the world.

@@ -1,9 +1,5 @@
 """The reference slate benchmark (RecSim, Ie et al. 2019), N users at once.
 
-``evolution``, ``exploration`` and ``satisfaction`` are its environments, ``choice`` how users choose, ``draws`` the random
-numbers of a step, ``env`` the loop.
+``evolution``, ``exploration`` and ``satisfaction`` are its environments, ``choice`` how users
+choose, ``draws`` the random numbers of a step, ``env`` the loop.
 """
-
-from lrdqn.envs.recsim.env import make_recsim, make_recsim_task
-
-__all__ = ["make_recsim", "make_recsim_task"]

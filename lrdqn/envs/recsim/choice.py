@@ -1,4 +1,5 @@
-"""The benchmark's choice models: how users choose from a slate, or nothing, by the scores of what is on it."""
+"""The benchmark's choice models: how users choose from a slate, or nothing, by the scores of what
+is on it."""
 
 from __future__ import annotations
 
@@ -26,15 +27,18 @@ class Choice(NamedTuple):
     """A choice model. Scores may have any leading axes."""
 
     chances: Callable[[Float[Array, "*N K"]], Float[Array, "*N K"]]
-    """``chances(scores) -> P(the document at each place is clicked)``; what is left to 1 is "nothing"."""
+    """``chances(scores) -> P(the document at each place is clicked)``; what is left to 1 is
+    "nothing"."""
     weights: Callable[[Float[Array, "*N C"]], Float[Array, "*N C"]]
-    """``weights(scores) -> v``, so that ``P(i) = v_i / (v_0 + sum_j v_j)``, which slate optimisers work with."""
+    """``weights(scores) -> v``, so that ``P(i) = v_i / (v_0 + sum_j v_j)``, which slate optimisers
+    work with."""
     nothing: float
     """``v_0``."""
 
 
 def multinomial_logit(c: Constants) -> Choice:
-    """``v = exp(s - no_click)``, ``v_0 = 1``: taken relative to "nothing", so that none overflows. Source: RECSIM section 1."""
+    """``v = exp(s - no_click)``, ``v_0 = 1``: taken relative to "nothing", so that none overflows.
+    Source: RECSIM section 1."""
 
     def chances(scores: Float[Array, "*N K"]) -> Float[Array, "*N K"]:
         ends = jnp.concatenate([scores, jnp.full_like(scores[..., :1], c.no_click)], axis=-1)
@@ -61,10 +65,11 @@ def proportional(c: Constants) -> Choice:
 
 
 def cascade(appeal: Callable[[Array], Array], c: Constants) -> Choice:
-    """Top down, each taken with ``p = attention min(1, scaling g(s))``; RecSim stops with an error above 1.
+    """Top down, each taken with ``p = attention min(1, scaling g(s))``; RecSim stops with an error
+    above 1.
 
-    A cascade is no ratio of weights; ``v = p / (1 - p)`` with ``v_0 = 1`` is exact for one document and the nearest such model
-    for more, whatever their order.
+    A cascade is no ratio of weights; ``v = p / (1 - p)`` with ``v_0 = 1`` is exact for one document
+    and the nearest such model for more, whatever their order.
     """
 
     def taken(scores: Float[Array, "*N K"]) -> Float[Array, "*N K"]:

@@ -1,4 +1,5 @@
-"""Random numbers of a step: words of one call, cut into named parts, two numbers out of one where 16 bits will do."""
+"""Random numbers of a step: words of one call, cut into named parts, two numbers out of one where
+16 bits will do."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from jaxtyping import Float, Int, PRNGKeyArray, UInt32
 
 
 def cut(key: PRNGKeyArray, sessions: int, widths: tuple[int, ...]) -> list[UInt32[Array, "N _"]]:
-    """Random words ``[N, width]`` for each width, all from one call: two policies that share the key share their luck."""
+    """Random words ``[N, width]`` for each width, all from one call: two policies that share the
+    key share their luck."""
     flat, parts, start = jax.random.bits(key, (sessions * sum(widths),), jnp.uint32), [], 0
     for width in widths:
         parts.append(flat[start : start + sessions * width].reshape(sessions, width))
@@ -20,7 +22,8 @@ def cut(key: PRNGKeyArray, sessions: int, widths: tuple[int, ...]) -> list[UInt3
 
 
 def uniform(words: UInt32[Array, "N W"]) -> Float[Array, "N W"]:
-    """Uniform in (0, 1), of 23 bits: with one more, the largest would round to 1, whose normal quantile is infinite."""
+    """Uniform in (0, 1), of 23 bits: with one more, the largest would round to 1, whose normal
+    quantile is infinite."""
     return ((words >> 9).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-23)
 
 

@@ -1,4 +1,5 @@
-"""Interest evolution: what is watched moves interests and uses up time, and good documents give some of it back.
+"""Interest evolution: what is watched moves interests and uses up time, and good documents give
+some of it back.
 
 Source: RECSIM section 1; Ie et al. 2019 (RecSim, arXiv 1909.04847), interest evolution.
 """
@@ -16,7 +17,7 @@ from lrdqn.config.recsim import RecsimConfig
 from lrdqn.envs.recsim.choice import CHOICES, Choice, Constants
 from lrdqn.envs.recsim.draws import cut, halves, normal, one_of, uniform, words_for
 from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, at, clicked_place, topics_of
-from lrdqn.types import DocumentObs
+from lrdqn.observations import DocumentObs
 
 QUALITY_RANGE, QUALITY_SIGMA = 3.0, 0.1
 TRASHY_SHARE = 0.7
@@ -34,7 +35,8 @@ class Evolving(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """Random numbers of a step: the choice, which way an interest moves, qualities, a length, a new user, documents."""
+    """Random numbers of a step: the choice, which way an interest moves, qualities, a length, a new
+    user, documents."""
 
     click: Float[Array, "N"]
     up: Float[Array, "N"]
@@ -73,18 +75,27 @@ def choice_of(config: RecsimConfig) -> Choice:
     """The choice model of interest evolution."""
     e = config.evolution
     name = "proportional" if config.choice_model == "auto" else config.choice_model
-    return CHOICES[name](Constants(e.no_click, e.floor, sampler_of(config).attention, e.score_scaling))
+    return CHOICES[name](
+        Constants(e.no_click, e.floor, sampler_of(config).attention, e.score_scaling)
+    )
 
 
 def topic_quality(topics: int) -> np.ndarray:
-    """Mean quality by topic ``[T]``: seven tenths of them evenly over [-3, 0], the others over [0, 3]."""
+    """Mean quality by topic ``[T]``: seven tenths of them evenly over [-3, 0], the others over [0,
+    3]."""
     trashy = round(TRASHY_SHARE * topics)
-    low, high = np.linspace(-QUALITY_RANGE, 0, trashy), np.linspace(0, QUALITY_RANGE, topics - trashy)
+    low, high = (
+        np.linspace(-QUALITY_RANGE, 0, trashy),
+        np.linspace(0, QUALITY_RANGE, topics - trashy),
+    )
     return np.concatenate([low, high]).astype(np.float32)
 
 
-def shifted(interest: Float[Array, "N T"], document: Float[Array, "N T"], u: Float[Array, "N"]) -> Float[Array, "N T"]:
-    """Interests after a watch: ``I +- .3 (1 - |I|) d (d - I)`` within [-1, 1], up with probability ``d . (I + 1) / 2``.
+def shifted(
+    interest: Float[Array, "N T"], document: Float[Array, "N T"], u: Float[Array, "N"]
+) -> Float[Array, "N T"]:
+    """Interests after a watch: ``I +- .3 (1 - |I|) d (d - I)`` within [-1, 1], up with probability
+    ``d . (I + 1) / 2``.
 
     ``u`` in (0, 1) decides which. Source: RECSIM section 1, step 2, in its general form.
     """
@@ -94,23 +105,35 @@ def shifted(interest: Float[Array, "N T"], document: Float[Array, "N T"], u: Flo
 
 
 def spent(
-    budget: Float[Array, "N"], clicked: Bool[Array, "N"], watch: Float[Array, "N"], quality: Float[Array, "N"], s: Sampler
+    budget: Float[Array, "N"],
+    clicked: Bool[Array, "N"],
+    watch: Float[Array, "N"],
+    quality: Float[Array, "N"],
+    s: Sampler,
 ) -> Float[Array, "N"]:
-    """Minutes left: ``B - w + gain w q`` after a watch, ``B - penalty`` without. Source: RECSIM section 1, steps 2 and 3."""
+    """Minutes left: ``B - w + gain w q`` after a watch, ``B - penalty`` without. Source: RECSIM
+    section 1, steps 2 and 3."""
     return budget + jnp.where(clicked, watch * (s.budget_gain * quality - 1), -s.step_penalty)
 
 
 def make_evolution(config: RecsimConfig, sessions: int) -> Task:
-    """Build it. Reward is the watch time of the click, in minutes; a session terminates when the budget is used up.
+    """Build it. Reward is the watch time of the click, in minutes; a session terminates when the
+    budget is used up.
 
-    With ``sampler=features`` documents are ``U[-1, 1]^T``, their lengths ``N(4.3, 1)`` and their quality is 1. Quality and
-    length are hidden before a response, and documents are drawn anew at each step, so they are drawn for what is shown only.
+    With ``sampler=features`` documents are ``U[-1, 1]^T``, their lengths ``N(4.3, 1)`` and their
+    quality is 1. Quality and length are hidden before a response, and documents are drawn anew at
+    each step, so they are drawn for what is shown only.
 
     Args:
         config: validated by ``freeze``.
         sessions: N.
     """
-    topics, places, slate, sampler = config.evolution.topics, config.candidates, config.slate, sampler_of(config)
+    topics, places, slate, sampler = (
+        config.evolution.topics,
+        config.candidates,
+        config.slate,
+        sampler_of(config),
+    )
     choice, plain = choice_of(config), config.sampler == "utility"
     mean_quality = topic_quality(topics)
     numbers = places if plain else places * topics
@@ -119,7 +142,14 @@ def make_evolution(config: RecsimConfig, sessions: int) -> Task:
     def draw(key: PRNGKeyArray) -> Draws:
         own, user, documents = cut(key, sessions, widths)
         luck, noise = uniform(own[:, :2]), normal(own[:, 2:])
-        return Draws(luck[:, 0], luck[:, 1], noise, noise[:, 0], halves(user, topics), halves(documents, numbers))
+        return Draws(
+            luck[:, 0],
+            luck[:, 1],
+            noise,
+            noise[:, 0],
+            halves(user, topics),
+            halves(documents, numbers),
+        )
 
     def begin(draws: Draws) -> Evolving:
         return Evolving(2 * draws.interest - 1, jnp.full(sessions, sampler.budget))
@@ -136,22 +166,32 @@ def make_evolution(config: RecsimConfig, sessions: int) -> Task:
         return jnp.einsum("nt,nct->nc", interest, documents.features)
 
     def respond(user: Evolving, shown: Documents, draws: Draws) -> Answer:
-        clicked, place, told = clicked_place(draws.click, choice.chances(scores(user.interest, shown)))
+        clicked, place, told = clicked_place(
+            draws.click, choice.chances(scores(user.interest, shown))
+        )
         if plain:
-            watched = (jnp.arange(topics)[None] == at(place, shown.topic)[:, None]).astype(jnp.float32)
+            watched = (jnp.arange(topics)[None] == at(place, shown.topic)[:, None]).astype(
+                jnp.float32
+            )
             quality = jnp.asarray(mean_quality)[shown.topic] + QUALITY_SIGMA * draws.quality
             length = jnp.full(sessions, sampler.length)
         else:
             watched, quality = at(place, shown.features), jnp.ones((sessions, slate))
             length = jnp.minimum(sampler.length + LENGTH_SIGMA * draws.length, LONGEST)
         watch = jnp.where(clicked, jnp.minimum(user.budget, length), 0.0)
-        interest = jnp.where(clicked[:, None], shifted(user.interest, watched, draws.up), user.interest)
+        interest = jnp.where(
+            clicked[:, None], shifted(user.interest, watched, draws.up), user.interest
+        )
         budget = spent(user.budget, clicked, watch, at(place, quality), sampler)
-        return Answer(Evolving(interest, budget), Response(told, watch, quality), watch, budget <= 0)
+        return Answer(
+            Evolving(interest, budget), Response(told, watch, quality), watch, budget <= 0
+        )
 
     def weights(obs: DocumentObs) -> tuple[Float[Array, "N C"], Float[Array, "N"]]:
         v = choice.weights(scores(obs.user, Documents(obs.topic, obs.features)))
         return v, jnp.full(v.shape[0], choice.nothing)
 
     content = np.eye(topics) if plain else np.zeros((1, 0))
-    return Task(draw, begin, offer, respond, lambda user: user.interest, topics_of(content), weights, 60.0)
+    return Task(
+        draw, begin, offer, respond, lambda user: user.interest, topics_of(content), weights, 60.0
+    )

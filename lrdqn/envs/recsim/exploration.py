@@ -1,4 +1,5 @@
-"""Interest exploration: what kind a user is never shows but in clicks, and the well-made topic is the wrong one for most.
+"""Interest exploration: what kind a user is never shows but in clicks, and the well-made topic is
+the wrong one for most.
 
 Source: RECSIM section 2; Ie et al. 2019 (RecSim, arXiv 1909.04847), interest exploration.
 """
@@ -16,7 +17,7 @@ from lrdqn.config.recsim import RecsimConfig
 from lrdqn.envs.recsim.choice import CHOICES, Constants
 from lrdqn.envs.recsim.draws import cut, halves, normal, uniform, words_for
 from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, clicked_place, topics_of
-from lrdqn.types import DocumentObs
+from lrdqn.observations import DocumentObs
 
 TOPICS = 2
 AFFINITY_MEAN = np.array([[0.1, 0.7], [0.7, 0.1]], np.float32)
@@ -32,7 +33,8 @@ class Exploring(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """Random numbers of a step: the choice, a new user's kind and affinities, topics and qualities on offer."""
+    """Random numbers of a step: the choice, a new user's kind and affinities, topics and qualities
+    on offer."""
 
     click: Float[Array, "N"]
     kind: Float[Array, "N"]
@@ -46,11 +48,14 @@ class Draws(NamedTuple):
 def expected_affinity(config: RecsimConfig) -> np.ndarray:
     """``E[affinity]`` to each topic ``[2]`` over users of whom nothing is known."""
     share = np.array([config.exploration.first_kind, 1 - config.exploration.first_kind])
-    return (share @ np.exp(AFFINITY_MEAN + config.exploration.affinity_sigma**2 / 2)).astype(np.float32)
+    return (share @ np.exp(AFFINITY_MEAN + config.exploration.affinity_sigma**2 / 2)).astype(
+        np.float32
+    )
 
 
 def make_exploration(config: RecsimConfig, sessions: int) -> Task:
-    """Build it. A document's score is affinity to its topic plus its quality, which is seen; reward 1 per click; no end.
+    """Build it. A document's score is affinity to its topic plus its quality, which is seen; reward
+    1 per click; no end.
 
     ``weights`` takes the affinity that is to be expected of anybody, for the user's own is hidden.
 
@@ -64,7 +69,9 @@ def make_exploration(config: RecsimConfig, sessions: int) -> Task:
     def draw(key: PRNGKeyArray) -> Draws:
         own, normals, topics = cut(key, sessions, (2, TOPICS + places, words_for(places)))
         luck, noise = uniform(own), normal(normals)
-        return Draws(luck[:, 0], luck[:, 1], noise[:, :TOPICS], halves(topics, places), noise[:, TOPICS:])
+        return Draws(
+            luck[:, 0], luck[:, 1], noise[:, :TOPICS], halves(topics, places), noise[:, TOPICS:]
+        )
 
     def begin(draws: Draws) -> Exploring:
         mean = jnp.asarray(AFFINITY_MEAN)[(draws.kind >= law.first_kind).astype(jnp.int32)]

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from lrdqn.config.recsim import RecsimConfig, SatisfactionConfig
 from lrdqn.envs.recsim.draws import cut, halves, normal, uniform, words_for
 from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, topics_of
-from lrdqn.types import DocumentObs
+from lrdqn.observations import DocumentObs
 
 MOST_SEEN = 100.0
 """Engagement above this is not told in the observation; the reward has all of it."""
@@ -32,7 +32,8 @@ class Satisfied(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """Random numbers of a step: engagement and innovation (standard normal), a new user, clickbait on offer."""
+    """Random numbers of a step: engagement and innovation (standard normal), a new user, clickbait
+    on offer."""
 
     engagement: Float[Array, "N"]
     innovation: Float[Array, "N"]
@@ -46,14 +47,21 @@ def satisfaction(exposure: Float[Array, "N"], law: SatisfactionConfig) -> Float[
 
 
 def exposed(
-    exposure: Float[Array, "N"], clickbait: Float[Array, "N"], noise: Float[Array, "N"], law: SatisfactionConfig
+    exposure: Float[Array, "N"],
+    clickbait: Float[Array, "N"],
+    noise: Float[Array, "N"],
+    law: SatisfactionConfig,
 ) -> Float[Array, "N"]:
-    """``NPE' = discount NPE - 2 (c - 1/2) + innovation noise``; the code's sign, not its docstring's (RECSIM section 3)."""
+    """``NPE' = discount NPE - 2 (c - 1/2) + innovation noise``; the code's sign, not its
+    docstring's (RECSIM section 3)."""
     return law.memory_discount * exposure - 2 * (clickbait - 0.5) + law.innovation * noise
 
 
 def engaged(
-    exposure: Float[Array, "N"], clickbait: Float[Array, "N"], noise: Float[Array, "N"], law: SatisfactionConfig
+    exposure: Float[Array, "N"],
+    clickbait: Float[Array, "N"],
+    noise: Float[Array, "N"],
+    law: SatisfactionConfig,
 ) -> Float[Array, "N"]:
     """``exp(SAT (c choc + (1 - c) kale) + (c choc_sigma + (1 - c) kale_sigma) noise)``."""
     mean = clickbait * law.choc_mean + (1 - clickbait) * law.kale_mean
@@ -62,9 +70,11 @@ def engaged(
 
 
 def make_satisfaction(config: RecsimConfig, sessions: int) -> Task:
-    """Build it. The first document of a slate is always watched; reward is engagement; a session lasts ``budget`` steps.
+    """Build it. The first document of a slate is always watched; reward is engagement; a session
+    lasts ``budget`` steps.
 
-    Documents are told apart by their clickbait in [0, 1], which is seen and stands for their quality in responses.
+    Documents are told apart by their clickbait in [0, 1], which is seen and stands for their
+    quality in responses.
 
     Args:
         config: validated by ``freeze``.
@@ -78,7 +88,10 @@ def make_satisfaction(config: RecsimConfig, sessions: int) -> Task:
         return Draws(noise[:, 0], noise[:, 1], uniform(own[:, 2:])[:, 0], halves(documents, places))
 
     def begin(draws: Draws) -> Satisfied:
-        return Satisfied((draws.exposure - 0.5) / (1 - law.memory_discount), jnp.full(sessions, law.budget, jnp.int32))
+        return Satisfied(
+            (draws.exposure - 0.5) / (1 - law.memory_discount),
+            jnp.full(sessions, law.budget, jnp.int32),
+        )
 
     def offer(draws: Draws) -> Documents:
         return Documents(jnp.zeros((sessions, places), jnp.int8), draws.clickbait[..., None])
@@ -86,8 +99,12 @@ def make_satisfaction(config: RecsimConfig, sessions: int) -> Task:
     def respond(user: Satisfied, shown: Documents, draws: Draws) -> Answer:
         clickbait = shown.features[..., 0]
         engagement = engaged(user.exposure, clickbait[:, 0], draws.engagement, law)
-        after = Satisfied(exposed(user.exposure, clickbait[:, 0], draws.innovation, law), user.left - 1)
-        response = Response(jnp.zeros(sessions, jnp.int8), jnp.minimum(engagement, MOST_SEEN), clickbait)
+        after = Satisfied(
+            exposed(user.exposure, clickbait[:, 0], draws.innovation, law), user.left - 1
+        )
+        response = Response(
+            jnp.zeros(sessions, jnp.int8), jnp.minimum(engagement, MOST_SEEN), clickbait
+        )
         return Answer(after, response, engagement, after.left <= 0)
 
     def weights(obs: DocumentObs) -> tuple[Float[Array, "N C"], Float[Array, "N"]]:

@@ -1,4 +1,5 @@
-"""What the three environments of the benchmark have in common: documents, the response to a slate, and the parts of a task."""
+"""What the three environments of the benchmark have in common: documents, the response to a slate,
+and the parts of a task."""
 
 from __future__ import annotations
 
@@ -10,8 +11,9 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
+from lrdqn.observations import DocumentObs, Topics
 from lrdqn.ops.choice import choose
-from lrdqn.types import DocumentObs, PyTree, Topics
+from lrdqn.types import PyTree
 
 
 class Documents(NamedTuple):
@@ -40,7 +42,8 @@ class Answer(NamedTuple):
 
 
 class Task(NamedTuple):
-    """One environment, as pure functions of N users. ``draws`` are all random numbers of one step, named."""
+    """One environment, as pure functions of N users. ``draws`` are all random numbers of one step,
+    named."""
 
     draw: Callable[[PRNGKeyArray], Any]
     """``draw(key) -> draws``"""
@@ -54,14 +57,15 @@ class Task(NamedTuple):
     """``see(user)``: what is shown of a user."""
     topics: Topics
     weights: Callable[[DocumentObs], tuple[Float[Array, "N C"], Float[Array, "N"]]]
-    """``weights(obs) -> v [N, m], v_0 [N]``: the choice model's weights of what is on offer and of "nothing", so far as the
-    observation tells."""
+    """``weights(obs) -> v [N, m], v_0 [N]``: the choice model's weights of what is on offer and of
+    "nothing", so far as the observation tells."""
     minute: float
     """Seconds of a unit of watch; 0 where it is no time."""
 
 
 def topics_of(content: np.ndarray) -> Topics:
-    """``content [T, F]`` and the empty item, a row of zeros behind it; a last column tells the two apart."""
+    """``content [T, F]`` and the empty item, a row of zeros behind it; a last column tells the two
+    apart."""
     table = np.zeros((content.shape[0] + 1, content.shape[1] + 1), np.float32)
     table[:-1, :-1], table[-1, -1] = content, 1
     return Topics(jnp.asarray(table))
@@ -70,7 +74,8 @@ def topics_of(content: np.ndarray) -> Topics:
 def clicked_place(
     u: Float[Array, "N"], chances: Float[Array, "N K"]
 ) -> tuple[Bool[Array, "N"], Int[Array, "N"], Int[Array, "N"]]:
-    """Draw the choice: whether there is a click, its place (0 where none) and the place as responses tell it (K where none)."""
+    """Draw the choice: whether there is a click, its place (0 where none) and the place as
+    responses tell it (K where none)."""
     clicked, place = choose(u, chances)
     return clicked, place, jnp.where(clicked, place, chances.shape[1]).astype(jnp.int8)
 

@@ -7,8 +7,8 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from lrdqn.envs.live.candidates import DAY
-from lrdqn.envs.live.habits import HOURLY_WATCH, START_SPREAD
-from lrdqn.envs.live.viewer import by_activity
+from lrdqn.envs.live.daily_patterns import HOURLY_WATCH, START_SPREAD
+from lrdqn.envs.live.user_dynamics import by_activity
 from lrdqn.envs.live.world import LiveParams
 
 CALLED = 8
@@ -16,17 +16,20 @@ CALLED = 8
 
 
 def hourly(time: Int[Array, "..."]) -> Float[Array, "..."]:
-    """``24 share(hour)``: how busy the hour of day is, 1 on average (KuaiLive's curve of watch time)."""
+    """``24 share(hour)``: how busy the hour of day is, 1 on average (KuaiLive's curve of watch
+    time)."""
     return jnp.asarray(24 * HOURLY_WATCH / HOURLY_WATCH.sum(), jnp.float32)[time % DAY // 3600]
 
 
 def arrival_chance(time: Int[Array, ""], rate: float) -> Float[Array, ""]:
-    """``min(1, rate x 24 share(hour))``: the chance that somebody comes in this tick, so that waits are geometric."""
+    """``min(1, rate x 24 share(hour))``: the chance that somebody comes in this tick, so that waits
+    are geometric."""
     return jnp.minimum(rate * hourly(time), 1.0)
 
 
 def who_comes(u: Float[Array, "B 9"], time: Int[Array, ""], params: LiveParams) -> Int[Array, "B"]:
-    """Of eight users drawn by activity one, by ``exp(-d^2 / 2)``, d the hours between now and their preferred hour over 2.
+    """Of eight users drawn by activity one, by ``exp(-d^2 / 2)``, d the hours between now and their
+    preferred hour over 2.
 
     Sampling and importance resampling (Rubin 1987): O(1) an arrival, whatever the number of users.
 
@@ -45,7 +48,8 @@ def who_comes(u: Float[Array, "B 9"], time: Int[Array, ""], params: LiveParams) 
 
 
 def starting_instant(u: Float[Array, "2"], days: int, seconds: int) -> Int[Array, ""]:
-    """A day, uniform among the first ``days`` after the world's first, and an hour by its share of watching; a whole tick."""
+    """A day, uniform among the first ``days`` after the world's first, and an hour by its share of
+    watching; a whole tick."""
     day = 1 + jnp.minimum((u[0] * days).astype(jnp.int32), days - 1)
     upto = jnp.asarray(HOURLY_WATCH.cumsum() / HOURLY_WATCH.sum(), jnp.float32)
     hour = jnp.minimum(jnp.sum(u[1] > upto), 23)

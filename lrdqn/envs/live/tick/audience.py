@@ -1,4 +1,5 @@
-"""What sessions share: content, highlights, viewers, crowding, rooms that close, streamers who give up (SIMULATOR 2 to 4)."""
+"""What sessions share: content, highlights, viewers, crowding, rooms that close, streamers who give
+up (SIMULATOR 2 to 4)."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ RECENT_SECONDS = 300.0
 
 
 class Tally(NamedTuple):
-    """What the sessions of one tick add up to, by streamer, ``[S+1]``: segment sums over whom they watch."""
+    """What the sessions of one tick add up to, by streamer, ``[S+1]``: segment sums over whom they
+    watch."""
 
     seconds: Float[Array, "S+1"]
     comments: Float[Array, "S+1"]
@@ -33,7 +35,8 @@ class Tally(NamedTuple):
 
 
 class AudienceDraws(NamedTuple):
-    """Random numbers of one tick, one row a streamer: uniform, but for the content's, which are standard normal."""
+    """Random numbers of one tick, one row a streamer: uniform, but for the content's, which are
+    standard normal."""
 
     closing: Float[Array, "S+1"]
     churn: Float[Array, "S+1"]
@@ -48,49 +51,70 @@ def draw_audience(key: PRNGKeyArray, streamers: int, style: int) -> AudienceDraw
 
 
 def next_content(
-    content: Float[Array, "S d"], style: Float[Array, "S d"], xi: Float[Array, "S d"], pull: float, noise: float
+    content: Float[Array, "S d"],
+    style: Float[Array, "S d"],
+    xi: Float[Array, "S d"],
+    pull: float,
+    noise: float,
 ) -> Float[Array, "S d"]:
-    """``z <- normalise(z + kappa (e - z) + sigma_z xi / sqrt(d))``; a row of zeros stays one. Source: SIMULATOR section 3."""
+    """``z <- normalise(z + kappa (e - z) + sigma_z xi / sqrt(d))``; a row of zeros stays one.
+    Source: SIMULATOR section 3."""
     moved = content + pull * (style - content) + noise / style.shape[1] ** 0.5 * xi
     length = jnp.sqrt(jnp.sum(moved * moved, axis=1, keepdims=True))
     real = jnp.any(style != 0, axis=1, keepdims=True)
     return jnp.where(real, moved / jnp.maximum(length, 1e-12), 0.0)
 
 
-def next_bright(bright: Float[Array, "S"], u: Float[Array, "S"], start: float, stop: float) -> Float[Array, "S"]:
-    """A two-state chain: ``P(0 -> 1) = .1071``, ``P(1 -> 0) = .25``, hence 30 % of the time and 4 ticks on average.
+def next_bright(
+    bright: Float[Array, "S"], u: Float[Array, "S"], start: float, stop: float
+) -> Float[Array, "S"]:
+    """A two-state chain: ``P(0 -> 1) = .1071``, ``P(1 -> 0) = .25``, hence 30 % of the time and 4
+    ticks on average.
 
     Source: SIMULATOR section 3 (KuaiLive-M3).
     """
     return (u < jnp.where(bright > 0, 1 - stop, start)).astype(jnp.float32)
 
 
-def closes(on_air: Bool[Array, "S"], viewers: Float[Array, "S"], u: Float[Array, "S"], config: TickConfig) -> Bool[Array, "S"]:
-    """An empty room closes early, with hazard ``h_0 exp(-N / N_0)`` an hour. Source: SIMULATOR section 2."""
+def closes(
+    on_air: Bool[Array, "S"], viewers: Float[Array, "S"], u: Float[Array, "S"], config: TickConfig
+) -> Bool[Array, "S"]:
+    """An empty room closes early, with hazard ``h_0 exp(-N / N_0)`` an hour. Source: SIMULATOR
+    section 2."""
     hazard = config.quit_rate * config.seconds / 3600 * jnp.exp(-viewers / config.quit_viewers)
     return on_air & (u < -jnp.expm1(-hazard))
 
 
 def crowding(viewers: Float[Array, "..."], config: TickConfig) -> Float[Array, "..."]:
-    """``beta_3 log1p(N) - beta_4 max(0, N - cap) / cap``: what fullness does to a room's utility (SIMULATOR section 4)."""
+    """``beta_3 log1p(N) - beta_4 max(0, N - cap) / cap``: what fullness does to a room's utility
+    (SIMULATOR section 4)."""
     crowd = jnp.maximum(viewers - config.capacity, 0.0) / config.capacity
     return config.viewers * jnp.log1p(viewers) - config.crowding * crowd
 
 
-def background(params: LiveParams, on_air: Bool[Array, "S+1"], time: Int[Array, ""]) -> Float[Array, "S+1"]:
-    """Viewers that are not simulated: ``P_s x 24 share(hour)`` while on air (the decision clock's curve)."""
+def background(
+    params: LiveParams, on_air: Bool[Array, "S+1"], time: Int[Array, ""]
+) -> Float[Array, "S+1"]:
+    """Viewers that are not simulated: ``P_s x 24 share(hour)`` while on air (the decision clock's
+    curve)."""
     return jnp.where(on_air, jnp.exp(params.streamers.popularity) * hourly(time), 0.0)
 
 
-def opened(params: LiveParams, gone: Bool[Array, "S+1"], ended: Int[Array, "S+1"], time: Int[Array, ""]) -> tuple[Array, Array]:
-    """Every streamer's newest room, and whether it is on air: by the schedule, neither closed early nor given up."""
+def opened(
+    params: LiveParams, gone: Bool[Array, "S+1"], ended: Int[Array, "S+1"], time: Int[Array, ""]
+) -> tuple[Array, Array]:
+    """Every streamer's newest room, and whether it is on air: by the schedule, neither closed early
+    nor given up."""
     streamer = jnp.arange(gone.shape[0], dtype=jnp.int32)
     room = room_at(params.schedule, streamer, jnp.broadcast_to(time, streamer.shape))
     return room, is_live(params.schedule, room, time) & (room != ended) & ~gone
 
 
-def empty_audience(params: LiveParams, bright: Float[Array, "S+1"], time: Int[Array, ""], config: TickConfig) -> Audience:
-    """Before the first session: content as usual, highlights by the stationary law (``bright``: uniforms)."""
+def empty_audience(
+    params: LiveParams, bright: Float[Array, "S+1"], time: Int[Array, ""], config: TickConfig
+) -> Audience:
+    """Before the first session: content as usual, highlights by the stationary law (``bright``:
+    uniforms)."""
     n = params.streamers.popularity.shape[0]
     none, no = jnp.zeros(n, jnp.float32), jnp.zeros(n, bool)
     ended = jnp.full(n, -1, jnp.int32)
@@ -116,13 +140,19 @@ def empty_audience(params: LiveParams, bright: Float[Array, "S+1"], time: Int[Ar
 
 
 def next_audience(
-    old: Audience, tally: Tally, closing: Bool[Array, "S+1"], draws: AudienceDraws, time: Int[Array, ""], params: LiveParams,
+    old: Audience,
+    tally: Tally,
+    closing: Bool[Array, "S+1"],
+    draws: AudienceDraws,
+    time: Int[Array, ""],
+    params: LiveParams,
     config: TickConfig,
-) -> Audience:  # fmt: skip
+) -> Audience:
     """The streamers at the end of a tick, ``time``.
 
-    A room is over when the streamer is off air or in another one. One that no session watched adds to ``empty_rooms``, any
-    other sets it to 0; from ``churn_rooms`` on the streamer stops for good with ``churn_rate``.
+    A room is over when the streamer is off air or in another one. One that no session watched adds
+    to ``empty_rooms``, any other sets it to 0; from ``churn_rooms`` on the streamer stops for good
+    with ``churn_rate``.
     """
     ended = jnp.where(closing, old.room, old.ended)
     room, on_air = opened(params, old.gone, ended, time)
@@ -136,7 +166,13 @@ def next_audience(
     # the average of a tick's events, times five minutes
     recent = kept * old.recent + (1 - kept) * RECENT_SECONDS / config.seconds * events
     return old._replace(
-        content=next_content(old.content, params.streamers.style, draws.content, config.content_pull, config.content_noise),
+        content=next_content(
+            old.content,
+            params.streamers.style,
+            draws.content,
+            config.content_pull,
+            config.content_noise,
+        ),
         bright=next_bright(old.bright, draws.bright, config.highlight_start, config.highlight_stop),
         room=room,
         on_air=on_air,

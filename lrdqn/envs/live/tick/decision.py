@@ -1,4 +1,5 @@
-"""Both ends of a decision: what a request leads to at once, and what the whole watch has done to the viewer."""
+"""Both ends of a decision: what a request leads to at once, and what the whole watch has done to
+the viewer."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.tick.audience import crowding
 from lrdqn.envs.live.tick.state import Audience, Watch
 from lrdqn.envs.live.tick.watch import budget_of
-from lrdqn.envs.live.viewer import leaves, live_through, rest, return_probability
+from lrdqn.envs.live.user_dynamics import leaves, live_through, rest, return_probability
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.ops.choice import choose
 from lrdqn.ops.slates import first_mentions
@@ -56,23 +57,36 @@ class Outcome(NamedTuple):
 
 
 def of_this_moment(params: LiveParams, audience: Audience) -> LiveParams:
-    """The world with streamers about what they are about now: affinity is with ``z_s`` instead of ``e_s``."""
+    """The world with streamers about what they are about now: affinity is with ``z_s`` instead of
+    ``e_s``."""
     return params._replace(streamers=params.streamers._replace(style=audience.content))
 
 
 def look_at(
-    session: Session, streamer: Int[Array, "N K"], audience: Audience, params: LiveParams, config: TickConfig
+    session: Session,
+    streamer: Int[Array, "N K"],
+    audience: Audience,
+    params: LiveParams,
+    config: TickConfig,
 ) -> Appeal:
-    """How streams strike their viewers now: the decision clock's appeal with H and z of the moment, and the crowd."""
+    """How streams strike their viewers now: the decision clock's appeal with H and z of the moment,
+    and the crowd."""
     look = appeal_at(session, streamer, audience.bright[streamer], of_this_moment(params, audience))
     return look._replace(utility=look.utility + crowding(audience.viewers, config)[streamer])
 
 
 def begin(
-    u: Request, action: Int[Array, "N ..."], session: Session, candidates: Candidates, audience: Audience, params: LiveParams,
-    config: TickConfig, chances_of: ChoiceModel,
-) -> tuple[Watch, Int[Array, "N K"]]:  # fmt: skip
-    """Show the streams at ``action``'s places: what is clicked, and the watch that begins with it; the streams shown."""
+    u: Request,
+    action: Int[Array, "N ..."],
+    session: Session,
+    candidates: Candidates,
+    audience: Audience,
+    params: LiveParams,
+    config: TickConfig,
+    chances_of: ChoiceModel,
+) -> tuple[Watch, Int[Array, "N K"]]:
+    """Show the streams at ``action``'s places: what is clicked, and the watch that begins with it;
+    the streams shown."""
     n = session.time.shape[0]
     slate = action.reshape(n, -1)
 
@@ -112,19 +126,26 @@ def begin(
 
 
 def finish(
-    watch: Watch, session: Session, over: Bool[Array, "B"], later: Int[Array, ""], u: Float[Array, "3 B"], params: LiveParams,
+    watch: Watch,
+    session: Session,
+    over: Bool[Array, "B"],
+    later: Int[Array, ""],
+    u: Float[Array, "3 B"],
+    params: LiveParams,
     rules: Rules,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """What the decision clock does after an impression, with what the watch has gathered.
 
     Args:
         watch: complete.
         session: as of its click.
         over: sessions that are cut from outside; their time stops with the watch.
-        later: end of the tick, where the others are served again; they leave too where their time is up by then.
+        later: end of the tick, where the others are served again; they leave too where their time
+            is up by then.
         u: uniforms of a follow, of a return and of interests.
         params: the world, streamers being what they are at this moment (``of_this_moment``).
-        rules: how interests move, when labels are paid, and at how many decisions a session is cut (static).
+        rules: how interests move, when labels are paid, and at how many decisions a session is cut
+            (static).
     """
     e = Engagement(
         clicked=watch.clicked,
@@ -133,7 +154,8 @@ def finish(
         cut=watch.cut,
         comments=watch.comments,
         likes=watch.likes,
-        followed=watch.clicked & follows(u[0], watch.seconds, watch.taste, watch.followed, params.law),
+        followed=watch.clicked
+        & follows(u[0], watch.seconds, watch.taste, watch.followed, params.law),
         gifts=jnp.sum(watch.by_price, axis=1),
         by_price=watch.by_price,
     )
@@ -145,15 +167,21 @@ def finish(
     truncated = over | (after.decisions >= rules.horizon)
     earned = reward_parts(e, returned.astype(jnp.float32), params.weights)
     parts, owed = rules.delay(earned, session.owed, left | truncated)
-    return Outcome(after._replace(owed=owed), e, parts, truncated, left, returned, left & (after.patience <= 0))
+    return Outcome(
+        after._replace(owed=owed), e, parts, truncated, left, returned, left & (after.patience <= 0)
+    )
 
 
 def nobody(sessions: int, action_shape: tuple[int, ...], nothing: int) -> Watch:
     """Before the first action."""
     zero, none = jnp.zeros(sessions, jnp.int32), jnp.zeros(sessions, jnp.float32)
     no = jnp.zeros(sessions, bool)
-    blank = Watch(zero, no, no, zero + nothing, zero, none, none, none, no, none, none, no, none, none, none)
-    return blank._replace(action=jnp.zeros(action_shape, jnp.int32), by_price=jnp.zeros((sessions, 14), jnp.float32))
+    blank = Watch(
+        zero, no, no, zero + nothing, zero, none, none, none, no, none, none, no, none, none, none
+    )
+    return blank._replace(
+        action=jnp.zeros(action_shape, jnp.int32), by_price=jnp.zeros((sessions, 14), jnp.float32)
+    )
 
 
 def segment(values: Array, streamer: Int[Array, "M"], streamers: int) -> Array:

@@ -1,4 +1,5 @@
-"""The live world in the tick clock as an ``Env``: N sessions on one clock, a step is a tick of all of them."""
+"""The live world in the tick clock as an ``Env``: N sessions on one clock, a step is a tick of all
+of them."""
 
 from __future__ import annotations
 
@@ -21,14 +22,31 @@ from lrdqn.envs.live.prices import PRICES
 from lrdqn.envs.live.reward import DELAYS, scalarise
 from lrdqn.envs.live.session import Arrival, Candidates, Session, select
 from lrdqn.envs.live.tick.arrivals import CALLED, arrival_chance, starting_instant, who_comes
-from lrdqn.envs.live.tick.audience import Tally, closes, draw_audience, empty_audience, next_audience, present
-from lrdqn.envs.live.tick.decision import Request, Rules, begin, finish, look_at, nobody, of_this_moment, segment
-from lrdqn.envs.live.tick.line import first_in_line, put_back, taken
+from lrdqn.envs.live.tick.audience import (
+    Tally,
+    closes,
+    draw_audience,
+    empty_audience,
+    next_audience,
+    present,
+)
+from lrdqn.envs.live.tick.decision import (
+    Request,
+    Rules,
+    begin,
+    finish,
+    look_at,
+    nobody,
+    of_this_moment,
+    segment,
+)
+from lrdqn.envs.live.tick.queue import first_in_line, put_back, taken
 from lrdqn.envs.live.tick.state import Audience, Slot, TickState
 from lrdqn.envs.live.tick.watch import TickDraws, drift_of, pace, play_tick
-from lrdqn.envs.live.viewer import first_session
+from lrdqn.envs.live.user_dynamics import first_session
 from lrdqn.envs.live.world import LiveParams
-from lrdqn.types import Catalogue, Env, EnvSpec, LiveObs, Pending, TimeStep
+from lrdqn.observations import Catalogue, LiveObs
+from lrdqn.types import Env, EnvSpec, Pending, TimeStep
 
 
 class Served(NamedTuple):
@@ -54,7 +72,8 @@ def draw_served(key: PRNGKeyArray, rows: int, candidates: int) -> Served:
 
 
 def begun_again(audience: Audience) -> Audience:
-    """The world's last day is over and its second begins: nothing is closed, and nobody has given up."""
+    """The world's last day is over and its second begins: nothing is closed, and nobody has given
+    up."""
     n = audience.gone.shape[0]
     no, zero = jnp.zeros(n, bool), jnp.zeros(n, jnp.int32)
     return audience._replace(ended=zero - 1, met=no, empty_rooms=zero, gone=no)
@@ -63,13 +82,15 @@ def begun_again(audience: Audience) -> Audience:
 def make_tick_live(config: LiveConfig, sessions: int) -> Env:
     """Build the live world for ``sessions`` viewers on one clock.
 
-    One step is one tick. The action of a session to which streams are on offer is played; it is not read while the session
-    watches, is in line or away. ``TimeStep.pending`` tells whose decision is complete; ``info`` is as of ``make_live``, of
-    whole decisions and zero in all other ticks, and besides ``ticks`` (1 where a session was under way), ``decisions`` (1
-    where one is complete) and ``waiting`` (streams are on offer: the next action will be played).
+    One step is one tick. The action of a session to which streams are on offer is played; it is not
+    read while the session watches, is in line or away. ``TimeStep.pending`` tells whose decision is
+    complete; ``info`` is as of ``make_live``, of whole decisions and zero in all other ticks, and
+    besides ``ticks`` (1 where a session was under way), ``decisions`` (1 where one is complete) and
+    ``waiting`` (streams are on offer: the next action will be played).
 
-    A session that has ended leaves its place empty until the next viewer comes; until then ``obs`` is its last one. Two
-    policies share the luck of places and streamers, tick by tick; whose turn it is differs from their first choices on.
+    A session that has ended leaves its place empty until the next viewer comes; until then ``obs``
+    is its last one. Two policies share the luck of places and streamers, tick by tick; whose turn
+    it is differs from their first choices on.
 
     Args:
         config: the world's config; validated by ``freeze``.
@@ -79,16 +100,24 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
     tick, rows = ticking.seconds, max(1, math.ceil(ticking.served_share * sessions))
     minutes, chances_of = discount_minutes(config.discount_unit), CHOICE_MODELS[config.choice_model]
     rules = Rules(DRIFTS[config.drift], DELAYS[config.reward.delay], config.horizon)
-    days, shape = max(1, config.schedule.days - 2), (sessions,) if config.slate == 1 else (sessions, config.slate)
+    days, shape = (
+        max(1, config.schedule.days - 2),
+        (sessions,) if config.slate == 1 else (sessions, config.slate),
+    )
 
-    def offer(session: Session, u: Array, key: PRNGKeyArray, audience: Audience, params: LiveParams) -> Candidates:
-        """Streams on air, and what is seen of them, which stays as it is until the decision is complete."""
+    def offer(
+        session: Session, u: Array, key: PRNGKeyArray, audience: Audience, params: LiveParams
+    ) -> Candidates:
+        """Streams on air, and what is seen of them, which stays as it is until the decision is
+        complete."""
         candidates = draw_candidates(session, u, params, recall, present=present(audience))
         if config.obs == "noisy":
             haze = jax.random.normal(jax.random.fold_in(key, HAZE), candidates.features.shape)
             return blur(candidates, config.obs_noise, haze, (*NOISE, *RECENT_NOISE))
         if config.obs == "full":
-            return revealed(candidates, look_at(session, candidates.streamer, audience, params, ticking), params)
+            return revealed(
+                candidates, look_at(session, candidates.streamer, audience, params, ticking), params
+            )
         return candidates
 
     def observe(session: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
@@ -100,13 +129,26 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
         now = starting_instant(uniforms(instant_key, (2,)), days, tick)
         audience = empty_audience(params, uniforms(bright_key, (streamers,)), now, ticking)
         u = draw_served(served_key, sessions, recall.draws)
-        session = first_session(who_comes(u.who, now, params), jnp.broadcast_to(now, (sessions,)), u.arrival, params)
+        session = first_session(
+            who_comes(u.who, now, params), jnp.broadcast_to(now, (sessions,)), u.arrival, params
+        )
         candidates = offer(session, u.candidates, served_key, audience, params)
         zero, watch = jnp.zeros(sessions, jnp.int32), nobody(sessions, shape, streamers - 1)
-        state = TickState(now, session, candidates, zero + Slot.READY, zero, jnp.zeros(sessions, bool), watch, audience)
+        state = TickState(
+            now,
+            session,
+            candidates,
+            zero + Slot.READY,
+            zero,
+            jnp.zeros(sessions, bool),
+            watch,
+            audience,
+        )
         return state, observe(session, candidates, params)
 
-    def step(key: PRNGKeyArray, state: TickState, action: Array, params: LiveParams) -> tuple[TickState, TimeStep]:
+    def step(
+        key: PRNGKeyArray, state: TickState, action: Array, params: LiveParams
+    ) -> tuple[TickState, TimeStep]:
         place_key, audience_key, served_key = jax.random.split(key, 3)
         u = uniforms(place_key, (8, sessions))
         now, session, audience = state.now, state.session, state.audience
@@ -116,22 +158,34 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
         # Those to whom streams are on offer are served.
         ready = state.slot == Slot.READY
         begun, shown = begin(
-            Request(*u[:3]), action.reshape(shape).astype(jnp.int32), session, state.candidates, audience, params, ticking,
+            Request(*u[:3]),
+            action.reshape(shape).astype(jnp.int32),
+            session,
+            state.candidates,
+            audience,
+            params,
+            ticking,
             chances_of,
-        )  # fmt: skip
+        )
         watch = select(ready, begun, state.watch)
         slot = jnp.where(ready, jnp.where(watch.clicked, Slot.WATCHING, Slot.QUEUED), state.slot)
-        impressions = segment(jnp.repeat(ready, config.slate).astype(jnp.float32), shown.reshape(-1), streamers)
+        impressions = segment(
+            jnp.repeat(ready, config.slate).astype(jnp.float32), shown.reshape(-1), streamers
+        )
 
         # A tick of every watch.
         watching = slot == Slot.WATCHING
         of_streamers = draw_audience(audience_key, streamers, style)
         closing = closes(audience.on_air, audience.viewers, of_streamers.closing, ticking)
-        watch = watch._replace(ends=jnp.where(closing[watch.streamer], jnp.minimum(watch.ends, later), watch.ends))
+        watch = watch._replace(
+            ends=jnp.where(closing[watch.streamer], jnp.minimum(watch.ends, later), watch.ends)
+        )
         bright = audience.bright[watch.streamer]
         drift = drift_of(audience.content, session.interest, watch.streamer, params)
         rate = pace(bright, drift, ticking.dwell_highlight, ticking.dwell_content)
-        watch, event = play_tick(TickDraws(u[3:6], u[6]), watch, session, watching, now, rate, bright, tick, params)
+        watch, event = play_tick(
+            TickDraws(u[3:6], u[6]), watch, session, watching, now, rate, bright, tick, params
+        )
         world_over = later >= params.schedule.end_of_world
         aged = later - session.started >= ticking.session_ticks * tick
         over = state.over | ((watching | (slot == Slot.QUEUED)) & (aged | world_over))
@@ -140,23 +194,39 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
         # What they do to the streamers.
         stays = (slot == Slot.WATCHING).astype(jnp.float32)
         spent = jnp.sum(event.by_price * jnp.asarray(PRICES)[None], axis=1)
-        sums = jnp.stack([event.seconds, event.comments, event.likes, event.gifts, spent, stays], axis=1)
+        sums = jnp.stack(
+            [event.seconds, event.comments, event.likes, event.gifts, spent, stays], axis=1
+        )
         tally = Tally(*segment(sums, watch.streamer, streamers).T)
         clock = jnp.where(world_over, DAY // tick * tick, later)
         audience = audience._replace(impressions=audience.impressions + impressions)
-        audience = jax.tree.map(lambda x, y: jnp.where(world_over, x, y), begun_again(audience), audience)
-        audience = next_audience(audience, tally, closing & ~world_over, of_streamers, clock, params, ticking)
+        audience = jax.tree.map(
+            lambda x, y: jnp.where(world_over, x, y), begun_again(audience), audience
+        )
+        audience = next_audience(
+            audience, tally, closing & ~world_over, of_streamers, clock, params, ticking
+        )
 
-        # Those whose decision is over, or who have come, are offered streams, as many as a tick serves.
+        # Those whose decision is over, or who have come, are offered streams, as many as a tick
+        # serves.
         arrives = (slot == Slot.AWAY) & (u[7] < arrival_chance(now, ticking.arrival_rate))
         slot = jnp.where(arrives, Slot.ARRIVING, slot)
-        done = session.time + jnp.ceil(watch.seconds + params.law.decision_seconds).astype(jnp.int32)
+        done = session.time + jnp.ceil(watch.seconds + params.law.decision_seconds).astype(
+            jnp.int32
+        )
         waiting = ((slot == Slot.QUEUED) & ((done <= later) | over)) | (slot == Slot.ARRIVING)
         batch = first_in_line(waiting, state.waited, rows)
         draws = draw_served(served_key, rows, recall.draws)
         before, played, cut, comes = taken((session, watch, over, slot == Slot.ARRIVING), batch)
-        out = finish(played, before, cut, later, draws.outcome, of_this_moment(params, audience), rules)
-        newcomer = first_session(who_comes(draws.who, clock, params), jnp.broadcast_to(clock, (rows,)), draws.arrival, params)
+        out = finish(
+            played, before, cut, later, draws.outcome, of_this_moment(params, audience), rules
+        )
+        newcomer = first_session(
+            who_comes(draws.who, clock, params),
+            jnp.broadcast_to(clock, (rows,)),
+            draws.arrival,
+            params,
+        )
         following = select(comes, newcomer, out.after)
         offered = offer(following, draws.candidates, served_key, audience, params)
 
@@ -172,7 +242,9 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
         e, unit = out.engagement, jnp.ones(rows, jnp.float32)
         if minutes is not None:
             unit = jnp.maximum(e.seconds, 1.0) / (60 * minutes)
-        info = {f"reward/{name}": of_complete(value) for name, value in out.parts._asdict().items()} | {
+        info = {
+            f"reward/{name}": of_complete(value) for name, value in out.parts._asdict().items()
+        } | {
             "hour": of_complete(before.time % DAY // 3600),
             "clicked": of_complete(e.clicked),
             "stayed": of_complete(e.stayed),
@@ -190,7 +262,9 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
         new = params.streamers.newcomer[shown] & (shown != streamers - 1)
         info |= {
             "cohort": params.users.cohort[state.session.user],
-            "newcomers": ready * jnp.sum(new, axis=1) / jnp.maximum(jnp.sum(shown != streamers - 1, axis=1), 1),
+            "newcomers": ready
+            * jnp.sum(new, axis=1)
+            / jnp.maximum(jnp.sum(shown != streamers - 1, axis=1), 1),
             "ticks": (state.slot <= Slot.QUEUED).astype(jnp.int32),
             "decisions": complete.astype(jnp.int32),
             "waiting": slot == Slot.READY,
@@ -213,5 +287,14 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
     def catalogue(params: LiveParams) -> Catalogue:
         return params.catalogue
 
-    spec = EnvSpec("live", sessions, config.candidates, config.slate, "candidates", ticking.session_ticks, (), False)
+    spec = EnvSpec(
+        "live",
+        sessions,
+        config.candidates,
+        config.slate,
+        "candidates",
+        ticking.session_ticks,
+        (),
+        False,
+    )
     return Env(spec, reset, step, catalogue)

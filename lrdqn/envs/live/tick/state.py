@@ -1,4 +1,5 @@
-"""What there is in the tick clock: sessions as of their last decision, their watches so far, and the streamers' audience."""
+"""What there is in the tick clock: sessions as of their last decision, their watches so far, and
+the streamers' audience."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ class Slot:
     """Streams are on offer; the next action is played."""
     WATCHING = 1
     QUEUED = 2
-    """The watch, or a miss, is over; waits to be offered streams again, or for its session's end to be seen."""
+    """The watch, or a miss, is over; waits to be offered streams again, or for its session's end to
+    be seen."""
     AWAY = 3
     """Nobody is there."""
     ARRIVING = 4
@@ -50,7 +52,8 @@ class Watch(NamedTuple):
 
 
 class Audience(NamedTuple):
-    """The streamers, one row each; row ``S`` is nobody. Tallies are sums since the world began, of simulated sessions."""
+    """The streamers, one row each; row ``S`` is nobody. Tallies are sums since the world began, of
+    simulated sessions."""
 
     content: Float[Array, "S+1 d"]
     """``z_s``: what the stream is about at this moment, of length 1."""
@@ -66,7 +69,8 @@ class Audience(NamedTuple):
     watching: Float[Array, "S+1"]
     """Simulated sessions that watch now."""
     recent: Float[Array, "S+1 3"]
-    """Comments, likes and gifts of the last five minutes: an exponential average times five minutes."""
+    """Comments, likes and gifts of the last five minutes: an exponential average times five
+    minutes."""
     impressions: Float[Array, "S+1"]
     viewer_seconds: Float[Array, "S+1"]
     gifts: Float[Array, "S+1"]
@@ -80,7 +84,8 @@ class Audience(NamedTuple):
 
 
 class TickState(NamedTuple):
-    """Everything. ``session`` and ``candidates`` are as of each session's last decision, so the observation is theirs alone."""
+    """Everything. ``session`` and ``candidates`` are as of each session's last decision, so the
+    observation is theirs alone."""
 
     now: Int[Array, ""]
     """Second at which the next tick begins."""

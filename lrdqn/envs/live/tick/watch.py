@@ -1,7 +1,9 @@
-"""A watch tick by tick: how likely it ends, when exactly, and what happens meanwhile (SIMULATOR section 4, tick mode).
+"""A watch tick by tick: how likely it ends, when exactly, and what happens meanwhile (SIMULATOR
+section 4, tick mode).
 
-The decision clock draws a watch's length at the click. Here it comes out of a leaving rate that highlights and content move.
-With their weights at zero both are the same law, and, with the same number drawn, the same length.
+The decision clock draws a watch's length at the click. Here it comes out of a leaving rate that
+highlights and content move. With their weights at zero both are the same law, and, with the same
+number drawn, the same length.
 """
 
 from __future__ import annotations
@@ -27,25 +29,35 @@ HALF = -0.6931472
 ROOT_HALF = 0.70710678
 
 
-def dwell(stayed: Bool[Array, "N"], law: UserLawConfig) -> tuple[Float[Array, "N"], Float[Array, "N"]]:
+def dwell(
+    stayed: Bool[Array, "N"], law: UserLawConfig
+) -> tuple[Float[Array, "N"], Float[Array, "N"]]:
     """Log median and log-sd of the watch: of an engaged one, or of a bounce."""
     median = jnp.where(stayed, law.dwell_median, law.bounce_median)
-    return jnp.log(median), jnp.maximum(jnp.where(stayed, law.dwell_sigma, law.bounce_sigma), LEAST_SIGMA)
+    return jnp.log(median), jnp.maximum(
+        jnp.where(stayed, law.dwell_sigma, law.bounce_sigma), LEAST_SIGMA
+    )
 
 
 def log_upper(z: Float[Array, "..."]) -> Float[Array, "..."]:
-    """``log P(Z > z)`` of a standard normal, precise in both tails down to ``e^-85``, where it stays: nobody gets there."""
+    """``log P(Z > z)`` of a standard normal, precise in both tails down to ``e^-85``, where it
+    stays: nobody gets there."""
     tail = 0.5 * erfc(jnp.abs(z) * ROOT_HALF)
     return jnp.where(z > 0, jnp.log(jnp.maximum(tail, 1e-37)), jnp.log1p(-tail))
 
 
-def log_survival(seconds: Float[Array, "2 N"], stayed: Bool[Array, "N"], law: UserLawConfig) -> Float[Array, "2 N"]:
-    """``log S(w) = log P(Z > (ln w - mu) / sigma)``: of the lognormal that the watch was drawn from at the click."""
+def log_survival(
+    seconds: Float[Array, "2 N"], stayed: Bool[Array, "N"], law: UserLawConfig
+) -> Float[Array, "2 N"]:
+    """``log S(w) = log P(Z > (ln w - mu) / sigma)``: of the lognormal that the watch was drawn from
+    at the click."""
     mu, sigma = dwell(stayed, law)
     return log_upper((jnp.log(jnp.maximum(seconds, 1e-9)) - mu[None]) / sigma[None])
 
 
-def seconds_at(log_s: Float[Array, "N"], stayed: Bool[Array, "N"], law: UserLawConfig) -> Float[Array, "N"]:
+def seconds_at(
+    log_s: Float[Array, "N"], stayed: Bool[Array, "N"], law: UserLawConfig
+) -> Float[Array, "N"]:
     """The inverse, ``w = exp(mu - sigma Phi^-1(S))``; precise in both tails."""
     mu, sigma = dwell(stayed, law)
     early = log_s > HALF
@@ -54,34 +66,43 @@ def seconds_at(log_s: Float[Array, "N"], stayed: Bool[Array, "N"], law: UserLawC
 
 
 def budget_of(z: Float[Array, "N"]) -> Float[Array, "N"]:
-    """``-log(1 - u)`` for the standard normal z = Phi^-1(u): the cumulative hazard at which the viewer leaves, exponential."""
+    """``-log(1 - u)`` for the standard normal z = Phi^-1(u): the cumulative hazard at which the
+    viewer leaves, exponential."""
     return -log_upper(z)
 
 
-def pace(bright: Float[Array, "N"], drift: Float[Array, "N"], highlight: float, content: float) -> Float[Array, "N"]:
+def pace(
+    bright: Float[Array, "N"], drift: Float[Array, "N"], highlight: float, content: float
+) -> Float[Array, "N"]:
     """``exp(-eta (H - .3) - zeta (theta . z - mean))``: how fast hazard is used up, 1 on average.
 
     Args:
         bright: H.
-        drift: standardised affinity of viewer and content now, less that with the streamer's usual content: ``mean`` is the
-            pair's own, since what a viewer likes in a streamer has had its say in whether they stay.
+        drift: standardised affinity of viewer and content now, less that with the streamer's usual
+            content: ``mean`` is the pair's own, since what a viewer likes in a streamer has had its
+                say in whether they stay.
         highlight, content: eta and zeta.
     """
     return jnp.exp(-highlight * (bright - HIGHLIGHT_SHARE) - content * drift)
 
 
 def leave(
-    budget: Float[Array, "N"], watched: Float[Array, "N"], stayed: Bool[Array, "N"], rate: Float[Array, "N"], tick: float,
+    budget: Float[Array, "N"],
+    watched: Float[Array, "N"],
+    stayed: Bool[Array, "N"],
+    rate: Float[Array, "N"],
+    tick: float,
     law: UserLawConfig,
-) -> tuple[Float[Array, "N"], Float[Array, "N"]]:  # fmt: skip
+) -> tuple[Float[Array, "N"], Float[Array, "N"]]:
     """Whether a viewer leaves in the tick that begins now, and at which second of the watch.
 
-    ``P(leave in tick) = 1 - [S(w + 30) / S(w)]^rate``. One exponential number serves a whole watch: each tick takes
-    ``rate (log S(w) - log S(w + 30))`` off the budget, and the viewer leaves where it is used up, at
-    ``log S(w + s) = log S(w) - budget / rate``.
+    ``P(leave in tick) = 1 - [S(w + 30) / S(w)]^rate``. One exponential number serves a whole watch:
+    each tick takes ``rate (log S(w) - log S(w + 30))`` off the budget, and the viewer leaves where
+    it is used up, at ``log S(w + s) = log S(w) - budget / rate``.
 
     Returns:
-        Seconds of the watch at which they leave (infinite where not in this tick), and the budget after it.
+        Seconds of the watch at which they leave (infinite where not in this tick), and the budget
+        after it.
     """
     before, after = log_survival(jnp.stack([watched, watched + tick]), stayed, law)
     used = rate * (before - after)
@@ -109,10 +130,18 @@ class Event(NamedTuple):
 
 
 def play_tick(
-    draws: TickDraws, watch: Watch, session: Session, watching: Bool[Array, "N"], now: Int[Array, ""], rate: Float[Array, "N"],
-    bright: Float[Array, "N"], tick: int, params: LiveParams,
-) -> tuple[Watch, Event]:  # fmt: skip
-    """One tick of every watch: until the viewer leaves, has to go, or the room goes off air; reactions by their own rates.
+    draws: TickDraws,
+    watch: Watch,
+    session: Session,
+    watching: Bool[Array, "N"],
+    now: Int[Array, ""],
+    rate: Float[Array, "N"],
+    bright: Float[Array, "N"],
+    tick: int,
+    params: LiveParams,
+) -> tuple[Watch, Event]:
+    """One tick of every watch: until the viewer leaves, has to go, or the room goes off air;
+    reactions by their own rates.
 
     Args:
         draws: random numbers.
@@ -132,10 +161,16 @@ def play_tick(
     wished, budget = leave(watch.budget, watched, watch.stayed, rate, float(tick), law)
     stop = jnp.clip(jnp.minimum(wished, jnp.minimum(left, free)), 0.0, None)
     finished = watching & (stop <= watched + tick)
-    seconds = jnp.where(watching, jnp.maximum(jnp.minimum(stop, watched + tick) - watched, 0.0), 0.0)
+    seconds = jnp.where(
+        watching, jnp.maximum(jnp.minimum(stop, watched + tick) - watched, 0.0), 0.0
+    )
     per_minute = seconds / 60 * reaction_factor(watch.utility, bright, law)
-    comments, likes, gifts = reactions(draws.reactions, per_minute, params.users.wealth[session.user], law)
-    by_price = gifts_by_price(draws.price, gifts, price_shares(params.users.wealth_rank[session.user], law.price_tilt))
+    comments, likes, gifts = reactions(
+        draws.reactions, per_minute, params.users.wealth[session.user], law
+    )
+    by_price = gifts_by_price(
+        draws.price, gifts, price_shares(params.users.wealth_rank[session.user], law.price_tilt)
+    )
     on = watch._replace(
         budget=jnp.where(watching, budget, watch.budget),
         seconds=jnp.where(watching, watched + seconds, watch.seconds),
@@ -148,8 +183,12 @@ def play_tick(
 
 
 def drift_of(
-    content: Float[Array, "S+1 d"], interest: Float[Array, "N d"], streamer: Int[Array, "N"], params: LiveParams
+    content: Float[Array, "S+1 d"],
+    interest: Float[Array, "N d"],
+    streamer: Int[Array, "N"],
+    params: LiveParams,
 ) -> Float[Array, "N"]:
-    """``(theta_u . z_s - theta_u . e_s) / scale`` ``[N]``: how much nearer to the viewer's interest content is than usual."""
+    """``(theta_u . z_s - theta_u . e_s) / scale`` ``[N]``: how much nearer to the viewer's interest
+    content is than usual."""
     off = content - params.streamers.style
     return jnp.sum(interest * off[streamer], axis=1) / params.affinity_scale

@@ -1,0 +1,161 @@
+"""Target rules of the DQN family: each asks the networks what follows a transition. One function
+per rule, by its name in ``BACKUPS``.
+
+A rule returns a ``Successor``; the loss of ``ops.values`` turns it into
+``reward + discount * value(raw)``. A new rule is one function here, one YAML in ``conf/agent/`` and
+one test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Int, PRNGKeyArray
+
+from lrdqn.config import AgentConfig
+from lrdqn.ops.masking import masked
+from lrdqn.ops.policies import (
+    discount_where_offered,
+    epsilon_greedy_policy,
+    log_softmax_policy,
+    munchausen_bonus,
+    policy_entropy,
+)
+from lrdqn.ops.values import Values
+from lrdqn.types import Hypers, Network, Params, PyTree, QOutput, Transition
+
+
+class Successor(NamedTuple):
+    """What follows a transition: reward and discount as the loss reads them, and the K numbers of
+    the next state's value."""
+
+    reward: Float[Array, "B"]
+    discount: Float[Array, "B"]
+    raw: Float[Array, "B K"]
+
+
+class Learnt(NamedTuple):
+    """What a rule may ask: the Q-function, its online and its target parameters, the catalogue, the
+    hyper-parameters."""
+
+    network: Network
+    values: Values
+    params: Params
+    target_params: Params
+    catalogue: PyTree
+    hypers: Hypers
+
+
+Backup = Callable[[Learnt, Transition, PRNGKeyArray], Successor]
+
+
+def offered(t: Transition, out: QOutput) -> Float[Array, "B"]:
+    """The discount, 0 where the next state offers no action."""
+    return jax.vmap(discount_where_offered)(t.discount, out.mask)
+
+
+def best_action(out: QOutput) -> Int[Array, "B"]:
+    """``argmax_{a in mask} q``; ties go to the lowest index."""
+    return jnp.argmax(masked(out.q, out.mask), axis=-1).astype(jnp.int32)
+
+
+def max_backup(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor:
+    """``y = r + discount * max_{a in mask} Q(s', a; theta^-)``.
+
+    Source: Mnih et al. 2015, algorithm 1; for distributions Bellemare et al. 2017, algorithm 1 (the
+    action with the best mean).
+    """
+    out = learnt.network.apply(learnt.target_params, t.next_obs, learnt.catalogue, key)
+    raw = jnp.take_along_axis(out.raw, best_action(out)[:, None, None], axis=1)[:, 0]
+    return Successor(t.reward, offered(t, out), raw)
+
+
+def double_backup(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor:
+    """``y = r + discount * Q(s', argmax_{a in mask} Q(s', a; theta); theta^-)``: the online network
+    chooses, the target judges.
+
+    The target network is read at one action only, which for a scorer is one candidate instead of
+    all.
+
+    Source: van Hasselt, Guez and Silver 2016, equation 4.
+    """
+    choose_key, judge_key = jax.random.split(key)
+    out = learnt.network.apply(learnt.params, t.next_obs, learnt.catalogue, choose_key)
+    raw = learnt.network.value(
+        learnt.target_params, t.next_obs, best_action(out), learnt.catalogue, judge_key
+    )
+    return Successor(t.reward, offered(t, out), raw)
+
+
+def expected_sarsa_backup(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor:
+    """``y = r + discount * sum_a pi(a) Q(s', a; theta^-)`` with pi epsilon-greedy in
+    ``Q(.; theta^-)`` at the present epsilon.
+
+    Source: van Seijen et al. 2009, equation 5.
+    """
+    out = learnt.network.apply(learnt.target_params, t.next_obs, learnt.catalogue, key)
+    policy = jax.vmap(epsilon_greedy_policy, in_axes=(0, 0, None))(
+        out.q, out.mask, learnt.hypers.epsilon
+    )
+    return Successor(t.reward, offered(t, out), jax.vmap(learnt.values.mix)(policy, out.raw))
+
+
+def make_munchausen_backup(lowest: float) -> Backup:
+    """``y = r + a clip(tau log pi(a|s), l_0, 0) +
+    discount * sum_b pi(b|s') (Q'(s', b) - tau log pi(b|s'))``.
+
+    pi is the softmax of ``Q(.; theta^-) / tau``; a and tau are ``hypers.munchausen`` and
+    ``hypers.temperature``. With a distribution as the value, the entropy term shifts the mixture as
+    a whole.
+
+    Args:
+        lowest: ``l_0``.
+
+    Source: Vieillard, Pietquin and Geist 2020, equation 1.
+    """
+
+    def backup(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor:
+        now_key, next_key = jax.random.split(key)
+        tau = learnt.hypers.temperature
+        log_policy = jax.vmap(log_softmax_policy, in_axes=(0, 0, None))
+        now = learnt.network.apply(learnt.target_params, t.obs, learnt.catalogue, now_key)
+        taken = jnp.take_along_axis(log_policy(now.q, now.mask, tau), t.action[:, None], axis=1)[
+            :, 0
+        ]
+        out = learnt.network.apply(learnt.target_params, t.next_obs, learnt.catalogue, next_key)
+        log_next, discount = log_policy(out.q, out.mask, tau), offered(t, out)
+        entropy = tau * jax.vmap(policy_entropy)(log_next, out.mask)
+        bonus = munchausen_bonus(taken, learnt.hypers.munchausen, tau, lowest)
+        reward = t.reward + bonus + jnp.where(discount != 0, discount * entropy, 0.0)
+        policy = jnp.where(out.mask, jnp.exp(log_next), 0.0)
+        return Successor(reward, discount, jax.vmap(learnt.values.mix)(policy, out.raw))
+
+    return backup
+
+
+def stored_return(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor:
+    """``y = r``: the stored reward is a lambda-return already (``train.horizon``), and no target
+    network is read.
+
+    Source: Gallici et al. 2024 (PQN), algorithm 1.
+    """
+    del key
+    return Successor(
+        t.reward, jnp.zeros_like(t.reward), jnp.zeros((*t.reward.shape, learnt.values.outputs))
+    )
+
+
+def make_backup(config: AgentConfig) -> Backup:
+    """The rule named ``config.target``."""
+    rules: dict[str, Backup] = {
+        "max": max_backup,
+        "double": double_backup,
+        "expected_sarsa": expected_sarsa_backup,
+        "munchausen": make_munchausen_backup(config.log_policy_min),
+        "lambda": stored_return,
+    }
+    return rules[config.target]

@@ -1,0 +1,2 @@
+"""Calibration: the world next to published figures, and populations and constants fitted to
+logs."""

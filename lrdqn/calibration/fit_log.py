@@ -1,0 +1,165 @@
+"""Logs read, fitted and written as population folders, one function per ``source=`` of
+``lrdqn calibrate``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+
+from lrdqn.calibration.settings import say_where
+from lrdqn.config import CalibrateRun
+from lrdqn.envs.live.population import complete, freeze_utility, sample_population
+from lrdqn.envs.live.population_folder import save_population
+from lrdqn.envs.live.user_history import live_a_past
+
+if TYPE_CHECKING:
+    from lrdqn.calibration.population_from_watches import Directions
+    from lrdqn.envs.live.population_arrays import Population
+
+
+def fit_movielens(config: CalibrateRun) -> None:
+    """Read a MovieLens folder, fit it, write the population folder and say what is in it."""
+    from lrdqn.calibration.factors import fit_factors
+    from lrdqn.calibration.population_from_ratings import population_card, rated_population
+    from lrdqn.logs.movielens import read_movielens
+
+    console, out = Console(), Path(str(config.out))
+    log = read_movielens(Path(str(config.path)))
+    console.print(
+        f"read {len(log.rating):,} ratings of {log.n_items:,} items by {log.n_users:,} users",
+        highlight=False,
+    )
+    factors = fit_factors(log, config.factors, config.seed)
+    rng = np.random.default_rng(config.seed)
+    sizes = {
+        "streamers": log.n_items,
+        "users": log.n_users,
+        "style": config.factors,
+        "categories": len(log.category_names),
+    }
+    defaults = sample_population(config.env, rng, **sizes)
+    population = complete(
+        rated_population(log, factors, defaults, config.env.history, config.env.tags),
+        config.env.law,
+        rng,
+    )
+    card = population_card(log, factors, population)
+    save_population(out, population, card)
+    console.print(
+        f"held-out recall@20: factors {factors.recall:.3f}, as "
+        f"unit vectors {factors.cosine_recall:.3f}, "
+        f"popularity {factors.popularity_recall:.3f} ({factors.held_out_users} users)",
+        highlight=False,
+    )
+    say_where(console, config, {}, {})
+
+
+def fit_kuailive(config: CalibrateRun) -> None:
+    """Read a KuaiLive folder, print its figures beside the published ones, write a population and
+    the settings it suggests."""
+    from lrdqn.calibration import fit_kuailive, kuailive_law
+    from lrdqn.calibration.log_metrics import (
+        compare_log,
+        hourly_watch,
+        kuailive_figures,
+        lognormal_sd,
+    )
+    from lrdqn.calibration.log_table import log_table
+    from lrdqn.calibration.population_from_watches import watched_card
+    from lrdqn.logs import kuailive
+
+    console = Console()
+    log = kuailive.read_kuailive(Path(str(config.path)))
+    console.print(
+        f"read {log.clicks.size:,} clicks, {log.comments.size:,} comments, "
+        f"{log.likes.size:,} likes, {log.gifts.size:,} gifts "
+        f"and {log.rooms.size:,} rooms",
+        highlight=False,
+    )
+    figures = kuailive_figures(log)
+    console.print(
+        log_table(compare_log(figures), "this log against the figures published of KuaiLive")
+    )
+    law = kuailive_law.fitted_law(log)
+    rng = np.random.default_rng(config.seed)
+    log_sd = lognormal_sd(figures.get("Gini of gifts, users", 0.942))
+    fit, found = fit_kuailive.fit_kuailive(log, config, log_sd, rng)
+    population = drawn_around(fit.fields, config, rng)
+    card = watched_card(fit, found, population)
+    hours = [round(float(share), 4) for share in hourly_watch(log)]
+    card |= {"law": law, "figures": figures, "hourly_watch_shares": hours}
+    save_population(Path(str(config.out)), population, card)
+    say_recall(console, found)
+    clicked = figures.get("click per impression", math.nan)
+    say_where(console, config, law, figures | {"click per impression, reference": clicked})
+
+
+def fit_kuairand(config: CalibrateRun) -> None:
+    """Read a KuaiRand folder, print its rates beside the published ones, write a population of what
+    it tells."""
+    from lrdqn.calibration import fit_kuairand
+    from lrdqn.calibration.kuairand_metrics import kuairand_rows
+    from lrdqn.calibration.log_table import log_table
+    from lrdqn.calibration.population_from_watches import watched_card
+    from lrdqn.logs import kuairand
+
+    console = Console()
+    log = kuairand.read_kuairand(Path(str(config.path)))
+    seen = "no log, rates only" if log.log is None else f"{len(log.log.user):,} impressions"
+    console.print(
+        f"read {len(log.user_id):,} users and {len(log.video_id):,} videos, {seen}", highlight=False
+    )
+    console.print(
+        log_table(kuairand_rows(log), "these files against what was published of KuaiRand-Pure")
+    )
+    rng = np.random.default_rng(config.seed)
+    fit, found = fit_kuairand.fit_kuairand(log, config, rng)
+    population = drawn_around(fit.fields, config, rng)
+    save_population(Path(str(config.out)), population, watched_card(fit, found, population))
+    if found is not None:
+        say_recall(console, found)
+    say_where(console, config, {}, {})
+
+
+def drawn_around(
+    fields: Mapping[str, np.ndarray], config: CalibrateRun, rng: np.random.Generator
+) -> Population:
+    """A population of the fitted fields; what no log holds is drawn, to match them where it hangs
+    on them."""
+    sizes = {
+        "streamers": len(fields["category"]),
+        "users": len(fields["interest"]),
+        "style": fields["style"].shape[1],
+        "categories": fields["category"].shape[1],
+    }
+    drawn = sample_population(config.env, rng, **sizes)
+    population = complete(drawn._replace(**fields), config.env.law, rng)
+    if "hook" in fields or "profile" in fields:
+        own: dict[str, Any] = {name: fields[name] for name in ("hook", "profile") if name in fields}
+        population = freeze_utility(population._replace(**own), config.env.law, rng)
+    return population if "history" in fields else live_a_past(population, config.env, rng)
+
+
+def say_recall(console: Console, found: Directions) -> None:
+    """How well the vectors predict whom users will like next, beside their rivals."""
+    told = ", ".join(
+        f"{name.replace('_', ' ')} {value:.3f}"
+        for name, value in found.recall.items()
+        if value is not None
+    )
+    console.print(
+        f"held-out recall@20: {told} ({found.held_out_users} users); style from {found.origin}",
+        highlight=False,
+    )
+
+
+FITS: dict[str, Callable[[CalibrateRun], None]] = {
+    "movielens": fit_movielens,
+    "kuailive": fit_kuailive,
+    "kuairand": fit_kuairand,
+}

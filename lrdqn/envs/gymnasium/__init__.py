@@ -1,0 +1,1 @@
+"""Environments of Gymnasium, which step outside jit."""

@@ -1,0 +1,186 @@
+"""Environments of Gymnasium, stepped outside jit as one vector environment (extra ``gym``;
+highway-env: extra ``driving``)."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import math
+import re
+from functools import partial
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import PRNGKeyArray
+
+from lrdqn.config import ConfigError, GymnasiumConfig, InputError
+from lrdqn.types import Env, EnvSpec, Host, PyTree, TimeStep
+
+NAMES = re.compile(r"[\w.-]+(/[\w.-]+)?")
+"""Gymnasium's own names, and not its ``MODULE:NAME``, which would import whatever an override says
+(DESIGN P19)."""
+
+DRIVING = (
+    "highway",
+    "merge",
+    "roundabout",
+    "intersection",
+    "racetrack",
+    "u-turn",
+    "two-way",
+    "exit",
+    "lane-keeping",
+)
+"""How the names of highway-env begin; it registers them when it is imported."""
+
+UNLIMITED = 10_000
+"""Steps after which evaluation gives up a session of an environment that has no time limit."""
+
+
+def make_gymnasium(config: GymnasiumConfig, sessions: int) -> Env:
+    """An environment of Gymnasium: its shapes, and how to open it. Nothing steps here.
+
+    Sessions end as Gymnasium ends them: ``terminated`` and ``truncated`` apart; those that ended
+    begin anew in the same step (``AutoresetMode.SAME_STEP``), and ``final_obs`` is what they saw
+    before. Box observations are flattened to float32 ``[D]``; of Discrete ones the state is
+    one-hot.
+
+    Args:
+        config: names the environment.
+        sessions: N, per learner.
+
+    Raises:
+        InputError: gymnasium, or the package that has the environment, is not installed.
+        ConfigError: there is no such environment, or it shows or takes something else.
+
+    Source: Towers et al. 2024 (Gymnasium).
+    """
+    made, full_name = _made(config)
+    space, actions = made.observation_space, made.action_space
+    limit = made.spec.max_episode_steps
+    made.close()
+    kind, size = _shown(config, space)
+    choices = _numbered(config, actions)
+    if config.idle is not None and config.idle >= choices:
+        raise ConfigError(
+            "env.idle",
+            config.idle,
+            f"must be below {choices}, the number of actions of {config.name}",
+        )
+
+    def flat(obs: Any) -> np.ndarray:
+        obs = np.asarray(obs)
+        if kind == "one_hot":
+            return np.eye(size, dtype=np.float32)[obs - space.start]
+        return obs.reshape(len(obs), size).astype(np.float32)
+
+    def reset(key: PRNGKeyArray, world: PyTree) -> tuple[PyTree, Array]:
+        """Shapes only: sessions begin outside jit."""
+        del key, world
+        return (), jnp.zeros((sessions, size))
+
+    def step(
+        key: PRNGKeyArray, state: PyTree, action: Array, world: PyTree
+    ) -> tuple[PyTree, TimeStep]:
+        raise RuntimeError(f"{config.name} is stepped outside jit: Env.host opens it")
+
+    def host(count: int) -> Host:
+        return opened(config, full_name, count, flat, int(actions.start))
+
+    spec = EnvSpec(
+        config.name, sessions, choices, 1, kind, config.horizon or limit or UNLIMITED, (size,)
+    )
+    return Env(spec, reset, step, lambda world: (), host)
+
+
+def opened(
+    config: GymnasiumConfig, full_name: str, count: int, flat: Any, first_action: int
+) -> Host:
+    """``count`` copies behind one vector environment."""
+    import gymnasium
+    from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+
+    makers = [partial(gymnasium.make, full_name, **_options(config))] * count
+    if config.vectorization == "async":
+        # forked processes would inherit jax's threads, and could wait for a lock of theirs for ever
+        vector: Any = AsyncVectorEnv(
+            makers, context="forkserver", autoreset_mode=AutoresetMode.SAME_STEP
+        )
+    else:
+        vector = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
+
+    def reset(seeds: np.ndarray) -> np.ndarray:
+        return flat(vector.reset(seed=[int(seed) for seed in seeds])[0])
+
+    def step(action: np.ndarray) -> TimeStep:
+        raw, reward, terminated, truncated, info = vector.step(np.asarray(action) + first_action)
+        obs = flat(raw)
+        final, done = obs.copy(), np.flatnonzero(terminated | truncated)
+        if done.size:
+            final[done] = flat(np.stack([info["final_obs"][i] for i in done]))
+        elapsed: Any = np.ones(count, np.float32)
+        return TimeStep(obs, reward.astype(np.float32), terminated, truncated, final, elapsed, {})
+
+    return Host(reset, step, vector.close)
+
+
+def _options(config: GymnasiumConfig) -> dict[str, Any]:
+    limit = {} if config.horizon is None else {"max_episode_steps": config.horizon}
+    return {"disable_env_checker": True, **limit}
+
+
+def _made(config: GymnasiumConfig) -> tuple[Any, str]:
+    """One environment, and the name under which any process finds it."""
+    try:
+        import gymnasium
+    except ImportError as error:
+        raise InputError("env=gymnasium: needs gymnasium; pip install 'lrdqn[gym]'") from error
+    name = config.name
+    if not NAMES.fullmatch(name):
+        raise ConfigError(
+            "env.name", name, "must be a name of Gymnasium's, NAME-vN or SUITE/NAME-vN"
+        )
+    full_name = name
+    if name not in gymnasium.registry and name.startswith(DRIVING):
+        try:
+            importlib.import_module("highway_env")
+        except ImportError as error:
+            raise InputError(
+                f"env.name={name}: needs highway-env; pip install 'lrdqn[driving]'"
+            ) from error
+    if name in gymnasium.registry and name.startswith(DRIVING):
+        full_name = f"highway_env:{name}"
+    if name not in gymnasium.registry:
+        near = difflib.get_close_matches(name, gymnasium.registry, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError("env.name", name, f"gymnasium has no such environment{hint}")
+    try:
+        return gymnasium.make(full_name, **_options(config)), full_name
+    except Exception as error:  # whatever a package's own constructor raises
+        raise ConfigError(
+            "env.name", name, f"gymnasium cannot make it: {' '.join(str(error).split())}"
+        ) from error
+
+
+def _shown(config: GymnasiumConfig, space: Any) -> tuple[str, int]:
+    """Kind and size of what is observed."""
+    from gymnasium.spaces import Box, Discrete
+
+    if isinstance(space, Discrete):
+        return "one_hot", int(space.n)
+    if isinstance(space, Box):
+        return "vector", math.prod(space.shape)
+    allowed = "lrdqn reads Box and Discrete observations"
+    raise ConfigError("env.name", config.name, f"shows a {type(space).__name__}; {allowed}")
+
+
+def _numbered(config: GymnasiumConfig, space: Any) -> int:
+    """How many actions there are."""
+    from gymnasium.spaces import Discrete
+
+    if isinstance(space, Discrete):
+        return int(space.n)
+    allowed = "lrdqn chooses among numbered ones (Discrete)"
+    raise ConfigError("env.name", config.name, f"takes {type(space).__name__} actions; {allowed}")

@@ -1,0 +1,107 @@
+"""Environments of gymnax 1.x (classic control, MinAtar, bsuite, misc) as a batch of sessions (extra
+``games``)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import PRNGKeyArray
+
+from lrdqn.config import GymnaxConfig, InputError
+from lrdqn.envs.gymnax.catalogue import GAMES, check_game, check_installed
+from lrdqn.types import Env, EnvSpec, PyTree, TimeStep
+
+STORED = {"float32": jnp.float32, "uint8": jnp.uint8, "bool": jnp.bool_}
+
+
+def make_gymnax(config: GymnaxConfig, sessions: int) -> Env:
+    """N copies of one environment; ``params`` is ``()``, for gymnax's own stay at their defaults.
+
+    Resetting is by selection: every session draws a fresh start at each step and takes it where it
+    ended, so nothing branches. ``final_obs`` is gymnax's observation before that, and its time
+    limit is a truncation, not an end (Pardo et al. 2018).
+
+    Args:
+        config: names the environment.
+        sessions: N.
+
+    Raises:
+        InputError: gymnax is not installed, or what the environment downloads cannot be had.
+        ConfigError: there is no such environment, its actions are not numbered, it takes no
+            ``size``, or ``store`` would change what it shows.
+
+    Source: Lange 2022 (gymnax); its step returns termination and truncation apart from version 1.0
+    on.
+    """
+    made, params = _made(config)
+    space = made.observation_space(params)
+    kind, store = GAMES[config.name].shows, STORED[config.store]
+    shape = {
+        "one_hot": lambda: (space.n,),
+        "image": lambda: space.shape,
+        "vector": lambda: (math.prod(space.shape),),
+    }[kind]()
+
+    def shown(obs: Array) -> Array:
+        if kind == "one_hot":
+            return jax.nn.one_hot(obs, space.n, dtype=store)
+        return obs.reshape(sessions, *shape).astype(store)
+
+    def first(keys: PRNGKeyArray) -> tuple[Array, PyTree]:
+        obs, state = jax.vmap(made.reset_env, in_axes=(0, None))(keys, params)
+        return shown(obs), state
+
+    def reset(key: PRNGKeyArray, world: PyTree) -> tuple[PyTree, Array]:
+        del world
+        obs, state = first(jax.random.split(key, sessions))
+        return state, obs
+
+    def step(
+        key: PRNGKeyArray, state: PyTree, action: Array, world: PyTree
+    ) -> tuple[PyTree, TimeStep]:
+        del world
+        keys = jax.random.split(key, (2, sessions))
+        played = jax.vmap(made.step_env, in_axes=(0, 0, 0, None))
+        obs, after, reward, terminated, _ = played(keys[0], state, action, params)
+        truncated = jax.vmap(made.is_truncated, in_axes=(0, None))(after, params)
+        fresh_obs, fresh = first(keys[1])
+        obs, done = shown(obs), terminated | truncated
+
+        def chosen(new: Array, old: Array) -> Array:
+            return jnp.where(done.reshape(done.shape + (1,) * (old.ndim - 1)), new, old)
+
+        following = jax.tree.map(chosen, fresh, after)
+        reward = jnp.asarray(reward, jnp.float32)
+        return following, TimeStep(
+            chosen(fresh_obs, obs), reward, terminated, truncated, obs, jnp.ones(sessions), {}
+        )
+
+    actions, horizon = int(made.action_space(params).n), int(params.max_steps_in_episode)
+    return Env(
+        EnvSpec(config.name, sessions, actions, 1, kind, horizon, shape),
+        reset,
+        step,
+        lambda world: (),
+    )
+
+
+def _made(config: GymnaxConfig) -> tuple[Any, Any]:
+    """The environment and its parameters."""
+    check_game(config)
+    check_installed()
+    import gymnax
+
+    try:
+        made, params = gymnax.make(
+            config.name, **({} if config.size is None else {"size": config.size})
+        )
+    except OSError as error:
+        raise InputError(f"env.name={config.name}: gymnax cannot get its data ({error})") from error
+    if config.horizon is None:
+        return made, params
+    kind = type(params.max_steps_in_episode)  # BernoulliBandit-misc computes with it as a float
+    return made, params.replace(max_steps_in_episode=kind(config.horizon))

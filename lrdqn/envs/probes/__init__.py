@@ -1,0 +1,1 @@
+"""Tiny environments that fail for one reason each."""

@@ -1,1 +1,0 @@
-"""What leaves a run and comes back: run folder, checkpoint, table, curve, progress, population folder."""

@@ -1,0 +1,253 @@
+"""Reader of a KuaiLive folder: ``click.csv``, ``comment.csv``, ``like.csv``, ``gift.csv``,
+``room.csv``, ``user.csv``, ``streamer.csv`` as published, and ``negative.csv`` and
+``title_embeddings.npy`` where they are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+from jaxtyping import Int
+
+from lrdqn.config import InputError
+from lrdqn.logs.csv import Column, Text, read_columns
+
+LICENCE = (
+    "KuaiLive, CC BY-NC-SA 4.0: no commercial use, redistribution (of "
+    "this population too) only under the same licence, so it "
+    "cannot be part of a package under another one; doi 10.5281/zenodo.16565801, arXiv 2508.05633"
+)
+NEEDED = (
+    "a KuaiLive folder with click.csv, comment.csv, like.csv, "
+    "gift.csv, room.csv, user.csv and streamer.csv"
+)
+SHIFT_MS, DAY_MS = 8 * 3_600_000, 86_400_000
+"""China Standard Time is UTC + 8 h and has no summer time; timestamps are UTC."""
+ID = Column(low=0, allowed="must be a whole number, 0 or more")
+STREAMER = ID._replace(also=("author_id",))
+TIME = Column(low=1e12, high=1e13, allowed="must be milliseconds since 1970, 13 digits")
+EVENT = {"user_id": ID, "live_id": ID, "streamer_id": STREAMER, "timestamp": TIME}
+REACTIONS = ("comment", "like", "gift")
+PROFILE = ("age", "gender", "device_price", "follow_num", "accu_watch_live_cnt")
+"""Columns of user.csv that become what is shown of a user."""
+
+NO_DATE = ("", "0", "-124", "unknown", "nan", "null")
+"""What may stand for a date that is not known (-124 is Kuaishou's "none" in its other logs)."""
+
+
+class Events(NamedTuple):
+    """Rows of an event file, in its order. ``time`` in ms since 1970 (UTC); ids as in the files."""
+
+    user: Int[np.ndarray, "n"]
+    live: Int[np.ndarray, "n"]
+    streamer: Int[np.ndarray, "n"]
+    time: Int[np.ndarray, "n"]
+    amount: Int[np.ndarray, "n"] | None = None
+    """ms watched of a click, price of a gift."""
+
+    @property
+    def size(self) -> int:
+        """Number of them."""
+        return len(self.user)
+
+
+class Rooms(NamedTuple):
+    """One row per room, by ``live``."""
+
+    live: Int[np.ndarray, "n"]
+    streamer: Int[np.ndarray, "n"]
+    start: Int[np.ndarray, "n"]
+    end: Int[np.ndarray, "n"]
+    """ms since 1970. At a midnight (China) it is a cut rather than an end: the room may have gone
+    on."""
+    category: Int[np.ndarray, "n"]
+    category_names: tuple[str, ...]
+    title: Int[np.ndarray, "n"]
+    """Row of the title's embedding, 0 for none."""
+    rows: int
+    """Rows that the file had, several for a room that spans days."""
+
+    @property
+    def size(self) -> int:
+        """Number of them."""
+        return len(self.live)
+
+
+class KuaiLive(NamedTuple):
+    """Everything that is read of the folder."""
+
+    clicks: Events
+    comments: Events
+    likes: Events
+    gifts: Events
+    rooms: Rooms
+    user_id: Int[np.ndarray, "n"]
+    user_text: dict[str, Text]
+    streamer_id: Int[np.ndarray, "m"]
+    operation_tag: Text
+    first_live: Int[np.ndarray, "m"]
+    """Day of a streamer's first room, in days since 1970 (China)."""
+    negatives: int | None
+    """Impressions without a click."""
+    embeddings: Path | None
+
+
+def read_kuailive(path: Path) -> KuaiLive:
+    """Read a KuaiLive folder.
+
+    ``author_id`` is accepted for ``streamer_id``. Rooms are made one per ``live_id`` with the
+    earliest start and the latest end of its rows. Clicks, reactions and rooms keep the ids of the
+    files.
+
+    Raises:
+        InputError: a folder, file, column or value is missing or wrong. The line names file, line
+            (the header's is 1), column, value and what is allowed.
+    """
+    if not path.is_dir():
+        raise InputError(f"path={path}: no such folder; must be {NEEDED}")
+    missing = [
+        name
+        for name in ("click", "comment", "like", "gift", "room", "user", "streamer")
+        if not _file(path, name).is_file()
+    ]
+    if missing:
+        raise InputError(f"path={path}: has no {missing[0]}.csv; must be {NEEDED}")
+    watch = Column(low=0, allowed="must be milliseconds watched, 0 or more")
+    price = Column(low=1, allowed="must be a price of at least 1")
+    users = _read(path, "user", {"user_id": ID, **{name: Column("text") for name in PROFILE}})
+    streamers = _read(
+        path,
+        "streamer",
+        {
+            "streamer_id": STREAMER,
+            "live_operation_tag": Column("text"),
+            "first_live_timestamp": Column("text"),
+        },
+    )
+    titles = [path / f"title_embeddings.{kind}" for kind in ("npy", "npz")]
+    log = KuaiLive(
+        clicks=_events(path, "click", "watch_live_time", watch),
+        comments=_events(path, "comment"),
+        likes=_events(path, "like"),
+        gifts=_events(path, "gift", "gift_price", price),
+        rooms=_rooms(path),
+        user_id=users["user_id"],
+        user_text={name: users[name] for name in PROFILE},
+        streamer_id=streamers["streamer_id"],
+        operation_tag=streamers["live_operation_tag"],
+        first_live=_days(
+            _file(path, "streamer"), "first_live_timestamp", streamers["first_live_timestamp"]
+        ),
+        negatives=len(_read(path, "negative", {"user_id": ID})["user_id"])
+        if _file(path, "negative").is_file()
+        else None,
+        embeddings=next((file for file in titles if file.is_file()), None),
+    )
+    if not log.clicks.size:
+        raise InputError(
+            f"{_file(path, 'click')}: has no clicks; must have at least one row below the header"
+        )
+    if not log.rooms.size:
+        raise InputError(
+            f"{_file(path, 'room')}: has no rooms; must have at least one row below the header"
+        )
+    return log
+
+
+def _file(path: Path, name: str) -> Path:
+    return path / f"{name}.csv"
+
+
+def _read(path: Path, name: str, columns: dict[str, Column]) -> dict[str, Any]:
+    return read_columns(_file(path, name), columns, NEEDED, "kuailive")
+
+
+def _events(
+    path: Path, name: str, amount: str | None = None, column: Column | None = None
+) -> Events:
+    read = _read(path, name, EVENT | ({amount: column} if amount and column else {}))
+    user, live, streamer, time = (read[key] for key in EVENT)
+    return Events(user, live, streamer, time, read[amount] if amount else None)
+
+
+def _rooms(path: Path) -> Rooms:
+    columns = {
+        "live_id": ID,
+        "streamer_id": STREAMER,
+        "start_timestamp": TIME,
+        "end_timestamp": TIME,
+        "live_content_category": Column("text"),
+        "live_name_id": ID,
+    }
+    read = _read(path, "room", columns)
+    live, start, end = read["live_id"], read["start_timestamp"], read["end_timestamp"]
+    wrong = np.flatnonzero(end < start)
+    if len(wrong):
+        at = int(wrong[0])
+        raise InputError(
+            f"{_file(path, 'room')}:{at + 2}: end_timestamp={end[at]}: "
+            f"must not be before start_timestamp={start[at]}"
+        )
+    rows = len(live)
+    if rows == 0:
+        none = np.zeros(0, np.int64)
+        return Rooms(none, none, none, none, none, (), none, 0)
+    order = np.argsort(live, kind="stable")
+    first = np.flatnonzero(np.diff(live[order], prepend=-1))
+    category: Text = read["live_content_category"]
+    return Rooms(
+        live=live[order[first]],
+        streamer=read["streamer_id"][order[first]],
+        start=np.minimum.reduceat(start[order], first),
+        end=np.maximum.reduceat(end[order], first),
+        category=category.code[order[first]],
+        category_names=category.names,
+        title=read["live_name_id"][order[first]],
+        rows=rows,
+    )
+
+
+def _days(file: Path, name: str, text: Text) -> Int[np.ndarray, "m"]:
+    """``YYYY-MM-DD`` as days since 1970. What stands behind the date is passed over; an unknown one
+    is day 0."""
+    days = np.zeros(len(text.names) + 1, np.int64)
+    for index, date in enumerate(text.names):
+        try:
+            days[index] = (
+                0 if date.lower() in NO_DATE else np.datetime64(date[:10], "D").astype(np.int64)
+            )
+        except ValueError:
+            at = int(np.flatnonzero(text.code == index)[0])
+            raise InputError(
+                f"{file}:{at + 2}: {name}={date!r}: must be a date, YYYY-MM-DD"
+            ) from None
+    return days[text.code]
+
+
+def read_embeddings(file: Path, rows: Int[np.ndarray, "k"]) -> np.ndarray:
+    """Rows ``[k, D]`` of ``title_embeddings.npy`` (read from the disk one by one) or of the first
+    matrix of an ``.npz``.
+
+    Raises:
+        InputError: the file is not a matrix of numbers, or has too few rows.
+    """
+    try:
+        loaded = np.load(file, mmap_mode="r" if file.suffix == ".npy" else None, allow_pickle=False)
+        arrays = (
+            [loaded] if isinstance(loaded, np.ndarray) else (loaded[key] for key in loaded.files)
+        )
+        table = next((array for array in arrays if array.ndim == 2), None)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise InputError(
+            f"{file}: cannot be read ({str(error).splitlines()[0]}); must be a NumPy file"
+        ) from error
+    if table is None or table.dtype.kind != "f":
+        raise InputError(f"{file}: must hold a matrix of numbers, one row per live_name_id")
+    if len(rows) and rows.max() >= len(table):
+        raise InputError(
+            f"{file}: has {len(table)} rows, but room.csv has "
+            f"live_name_id={rows.max()}; must have a row for each"
+        )
+    return np.asarray(table[rows], np.float32)

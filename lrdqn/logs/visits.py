@@ -1,0 +1,94 @@
+"""What a user's ratings say of past visits: the watch history and whom the user is loyal to."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lrdqn.config import UserLawConfig
+from lrdqn.logs.ratings import HIGHEST, RatingLog, oldest_first, place_in_group
+
+BOUNCED, WATCHED, FOLLOWED = 2.5, 4.0, 4.5
+"""Stars up to which a movie counts as a bounce; from which it counts as a like and as a loyal
+watch; as a follow."""
+LONGEST_HOURS = 14 * 24.0
+
+
+def watch_seconds(rating: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """Seconds of a watch that leaves a viewer as content as the rating says; log-linear between
+    three points of the watch law.
+
+    Up to 2.5 stars the median bounce (4.04 s), at 4 the median of an engaged watch (216 s), at 5
+    one log-sd above it (903 s).
+    """
+    law = UserLawConfig()
+    seconds = np.log(
+        [law.bounce_median, law.dwell_median, law.dwell_median * np.exp(law.dwell_sigma)]
+    )
+    return np.exp(np.interp(rating, [BOUNCED, WATCHED, HIGHEST], seconds))
+
+
+def loyalty_strength(rating: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """``1 - (1 - gain)^v``: the loyalty after v full visits, v = 1, 2, 3 for 4, 4.5 and 5 stars; 0
+    below 4."""
+    visits = np.where(rating >= WATCHED, 2 * (rating - WATCHED) + 1, 0)
+    return 1 - (1 - UserLawConfig().loyalty_gain) ** visits
+
+
+def newest_of_pairs(log: RatingLog) -> Int[np.ndarray, "m"]:
+    """Events that are the newest of their (user, item), users together, each user's newest
+    first."""
+    order = oldest_first(log)[::-1]
+    pair = log.user[order].astype(np.int64) * log.n_items + log.item[order]
+    first = np.sort(np.unique(pair, return_index=True)[1])
+    return order[first]
+
+
+def past(log: RatingLog, history: int) -> dict[str, np.ndarray]:
+    """``history``, ``history_watch``, ``history_reaction`` (each ``[U, H]``) of the H = ``history``
+    newest events of a user."""
+    from lrdqn.observations import Reaction
+
+    order = oldest_first(log)[::-1]
+    place = place_in_group(log.user[order])
+    events, place = order[place < history], place[place < history]
+    at, rating = (log.user[events], place), log.rating[events]
+    ids = np.full((log.n_users, history), log.n_items, np.int32)
+    watch, reaction = np.zeros(ids.shape, np.float32), np.zeros(ids.shape, np.int32)
+    ids[at], watch[at] = log.item[events], watch_seconds(rating)
+    reaction[at] = np.where(rating >= WATCHED, Reaction.LIKE, 0)
+    return {"history": ids, "history_watch": watch, "history_reaction": reaction}
+
+
+def loyalties(log: RatingLog, slots: int) -> dict[str, np.ndarray]:
+    """``loyalty``, ``loyalty_strength``, ``loyalty_hours`` and ``followed``, each ``[U, L]``.
+
+    A viewer is loyal to the items that they gave 4 stars or more, best first, the newest first
+    among equals. The last visit was as long before the session as before the user's last rating,
+    within [1 h, 14 days]: people rate many movies in one sitting, and nobody opens the app the
+    moment they have closed it. Empty slots hold S, 0, 14 days and False.
+    """
+    events = newest_of_pairs(log)
+    events = events[log.rating[events] >= WATCHED]
+    events = events[np.lexsort((np.arange(len(events)), -log.rating[events], log.user[events]))]
+    place = place_in_group(log.user[events])
+    events, place = events[place < slots], place[place < slots]
+    at, rating = (log.user[events], place), log.rating[events]
+    last = np.full(log.n_users, np.iinfo(np.int64).min)
+    np.maximum.at(last, log.user, log.timestamp)
+    ids = np.full((log.n_users, slots), log.n_items, np.int32)
+    strength = np.zeros(ids.shape, np.float32)
+    hours = np.full(ids.shape, LONGEST_HOURS, np.float32)
+    followed = np.zeros(ids.shape, bool)
+    ids[at], strength[at], followed[at] = (
+        log.item[events],
+        loyalty_strength(rating),
+        rating >= FOLLOWED,
+    )
+    hours[at] = np.clip((last[log.user[events]] - log.timestamp[events]) / 3600, 1.0, LONGEST_HOURS)
+    return {
+        "loyalty": ids,
+        "loyalty_strength": strength,
+        "loyalty_hours": hours,
+        "followed": followed,
+    }

@@ -1,0 +1,187 @@
+"""State-and-candidate Q-network: one score for each stream of a changing set (DESIGN P10, P11)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+from jaxtyping import Float, Int, PRNGKeyArray
+
+from lrdqn.config import NetworkConfig
+from lrdqn.networks.heads import pick
+from lrdqn.networks.history import ENCODERS, Profiles, read_history
+from lrdqn.networks.slates import Pages, only, whole
+from lrdqn.networks.torsos import purify
+from lrdqn.networks.two_tower import Halves
+from lrdqn.observations import UNKNOWN, Catalogue, LiveObs
+from lrdqn.ops.history import cosine
+from lrdqn.ops.values import Values
+from lrdqn.types import Network, Params, QOutput
+
+
+class Shapes(NamedTuple):
+    """Widths that the network needs to know of the world it is built for."""
+
+    identities: int
+    style: int
+    categories: int
+    tags: int
+    profile: int
+    context: int
+    features: int
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, obs: LiveObs) -> Shapes:
+        """Read them off one world's catalogue and observation; the identity table has a row per
+        streamer, one for "nothing" and a shared one."""
+        return cls(
+            identities=catalogue.identity.shape[-1] + 1,
+            style=catalogue.style.shape[-1],
+            categories=catalogue.category.shape[-1],
+            tags=catalogue.tags.shape[-1],
+            profile=catalogue.profile.shape[-1],
+            context=obs.context.shape[-1],
+            features=obs.features.shape[-1],
+        )
+
+
+class _Scorer(nnx.Module):
+    """Who is asked and what is on offer, in numbers, before ``Halves``."""
+
+    def __init__(
+        self, shapes: Shapes, config: NetworkConfig, values: Values, rngs: nnx.Rngs, pages: Pages
+    ) -> None:
+        self.history = ENCODERS[config.history](
+            shapes.style, shapes.categories, config.history_width, rngs
+        )
+        user = self.history.size + shapes.profile + shapes.context
+        candidate = (
+            shapes.style
+            + shapes.categories
+            + shapes.tags
+            + config.embedding
+            + shapes.features
+            + CROSSES
+        )
+        self.identity = nnx.Embed(
+            shapes.identities,
+            config.embedding,
+            embedding_init=nnx.initializers.normal(0.1),
+            rngs=rngs,
+        )
+        # The head starts at zero, so that q starts as taste x cosine: the content-based ranking.
+        self.halves = Halves(
+            user, candidate, config, values, rngs, 1 if pages is None else pages.shape[1]
+        )
+        self.taste = nnx.Param(jnp.full((), 0.1))
+
+    def __call__(
+        self, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None, pages: Pages
+    ) -> tuple[Float[Array, "B M K"], Float[Array, "B M"]]:
+        """The head's output, and the prior that is added to its mean."""
+        # Unit vectors of length d have entries of size 1 / sqrt(d); scaled, every input has a
+        # spread of about 1.
+        catalogue = catalogue._replace(
+            style=catalogue.style * jnp.sqrt(float(catalogue.style.shape[-1]))
+        )
+        profiles = read_history(obs, catalogue)
+        style, category = catalogue.style[obs.candidates], catalogue.category[obs.candidates]
+        cosines, crosses = cross_features(obs, profiles, style, category)
+        content = (
+            style,
+            category,
+            catalogue.tags[obs.candidates],
+            self.identity(catalogue.identity[obs.candidates]),
+        )
+        candidate = jnp.concatenate([*content, standardised(obs.features), crosses], axis=-1)
+        answers = catalogue.profile[obs.user]
+        encoded = self.history(obs, catalogue, profiles)
+        user = jnp.concatenate([encoded, answers, obs.context.astype(jnp.float32)], axis=-1)
+        near = cosines if pages is None else cosines[:, pages].mean(axis=2)
+        return self.halves(user, candidate, obs.mask, key, pages), self.taste[...] * near
+
+
+CROSSES = 5
+FEATURE_CENTRE = (0.67, 2.0, 0.0, 0.0)
+FEATURE_SCALE = (1.8, 2.0, 1.0, 1.0)
+"""Of log viewers, hours on air, followed, recency; what is behind them (signs of highlights, the
+truth) is taken as it is."""
+
+
+def standardised(features: Float[Array, "B C F"]) -> Float[Array, "B C F"]:
+    """The candidates' changing features with a centre near 0 and a spread near 1."""
+    further = features.shape[-1] - len(FEATURE_CENTRE)
+    centre, scale = (
+        jnp.asarray([[FEATURE_CENTRE + further * (0.0,)]]),
+        jnp.asarray([[FEATURE_SCALE + further * (1.0,)]]),
+    )
+    return (features.astype(jnp.float32) - centre) / scale
+
+
+def cross_features(
+    obs: LiveObs, profiles: Profiles, style: Float[Array, "B C d"], category: Float[Array, "B C G"]
+) -> tuple[Float[Array, "B C"], Float[Array, "B C 5"]]:
+    """Candidate x history: the cosine with the liked profile (the content baseline); and it again
+    beside the two inner products, the share of the category in the history, and the log seconds
+    last given to this very streamer."""
+    scale = 1 / jnp.sqrt(float(style.shape[-1]))
+    liked = scale * jnp.einsum("bd,bcd->bc", profiles.liked, style)
+    disliked = scale * jnp.einsum("bd,bcd->bc", profiles.disliked, style)
+    share = jnp.einsum("bg,bcg->bc", profiles.categories, category)
+    same = obs.candidates[:, :, None] == obs.history[:, None, :]
+    log_watch = obs.history_watch.astype(jnp.float32)[:, None, :]
+    again = jnp.max(jnp.where(same, log_watch, 0.0), axis=2)
+    near = cosine(profiles.liked[:, None, :], style)
+    return near, jnp.stack([2 * near, liked, disliked, 4 * share, again / 4], axis=-1)
+
+
+def make_scorer(
+    config: NetworkConfig, shapes: Shapes, values: Values, pages: Pages = None
+) -> Network:
+    """``raw(s, i) = head(torso(relu(W_u user + W_c candidate_i)))``, its mean moved by
+    ``taste cos(profile, content_i)``.
+
+    The candidate is its content (style, category, tags), an identity embedding (unknown streamers
+    share one row), the features that change with time, and its match with the history; the user is
+    the encoded history, the onboarding answers and the context. With a linear head, scores do not
+    depend on the other candidates, so ``value`` scores one; a dueling head subtracts their mean, so
+    it scores all. Of slates, the candidates' half is a layer on all of the slate's in their order,
+    and the cosine is their mean.
+
+    Args:
+        config: widths of the hidden layers and of the embedding, kinds of history encoder and head.
+        shapes: of the world.
+        values: what the K numbers are, and their mean.
+        pages: slates that are scored in place of candidates.
+    """
+    draw, bind = purify(lambda rngs: _Scorer(shapes, config, values, rngs, pages))
+    alone = config.head == "linear"
+
+    def init(key: PRNGKeyArray) -> Params:
+        params = draw(key)
+        # The shared row starts neutral: a policy that never met an unknown streamer must judge one
+        # by content alone.
+        table = params["identity"]["embedding"].at[UNKNOWN].set(0.0)
+        return params | {"identity": params["identity"] | {"embedding": table}}
+
+    def apply(
+        params: Params, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None
+    ) -> QOutput:
+        raw = values.lift(*bind(params)(obs, catalogue, key, pages))
+        return QOutput(values.mean(raw), whole(obs.mask, pages), raw)
+
+    def value(
+        params: Params,
+        obs: LiveObs,
+        action: Int[Array, "B"],
+        catalogue: Catalogue,
+        key: PRNGKeyArray | None,
+    ) -> Float[Array, "B K"]:
+        if alone:
+            shown, one = only(obs, action, pages)
+            return values.lift(*bind(params)(shown, catalogue, key, one))[:, 0]
+        return pick(apply(params, obs, catalogue, key).raw, action)
+
+    return Network(init, apply, value)

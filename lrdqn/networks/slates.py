@@ -1,0 +1,36 @@
+"""Whole slates as what is scored: rows of places instead of places (full-slate Q-learning)."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from lrdqn.networks.candidates import Obs, narrow
+
+Pages = Int[np.ndarray, "M P"] | None
+"""Places of each slate that is scored; ``None`` scores every candidate by itself."""
+
+
+def whole(mask: Bool[Array, "B C"], pages: Pages) -> Bool[Array, "B M"]:
+    """Slates of which every place is on offer; all of them where there is none such."""
+    if pages is None:
+        return mask
+    there = jnp.all(mask[:, pages], axis=2)
+    return there | ~jnp.any(there, axis=1, keepdims=True)
+
+
+def only(obs: Obs, action: Int[Array, "B"], pages: Pages) -> tuple[Obs, Pages]:
+    """An observation that offers what ``action`` shows and nothing else, and what is scored of it:
+    one candidate, or slate."""
+    if pages is None:
+        return narrow(obs, action[:, None]), None
+    return narrow(obs, jnp.asarray(pages)[action]), np.arange(pages.shape[1])[None]
+
+
+def total(each: Float[Array, "B C P H"], pages: Int[np.ndarray, "M P"]) -> Float[Array, "B M H"]:
+    """``sum_j each[c_j, j]`` over a slate's places c: a matrix times
+    ``concat(document_{c_1}, ...)``, cut in parts."""
+    first, *rest = (each[:, pages[:, j], j] for j in range(pages.shape[1]))
+    return sum(rest, first)

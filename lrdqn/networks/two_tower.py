@@ -1,0 +1,66 @@
+"""The body of every network that scores candidates or slates of them: a first layer in two halves,
+hidden layers, a head."""
+
+from __future__ import annotations
+
+import jax
+from flax import nnx
+from jax import Array
+from jaxtyping import Bool, Float, PRNGKeyArray
+
+from lrdqn.config import NetworkConfig
+from lrdqn.networks.heads import HEADS
+from lrdqn.networks.slates import Pages, total, whole
+from lrdqn.networks.torsos import Mlp, make_norm
+from lrdqn.ops.values import Values
+
+
+class Halves(nnx.Module):
+    """``head(torso(relu(norm(W_u user + W_c candidate_i + b))))``: the user's half is computed once
+    for all candidates.
+
+    Of a slate of P places, ``W_c concat(candidate_{i_1}, ..., candidate_{i_P})`` stands for
+    ``W_c candidate_i``; what each candidate adds at each place is computed once for all slates. The
+    head starts at zero.
+    """
+
+    def __init__(
+        self,
+        user: int,
+        candidate: int,
+        config: NetworkConfig,
+        values: Values,
+        rngs: nnx.Rngs,
+        places: int = 1,
+    ) -> None:
+        """Args: numbers of a user and of a candidate; widths and kinds; what is put out; random
+        streams; P."""
+        width, *rest = config.hidden
+        self.user = nnx.Linear(user, width, rngs=rngs)
+        # as wide a spread as a layer on all P candidates starts with
+        initial = nnx.initializers.variance_scaling(1 / places, "fan_in", "truncated_normal")
+        self.candidate = nnx.Linear(
+            candidate, places * width, use_bias=False, kernel_init=initial, rngs=rngs
+        )
+        self.norm = make_norm(config, width, rngs)
+        self.torso = Mlp(width, rest[:-1], config, rngs)
+        features = rest[:-1][-1] if rest[:-1] else width
+        self.head = HEADS[config.head](
+            width, features, values.outputs, values.outputs, True, config, rngs=rngs
+        )
+
+    def __call__(
+        self,
+        user: Float[Array, "B U"],
+        candidate: Float[Array, "B C F"],
+        mask: Bool[Array, "B C"],
+        key: PRNGKeyArray | None,
+        pages: Pages = None,
+    ) -> Float[Array, "B M K"]:
+        """K numbers per candidate, or per slate where there are ``pages``."""
+        seen, each = self.user(user), self.candidate(candidate)
+        if pages is not None:
+            each = total(each.reshape(*each.shape[:2], pages.shape[1], -1), pages)
+        both = seen[:, None, :] + each
+        hidden = jax.nn.relu(self.norm(both) if self.norm is not None else both)
+        return self.head(jax.nn.relu(seen), self.torso(hidden), whole(mask, pages), key)

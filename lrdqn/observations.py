@@ -1,0 +1,89 @@
+"""What policies are shown, beside flat arrays: candidates of the live world, documents of the
+reference slate benchmark.
+
+Axis letters as in ``types``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+UNKNOWN = 0
+"""Row of the identity table shared by every streamer that the policy has never met."""
+
+
+class Reaction:
+    """Bits of ``history_reaction``."""
+
+    LIKE = 1
+    COMMENT = 2
+    GIFT = 4
+    FOLLOW = 8
+
+
+class LiveObs(NamedTuple):
+    """Observation of N live sessions: ids and changing features only (DESIGN P9)."""
+
+    user: Int[Array, "N"]
+    context: Float[Array, "N X"]
+    history: Int[Array, "N H"]
+    """Streamers last watched, newest first; ``S`` (one past the last) where there is none."""
+    history_watch: Float[Array, "N H"]
+    """``log1p(seconds watched)``."""
+    history_reaction: Int[Array, "N H"]
+    """Bit set of ``Reaction``."""
+    candidates: Int[Array, "N C"]
+    """Streamers on air; ``S`` stands for "show nothing"."""
+    features: Float[Array, "N C F"]
+    """Log viewers, hours on air, followed, recency of the last visit; behind them what
+    ``env.live_signals`` adds, or, in the tick clock, log comments, likes and gifts of the last five
+    minutes."""
+    mask: Bool[Array, "N C"]
+
+
+class Catalogue(NamedTuple):
+    """Static content, gathered by id inside the network. Row ``S`` (the last) is the empty item."""
+
+    identity: Int[Array, "S+1"]
+    """Row of the identity table; ``UNKNOWN`` for streamers that the policy has never met."""
+    style: Float[Array, "S+1 d"]
+    """What is shown of the streamer's content (``env.content``)."""
+    category: Float[Array, "S+1 G"]
+    tags: Float[Array, "S+1 T"]
+    profile: Float[Array, "U P"]
+    """Static observed user profile."""
+
+
+class DocumentObs(NamedTuple):
+    """Observation of N users of the reference slate benchmark (``env=recsim``), the response to the
+    last slate included.
+
+    A document is ``concat(Topics.content[topic], features)``; where RecSim hides the user, U is 0.
+    What a stored slate led to stands in the ``next_obs`` of its transition.
+    """
+
+    user: Float[Array, "N U"]
+    """Interests in topics."""
+    topic: Int[Array, "N C"]
+    """int8, a row of ``Topics``."""
+    features: Float[Array, "N C F"]
+    """What differs within a topic; F may be 0."""
+    mask: Bool[Array, "N C"]
+    place: Int[Array, "N"]
+    """int8, place of the last slate that was clicked; K where none was, and at the start."""
+    watch: Float[Array, "N"]
+    """Time given to the document there."""
+    quality: Float[Array, "N K"]
+    """Of all that the last slate showed, clicked or not; 0 at the start."""
+    memory: Float[Array, "N M"]
+    """Running sums over the session's responses; M is 0 without ``env.memory``."""
+
+
+class Topics(NamedTuple):
+    """Static content of documents by topic, gathered inside the network. Row ``T`` (the last) is
+    the empty item."""
+
+    content: Float[Array, "T+1 F"]

@@ -1,0 +1,1 @@
+"""Reporting: tables, learning curves, sweeps joined, pictures of a world."""

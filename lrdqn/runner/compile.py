@@ -1,0 +1,112 @@
+"""The compiled programs of a run: start (initialise, fill replay), chunk (train), evaluate. Each
+compiles once (P5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import NamedSharding
+
+from lrdqn.evaluation.cohort import Outcome, make_cohort
+from lrdqn.train import Clock, Trainer, TrainState
+from lrdqn.types import Agent, Env, Hypers, Policy, PyTree
+
+Chunk = Callable[[TrainState, PyTree, Hypers, Clock], tuple[TrainState, dict[str, jax.Array]]]
+
+
+class Programs(NamedTuple):
+    """Compiled programs with leading axes ``[seeds]`` (and ``[grid]`` inside)."""
+
+    start: Callable[..., TrainState]
+    chunk: Chunk
+    evaluate: Callable[..., Outcome]
+    rejoin: Callable[[TrainState, jax.Array, Hypers], TrainState] | None = None
+    """``rejoin(state, keys, hypers)``, where sessions live outside jit: fresh ones for a state that
+    was loaded."""
+
+
+class Shapes(NamedTuple):
+    """Arguments of the programs, as shapes with shardings: enough to compile, nothing is
+    computed."""
+
+    keys: PyTree
+    worlds: PyTree
+    hypers: PyTree
+    clock: PyTree
+    state: TrainState
+
+
+def over_learners(trainer: Trainer) -> tuple[Callable[..., TrainState], Callable[..., Any]]:
+    """``start`` and ``chunk`` of all seeds and all points of the grid; a world belongs to a seed, a
+    clock to the run."""
+
+    def start_one(key: jax.Array, world: PyTree, hypers: Hypers) -> TrainState:
+        return trainer.warmup(trainer.init(key, world, hypers), world, hypers)
+
+    start = jax.vmap(jax.vmap(start_one, in_axes=(None, None, 0)), in_axes=(0, 0, None))
+    chunk = jax.vmap(
+        jax.vmap(trainer.chunk, in_axes=(0, None, 0, None)), in_axes=(0, 0, None, None)
+    )
+    return start, chunk
+
+
+def evaluator(
+    env: Env, learned: Policy, learners: int, baselines: dict[str, Policy]
+) -> Callable[..., Outcome]:
+    """``f(params [seeds, grid], worlds, keys) -> Outcome [seeds, P, N]``; policies in the order
+    learners, baselines."""
+    cohort = make_cohort(
+        env, ((learned, learners), *((policy, 1) for policy in baselines.values()))
+    )
+
+    def one_seed(params: PyTree, world: PyTree, key: jax.Array) -> Outcome:
+        untrained = tuple(
+            jax.vmap(policy.init)(jax.random.fold_in(key, i)[None])
+            for i, policy in enumerate(baselines.values())
+        )
+        return cohort((params, *untrained), world, key)
+
+    return jax.vmap(one_seed)
+
+
+def with_sharding(tree: PyTree, sharding: NamedSharding) -> PyTree:
+    """Shapes of ``tree``, placed."""
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
+
+
+def run_once() -> dict[str, Any]:
+    """Compiler options for a program that runs for a second: compiled twice as fast, without the
+    optimiser (CPU only)."""
+    return {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else {}
+
+
+def compile_programs(
+    start: Callable[..., Any],
+    chunk: Callable[..., Any],
+    evaluate: Callable[..., Any],
+    agent: Agent,
+    shapes: Shapes,
+    donate: bool = True,
+) -> Programs:
+    """Compile the three side by side. ``chunk`` gives its state's buffers away (P4) unless
+    ``donate`` is off."""
+    sharding = jax.tree.leaves(shapes.state)[0].sharding
+    params = agent.policy_params(shapes.state.agent)
+    # XLA compiles outside the interpreter lock, so the longest program compiles while the others
+    # are still being traced.
+    with ThreadPoolExecutor(2) as pool:
+        lowered = jax.jit(chunk, donate_argnums=0 if donate else (), out_shardings=sharding)
+        lowered = lowered.lower(shapes.state, shapes.worlds, shapes.hypers, shapes.clock)
+        chunk_c = pool.submit(lowered.compile)
+        lowered = jax.jit(evaluate, out_shardings=sharding).lower(
+            params, shapes.worlds, shapes.keys
+        )
+        evaluate_c = pool.submit(lowered.compile)
+        lowered = jax.jit(start, out_shardings=sharding).lower(
+            shapes.keys, shapes.worlds, shapes.hypers
+        )
+        start_c = pool.submit(lowered.compile, run_once())
+        return Programs(start_c.result(), chunk_c.result(), evaluate_c.result())

@@ -1,0 +1,165 @@
+"""``debug=``: slower ways to play a chunk that find mistakes. The training program itself knows
+nothing of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import checkify
+
+from lrdqn.config import InputError
+from lrdqn.runner.compile import over_learners
+from lrdqn.runner.devices import fetch
+from lrdqn.train import Clock, Plan, Trainer, TrainState, pool
+from lrdqn.types import Hypers, PyTree
+
+Play = Callable[[TrainState, int], tuple[TrainState, dict[str, jax.Array]]]
+"""``play(state, number of the chunk) -> state, metrics``"""
+
+PROFILE = "profile"
+
+
+def plan_for(plan: Plan, mode: str) -> Plan:
+    """The plan to compile: ``debug=nan`` plays single iterations, so that it can tell which one
+    went wrong."""
+    if mode != "nan":
+        return plan
+    return plan._replace(
+        iterations_per_block=1,
+        blocks_per_chunk=1,
+        blocks_per_sync=plan.iterations_per_block * plan.blocks_per_sync,
+    )
+
+
+def checked(trainer: Trainer) -> Trainer:
+    """``debug=checkify``: every index is checked, and every operation for NaN; the chunk returns
+    ``(error, result)``.
+
+    Divisions are not: clipping divides by a norm that may be 0 and drops the result. The checks
+    stand inside the axes of seeds and learners, so an error names both; outside of them jax cannot
+    check the scatters into replay.
+    """
+    return trainer._replace(
+        chunk=checkify.checkify(trainer.chunk, errors=checkify.index_checks | checkify.nan_checks)
+    )
+
+
+def played(
+    chunk: Callable[..., Any], worlds: PyTree, hypers: Hypers, clock: Callable[[int], Clock]
+) -> Play:
+    """A chunk as it is."""
+    return lambda state, number: chunk(state, worlds, hypers, clock(number))
+
+
+def stop_at_errors(play: Callable[..., Any]) -> Play:
+    """Play a ``checked`` chunk; raise ``InputError`` with what was found."""
+
+    def one(state: TrainState, number: int) -> tuple[TrainState, dict[str, jax.Array]]:
+        error, result = play(state, number)
+        found = first_line(error)
+        if found:
+            raise InputError(f"debug=checkify: chunk {number}: {found}")
+        return result
+
+    return one
+
+
+def traced(play: Play, folder: Path, number: int) -> Play:
+    """``debug=profile``: a trace of chunk ``number`` in ``folder/profile``, for ui.perfetto.dev or
+    xprof."""
+
+    def one(state: TrainState, chunk: int) -> tuple[TrainState, dict[str, jax.Array]]:
+        if chunk != number:
+            return play(state, chunk)
+        with jax.profiler.trace(str(folder / PROFILE), create_perfetto_trace=True):
+            return jax.block_until_ready(play(state, chunk))
+
+    return one
+
+
+def stop_at_nonfinite(
+    play: Play, plan: Plan, names: list[str], source: Callable[[TrainState, int], str | None]
+) -> Play:
+    """``debug=nan``: play a chunk as single iterations and stop at the first value that is not
+    finite.
+
+    Args:
+        play: plays one iteration, by its number in the run; must not give its state's buffers away.
+        plan: of the chunk.
+        names: of the learners on the grid axis.
+        source: finds the line of code, from the state before the iteration and its number.
+
+    Raises:
+        InputError: with what, where and when.
+    """
+    iterations = plan.iterations_per_block * plan.blocks_per_chunk
+    count = jax.jit(count_nonfinite)
+
+    def one(state: TrainState, number: int) -> tuple[TrainState, dict[str, jax.Array]]:
+        rows: list[dict[str, np.ndarray]] = []
+        for i in range(number * iterations, (number + 1) * iterations):
+            after, metrics = play(state, i)
+            for what, bad in fetch(count(after, metrics)).items():
+                if bad.any():
+                    seed, g = (int(x) for x in np.argwhere(bad)[0])
+                    line = source(state, i)
+                    raise InputError(
+                        (
+                            f"debug=nan: first value that is not finite: {what} "
+                            f"({int(bad[seed, g])}), seed {seed}, learner "
+                            f"{names[g]}, between env steps {i * plan.stride:,} "
+                            f"and {(i + 1) * plan.stride:,}"
+                        )
+                        + (f"; {line}" if line else "")
+                    )
+            rows.append(fetch(metrics))
+            state = after
+        return state, pool({name: np.stack([row[name] for row in rows]) for name in rows[0]})
+
+    return one
+
+
+def count_nonfinite(state: TrainState, metrics: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """Values ``[seeds, grid]`` that are not finite, by what they are, in the order in which an
+    iteration makes them."""
+    found = {"environment state": state.env, "observation": state.obs}
+    return {
+        **{name: _count(tree) for name, tree in found.items()},
+        "reward": metrics["nonfinite_rewards"],
+        "TD error or gradient": metrics["nonfinite"],
+        "parameters or optimiser": _count(state.agent),
+    }
+
+
+def _count(tree: PyTree) -> jax.Array:
+    floats = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact)]
+    return sum(
+        (jnp.sum(~jnp.isfinite(x), axis=range(2, x.ndim)) for x in floats), start=jnp.int32(0)
+    ) + jnp.zeros((1, 1), int)
+
+
+def find_source(
+    trainer: Trainer, worlds: PyTree, hypers: Hypers, clock: Callable[[int], Clock]
+) -> Callable[[TrainState, int], str | None]:
+    """Plays one iteration again with a check behind every operation: the line of code that first
+    made a NaN."""
+    chunk = over_learners(
+        trainer._replace(chunk=checkify.checkify(trainer.chunk, errors=checkify.nan_checks))
+    )[1]
+
+    def source(state: TrainState, number: int) -> str | None:
+        error, _ = jax.jit(chunk)(state, worlds, hypers, clock(number))
+        return first_line(error)
+
+    return source
+
+
+def first_line(error: Any) -> str | None:
+    """What a check found, without the advice that follows it."""
+    found = error.get()
+    return found.strip().partition("\n")[0] if found else None

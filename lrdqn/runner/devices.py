@@ -1,0 +1,92 @@
+"""Where a run's arrays live: seeds over the devices of all its processes. Nothing here computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from lrdqn.config import ConfigError
+from lrdqn.types import PyTree
+
+
+def seed_sharding(seeds: int, limit: int | None = None) -> NamedSharding:
+    """Seeds spread over as many devices as divide them evenly, without collectives.
+
+    Results agree across device counts to float32 rounding: the compiler may order a sum differently
+    for another batch shape.
+
+    Args:
+        seeds: length of the leading axis.
+        limit: devices to use of each process; ``None`` takes all.
+
+    Raises:
+        ConfigError: several processes share the run, and the seeds do not divide over all of their
+            devices.
+    """
+    processes = jax.process_count()
+    of_process = [
+        [d for d in jax.devices() if d.process_index == i][:limit] for i in range(processes)
+    ]
+    each = max(
+        (n for n in range(1, min(map(len, of_process)) + 1) if seeds % (n * processes) == 0),
+        default=0,
+    )
+    if not each:
+        raise ConfigError(
+            "train.seeds",
+            seeds,
+            f"must be a multiple of the {processes} processes that share the run",
+        )
+    devices = [device for own in of_process for device in own[:each]]
+    return NamedSharding(
+        jax.make_mesh((len(devices),), ("seed",), axis_types=(AxisType.Auto,), devices=devices),
+        PartitionSpec("seed"),
+    )
+
+
+def seed_keys(seed: int, seeds: int, stream: int) -> jax.Array:
+    """Keys ``[seeds]``; seed i's is folded from its index, so it does not depend on how many run
+    beside it (DESIGN P22)."""
+    root = jax.random.fold_in(jax.random.key(seed), stream)
+    return jax.vmap(lambda i: jax.random.fold_in(root, i))(jnp.arange(seeds))
+
+
+def fetch(tree: PyTree) -> PyTree:
+    """Device arrays as host arrays, whole, on every process."""
+    if jax.process_count() == 1:
+        return jax.device_get(tree)
+    from jax.experimental import multihost_utils
+
+    return multihost_utils.process_allgather(tree, tiled=True)
+
+
+def agreed(flag: bool) -> bool:
+    """Whether any process says so; all of them learn it. They must ask together."""
+    if jax.process_count() == 1:
+        return flag
+    from jax.experimental import multihost_utils
+
+    return bool(np.any(multihost_utils.process_allgather(np.asarray([flag]))))
+
+
+def writes() -> bool:
+    """Whether this process writes files and speaks: the first one does."""
+    return jax.process_index() == 0
+
+
+def describe(sharding: NamedSharding) -> dict[str, Any]:
+    """What exactness depends on besides the configuration: a resumed run that finds other devices
+    agrees to rounding only."""
+    import jaxlib.version
+
+    return {
+        "kind": jax.devices()[0].device_kind,
+        "devices": sharding.num_devices,
+        "processes": jax.process_count(),
+        "jax": jax.__version__,
+        "jaxlib": jaxlib.version.__version__,
+    }

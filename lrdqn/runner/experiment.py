@@ -1,0 +1,309 @@
+"""The parts of one run, built and laid out on the devices: worlds, learners, plan, keys, clocks;
+and the shape of its rows."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from lrdqn import build
+from lrdqn.config import TrainRun
+from lrdqn.envs.live.world import SIM_VERSION
+from lrdqn.evaluation.cohort import METRICS, Outcome, joined, per_seed
+from lrdqn.evaluation.slate_metrics import PAGE_METRICS
+from lrdqn.evaluation.summary import CENSORED, LEARNED, MYOPIC, summarise
+from lrdqn.runner.compile import (
+    Programs,
+    Shapes,
+    compile_programs,
+    evaluator,
+    over_learners,
+    with_sharding,
+)
+from lrdqn.runner.debug import checked, plan_for
+from lrdqn.runner.devices import fetch, seed_keys, seed_sharding
+from lrdqn.runner.host_loop import HostedLoop, begin_over_learners
+from lrdqn.runner.host_sessions import HostedEvaluator
+from lrdqn.runner.learners import GAMMA, is_learned, make_learners
+from lrdqn.train import Clock, clock_at, make_hosted_trainer, make_plan, make_trainer
+from lrdqn.train.memory import MemoryPlan, free_bytes, make_memory_plan, refuse_what_cannot_fit
+from lrdqn.types import Hypers, PyTree
+
+TRAIN_STREAM, CURVE_STREAM, REFILL_STREAM, TABLE_STREAM = 0, 1, 2, 3
+"""Names of a run's random streams: learning, the learning curve's cohort, replay refilled after a
+resume, and the final table's first cohort (others follow)."""
+
+Table = dict[str, dict[str, np.ndarray]]
+"""``{policy: {metric: [seeds]}}``"""
+
+
+def digest(tree: PyTree) -> str:
+    """SHA-256 of all host arrays of a pytree: a run that goes on must find the worlds that it began
+    in."""
+    found = hashlib.sha256()
+    for x in jax.tree.leaves(tree):
+        found.update(np.ascontiguousarray(x).tobytes())
+    return found.hexdigest()
+
+
+class Experiment:
+    """Host state of one run; ``run.train`` plays it. Building it compiles nothing and writes
+    nothing.
+
+    Args:
+        config: frozen.
+        known: whether policies have met the worlds' streamers.
+        points: hyper-parameters of the learners, by dotted key, instead of the config's own grid.
+
+    Raises:
+        InputError: its worlds cannot fit into memory, or its seeds do not divide over its
+            processes.
+    """
+
+    def __init__(
+        self,
+        config: TrainRun,
+        known: bool = True,
+        points: Sequence[Mapping[str, float]] | None = None,
+    ) -> None:
+        self.config = config
+        train, evaluate = config.train, config.evaluate
+        self.plan = make_plan(train, config.agent, config.replay.batch_size)
+        self.compiled_plan = plan_for(self.plan, config.debug.mode)
+        self.learners = make_learners(config, points)
+        self.sharding = seed_sharding(train.seeds, config.runtime.devices)
+        self.everywhere = NamedSharding(self.sharding.mesh, PartitionSpec())
+        self.free = free_bytes(
+            config.runtime.memory_gib, self.sharding.num_devices // jax.process_count()
+        )
+        build.refuse_large_worlds(config.env, train.seeds, self.free)
+        worlds = build.build_worlds(config.env, train.seed, train.seeds, known)
+        self.env = build.build_env(config.env, train.sessions)
+        self.values = build.build_values(config)
+        self.network = build.build_network(
+            config.network, self.env, worlds, self.values, build.slate_set(config)
+        )
+        slates = build.slate_set(config) or build.build_choice(config, self.env, worlds)
+        self.agent = build.build_agent(
+            config.agent, self.network, self.values, self.env.spec, slates
+        )
+        self.replay, self.horizon = (
+            build.build_replay(config),
+            build.build_horizon(config, self.network),
+        )
+        parts = (self.env, self.agent, self.replay, self.horizon)
+        self.trainer = make_trainer(*parts, self.compiled_plan, config.agent, train)
+        self.hosted_trainer = make_hosted_trainer(*parts, self.plan, config.agent, train)
+        self.sessions: list[HostedLoop | HostedEvaluator] = []
+        self.learned = build.build_learned(config.agent, self.network, self.env.spec, slates)
+        self.judge = build.build_env(config.env, evaluate.sessions)
+        self.baselines = build.build_baselines(self.judge, config.env)
+        if evaluate.references:
+            self.baselines |= build.build_references(config.env)
+        self.hypers: Hypers = self.place(
+            build.build_hypers(config, [x.point for x in self.learners])
+        )
+        self.shapes = self.make_shapes(worlds)
+        self.memory = self.plan_memory()
+        self.world_digest = digest(worlds)
+        self.worlds = jax.device_put(worlds, self.sharding)
+        self.warmup_steps = (
+            self.plan.warmup_iterations * self.plan.stride + self.horizon.fill * train.sessions
+        )
+        self.compile_seconds = 0.0
+
+    def set_points(self, points: Sequence[Mapping[str, float]]) -> None:
+        """Other values on the grid axis, as many as before: the compiled programs take them as
+        arguments."""
+        learners = make_learners(self.config, points)
+        if len(learners) != len(self.learners):
+            raise ValueError(f"{len(learners)} learners, compiled for {len(self.learners)}")
+        self.learners = learners
+        self.hypers = self.place(build.build_hypers(self.config, [x.point for x in learners]))
+
+    @property
+    def names(self) -> list[str]:
+        """Policies in the order of an ``Outcome``: learners, baselines."""
+        return [*(x.name for x in self.learners), *self.baselines]
+
+    def place(self, tree: PyTree) -> PyTree:
+        """Host values on every device: what is there already is not moved when a program runs."""
+        return jax.device_put(tree, self.everywhere)
+
+    def keys(self, stream: int, seed: int | None = None) -> jax.Array:
+        """Keys ``[seeds]`` of one stream, on the devices of their seeds; ``seed`` takes another
+        root than the run's."""
+        root = self.config.train.seed if seed is None else seed
+        make = jax.jit(seed_keys, static_argnums=1, out_shardings=self.sharding)
+        return make(root, self.config.train.seeds, stream)
+
+    def clock(self, chunk: int) -> Clock:
+        """The clock before chunk number ``chunk``, on every device: the chunk itself then moves
+        nothing between them."""
+        return self.place(clock_at(self.plan, chunk))
+
+    def fine_clock(self, number: int) -> Clock:
+        """The clock of the plan that was compiled, before its chunk ``number``; not ``clock`` in
+        ``debug=nan`` only."""
+        return self.place(clock_at(self.compiled_plan, number))
+
+    def make_shapes(self, worlds: PyTree) -> Shapes:
+        """Shapes and places of everything the programs take."""
+        keys = jax.eval_shape(lambda: seed_keys(0, self.config.train.seeds, TRAIN_STREAM))
+        keys, worlds = (with_sharding(x, self.sharding) for x in (keys, worlds))
+        hypers, clock = (
+            with_sharding(x, self.everywhere) for x in (self.hypers, clock_at(self.plan, 0))
+        )
+        if self.env.host:
+            state = jax.eval_shape(begin_over_learners(self.hosted_trainer), keys, hypers)
+        else:
+            state = jax.eval_shape(over_learners(self.trainer)[0], keys, worlds, hypers)
+        state = with_sharding(state, self.sharding)
+        return Shapes(keys, worlds, hypers, clock, state)
+
+    def plan_memory(self) -> MemoryPlan:
+        """What training will take."""
+        config, state = self.config, self.shapes.state
+        seeds, learners = config.train.seeds, len(self.learners)
+        sessions = (state.env, state.obs)
+        judged, policies = config.evaluate.sessions, len(self.names)
+        return make_memory_plan(
+            state,
+            self.shapes.worlds,
+            sessions,
+            seeds,
+            learners,
+            policies,
+            judged,
+            config.train.sessions,
+        )
+
+    def refuse_too_large(self) -> None:
+        """Raise ``InputError`` where this process's share of the plan does not fit, naming the key
+        to lower."""
+        config, processes = self.config, jax.process_count()
+        share = MemoryPlan(
+            {name: size // processes for name, size in self.memory.parts.items()}, *self.memory[1:]
+        )
+        keys = {
+            "replay.capacity": config.replay.capacity,
+            "network.hidden": list(config.network.hidden),
+            "train.sessions": config.train.sessions,
+            "env.streamers": getattr(config.env, "streamers", None),
+            "evaluate.sessions": config.evaluate.sessions,
+        }
+        refuse_what_cannot_fit(share, self.free, keys)
+
+    def compile(self) -> Programs:
+        """Compile start, chunk and evaluation, side by side (DESIGN P5)."""
+        began = time.perf_counter()
+        programs = self.compile_hosted() if self.env.host else self.compile_whole()
+        self.compile_seconds = time.perf_counter() - began
+        return programs
+
+    def compile_whole(self) -> Programs:
+        """Of an environment that steps inside jit."""
+        mode = self.config.debug.mode
+        start, chunk = over_learners(checked(self.trainer) if mode == "checkify" else self.trainer)
+        evaluate = evaluator(self.judge, self.learned, len(self.learners), self.baselines)
+        return compile_programs(
+            start, chunk, evaluate, self.agent, self.shapes, donate=mode != "nan"
+        )
+
+    def compile_hosted(self) -> Programs:
+        """Of an environment that steps outside."""
+        seeds, learners = self.config.train.seeds, len(self.learners)
+        loop = HostedLoop(
+            self.env,
+            self.hosted_trainer,
+            self.plan,
+            self.horizon.fill,
+            learners,
+            seeds,
+            self.sharding,
+        )
+        self.sessions.append(loop)
+        params = self.agent.policy_params(self.shapes.state.agent)
+        return loop.compile(self.shapes, self.hosted_judge(), params)
+
+    def hosted_judge(self) -> HostedEvaluator:
+        """Evaluation outside jit."""
+        seeds, learners = self.config.train.seeds, len(self.learners)
+        judge = HostedEvaluator(
+            self.judge, self.learned, learners, self.baselines, seeds, self.sharding
+        )
+        self.sessions.append(judge)
+        return judge
+
+    def judge_alone(self) -> Callable[..., Outcome]:
+        """Evaluation without training; compiled when it is first called."""
+        if self.judge.host:
+            return self.hosted_judge()
+        return jax.jit(evaluator(self.judge, self.learned, len(self.learners), self.baselines))
+
+    def close(self) -> None:
+        """Close what was opened outside jit."""
+        for opened in self.sessions:
+            opened.close()
+
+    def evaluate_table(self, program: Any, params: PyTree, seed: int) -> Table:
+        """Every policy's per-seed figures over all cohorts."""
+        rounds = [
+            fetch(program(params, self.worlds, self.keys(TABLE_STREAM + i, seed)))
+            for i in range(self.config.evaluate.cohorts)
+        ]
+        figures = per_seed(joined(rounds))
+        table = {
+            name: {metric: x[:, i] for metric, x in figures.items()}
+            for i, name in enumerate(self.names)
+        }
+        if self.config.train.myopic and LEARNED in table:
+            table.setdefault(MYOPIC, table[LEARNED])  # with gamma = 0 the learner is its own twin
+        return table
+
+    def curve_rows(
+        self, outcome: Outcome, env_steps: int, seconds: float, extra: Mapping[str, np.ndarray]
+    ) -> Iterator[dict[str, Any]]:
+        """A row per seed and learner for ``metrics.jsonl``. ``valid`` says whether every session of
+        the cohort could end."""
+        figures = per_seed(outcome)
+        for seed in range(self.config.train.seeds):
+            for g, (policy, point) in enumerate(self.learners):
+                row = {"seed": seed, "policy": policy, "gamma": point[GAMMA]}
+                row |= {key: value for key, value in point.items() if key != GAMMA}
+                row |= {"env_steps": env_steps, "seconds": round(seconds, 3)}
+                shown = (metric for metric in (*METRICS, *PAGE_METRICS) if metric in figures)
+                row |= {metric: float(figures[metric][seed, g]) for metric in shown}
+                row["valid"] = row["censored"] == 0.0
+                row |= {name: float(value[seed, g]) for name, value in extra.items()}
+                yield row
+
+    def best(self, outcome: Outcome) -> str:
+        """The point with the best mean return on the learning curve's cohort: it is judged on
+        others, the table's."""
+        points = [i for i, x in enumerate(self.learners) if is_learned(x.name)]
+        means = per_seed(outcome)["return"].mean(0)
+        return self.learners[max(points, key=lambda i: means[i])].name
+
+    def results(self, table: Table, reference: str) -> dict[str, Any]:
+        """The part of a summary that a table of per-seed figures gives; ``differences`` subtract
+        from ``reference``."""
+        evaluate = self.config.evaluate
+        policies, differences = summarise(table, reference, evaluate.resamples)
+        return {
+            "policies": policies,
+            "differences": differences,
+            "reference": reference,
+            "grid": {x.name: x.point for x in self.learners},
+            "score": policies[reference]["return"]["mean"],
+            "seeds": self.config.train.seeds,
+            "sim_version": SIM_VERSION,
+            "sessions_per_seed": evaluate.sessions * evaluate.cohorts,
+            "censored_share": {name: float(of[CENSORED].mean()) for name, of in table.items()},
+        }

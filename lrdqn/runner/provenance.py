@@ -1,0 +1,103 @@
+"""What a run ran on: versions, machine, devices, source commit. Kept beside the results so that
+they can be run again."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import lrdqn
+
+PACKAGES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "chex",
+    "numpy",
+    "hydra-core",
+    "omegaconf",
+    "orbax-checkpoint",
+    "jaxtyping",
+    "rich",
+    "safetensors",
+)
+"""Distributions whose versions can change a result or how it is written."""
+
+VARIABLES = ("XLA_FLAGS", "JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES")
+"""Environment variables that steer the compiler and the choice of devices. No others are recorded:
+some hold secrets."""
+
+GIT_SECONDS = 10.0
+
+
+def describe_environment() -> dict[str, Any]:
+    """Everything that ``env.json`` holds. Starts jax's backend where it is not up yet."""
+    import jax
+
+    devices = jax.devices()
+    return {
+        "lrdqn": lrdqn.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "devices": [{"id": d.id, "platform": d.platform, "kind": d.device_kind} for d in devices],
+        "variables": {name: os.environ.get(name) for name in VARIABLES},
+        "x64": bool(jax.config.read("jax_enable_x64")),
+        "git": source_commit(Path(lrdqn.__file__).resolve().parents[1]),
+        "argv": sys.argv,
+    }
+
+
+def source_commit(checkout: Path) -> dict[str, Any]:
+    """``{"commit", "dirty"}`` of the checkout that the code runs from; both ``None`` where there is
+    none.
+
+    Args:
+        checkout: folder that must itself be the top of a git checkout: a package installed below
+            somebody else's repository is not described by that repository's commit.
+    """
+    nothing: dict[str, Any] = {"commit": None, "dirty": None}
+    top = _git(checkout, "rev-parse", "--show-toplevel")
+    if top is None or Path(top).resolve() != checkout.resolve():
+        return nothing
+    commit, status = (
+        _git(checkout, "rev-parse", "--verify", "HEAD"),
+        _git(checkout, "status", "--porcelain"),
+    )
+    return {"commit": commit, "dirty": None if status is None else bool(status)}
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    """Output of a git command that changes nothing, ``None`` where there is no git, no answer or no
+    repository."""
+    # a hook's GIT_DIR would answer for another repository; without the lock a status never touches
+    # the index
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
+        "GIT_OPTIONAL_LOCKS": "0"
+    }
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            timeout=GIT_SECONDS,
+            env=clean,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,230 @@
+"""What a population takes from a log, against values worked out by hand and twins written with
+loops."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+
+from lrdqn.calibration.factors import Factors, fit_factors
+from lrdqn.calibration.population_from_ratings import (
+    POPULARITY_MEAN,
+    POPULARITY_SD,
+    REAL,
+    affinity_moments,
+    normal_scores,
+    population_card,
+    rated_population,
+    top_tags,
+)
+from lrdqn.envs.live.affinity import POPULARITY_MU, POPULARITY_SIGMA
+from lrdqn.envs.live.population_arrays import Population, problem
+from lrdqn.logs.ratings import RatingLog
+
+Make = Callable[[int, int, int, int], Population]
+
+
+@pytest.fixture
+def vectors() -> Factors:
+    user = np.float32([[3, 4], [0, 2], [-1, 0]])
+    item = np.float32([[0, 5], [0.6, 0.8], [0, 0], [-2, 0]])
+    return Factors(user, item, 0.3, 0.25, 0.1, 3)
+
+
+@pytest.fixture
+def made(log: RatingLog, vectors: Factors, make_defaults: Make) -> Population:
+    return rated_population(log, vectors, make_defaults(3, 4, 2, 3), history=3, tags=2)
+
+
+def test_what_a_log_does_not_tell_stays(made: Population, make_defaults: Make) -> None:
+    defaults = make_defaults(3, 4, 2, 3)
+    for name in Population._fields:
+        same = np.array_equal(getattr(made, name), getattr(defaults, name))
+        assert same == (name not in REAL), name
+
+
+def test_types_and_shapes(made: Population) -> None:
+    assert problem({name: np.asarray(value) for name, value in made._asdict().items()}) is None
+    assert made.history.shape == (3, 3)
+    assert made.loyalty.shape == (3, 2)
+    assert made.tags.shape == (4, 2)
+
+
+def test_vectors_become_directions(made: Population) -> None:
+    np.testing.assert_allclose(made.interest, [[0.6, 0.8], [0, 1], [-1, 0]], atol=1e-6)
+    rest = np.array([-0.4, 1.8]) / np.hypot(0.4, 1.8)
+    np.testing.assert_allclose(made.style, [[0, 1], [0.6, 0.8], rest, [-1, 0]], atol=1e-6)
+    pairs = np.array([np.dot(x, y) for x in made.interest for y in made.style], np.float64)
+    assert made.affinity_mean == pytest.approx(pairs.mean(), abs=1e-6)
+    assert made.affinity_scale == pytest.approx(pairs.std(), abs=1e-6)
+
+
+def test_affinity_moments_are_those_of_all_pairs() -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(31, 5)) + 0.3, rng.normal(size=(17, 5)) + 0.2
+    product = x @ y.T
+    assert affinity_moments(x, y) == (pytest.approx(product.mean()), pytest.approx(product.std()))
+    assert affinity_moments(np.ones((3, 1)), np.ones((2, 1))) == (1.0, 1.0)
+
+
+def test_categories_and_tags(log: RatingLog, made: Population) -> None:
+    np.testing.assert_array_equal(made.category, log.item_category)
+    # "funny" by two people, "noir" four times by one, "slow, but good" once by one
+    assert top_tags(log, 2) == ["funny", "noir"]
+    assert top_tags(log, 9) == ["funny", "noir", "slow, but good"]
+    np.testing.assert_array_equal(made.tags, [[1, 1], [0, 1], [0, 1], [0, 1]])
+
+
+def test_more_tag_columns_than_tags(log: RatingLog, vectors: Factors, make_defaults: Make) -> None:
+    made = rated_population(log, vectors, make_defaults(3, 4, 2, 3), history=1, tags=5)
+    np.testing.assert_array_equal(made.tags[:, 3:], np.zeros((4, 2)))
+    np.testing.assert_array_equal(made.tags[3], [0, 1, 1, 0, 0])
+
+
+def test_popularity(made: Population) -> None:
+    logs = [np.log(4), np.log(2), np.log(3), np.log(2)]  # 3, 1, 2 and 1 ratings
+    mean = sum(logs) / 4
+    sd = (sum((x - mean) ** 2 for x in logs) / 4) ** 0.5
+    np.testing.assert_allclose(
+        made.log_popularity, [0.670 + 1.792 * (x - mean) / sd for x in logs], rtol=1e-5
+    )
+    assert (POPULARITY_MEAN, POPULARITY_SD) == (POPULARITY_MU, POPULARITY_SIGMA)
+
+
+def test_skill(made: Population) -> None:
+    # Shrunk means with m = 23.5 / 7: (13.5 + 10 m) / 13, (2 + 10 m) / 11, (7 + 10 m) / 12, (1 + 10
+    # m) / 11 = 3.621, 3.234, 3.381, 3.143: ranks 4, 2, 3, 1, middles .875, .375, .625, .125
+    z = np.array([NormalDist().inv_cdf(p) for p in (0.875, 0.375, 0.625, 0.125)])
+    np.testing.assert_allclose(made.skill, z / z.std(), rtol=1e-5)
+
+
+def test_normal_scores() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.exponential(size=4000)
+    score = normal_scores(x)
+    assert (score.mean(), score.std()) == (pytest.approx(0, abs=1e-9), pytest.approx(1))
+    assert np.array_equal(np.argsort(score), np.argsort(x))
+    assert np.quantile(score, [0.1587, 0.9772]) == pytest.approx([-1, 2], abs=0.02)
+    tied = normal_scores(np.array([1.0, 1.0, 2.0, 2.0]))
+    np.testing.assert_allclose(tied, [-1, -1, 1, 1])
+    np.testing.assert_array_equal(normal_scores(np.ones(3)), np.zeros(3))
+
+
+def test_category_bias(log: RatingLog, made: Population) -> None:
+    events = list(zip(log.user.tolist(), log.item.tolist(), log.rating.tolist(), strict=True))
+    mean = sum(r for _, _, r in events) / len(events)
+    quality = []
+    for i in range(4):
+        own = [r for _, j, r in events if j == i]
+        quality.append((sum(own) + 10 * mean) / (len(own) + 10))
+    bias = np.zeros((3, 3))
+    for u in range(3):
+        own = [(i, r - quality[i]) for v, i, r in events if v == u]
+        centre = sum(e for _, e in own) / len(own)
+        for g in range(3):
+            weight = sum(float(log.item_category[i, g]) for i, _ in own)
+            total = sum(float(log.item_category[i, g]) * (e - centre) for i, e in own)
+            bias[u, g] = total / (weight + 5)
+    np.testing.assert_allclose(made.category_bias, bias * 0.5 / bias.std(), rtol=1e-4, atol=1e-6)
+    assert made.category_bias.std() == pytest.approx(0.5, rel=1e-5)
+    # user 20 gave the comedy "Delta" 1 star, and half of a comedy 4: disliked comedy, liked drama
+    assert made.category_bias[2, 1] < 0 < made.category_bias[2, 2]
+
+
+def test_a_log_of_one_opinion_has_no_bias_and_no_skill(
+    log: RatingLog, vectors: Factors, make_defaults: Make
+) -> None:
+    flat = log._replace(rating=np.full_like(log.rating, 4))
+    made = rated_population(flat, vectors, make_defaults(3, 4, 2, 3), history=1, tags=2)
+    np.testing.assert_allclose(made.category_bias, 0, atol=1e-5)
+    np.testing.assert_array_equal(made.skill, np.zeros(4))
+
+
+@pytest.mark.parametrize(("users", "streamers"), [(2, 4), (3, 5)])
+def test_defaults_of_another_size(
+    log: RatingLog, vectors: Factors, make_defaults: Make, users: int, streamers: int
+) -> None:
+    with pytest.raises(ValueError, match=r"of defaults: [25], but the log has [34]"):
+        rated_population(log, vectors, make_defaults(users, streamers, 2, 3), history=1, tags=1)
+
+
+def test_factors_of_another_log(log: RatingLog, vectors: Factors, make_defaults: Make) -> None:
+    with pytest.raises(ValueError, match="items of factors: 3, but the log has 4"):
+        rated_population(
+            log,
+            vectors._replace(item=vectors.item[:3]),
+            make_defaults(3, 4, 2, 3),
+            history=1,
+            tags=1,
+        )
+
+
+def test_the_card(log: RatingLog, vectors: Factors, made: Population) -> None:
+    card = population_card(log, vectors, made)
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+    assert (
+        card["users"],
+        card["streamers"],
+        card["ratings"],
+        card["items_without_ratings_dropped"],
+    ) == (3, 4, 7, 1)
+    assert card["categories"] == ["(no genres listed)", "Comedy", "Drama"]
+    assert card["tags"] == ["funny", "noir"]
+    assert card["streamers_with_a_tag"] == 4
+    assert "no commercial use" in card["licence"]
+    assert "Harper" in card["licence"]
+    assert sorted([*card["real"], *card["defaults"]]) == sorted(Population._fields)
+    assert "hook" in card["defaults"]
+    fit = card["fit"]
+    assert (
+        fit["factors"],
+        fit["recall"],
+        fit["recall_of_unit_vectors"],
+        fit["recall_of_popularity"],
+    ) == (2, 0.3, 0.25, 0.1)
+    assert (fit["beats_popularity"], fit["unit_vectors_beat_popularity"]) == (True, True)
+
+
+def test_the_card_hides_no_failure(log: RatingLog, vectors: Factors, made: Population) -> None:
+    worse = population_card(log, vectors._replace(cosine_recall=0.05), made)["fit"]
+    assert (worse["beats_popularity"], worse["unit_vectors_beat_popularity"]) == (True, False)
+    unknown = population_card(log, vectors._replace(held_out_users=0), made)["fit"]
+    assert (
+        unknown["recall"] is unknown["recall_of_popularity"] is unknown["beats_popularity"] is None
+    )
+
+
+def test_the_real_log_makes_a_population(real_log: RatingLog, make_defaults: Make) -> None:
+    users, streamers, categories = real_log.n_users, real_log.n_items, len(real_log.category_names)
+    made = rated_population(
+        real_log,
+        fit_factors(real_log, 8, 0),
+        make_defaults(users, streamers, 8, categories),
+        history=20,
+        tags=16,
+    )
+    assert problem({name: np.asarray(value) for name, value in made._asdict().items()}) is None
+    assert (made.log_popularity.mean(), made.log_popularity.std()) == (
+        pytest.approx(0.670, abs=1e-3),
+        pytest.approx(1.792, abs=1e-3),
+    )
+    assert (made.skill.mean(), made.skill.std()) == (
+        pytest.approx(0, abs=1e-3),
+        pytest.approx(1, abs=1e-3),
+    )
+    assert real_log.item_title[int(np.argmax(made.skill))] == "Shawshank Redemption, The (1994)"
+    # everybody in this log has at least twenty ratings
+    assert made.history.max() < streamers
+    assert np.all(np.diff(np.sort(made.history, axis=1), axis=1) > 0)
+    # vectors of movies that the same people like point the same way
+    title = {name: i for i, name in enumerate(real_log.item_title)}
+    alien, aliens, pride = (
+        made.style[title[name]]
+        for name in ("Alien (1979)", "Aliens (1986)", "Sense and Sensibility (1995)")
+    )
+    assert alien @ aliens > 0.7
+    assert alien @ aliens > alien @ pride + 0.3

@@ -1,0 +1,107 @@
+"""A log small enough to work out by hand, the real one where it is at hand, and a population for
+what ratings do not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lrdqn.envs.live.population_arrays import Population
+from lrdqn.logs.movielens import read_movielens
+from lrdqn.logs.ratings import RatingLog
+
+RATINGS = """userId,movieId,rating,timestamp
+3,10,5.0,1000
+3,20,2.0,4600
+3,30,4.0,8200
+7,10,4.5,5000
+7,30,3.0,5000
+20,50,1.0,2000000
+20,10,4.0,0
+"""
+MOVIES = """movieId,title,genres
+10,Alpha (1990),Comedy|Drama
+20,"Beta, The (1991)",Drama
+30,Gamma (1992),(no genres listed)
+40,Nobody's (1993),Horror
+50,Delta (1994),Comedy
+"""
+# "noir" has more uses, "funny" more people
+TAGS = """userId,movieId,tag,timestamp
+3,10,Funny,1
+7,10, funny ,2
+3,10,noir,4
+3,20,noir,4
+3,30,noir,4
+3,50,noir,4
+20,40,lost,5
+99,50,"slow, but good",6
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in (("ratings.csv", RATINGS), ("movies.csv", MOVIES), ("tags.csv", TAGS)):
+        (tmp_path / name).write_bytes(text.encode())
+    return tmp_path
+
+
+@pytest.fixture
+def log(folder: Path) -> RatingLog:
+    return read_movielens(folder)
+
+
+@pytest.fixture(scope="session")
+def real_log() -> RatingLog:
+    path = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "movielens_latest_small"
+    if not path.is_dir():
+        pytest.skip(f"the MovieLens log is not at {path}")
+    return read_movielens(path)
+
+
+@pytest.fixture(scope="session")
+def make_defaults() -> Callable[[int, int, int, int], Population]:
+    """``make_defaults(users, streamers, d, categories)``: every field there, with values that no
+    fit would give."""
+
+    def make(users: int, streamers: int, d: int, categories: int) -> Population:
+        rng = np.random.default_rng(5)
+
+        def real(*shape: int) -> np.ndarray:
+            return rng.uniform(1, 2, shape).astype(np.float32)
+
+        return Population(
+            style=real(streamers, d),
+            category=real(streamers, categories),
+            tags=real(streamers, 3),
+            log_popularity=real(streamers),
+            skill=real(streamers),
+            hook=real(streamers),
+            room_rate=real(streamers),
+            start_hour=real(streamers),
+            debut=real(streamers),
+            phase=real(categories),
+            profile=real(users, 4),
+            history=np.full((users, 2), -1, np.int32),
+            history_watch=real(users, 2),
+            history_reaction=np.full((users, 2), -1, np.int32),
+            interactions=np.full(users, -1, np.int32),
+            interest=real(users, d),
+            category_bias=real(users, categories),
+            wealth=real(users),
+            activity=real(users),
+            active_hour=real(users),
+            loyalty=np.full((users, 2), -1, np.int32),
+            loyalty_strength=real(users, 2),
+            loyalty_hours=real(users, 2),
+            followed=np.zeros((users, 2), bool),
+            affinity_mean=np.float32(9),
+            affinity_scale=np.float32(9),
+            utility_mean=np.float32(7),
+            utility_scale=np.float32(8),
+        )
+
+    return make

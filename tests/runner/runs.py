@@ -1,0 +1,64 @@
+"""Small runs for the tests of this folder: a probe that compiles in seconds, played in this
+process."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from lrdqn.config import TrainRun, freeze
+from lrdqn.config.roots import ENVS
+from lrdqn.runner.folder import Files
+from lrdqn.runner.run import run_in
+
+KEYS = {
+    "network": {"name": "mlp", "hidden": [16], "embedding": 1},
+    "replay": {"name": "prioritized", "capacity": 512, "batch_size": 32},
+    "agent": {"target_period": 64, "learning_rate": 3e-3, "epsilon_steps": 1000},
+    "train": {
+        "seeds": 2,
+        "sessions": 8,
+        "env_steps": 1024,
+        "warmup_steps": 64,
+        "update_period": 8,
+        "eval_period": 256,
+    },
+    "evaluate": {"sessions": 8, "cohorts": 1, "resamples": 100},
+    "checkpoint": {"seconds": 0.0},
+    "runtime": {"cache_dir": None},
+}
+
+
+def values(**changes: Any) -> dict[str, Any]:
+    """The config as nested dicts; ``train={"seeds": 3}`` changes parts of a section."""
+    env = ENVS[changes.get("env", {}).get("kind", "probe")]()
+    root = dataclasses.asdict(TrainRun(env=dataclasses.asdict(env)))
+    return merged(merged(root, KEYS), changes)
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with the leaves of ``changes`` in place of its own."""
+    both = {
+        key: merged(base.get(key, {}), of) if isinstance(of, dict) else of
+        for key, of in changes.items()
+    }
+    return base | both
+
+
+def config(**changes: Any) -> TrainRun:
+    return freeze(TrainRun, values(**changes))
+
+
+def play(folder: Path, lines: list[str] | None = None, **changes: Any) -> dict[str, Any] | None:
+    """``lrdqn train`` in this process; what it says goes into ``lines``."""
+    of = values(**changes)
+    said = [] if lines is None else lines
+    return run_in(
+        folder,
+        freeze(TrainRun, of),
+        Files(OmegaConf.to_yaml(OmegaConf.create(of)), {}, []),
+        said.append,
+    )

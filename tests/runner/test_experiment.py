@@ -1,0 +1,119 @@
+"""What a run costs before and while it runs: planned memory, compiles, metrics; and worlds that are
+refused in time."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import pytest
+from envs.worlds import live_config
+from runner.runs import config, play
+
+from lrdqn import build
+from lrdqn.config import InputError, TrainRun
+from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
+from lrdqn.train.memory import tree_bytes
+
+
+def test_planned_bytes_are_the_bytes_of_the_state() -> None:
+    """The plan is made from shapes; the arrays that the run then holds have these bytes (but for
+    keys, 8 bytes each)."""
+    e = Experiment(config())
+    state = e.compile().start(e.keys(TRAIN_STREAM), e.worlds, e.hypers)
+    planned = {name: e.memory.parts[name] for name in ("replay", "tree", "networks", "sessions")}
+    tree = tree_bytes(state.replay.tree)
+    assert planned == {
+        "replay": tree_bytes(state.replay) - tree,
+        "tree": tree,
+        "networks": tree_bytes(state.agent),
+        "sessions": tree_bytes((state.env, state.obs)),
+    }
+
+
+def test_the_default_replay_stays_below_256_megabytes() -> None:
+    """Shapes of the default run, ten seeds and two learners each; nothing is compiled."""
+    from hydra import compose, initialize_config_dir
+
+    from lrdqn.cli.launch import CONF
+    from lrdqn.config import freeze, register_schemas
+
+    register_schemas()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        plan = Experiment(freeze(TrainRun, compose("train"))).memory
+    assert 150e6 < plan.parts["replay"] + plan.parts["tree"] < 256e6
+    assert plan.parts["worlds"] > 1e6
+
+
+def test_a_run_that_cannot_fit_is_refused_before_it_compiles() -> None:
+    with pytest.raises(
+        InputError, match=r"^replay\.capacity=500000: replay takes .* lower replay\.capacity first"
+    ):
+        Experiment(
+            config(replay={"capacity": 500_000}, runtime={"memory_gib": 0.05})
+        ).refuse_too_large()
+
+
+def test_worlds_that_cannot_fit_are_refused_before_they_are_drawn() -> None:
+    """Also the estimate: an affine function of streamers and users, within a fifth of a world's
+    real bytes."""
+    began = time.perf_counter()
+    for key in ("streamers", "users"):
+        with pytest.raises(
+            InputError, match=rf"^env\.{key}=2000000000: 3 worlds would take .* lower it"
+        ):
+            build.refuse_large_worlds(live_config(**{key: 2_000_000_000}), 3, 2**34)
+    assert time.perf_counter() - began < 60
+    real = live_config(streamers=20_500, users=1000)
+    size = tree_bytes(build.build_worlds(real, 0, 1))
+    build.refuse_large_worlds(real, 1, int(1.2 * size / 0.9))
+    with pytest.raises(InputError, match=r"would take"):
+        build.refuse_large_worlds(real, 1, int(0.8 * size / 0.9))
+
+
+def test_nothing_compiles_after_the_first_chunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counts the compiler's own events, small programs between chunks included (DESIGN P5)."""
+    from lrdqn.runner import run as module
+
+    events: list[str] = []
+    seen: list[int] = []
+    save = module.save_checkpoint
+
+    def counted(*args: Any) -> None:
+        seen.append(len(events))
+        save(*args)
+        seen.append(len(events))
+
+    monkeypatch.setattr(module, "save_checkpoint", counted)
+
+    def listen(name: str, seconds: float, **_: Any) -> None:
+        if "compile" in name or "trace" in name:
+            events.append(name)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        play(tmp_path / "run")
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    assert seen[0] > 0, "the listener must have heard the programs compile"
+    assert len(set(seen)) == 1, seen
+
+
+def test_metrics_of_a_chunk_do_not_grow_with_the_run() -> None:
+    def metric_bytes(**train: int) -> int:
+        e = Experiment(config(train=train))
+        chunk = jax.vmap(
+            jax.vmap(e.trainer.chunk, in_axes=(0, None, 0, None)), in_axes=(0, 0, None, None)
+        )
+        _, metrics = jax.eval_shape(
+            chunk, e.shapes.state, e.shapes.worlds, e.shapes.hypers, e.shapes.clock
+        )
+        return tree_bytes(metrics)
+
+    assert metric_bytes(env_steps=1024, eval_period=256) == metric_bytes(
+        env_steps=1 << 40, eval_period=1 << 30
+    )
