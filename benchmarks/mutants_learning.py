@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from mutant import Mutant
 
-BACKUPS = "lrdqn/agents/targets.py"
+TARGETS = "lrdqn/agents/targets.py"
 DQN = "lrdqn/agents/dqn.py"
 TARGETS = "lrdqn/ops/policies.py"
 VALUES = "lrdqn/ops/values.py"
 RETURNS = "lrdqn/ops/returns.py"
 HEADS = "lrdqn/networks/heads.py"
 HORIZON = "lrdqn/train/horizon.py"
-T_BACKUPS = "tests/agents/test_targets.py"
+T_TARGETS = "tests/agents/test_targets.py"
 T_DQN = "tests/agents/test_dqn.py"
 T_VALUES = "tests/ops/test_values.py"
 T_RETURNS = "tests/ops/test_returns.py"
@@ -25,35 +25,35 @@ LEARNING = (
     # targets
     Mutant(
         "bootstrap reads actions that are not offered",
-        BACKUPS,
+        TARGETS,
         "return jnp.argmax(masked(out.q, out.mask), axis=-1)",
         "return jnp.argmax(out.q, axis=-1)",
-        (f"{T_BACKUPS}::test_masked_actions_cannot_be_seen",),
+        (f"{T_TARGETS}::test_masked_actions_cannot_be_seen",),
     ),
     Mutant(
         "mask inverted",
         "lrdqn/ops/masking.py",
         "jnp.where(mask, jnp.maximum(q, MASKED / 2), MASKED)",
         "jnp.where(mask, MASKED, jnp.maximum(q, MASKED / 2))",
-        (f"{T_BACKUPS}::test_masked_actions_cannot_be_seen",),
+        (f"{T_TARGETS}::test_masked_actions_cannot_be_seen",),
     ),
     Mutant(
         "min for max",
-        BACKUPS,
+        TARGETS,
         "return jnp.argmax(masked(out.q, out.mask), axis=-1)",
         "return jnp.argmin(jnp.where(out.mask, out.q, jnp.inf), axis=-1)",
-        (f"{T_BACKUPS}::test_equals_the_definition",),
+        (f"{T_TARGETS}::test_equals_the_definition",),
     ),
     Mutant(
         "mean for max",
-        BACKUPS,
+        TARGETS,
         "raw = jnp.take_along_axis(out.raw, best_action(out)[:, None, None], axis=1)[:, 0]",
         "raw = jnp.mean(out.raw, axis=1)",
-        (f"{T_BACKUPS}::test_equals_the_definition",),
+        (f"{T_TARGETS}::test_equals_the_definition",),
     ),
     Mutant(
         "double: the target network chooses too",
-        BACKUPS,
+        TARGETS,
         "out = learnt.network.apply(learnt.params, t.next_obs, learnt.catalogue, choose_key)",
         (
             "out = learnt.network.apply(learnt.target_params, "
@@ -63,34 +63,34 @@ LEARNING = (
     ),
     Mutant(
         "double: the online network judges too",
-        BACKUPS,
-        "raw = learnt.network.value(learnt.target_params, t.next_obs",
-        "raw = learnt.network.value(learnt.params, t.next_obs",
+        TARGETS,
+        "learnt.target_params, t.next_obs, best_action(out), learnt.catalogue, judge_key",
+        "learnt.params, t.next_obs, best_action(out), learnt.catalogue, judge_key",
         (f"{T_DQN}::test_which_network_chooses_and_which_judges",),
     ),
     Mutant(
         "double: online and target swapped",
         DQN,
-        "learnt = Learnt(network, values, state.params, state.target_params,",
-        "learnt = Learnt(network, values, state.target_params, state.params,",
+        "learnt = TargetInputs(network, values, state.params, state.target_params,",
+        "learnt = TargetInputs(network, values, state.target_params, state.params,",
         (f"{T_DQN}::test_after_k_syncs_exactly_k_states_of_a_chain_are_known",),
     ),
     Mutant(
         "no target network",
         DQN,
-        "learnt = Learnt(network, values, state.params, state.target_params,",
-        "learnt = Learnt(network, values, state.params, state.params,",
+        "learnt = TargetInputs(network, values, state.params, state.target_params,",
+        "learnt = TargetInputs(network, values, state.params, state.params,",
         (f"{T_DQN}::test_after_k_syncs_exactly_k_states_of_a_chain_are_known",),
     ),
     Mutant(
         "the observation before the action is bootstrapped from",
-        BACKUPS,
+        TARGETS,
         (
             "out = learnt.network.apply(learnt.target_params, "
             "t.next_obs, learnt.catalogue, key)\n    raw"
         ),
         "out = learnt.network.apply(learnt.target_params, t.obs, learnt.catalogue, key)\n    raw",
-        (f"{T_BACKUPS}::test_equals_the_definition",),
+        (f"{T_TARGETS}::test_equals_the_definition",),
     ),
     Mutant(
         "expected SARSA: greedy weight left at 1",
@@ -111,7 +111,7 @@ LEARNING = (
         TARGETS,
         "return -jnp.sum(jnp.where(mask, jnp.exp(log_policy)",
         "return jnp.sum(jnp.where(mask, jnp.exp(log_policy)",
-        (f"{T_BACKUPS}::test_equals_the_definition",),
+        (f"{T_TARGETS}::test_equals_the_definition",),
     ),
     # the update
     Mutant(
@@ -291,8 +291,8 @@ LEARNING = (
     Mutant(
         "n-step leaks into the next session",
         RETURNS,
-        "Pending(taken, runs & goes_on), Pending(transition, goes_on)",
-        "Pending(taken, runs), Pending(transition, jnp.ones_like(goes_on))",
+        "OpenTransitions(taken, runs & goes_on), OpenTransitions(transition, goes_on)",
+        "OpenTransitions(taken, runs), OpenTransitions(transition, jnp.ones_like(goes_on))",
         (f"{T_RETURNS}::test_a_truncated_entry_takes_nothing_more",),
     ),
     Mutant(

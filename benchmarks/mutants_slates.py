@@ -44,22 +44,22 @@ SLATED = (
     Mutant(
         "SARSA bootstraps where the session was cut from nobody's slate",
         SLATEQ,
-        "< 0, shown, t.next_action.reshape(shown.shape))",
-        "< -9, shown, t.next_action.reshape(shown.shape))",
+        "t.next_action.reshape(shown.shape) < 0",
+        "t.next_action.reshape(shown.shape) < -9",
         (LOOPS,),
     ),
     Mutant(
         "bootstrap past the end",
         SLATEQ,
-        "offered(t, out._replace(mask=t.next_obs.mask))",
+        "available_discount(t, out._replace(mask=t.next_obs.mask))",
         "jnp.ones_like(t.reward)",
         (LOOPS,),
     ),
     Mutant(
         "the first place is credited, whatever was taken",
         SLATEQ,
-        "t.taken.astype(jnp.int32)[:, None], axis=1)[:, 0]",
-        "0 * t.taken.astype(jnp.int32)[:, None], axis=1)[:, 0]",
+        "t.taken.astype(jnp.int32)[:, None], axis=1\n",
+        "0 * t.taken.astype(jnp.int32)[:, None], axis=1\n",
         (f"{T_SLATEQ}::test_what_was_taken_is_credited_and_nothing_else",),
     ),
     Mutant(

@@ -118,8 +118,8 @@ STORING = (
     Mutant(
         "PER: alpha applied twice",
         PER,
-        "leaves = jnp.where(finite, jnp.power(priority, hypers.alpha),",
-        "leaves = jnp.where(finite, jnp.power(jnp.power(priority, hypers.alpha), hypers.alpha),",
+        "finite, jnp.power(priority, hypers.alpha), sum_tree.get",
+        "finite, jnp.power(priority, hypers.alpha**2), sum_tree.get",
         (f"{T_PER}::test_printed_numbers",),
     ),
     Mutant(
@@ -153,11 +153,8 @@ STORING = (
     Mutant(
         "rank: smallest error first",
         RANK,
-        "jnp.argsort(-state.size_of_error, stable=True)",
-        (
-            "jnp.argsort(jnp.where(state.size_of_error < 0, "
-            "jnp.inf, state.size_of_error), stable=True)"
-        ),
+        "jnp.argsort(-state.priority, stable=True)",
+        ("jnp.argsort(jnp.where(state.priority < 0, jnp.inf, state.priority), stable=True)"),
         (f"{T_RANK}::test_printed_numbers",),
     ),
     Mutant(
@@ -227,8 +224,8 @@ STORING = (
     Mutant(
         "the run's key is never renewed",
         LOOP,
-        "state, metrics = scan_ahead(one, state._replace(key=following), steps)",
-        "state, metrics = scan_ahead(one, state, steps)",
+        "state, metrics = hoisted_scan(one, state._replace(key=following), steps)",
+        "state, metrics = hoisted_scan(one, state, steps)",
         (f"{T_LOOP}::test_random_numbers_are_not_used_twice",),
     ),
 )

@@ -30,7 +30,7 @@ from verdict import RESULTS, Row, failed, near, table, within  # pyright: ignore
 
 from lrdqn.agents import make_dqn, make_q_learning
 from lrdqn.agents.tabular import value_iteration
-from lrdqn.agents.targets import Learnt, make_backup
+from lrdqn.agents.targets import TargetInputs, make_target
 from lrdqn.config import AgentConfig, GarnetConfig, ReplayConfig
 from lrdqn.envs.garnet.env import make_garnet, make_garnet_world
 from lrdqn.networks.heads import duel
@@ -132,8 +132,10 @@ def target_rows() -> list[Row]:
         jnp.arange(8), jnp.zeros(8, jnp.int32), f32(REWARDS), f32(discount), jnp.arange(8)
     )
     for name, (rule, expected) in WORKED.items():
-        learnt = Learnt(rows_network(), values, f32(online), f32(target), (), hypers(epsilon=0.1))
-        s = make_backup(AgentConfig(target=rule))(learnt, t, jax.random.key(0))
+        learnt = TargetInputs(
+            rows_network(), values, f32(online), f32(target), (), hypers(epsilon=0.1)
+        )
+        s = make_target(AgentConfig(target=rule))(learnt, t, jax.random.key(0))
         y = jax.vmap(values.loss)(jnp.zeros((8, 1)), *s)[1]
         found.append(gap("targets", name, expected, y, 1e-6))
     found.append(

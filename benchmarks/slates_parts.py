@@ -31,7 +31,7 @@ from lrdqn import build
 from lrdqn.agents.slateq import item_network, parted
 from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS
 from lrdqn.config import InputError, TrainRun, freeze
-from lrdqn.envs.live.expected_outcome import Outlook, make_prospects
+from lrdqn.envs.live.expected_outcome import ExpectedOutcome, make_prospects
 from lrdqn.evaluation.statistics import Interval, bootstrap_mean, paired_difference
 from lrdqn.evaluation.summary import LEARNED
 from lrdqn.ops.slates import OPTIMISERS, as_action
@@ -42,7 +42,7 @@ from lrdqn.types import Params, Policy, View
 
 Record = dict[str, Any]
 WEIGHTS = {"next reward": MYOPIC_WEIGHTS, "planner's index": PLANNER_WEIGHTS}
-"""Of the means of ``Outlook``, which make a true value."""
+"""Of the means of ``ExpectedOutcome``, which make a true value."""
 
 
 class Parts(NamedTuple):
@@ -71,7 +71,7 @@ def make_mixed(experiment: Experiment, parts: Parts) -> Policy:
     assert choice is not None
     items, prospects = item_network(experiment.network, choice), make_prospects(config.env)
 
-    def worth(of: Outlook) -> Array:
+    def worth(of: ExpectedOutcome) -> Array:
         return jnp.tensordot(jnp.asarray(WEIGHTS[parts.values]), jnp.stack(of), axes=1)
 
     def act(state: Params, view: View, key: Array) -> tuple[Array, Params]:

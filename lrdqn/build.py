@@ -53,7 +53,7 @@ from lrdqn.networks import (
     make_mlp,
     make_scorer,
     make_table,
-    seen_flat,
+    on_flat_observations,
 )
 from lrdqn.networks.live_scorer import Shapes
 from lrdqn.ops.losses import LOSSES
@@ -287,7 +287,7 @@ def build_network(
         vectors = env.spec._replace(
             observation="vector", actions=len(pages), obs_shape=(flat_size(obs, catalogue),)
         )
-        return seen_flat(make_mlp(config, vectors, values), pages)
+        return on_flat_observations(make_mlp(config, vectors, values), pages)
     if shown == "documents":
         return make_documents(config, obs, catalogue, values, pages)
     return make_scorer(config, Shapes.of(one.catalogue, obs), values, pages)
@@ -326,7 +326,9 @@ def build_choice(config: TrainRun, env: Env, worlds: PyTree) -> agents.ChoiceMod
     if config.agent.name != "slateq":
         return None
     if config.env.kind == "recsim" and config.agent.slate.choice in ("auto", "told"):
-        return agents.told(make_recsim_task(cast(RecsimConfig, config.env), 1).weights)
+        return agents.known_choice_model(
+            make_recsim_task(cast(RecsimConfig, config.env), 1).weights
+        )
     plain = dataclasses.replace(config.network, head="linear", layers="dense", value="mean")
     return agents.conditional_logit(build_network(plain, env, worlds, make_expected(LOSSES["mse"])))
 

@@ -19,7 +19,7 @@ PyTree = Any
 Params = Any
 
 
-class Pending(NamedTuple):
+class DecisionStatus(NamedTuple):
     """Which decisions came to their end in a step, of an environment whose decisions can last for
     several (semi-Markov).
 
@@ -51,7 +51,7 @@ class TimeStep(NamedTuple):
     elapsed: Float[Array, "N"]
     """Time the step took, in units of one discount (never 0)."""
     info: dict[str, Array]
-    pending: Pending | None = None
+    pending: DecisionStatus | None = None
     """Where a decision can take many steps (the tick clock); ``None`` where every step is one."""
     taken: Int[Array, "N"] | None = None
     """int8, place of the slate that the viewer took; K where nothing was. ``None`` where an action
@@ -133,7 +133,7 @@ class EnvSpec(NamedTuple):
     obs_shape: tuple[int, ...]
     """Of one session's observation: ``(D,)`` for ``vector`` and ``one_hot``,
     ``(rows, columns, channels)`` of ``image``, ``()`` for ``candidates`` and ``documents``."""
-    whole_steps: bool = True
+    one_step_decisions: bool = True
     """Every step is a decision; where it is not, ``TimeStep.pending`` says which decisions came to
     their end."""
 
@@ -141,7 +141,7 @@ class EnvSpec(NamedTuple):
     def answers(self) -> bool:
         """Whether actions are slates to choose from, of which each step tells what was taken
         (``TimeStep.taken``)."""
-        return self.whole_steps and (self.slate > 1 or self.observation == "documents")
+        return self.one_step_decisions and (self.slate > 1 or self.observation == "documents")
 
     @property
     def obs_size(self) -> int:

@@ -33,7 +33,7 @@ from lrdqn.config import (
     register_schemas,
 )
 from lrdqn.runner.checkpoint import load_policy
-from lrdqn.runner.evaluate import judge_saved
+from lrdqn.runner.evaluate import evaluate_run
 from lrdqn.runner.folder import Files
 from lrdqn.runner.run import run_in
 from lrdqn.types import Agent, Sample, Transition
@@ -261,7 +261,7 @@ def test_a_run_reaches_the_optimum_and_is_judged_again(tmp_path: Path) -> None:
     # A fifth of a batch is each arm's, on average, and its bias alone takes 0.2 of its error away:
     # exp(-0.04 * 512) < 1e-8 is left, and the rounding of float32.
     np.testing.assert_allclose(q[:, 0], worlds["mean"], atol=1e-5)
-    assert judge_saved(config, run, None, True)["policies"] == summary["policies"]
+    assert evaluate_run(config, run, None, True)["policies"] == summary["policies"]
     with pytest.raises(
         InputError, match=r"trained with another configuration: env\.arms=6 \(was 5\)"
     ):

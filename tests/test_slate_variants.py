@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from runner.runs import merged, play
 from family import TINY_WORLD, of_place, trained
+from runner.runs import merged, play
 
 from lrdqn.config import TrainRun, freeze
 

@@ -24,7 +24,7 @@ from jax import Array
 from jaxtyping import Float
 from verdict import BLUE, INK, ORANGE, SKY, Outcome, Row, Study, command, near, within
 
-from lrdqn.agents.targets import Learnt, make_backup
+from lrdqn.agents.targets import TargetInputs, make_target
 from lrdqn.config import AgentConfig
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import make_expected
@@ -97,12 +97,12 @@ def targets(
     Both as an agent is taught them, with reward 0 and discount 1: the TD error of a value of 0.
     """
     states, actions = q_online.shape
-    learnt = Learnt(values_network(actions), EXPECTED, q_online, q_target, (), hypers.make())
+    learnt = TargetInputs(values_network(actions), EXPECTED, q_online, q_target, (), hypers.make())
     place, zero = jnp.arange(states), jnp.zeros(states)
     t = Transition(place, jnp.zeros(states, jnp.int32), zero, jnp.ones(states), place)
 
     def target(rule: str) -> Array:
-        successor = make_backup(AgentConfig(target=rule))(learnt, t, jax.random.key(0))
+        successor = make_target(AgentConfig(target=rule))(learnt, t, jax.random.key(0))
         return jax.vmap(EXPECTED.loss)(zero[:, None], *successor)[1]
 
     return target("max"), target("double")

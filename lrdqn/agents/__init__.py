@@ -2,7 +2,7 @@
 copies. ``slateq`` takes slates apart on the same update, ``full_slate`` takes each for an
 action."""
 
-from lrdqn.agents.choice_models import ChoiceModel, conditional_logit, told
+from lrdqn.agents.choice_models import ChoiceModel, conditional_logit, known_choice_model
 from lrdqn.agents.dqn import AgentState, make_dqn, make_greedy
 from lrdqn.agents.full_slate import SlateSet, over_slates, policy_over_slates, slates_of
 from lrdqn.agents.slateq import make_slate_greedy, make_slateq
@@ -13,6 +13,7 @@ __all__ = [
     "ChoiceModel",
     "SlateSet",
     "conditional_logit",
+    "known_choice_model",
     "make_double_q_learning",
     "make_dqn",
     "make_greedy",
@@ -23,5 +24,4 @@ __all__ = [
     "over_slates",
     "policy_over_slates",
     "slates_of",
-    "told",
 ]

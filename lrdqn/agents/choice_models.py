@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from lrdqn.networks.candidates import narrow
+from lrdqn.networks.candidates import take_candidates
 from lrdqn.ops.slates import first_mentions
 from lrdqn.types import Network, Params, PyTree
 
@@ -37,7 +37,7 @@ class ChoiceModel(NamedTuple):
     for nothing."""
 
 
-def told(weights: Callable[[PyTree], Weights]) -> ChoiceModel:
+def known_choice_model(weights: Callable[[PyTree], Weights]) -> ChoiceModel:
     """The environment's own, so far as the observation tells; ``weights(obs) -> v, v_0``."""
 
     def offered(params: Params, obs: PyTree, catalogue: PyTree) -> Weights:
@@ -78,7 +78,7 @@ def conditional_logit(network: Network) -> ChoiceModel:
         taken: Int[Array, "B"],
         catalogue: PyTree,
     ) -> Float[Array, "B"]:
-        shown = narrow(obs, slate)
+        shown = take_candidates(obs, slate)
         ends = jnp.where(
             shown.mask & first_mentions(slate), logits(params, shown, catalogue), -jnp.inf
         )

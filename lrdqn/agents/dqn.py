@@ -13,7 +13,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from lrdqn.agents.targets import Backup, Learnt, make_backup
+from lrdqn.agents.targets import TargetInputs, TargetRule, make_target
 from lrdqn.config import AgentConfig
 from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.ops.masking import masked
@@ -58,10 +58,10 @@ def make_optimizer(config: AgentConfig) -> optax.GradientTransformation:
     )
 
 
-class Lesson(NamedTuple):
+class UpdateRule(NamedTuple):
     """What a transition teaches: a seam between agents that act in other ways and this update."""
 
-    backup: Backup
+    backup: TargetRule
     """What follows it."""
     credit: Callable[[Transition], tuple[Int[Array, "B"], Float[Array, "B"]]]
     """``credit(t) -> action, weight``: whose value it speaks of, and with what weight."""
@@ -75,7 +75,7 @@ def credit_action(t: Transition) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
 
 
 def make_dqn(
-    config: AgentConfig, network: Network, values: Values, lesson: Lesson | None = None
+    config: AgentConfig, network: Network, values: Values, lesson: UpdateRule | None = None
 ) -> Agent:
     """The DQN family.
 
@@ -102,7 +102,7 @@ def make_dqn(
     """
     optimizer = make_optimizer(config)
     backup, credit, beside = (
-        Lesson(make_backup(config), credit_action) if lesson is None else lesson
+        UpdateRule(make_target(config), credit_action) if lesson is None else lesson
     )
     targetless = config.target == "lambda"
 
@@ -133,7 +133,7 @@ def make_dqn(
         t = sample.transition
         action, credited = credit(t)
         online_key, backup_key = jax.random.split(key)
-        learnt = Learnt(network, values, state.params, state.target_params, catalogue, hypers)
+        learnt = TargetInputs(network, values, state.params, state.target_params, catalogue, hypers)
         target = jax.lax.stop_gradient(backup(learnt, t, backup_key))
 
         def loss_fn(params: Params) -> tuple[Float[Array, ""], tuple[Array, Array]]:

@@ -11,10 +11,10 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.agents.choice_models import ChoiceModel
-from lrdqn.agents.dqn import Lesson, make_dqn, make_greedy
-from lrdqn.agents.targets import Backup, Learnt, Successor, offered
+from lrdqn.agents.dqn import UpdateRule, make_dqn, make_greedy
+from lrdqn.agents.targets import Bootstrap, TargetInputs, TargetRule, available_discount
 from lrdqn.config import AgentConfig
-from lrdqn.networks.candidates import with_nothing
+from lrdqn.networks.candidates import with_null_item
 from lrdqn.ops.masking import masked
 from lrdqn.ops.slates import OPTIMISERS, as_action, random_slate, slate_chances
 from lrdqn.ops.values import Values
@@ -31,7 +31,7 @@ def item_network(network: Network, choice: ChoiceModel) -> Network:
         return {"q": network.init(key), **choice.init(jax.random.fold_in(key, 1))}
 
     def apply(params: Params, obs: PyTree, catalogue: PyTree, key: PRNGKeyArray | None) -> QOutput:
-        return network.apply(params["q"], with_nothing(obs, catalogue), catalogue, key)
+        return network.apply(params["q"], with_null_item(obs, catalogue), catalogue, key)
 
     def value(
         params: Params,
@@ -40,7 +40,7 @@ def item_network(network: Network, choice: ChoiceModel) -> Network:
         catalogue: PyTree,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
-        return network.value(params["q"], with_nothing(obs, catalogue), item, catalogue, key)
+        return network.value(params["q"], with_null_item(obs, catalogue), item, catalogue, key)
 
     return Network(init, apply, value)
 
@@ -74,7 +74,7 @@ def make_filler(choice: ChoiceModel, optimiser: str, null_value: bool, slate: in
     return fill
 
 
-def make_slate_backup(config: AgentConfig, choice: ChoiceModel, slate: int) -> Backup:
+def make_slate_target(config: AgentConfig, choice: ChoiceModel, slate: int) -> TargetRule:
     """``y = r + discount * sum_{i in A' and nothing} P(i | s', A') Q(s', i; theta^-)``.
 
     ::
@@ -94,7 +94,7 @@ def make_slate_backup(config: AgentConfig, choice: ChoiceModel, slate: int) -> B
         choice, own.fill if own.target_fill == "same" else own.target_fill, own.null_value, slate
     )
 
-    def backup(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor:
+    def backup(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
         choose_key, judge_key = jax.random.split(key)
         out = learnt.network.apply(learnt.target_params, t.next_obs, learnt.catalogue, judge_key)
         chooser = out
@@ -110,7 +110,7 @@ def make_slate_backup(config: AgentConfig, choice: ChoiceModel, slate: int) -> B
         if not own.null_value:
             chances = chances.at[:, -1].set(0.0)
         raw = jax.vmap(learnt.values.mix)(chances, out.raw)
-        return Successor(t.reward, offered(t, out._replace(mask=t.next_obs.mask)), raw)
+        return Bootstrap(t.reward, available_discount(t, out._replace(mask=t.next_obs.mask)), raw)
 
     return backup
 
@@ -148,8 +148,8 @@ def make_slateq(
             params, t.obs, t.action.reshape(len(t.reward), slate), t.taken, catalogue
         )
 
-    lesson = Lesson(
-        make_slate_backup(config, choice, slate), credit, None if choice.loss is None else beside
+    lesson = UpdateRule(
+        make_slate_target(config, choice, slate), credit, None if choice.loss is None else beside
     )
     learner = make_dqn(config, items, values, lesson)
 

@@ -1,7 +1,7 @@
 """Target rules of the DQN family: each asks the networks what follows a transition. One function
 per rule, by its name in ``BACKUPS``.
 
-A rule returns a ``Successor``; the loss of ``ops.values`` turns it into
+A rule returns a ``Bootstrap``; the loss of ``ops.values`` turns it into
 ``reward + discount * value(raw)``. A new rule is one function here, one YAML in ``conf/agent/`` and
 one test.
 """
@@ -29,7 +29,7 @@ from lrdqn.ops.values import Values
 from lrdqn.types import Hypers, Network, Params, PyTree, QOutput, Transition
 
 
-class Successor(NamedTuple):
+class Bootstrap(NamedTuple):
     """What follows a transition: reward and discount as the loss reads them, and the K numbers of
     the next state's value."""
 
@@ -38,7 +38,7 @@ class Successor(NamedTuple):
     raw: Float[Array, "B K"]
 
 
-class Learnt(NamedTuple):
+class TargetInputs(NamedTuple):
     """What a rule may ask: the Q-function, its online and its target parameters, the catalogue, the
     hyper-parameters."""
 
@@ -50,10 +50,10 @@ class Learnt(NamedTuple):
     hypers: Hypers
 
 
-Backup = Callable[[Learnt, Transition, PRNGKeyArray], Successor]
+TargetRule = Callable[[TargetInputs, Transition, PRNGKeyArray], Bootstrap]
 
 
-def offered(t: Transition, out: QOutput) -> Float[Array, "B"]:
+def available_discount(t: Transition, out: QOutput) -> Float[Array, "B"]:
     """The discount, 0 where the next state offers no action."""
     return jax.vmap(discount_where_offered)(t.discount, out.mask)
 
@@ -63,7 +63,7 @@ def best_action(out: QOutput) -> Int[Array, "B"]:
     return jnp.argmax(masked(out.q, out.mask), axis=-1).astype(jnp.int32)
 
 
-def max_backup(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor:
+def max_target(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
     """``y = r + discount * max_{a in mask} Q(s', a; theta^-)``.
 
     Source: Mnih et al. 2015, algorithm 1; for distributions Bellemare et al. 2017, algorithm 1 (the
@@ -71,10 +71,10 @@ def max_backup(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor:
     """
     out = learnt.network.apply(learnt.target_params, t.next_obs, learnt.catalogue, key)
     raw = jnp.take_along_axis(out.raw, best_action(out)[:, None, None], axis=1)[:, 0]
-    return Successor(t.reward, offered(t, out), raw)
+    return Bootstrap(t.reward, available_discount(t, out), raw)
 
 
-def double_backup(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor:
+def double_target(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
     """``y = r + discount * Q(s', argmax_{a in mask} Q(s', a; theta); theta^-)``: the online network
     chooses, the target judges.
 
@@ -88,10 +88,10 @@ def double_backup(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor
     raw = learnt.network.value(
         learnt.target_params, t.next_obs, best_action(out), learnt.catalogue, judge_key
     )
-    return Successor(t.reward, offered(t, out), raw)
+    return Bootstrap(t.reward, available_discount(t, out), raw)
 
 
-def expected_sarsa_backup(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor:
+def expected_sarsa_target(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
     """``y = r + discount * sum_a pi(a) Q(s', a; theta^-)`` with pi epsilon-greedy in
     ``Q(.; theta^-)`` at the present epsilon.
 
@@ -101,10 +101,12 @@ def expected_sarsa_backup(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> S
     policy = jax.vmap(epsilon_greedy_policy, in_axes=(0, 0, None))(
         out.q, out.mask, learnt.hypers.epsilon
     )
-    return Successor(t.reward, offered(t, out), jax.vmap(learnt.values.mix)(policy, out.raw))
+    return Bootstrap(
+        t.reward, available_discount(t, out), jax.vmap(learnt.values.mix)(policy, out.raw)
+    )
 
 
-def make_munchausen_backup(lowest: float) -> Backup:
+def make_munchausen_target(lowest: float) -> TargetRule:
     """``y = r + a clip(tau log pi(a|s), l_0, 0) +
     discount * sum_b pi(b|s') (Q'(s', b) - tau log pi(b|s'))``.
 
@@ -118,7 +120,7 @@ def make_munchausen_backup(lowest: float) -> Backup:
     Source: Vieillard, Pietquin and Geist 2020, equation 1.
     """
 
-    def backup(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor:
+    def backup(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
         now_key, next_key = jax.random.split(key)
         tau = learnt.hypers.temperature
         log_policy = jax.vmap(log_softmax_policy, in_axes=(0, 0, None))
@@ -127,35 +129,35 @@ def make_munchausen_backup(lowest: float) -> Backup:
             :, 0
         ]
         out = learnt.network.apply(learnt.target_params, t.next_obs, learnt.catalogue, next_key)
-        log_next, discount = log_policy(out.q, out.mask, tau), offered(t, out)
+        log_next, discount = log_policy(out.q, out.mask, tau), available_discount(t, out)
         entropy = tau * jax.vmap(policy_entropy)(log_next, out.mask)
         bonus = munchausen_bonus(taken, learnt.hypers.munchausen, tau, lowest)
         reward = t.reward + bonus + jnp.where(discount != 0, discount * entropy, 0.0)
         policy = jnp.where(out.mask, jnp.exp(log_next), 0.0)
-        return Successor(reward, discount, jax.vmap(learnt.values.mix)(policy, out.raw))
+        return Bootstrap(reward, discount, jax.vmap(learnt.values.mix)(policy, out.raw))
 
     return backup
 
 
-def stored_return(learnt: Learnt, t: Transition, key: PRNGKeyArray) -> Successor:
+def stored_return(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
     """``y = r``: the stored reward is a lambda-return already (``train.horizon``), and no target
     network is read.
 
     Source: Gallici et al. 2024 (PQN), algorithm 1.
     """
     del key
-    return Successor(
+    return Bootstrap(
         t.reward, jnp.zeros_like(t.reward), jnp.zeros((*t.reward.shape, learnt.values.outputs))
     )
 
 
-def make_backup(config: AgentConfig) -> Backup:
+def make_target(config: AgentConfig) -> TargetRule:
     """The rule named ``config.target``."""
-    rules: dict[str, Backup] = {
-        "max": max_backup,
-        "double": double_backup,
-        "expected_sarsa": expected_sarsa_backup,
-        "munchausen": make_munchausen_backup(config.log_policy_min),
+    rules: dict[str, TargetRule] = {
+        "max": max_target,
+        "double": double_target,
+        "expected_sarsa": expected_sarsa_target,
+        "munchausen": make_munchausen_target(config.log_policy_min),
         "lambda": stored_return,
     }
     return rules[config.target]

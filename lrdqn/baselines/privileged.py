@@ -11,7 +11,7 @@ from lrdqn.baselines.scored import with_parameters
 from lrdqn.baselines.simple import offered
 from lrdqn.baselines.slates import make_optimised
 from lrdqn.config import LiveConfig
-from lrdqn.envs.live.expected_outcome import Outlook, make_outlook, make_prospects
+from lrdqn.envs.live.expected_outcome import ExpectedOutcome, make_outlook, make_prospects
 from lrdqn.types import Policy, PyTree, View
 
 MYOPIC_WEIGHTS = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -30,7 +30,7 @@ def make_index(config: LiveConfig, weights: tuple[float, ...] = MYOPIC_WEIGHTS) 
 
     Args:
         config: of the world that it is played in.
-        weights: of the means (``envs.live.outlook.Outlook``).
+        weights: of the means (``envs.live.outlook.ExpectedOutcome``).
     """
     outlook = make_outlook(config)
 
@@ -65,7 +65,7 @@ def make_page_index(
     def worths(state: PyTree, view: View) -> tuple[Array, Array, Array, Array]:
         v, watched, nothing = prospects(*view.truth)
 
-        def worth(outlook: Outlook) -> Array:
+        def worth(outlook: ExpectedOutcome) -> Array:
             return jnp.tensordot(state, jnp.stack(outlook), axes=1)
 
         return v, jnp.ones_like(v[:, 0]), worth(watched), worth(nothing)

@@ -15,7 +15,7 @@ from lrdqn.calibration.settings import say_where
 from lrdqn.config import CalibrateRun
 from lrdqn.envs.live.population import complete, freeze_utility, sample_population
 from lrdqn.envs.live.population_folder import save_population
-from lrdqn.envs.live.user_history import live_a_past
+from lrdqn.envs.live.user_history import simulate_history
 
 if TYPE_CHECKING:
     from lrdqn.calibration.population_from_watches import Directions
@@ -142,7 +142,7 @@ def drawn_around(
     if "hook" in fields or "profile" in fields:
         own: dict[str, Any] = {name: fields[name] for name in ("hook", "profile") if name in fields}
         population = freeze_utility(population._replace(**own), config.env.law, rng)
-    return population if "history" in fields else live_a_past(population, config.env, rng)
+    return population if "history" in fields else simulate_history(population, config.env, rng)
 
 
 def say_recall(console: Console, found: Directions) -> None:

@@ -62,10 +62,10 @@ def task(config: EvaluateRun, composed: DictConfig) -> float:
     from lrdqn.report.group_table import group_table
     from lrdqn.report.policy_table import policy_table, verdicts
     from lrdqn.report.slate_table import slate_table
-    from lrdqn.runner.evaluate import judge_saved
+    from lrdqn.runner.evaluate import evaluate_run
 
     began, console = time.perf_counter(), Console()
-    summary = judge_saved(
+    summary = evaluate_run(
         run_config, Path(config.run), config.seed, known=config.population is None
     )
     console.print(policy_table(summary))

@@ -70,18 +70,18 @@ def task(config: TrainRun, composed: DictConfig) -> float | None:
 
     prepare(config.runtime)
     from lrdqn.cli.report import show
-    from lrdqn.runner.devices import writes
+    from lrdqn.runner.devices import is_main_process
     from lrdqn.runner.run import run_in
 
     folder, files = job_files(composed)
     try:
         summary = run_in(folder, config, files, say)
     finally:
-        if writes():
+        if is_main_process():
             leave_nothing(folder)
     if summary is None:
         raise SystemExit(0)
-    if writes():
+    if is_main_process():
         show(folder)
     return summary["score"]
 

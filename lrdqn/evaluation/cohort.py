@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
-from lrdqn.evaluation.slate_metrics import Pages, figures_of, no_pages, page_metrics
+from lrdqn.evaluation.slate_metrics import Pages, make_slate_metrics, no_pages, page_metrics
 from lrdqn.evaluation.summary import GROUPS
 from lrdqn.types import Env, Policy, PyTree, TimeStep, View
 
@@ -103,7 +103,7 @@ def nothing_yet(shape: tuple[int, ...], pages: Pages | None = None) -> Outcome:
     )
 
 
-def added(
+def accumulate(
     outcome: Outcome, alive: Any, t: TimeStep, page: Pages | None = None
 ) -> tuple[Outcome, Any]:
     """What one step, and the page that led to it, add for the sessions that have not ended yet, and
@@ -151,7 +151,7 @@ def make_cohort(
     """
     players = make_players(groups)
     shape = (players.total, env.spec.sessions)
-    look = figures_of(env.spec)
+    look = make_slate_metrics(env.spec)
     figures = None if look is None else jax.vmap(look, in_axes=(0, None, 0, 0))
 
     def spread(tree: PyTree) -> PyTree:
@@ -178,7 +178,7 @@ def make_cohort(
                 if figures is None or t.taken is None
                 else figures(p.obs, catalogue, actions, t.taken)
             )
-            outcome, alive = added(p.outcome, p.alive, t, page)
+            outcome, alive = accumulate(p.outcome, p.alive, t, page)
             return _Progress(
                 p.step + 1, env_state, t.obs, players.remember(states, t), alive, outcome
             )

@@ -111,7 +111,7 @@ def kinds(kind: Int[Array, "N K"], there: Bool[Array, "N K"]) -> Int[Array, "N"]
     return jnp.sum(there & ~jnp.any(jnp.tril(same, -1), axis=2), axis=1)
 
 
-def figures_of(spec: EnvSpec) -> PageFigures | None:
+def make_slate_metrics(spec: EnvSpec) -> PageFigures | None:
     """How pages are looked at, or ``None`` where an action is no slate, or one of something
     else."""
     look = LOOKS.get(spec.observation)
@@ -137,8 +137,8 @@ def figures_of(spec: EnvSpec) -> PageFigures | None:
 
 
 def no_pages(spec: EnvSpec, shape: tuple[int, ...]) -> Pages | None:
-    """The sums before the first page; ``None`` where ``figures_of`` is."""
-    if figures_of(spec) is None:
+    """The sums before the first page; ``None`` where ``make_slate_metrics`` is."""
+    if make_slate_metrics(spec) is None:
         return None
     zero = jnp.zeros(shape)
     return Pages(zero, zero, zero, zero, zero, zero if spec.observation == "candidates" else None)

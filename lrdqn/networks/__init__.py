@@ -4,7 +4,7 @@ benchmark) and ``table`` (one number per state and action)."""
 
 from lrdqn.networks.cnn import make_cnn
 from lrdqn.networks.document_scorer import make_documents
-from lrdqn.networks.flatten import flat_size, seen_flat
+from lrdqn.networks.flatten import flat_size, on_flat_observations
 from lrdqn.networks.live_scorer import make_scorer
 from lrdqn.networks.mlp import make_mlp
 from lrdqn.networks.table import make_table
@@ -16,5 +16,5 @@ __all__ = [
     "make_mlp",
     "make_scorer",
     "make_table",
-    "seen_flat",
+    "on_flat_observations",
 ]

@@ -16,7 +16,7 @@ from lrdqn.types import PyTree
 Obs = TypeVar("Obs", LiveObs, DocumentObs)
 
 
-class Offer(NamedTuple):
+class CandidateFields(NamedTuple):
     """How an observation names what is on offer."""
 
     ids: str
@@ -25,27 +25,30 @@ class Offer(NamedTuple):
     """``empty(catalogue)``: row of the empty item, the last."""
 
 
-OFFERS: dict[type, Offer] = {
-    LiveObs: Offer("candidates", lambda catalogue: catalogue.identity.shape[0] - 1),
-    DocumentObs: Offer("topic", lambda catalogue: catalogue.content.shape[0] - 1),
+CANDIDATE_FIELDS: dict[type, CandidateFields] = {
+    LiveObs: CandidateFields("candidates", lambda catalogue: catalogue.identity.shape[0] - 1),
+    DocumentObs: CandidateFields("topic", lambda catalogue: catalogue.content.shape[0] - 1),
 }
 
 
-def narrow(obs: Obs, places: Int[Array, "B K"]) -> Obs:
+def take_candidates(obs: Obs, places: Int[Array, "B K"]) -> Obs:
     """The same observation offering the candidates at ``places`` only, in their order."""
 
     def take(x: Array) -> Array:
         return jnp.take_along_axis(x, places.reshape(places.shape + (1,) * (x.ndim - 2)), axis=1)
 
     return obs._replace(
-        **{name: take(getattr(obs, name)) for name in (OFFERS[type(obs)].ids, "features", "mask")}
+        **{
+            name: take(getattr(obs, name))
+            for name in (CANDIDATE_FIELDS[type(obs)].ids, "features", "mask")
+        }
     )
 
 
-def with_nothing(obs: Obs, catalogue: PyTree) -> Obs:
+def with_null_item(obs: Obs, catalogue: PyTree) -> Obs:
     """The same observation with the empty item as candidate C, so that "nothing" has a value of its
     own as any other has."""
-    ids, empty = OFFERS[type(obs)]
+    ids, empty = CANDIDATE_FIELDS[type(obs)]
 
     def append(x: Array, last: Any) -> Array:
         return jnp.concatenate([x, jnp.full((x.shape[0], 1, *x.shape[2:]), last, x.dtype)], axis=1)

@@ -10,9 +10,9 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config import NetworkConfig
 from lrdqn.networks.heads import pick
-from lrdqn.networks.slates import Pages, only, whole
-from lrdqn.networks.torsos import purify
-from lrdqn.networks.two_tower import Halves
+from lrdqn.networks.slates import SlateTable, only, whole
+from lrdqn.networks.torsos import pure_module
+from lrdqn.networks.two_tower import TwoTower
 from lrdqn.observations import DocumentObs, Topics
 from lrdqn.ops.values import Values
 from lrdqn.types import Network, Params, QOutput
@@ -36,7 +36,11 @@ def user_features(obs: DocumentObs) -> Float[Array, "B U"]:
 
 
 def make_documents(
-    config: NetworkConfig, obs: DocumentObs, topics: Topics, values: Values, pages: Pages = None
+    config: NetworkConfig,
+    obs: DocumentObs,
+    topics: Topics,
+    values: Values,
+    pages: SlateTable = None,
 ) -> Network:
     """``raw(s, i) = head(torso(relu(W_u user + W_c document_i)))``, ``[B, C, K]``.
 
@@ -56,7 +60,7 @@ def make_documents(
     """
     user = (obs.user.shape[1] or 2 + obs.quality.shape[1]) + obs.memory.shape[1]
     document = topics.content.shape[1] + obs.features.shape[2]
-    draw, bind = purify(lambda rngs: _Documents(user, document, config, values, rngs, pages))
+    draw, bind = pure_module(lambda rngs: _Documents(user, document, config, values, rngs, pages))
     alone = config.head == "linear"
 
     def apply(
@@ -88,13 +92,13 @@ class _Documents(nnx.Module):
         config: NetworkConfig,
         values: Values,
         rngs: nnx.Rngs,
-        pages: Pages,
+        pages: SlateTable,
     ) -> None:
-        self.halves = Halves(
+        self.halves = TwoTower(
             user, document, config, values, rngs, 1 if pages is None else pages.shape[1]
         )
 
     def __call__(
-        self, obs: DocumentObs, topics: Topics, key: PRNGKeyArray | None, pages: Pages
+        self, obs: DocumentObs, topics: Topics, key: PRNGKeyArray | None, pages: SlateTable
     ) -> Float[Array, "B M K"]:
         return self.halves(user_features(obs), document_features(obs, topics), obs.mask, key, pages)

@@ -56,7 +56,7 @@ def flatten_documents(obs: DocumentObs, topics: Topics) -> Float[Array, "N D"]:
     return jnp.concatenate([user_features(obs), documents.reshape(documents.shape[0], -1)], axis=1)
 
 
-def seen_flat(network: Network, slates: Int[np.ndarray, "M K"]) -> Network:
+def on_flat_observations(network: Network, slates: Int[np.ndarray, "M K"]) -> Network:
     """A network of vectors that looks at candidates through ``flatten`` or ``flatten_documents``;
     one output per slate.
 

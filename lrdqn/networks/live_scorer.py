@@ -12,9 +12,9 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from lrdqn.config import NetworkConfig
 from lrdqn.networks.heads import pick
 from lrdqn.networks.history import ENCODERS, Profiles, read_history
-from lrdqn.networks.slates import Pages, only, whole
-from lrdqn.networks.torsos import purify
-from lrdqn.networks.two_tower import Halves
+from lrdqn.networks.slates import SlateTable, only, whole
+from lrdqn.networks.torsos import pure_module
+from lrdqn.networks.two_tower import TwoTower
 from lrdqn.observations import UNKNOWN, Catalogue, LiveObs
 from lrdqn.ops.history import cosine
 from lrdqn.ops.values import Values
@@ -48,10 +48,15 @@ class Shapes(NamedTuple):
 
 
 class _Scorer(nnx.Module):
-    """Who is asked and what is on offer, in numbers, before ``Halves``."""
+    """Who is asked and what is on offer, in numbers, before ``TwoTower``."""
 
     def __init__(
-        self, shapes: Shapes, config: NetworkConfig, values: Values, rngs: nnx.Rngs, pages: Pages
+        self,
+        shapes: Shapes,
+        config: NetworkConfig,
+        values: Values,
+        rngs: nnx.Rngs,
+        pages: SlateTable,
     ) -> None:
         self.history = ENCODERS[config.history](
             shapes.style, shapes.categories, config.history_width, rngs
@@ -72,13 +77,13 @@ class _Scorer(nnx.Module):
             rngs=rngs,
         )
         # The head starts at zero, so that q starts as taste x cosine: the content-based ranking.
-        self.halves = Halves(
+        self.halves = TwoTower(
             user, candidate, config, values, rngs, 1 if pages is None else pages.shape[1]
         )
         self.taste = nnx.Param(jnp.full((), 0.1))
 
     def __call__(
-        self, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None, pages: Pages
+        self, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None, pages: SlateTable
     ) -> tuple[Float[Array, "B M K"], Float[Array, "B M"]]:
         """The head's output, and the prior that is added to its mean."""
         # Unit vectors of length d have entries of size 1 / sqrt(d); scaled, every input has a
@@ -138,7 +143,7 @@ def cross_features(
 
 
 def make_scorer(
-    config: NetworkConfig, shapes: Shapes, values: Values, pages: Pages = None
+    config: NetworkConfig, shapes: Shapes, values: Values, pages: SlateTable = None
 ) -> Network:
     """``raw(s, i) = head(torso(relu(W_u user + W_c candidate_i)))``, its mean moved by
     ``taste cos(profile, content_i)``.
@@ -156,7 +161,7 @@ def make_scorer(
         values: what the K numbers are, and their mean.
         pages: slates that are scored in place of candidates.
     """
-    draw, bind = purify(lambda rngs: _Scorer(shapes, config, values, rngs, pages))
+    draw, bind = pure_module(lambda rngs: _Scorer(shapes, config, values, rngs, pages))
     alone = config.head == "linear"
 
     def init(key: PRNGKeyArray) -> Params:

@@ -12,7 +12,7 @@ from jaxtyping import Float, PRNGKeyArray
 
 from lrdqn.config import NetworkConfig
 from lrdqn.networks.heads import HEADS, pick
-from lrdqn.networks.torsos import Mlp, purify
+from lrdqn.networks.torsos import Mlp, pure_module
 from lrdqn.ops.values import Values
 from lrdqn.types import EnvSpec, Network, Params, PyTree, QOutput
 
@@ -46,7 +46,7 @@ def make_state_in(
     front: Callable[[nnx.Rngs], Front], config: NetworkConfig, spec: EnvSpec, values: Values
 ) -> Network:
     """A network of hidden layers and a head behind ``front``, which is made from random streams."""
-    init, bind = purify(
+    init, bind = pure_module(
         lambda rngs: _StateIn(front(rngs), spec.actions, config, values.outputs, rngs)
     )
 

@@ -7,13 +7,13 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from lrdqn.networks.candidates import Obs, narrow
+from lrdqn.networks.candidates import Obs, take_candidates
 
-Pages = Int[np.ndarray, "M P"] | None
+SlateTable = Int[np.ndarray, "M P"] | None
 """Places of each slate that is scored; ``None`` scores every candidate by itself."""
 
 
-def whole(mask: Bool[Array, "B C"], pages: Pages) -> Bool[Array, "B M"]:
+def whole(mask: Bool[Array, "B C"], pages: SlateTable) -> Bool[Array, "B M"]:
     """Slates of which every place is on offer; all of them where there is none such."""
     if pages is None:
         return mask
@@ -21,12 +21,12 @@ def whole(mask: Bool[Array, "B C"], pages: Pages) -> Bool[Array, "B M"]:
     return there | ~jnp.any(there, axis=1, keepdims=True)
 
 
-def only(obs: Obs, action: Int[Array, "B"], pages: Pages) -> tuple[Obs, Pages]:
+def only(obs: Obs, action: Int[Array, "B"], pages: SlateTable) -> tuple[Obs, SlateTable]:
     """An observation that offers what ``action`` shows and nothing else, and what is scored of it:
     one candidate, or slate."""
     if pages is None:
-        return narrow(obs, action[:, None]), None
-    return narrow(obs, jnp.asarray(pages)[action]), np.arange(pages.shape[1])[None]
+        return take_candidates(obs, action[:, None]), None
+    return take_candidates(obs, jnp.asarray(pages)[action]), np.arange(pages.shape[1])[None]
 
 
 def total(each: Float[Array, "B C P H"], pages: Int[np.ndarray, "M P"]) -> Float[Array, "B M H"]:

@@ -15,7 +15,7 @@ from lrdqn.config import NetworkConfig
 from lrdqn.types import Params
 
 
-def purify(
+def pure_module(
     build: Callable[[nnx.Rngs], nnx.Module],
 ) -> tuple[Callable[[PRNGKeyArray], Params], Callable[[Params], Any]]:
     """Split an nnx module into ``init(key) -> params`` and ``bind(params) -> module``; the core

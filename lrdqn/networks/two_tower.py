@@ -10,12 +10,12 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 
 from lrdqn.config import NetworkConfig
 from lrdqn.networks.heads import HEADS
-from lrdqn.networks.slates import Pages, total, whole
+from lrdqn.networks.slates import SlateTable, total, whole
 from lrdqn.networks.torsos import Mlp, make_norm
 from lrdqn.ops.values import Values
 
 
-class Halves(nnx.Module):
+class TwoTower(nnx.Module):
     """``head(torso(relu(norm(W_u user + W_c candidate_i + b))))``: the user's half is computed once
     for all candidates.
 
@@ -55,7 +55,7 @@ class Halves(nnx.Module):
         candidate: Float[Array, "B C F"],
         mask: Bool[Array, "B C"],
         key: PRNGKeyArray | None,
-        pages: Pages = None,
+        pages: SlateTable = None,
     ) -> Float[Array, "B M K"]:
         """K numbers per candidate, or per slate where there are ``pages``."""
         seen, each = self.user(user), self.candidate(candidate)

@@ -30,7 +30,7 @@ INLINED = ("jit", "pjit")
 """Calls that are looked into: a draw is often one with arguments from both sides."""
 
 
-def scan_ahead(
+def hoisted_scan(
     body: Callable[[Carry, PyTree], tuple[Carry, PyTree]], init: Carry, xs: PyTree
 ) -> tuple[Carry, PyTree]:
     """``jax.lax.scan(body, init, xs)`` with everything that depends on ``xs`` alone computed
@@ -71,7 +71,7 @@ class Split:
     """``body`` as two functions: ``early(x) -> drawn`` and ``late(carry, drawn) -> carry, y``.
 
     Args:
-        body: as in ``scan_ahead``.
+        body: as in ``hoisted_scan``.
         carry, x: examples of its arguments, or their shapes.
     """
 

@@ -68,7 +68,7 @@ def lambda_returns(
     return jax.lax.scan(step, jnp.zeros_like(r[0]), steps, reverse=True)[1]
 
 
-class Pending(NamedTuple):
+class OpenTransitions(NamedTuple):
     """The last n - 1 transitions of a session, each with the steps that have followed it so far;
     oldest first."""
 
@@ -80,7 +80,7 @@ class Pending(NamedTuple):
     session."""
 
 
-def empty(example: Transition, n: int) -> Pending:
+def empty(example: Transition, n: int) -> OpenTransitions:
     """Nothing yet: n - 1 closed entries of zeros. The first n - 1 transitions to come out are
     these; the caller drops them.
 
@@ -94,12 +94,12 @@ def empty(example: Transition, n: int) -> Pending:
     if n < 1:
         raise InputError(f"n-step returns: n={n}: must be at least 1")
     zeros = jax.tree.map(lambda x: jnp.zeros((n - 1, *jnp.shape(x)), jnp.asarray(x).dtype), example)
-    return Pending(zeros, jnp.zeros((n - 1,), bool))
+    return OpenTransitions(zeros, jnp.zeros((n - 1,), bool))
 
 
 def extend(
-    pending: Pending, transition: Transition, ended: Bool[Array, ""]
-) -> tuple[Pending, Transition]:
+    pending: OpenTransitions, transition: Transition, ended: Bool[Array, ""]
+) -> tuple[OpenTransitions, Transition]:
     """One step further: every open entry takes the step in, the step becomes the newest entry, and
     the oldest comes out.
 
@@ -135,7 +135,7 @@ def extend(
         next_obs=jax.tree.map(followed, old.next_obs, transition.next_obs),
         next_action=jax.tree.map(followed, old.next_action, transition.next_action),
     )
-    entries = Pending(taken, runs & goes_on), Pending(transition, goes_on)
+    entries = OpenTransitions(taken, runs & goes_on), OpenTransitions(transition, goes_on)
     grown = jax.tree.map(
         lambda mine, new: jnp.concatenate([mine, jnp.asarray(new)[None]]), *entries
     )

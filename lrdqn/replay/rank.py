@@ -23,7 +23,7 @@ class RankState(NamedTuple):
     """The stored transitions and the size of the TD error that each was last seen with."""
 
     ring: Ring
-    size_of_error: Float[Array, "capacity"]
+    priority: Float[Array, "capacity"]
     """``|delta|``; ``UNFILLED`` where nothing was written."""
     max_priority: Float[Array, ""]
     """The largest ``|delta|`` so far, which new transitions get; 1 at first."""
@@ -93,14 +93,14 @@ def make_rank(config: ReplayConfig) -> Replay:
     def add(state: RankState, transitions: Transition, hypers: Hypers) -> RankState:
         del hypers
         store, indices = ring.add(state.ring, transitions)
-        errors = state.size_of_error.at[indices].set(
+        errors = state.priority.at[indices].set(
             state.max_priority, mode="promise_in_bounds", unique_indices=True
         )
-        return state._replace(ring=store, size_of_error=errors)
+        return state._replace(ring=store, priority=errors)
 
     def sample(state: RankState, key: PRNGKeyArray, hypers: Hypers) -> Sample:
         k = config.batch_size
-        by_rank = jnp.argsort(-state.size_of_error, stable=True).astype(jnp.int32)
+        by_rank = jnp.argsort(-state.priority, stable=True).astype(jnp.int32)
         probability = rank_probabilities(config.capacity, state.ring.size, hypers.alpha)
         place = (jnp.arange(k, dtype=jnp.float32) + jax.random.uniform(key, (k,), jnp.float32)) / k
         upto = jnp.cumsum(probability)
@@ -122,12 +122,12 @@ def make_rank(config: ReplayConfig) -> Replay:
         chex.assert_equal_shape([indices, td_error])
         finite = jnp.isfinite(td_error)
         size = jnp.where(
-            finite, jnp.minimum(jnp.abs(td_error), LARGEST_PRIORITY), state.size_of_error[indices]
+            finite, jnp.minimum(jnp.abs(td_error), LARGEST_PRIORITY), state.priority[indices]
         )
         refused = jnp.sum(~finite, dtype=jnp.int32)
         return RankState(
             ring=state.ring,
-            size_of_error=replaced(state.size_of_error, indices, size),
+            priority=replaced(state.priority, indices, size),
             max_priority=jnp.maximum(state.max_priority, jnp.max(jnp.where(finite, size, 0.0))),
             rejected=state.rejected + jnp.minimum(refused, COUNTER_END - state.rejected),
         )

@@ -14,8 +14,8 @@ from jax.experimental import checkify
 
 from lrdqn.config import InputError
 from lrdqn.runner.compile import over_learners
-from lrdqn.runner.devices import fetch
-from lrdqn.train import Clock, Plan, Trainer, TrainState, pool
+from lrdqn.runner.devices import to_host
+from lrdqn.train import Clock, Plan, Trainer, TrainState, reduce_metrics
 from lrdqn.types import Hypers, PyTree
 
 Play = Callable[[TrainState, int], tuple[TrainState, dict[str, jax.Array]]]
@@ -104,7 +104,7 @@ def stop_at_nonfinite(
         rows: list[dict[str, np.ndarray]] = []
         for i in range(number * iterations, (number + 1) * iterations):
             after, metrics = play(state, i)
-            for what, bad in fetch(count(after, metrics)).items():
+            for what, bad in to_host(count(after, metrics)).items():
                 if bad.any():
                     seed, g = (int(x) for x in np.argwhere(bad)[0])
                     line = source(state, i)
@@ -117,9 +117,11 @@ def stop_at_nonfinite(
                         )
                         + (f"; {line}" if line else "")
                     )
-            rows.append(fetch(metrics))
+            rows.append(to_host(metrics))
             state = after
-        return state, pool({name: np.stack([row[name] for row in rows]) for name in rows[0]})
+        return state, reduce_metrics(
+            {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        )
 
     return one
 

@@ -55,7 +55,7 @@ def seed_keys(seed: int, seeds: int, stream: int) -> jax.Array:
     return jax.vmap(lambda i: jax.random.fold_in(root, i))(jnp.arange(seeds))
 
 
-def fetch(tree: PyTree) -> PyTree:
+def to_host(tree: PyTree) -> PyTree:
     """Device arrays as host arrays, whole, on every process."""
     if jax.process_count() == 1:
         return jax.device_get(tree)
@@ -64,7 +64,7 @@ def fetch(tree: PyTree) -> PyTree:
     return multihost_utils.process_allgather(tree, tiled=True)
 
 
-def agreed(flag: bool) -> bool:
+def any_process(flag: bool) -> bool:
     """Whether any process says so; all of them learn it. They must ask together."""
     if jax.process_count() == 1:
         return flag
@@ -73,7 +73,7 @@ def agreed(flag: bool) -> bool:
     return bool(np.any(multihost_utils.process_allgather(np.asarray([flag]))))
 
 
-def writes() -> bool:
+def is_main_process() -> bool:
     """Whether this process writes files and speaks: the first one does."""
     return jax.process_index() == 0
 

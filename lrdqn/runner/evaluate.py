@@ -16,7 +16,7 @@ from lrdqn.runner.folder import read_summary
 from lrdqn.types import PyTree
 
 
-def judge_saved(config: TrainRun, run: Path, seed: int | None, known: bool) -> dict[str, Any]:
+def evaluate_run(config: TrainRun, run: Path, seed: int | None, known: bool) -> dict[str, Any]:
     """Evaluate a saved policy.
 
     Args:

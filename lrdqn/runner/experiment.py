@@ -27,7 +27,7 @@ from lrdqn.runner.compile import (
     with_sharding,
 )
 from lrdqn.runner.debug import checked, plan_for
-from lrdqn.runner.devices import fetch, seed_keys, seed_sharding
+from lrdqn.runner.devices import seed_keys, seed_sharding, to_host
 from lrdqn.runner.host_loop import HostedLoop, begin_over_learners
 from lrdqn.runner.host_sessions import HostedEvaluator
 from lrdqn.runner.learners import GAMMA, is_learned, make_learners
@@ -255,7 +255,7 @@ class Experiment:
     def evaluate_table(self, program: Any, params: PyTree, seed: int) -> Table:
         """Every policy's per-seed figures over all cohorts."""
         rounds = [
-            fetch(program(params, self.worlds, self.keys(TABLE_STREAM + i, seed)))
+            to_host(program(params, self.worlds, self.keys(TABLE_STREAM + i, seed)))
             for i in range(self.config.evaluate.cohorts)
         ]
         figures = per_seed(joined(rounds))

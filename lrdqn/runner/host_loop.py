@@ -14,7 +14,7 @@ from jax.sharding import NamedSharding
 
 from lrdqn.runner.compile import Programs, Shapes, run_once
 from lrdqn.runner.host_sessions import HostedEvaluator, Sessions, session_seeds
-from lrdqn.train import Clock, HostedTrainer, Plan, Played, TrainState, pool
+from lrdqn.train import Clock, HostedTrainer, Plan, Played, TrainState, reduce_metrics
 from lrdqn.types import Env, Hypers, PyTree, TimeStep
 
 Act = Callable[[jax.Array, np.int32], jax.Array]
@@ -182,7 +182,9 @@ class HostedLoop:
                 moved = self.programs["sync"](light(state), hypers)
                 state = moved._replace(replay=state.replay, horizon=state.horizon)
         host = jax.device_get(rows)
-        return state, pool({name: np.stack([row[name] for row in host]) for name in host[0]})
+        return state, reduce_metrics(
+            {name: np.stack([row[name] for row in host]) for name in host[0]}
+        )
 
     def iteration(
         self, state: TrainState, hypers: Hypers, done: np.float32, place: np.int32

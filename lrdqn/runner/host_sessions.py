@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 
-from lrdqn.evaluation.cohort import Outcome, added, make_players, nothing_yet
+from lrdqn.evaluation.cohort import Outcome, accumulate, make_players, nothing_yet
 from lrdqn.runner.compile import with_sharding
 from lrdqn.types import Env, Host, Policy, PyTree, TimeStep, View
 
@@ -141,7 +141,7 @@ class HostedEvaluator:
         while alive.any() and step < self.env.spec.horizon:
             action, states = decide(states, self.sessions.put(obs), keys, np.int32(step))
             timestep = self.sessions.step(action)
-            outcome, alive = added(outcome, alive, timestep)
+            outcome, alive = accumulate(outcome, alive, timestep)
             states = remember(states, self.sessions.put(timestep._replace(info={})))
             obs, step = timestep.obs, step + 1
         return outcome._replace(censored=outcome.censored | alive)

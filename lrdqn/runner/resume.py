@@ -41,7 +41,7 @@ MAY_CHANGE = (
 where that is not exact."""
 
 
-class Position(NamedTuple):
+class ResumePoint(NamedTuple):
     """A checkpoint to go on from."""
 
     env_steps: int
@@ -89,7 +89,7 @@ def refuse_changes(folder: Path, config: TrainRun, schema: type[TrainRun] = Trai
         raise InputError(f"resume: {folder} was trained with another configuration: {rows}")
 
 
-def find_position(folder: Path, config: TrainRun, mine: bool = True) -> Position | None:
+def find_resume_point(folder: Path, config: TrainRun, mine: bool = True) -> ResumePoint | None:
     """The newest whole checkpoint that the run may go on from; ``None`` where there is nothing to
     go on from.
 
@@ -124,7 +124,7 @@ def find_position(folder: Path, config: TrainRun, mine: bool = True) -> Position
         if mine:
             MetricsLog(folder).refuse_shorter(meta["metrics_bytes"])
             set_aside_after(folder, step)
-        return Position(
+        return ResumePoint(
             step, meta, "; ".join(notices) + "; going on from the one before" if notices else ""
         )
     if notices:
@@ -149,7 +149,7 @@ def is_finished(folder: Path, env_steps: int) -> bool:
     return (folder / SUMMARY).exists() and read_summary(folder).get("env_steps") == env_steps
 
 
-def clear_for(folder: Path, position: Position | None) -> None:
+def clear_for(folder: Path, position: ResumePoint | None) -> None:
     """Keep, under other names, what the sitting to come would overwrite: an older summary, or rows
     without a checkpoint."""
     if position is None:

@@ -20,7 +20,7 @@ from lrdqn.evaluation.cohort import Outcome
 from lrdqn.runner import debug
 from lrdqn.runner.checkpoint import load_state, save_checkpoint
 from lrdqn.runner.compile import Programs
-from lrdqn.runner.devices import agreed, describe, fetch, writes
+from lrdqn.runner.devices import any_process, describe, is_main_process, to_host
 from lrdqn.runner.experiment import CURVE_STREAM, REFILL_STREAM, TRAIN_STREAM, Experiment
 from lrdqn.runner.folder import (
     METRICS,
@@ -39,9 +39,9 @@ from lrdqn.runner.loggers import NULL, Logger, open_loggers
 from lrdqn.runner.parquet import NO_PYARROW, write_parquet
 from lrdqn.runner.progress import Progress
 from lrdqn.runner.resume import (
-    Position,
+    ResumePoint,
     clear_for,
-    find_position,
+    find_resume_point,
     is_finished,
     plain,
     refuse_changes,
@@ -55,7 +55,7 @@ COUNTED = ("nonfinite", "nonfinite_rewards")
 """Metrics that are added up over a run and reported at its end (DESIGN P20)."""
 
 
-class Carried(NamedTuple):
+class Totals(NamedTuple):
     """What adds up over the sittings of a run."""
 
     train_seconds: float = 0.0
@@ -94,15 +94,15 @@ def run_in(
     """
     with ExitStack() as stack:
         stop = stack.enter_context(StopRequest())
-        say = say if writes() else _silent
+        say = say if is_main_process() else _silent
         folder = open_run(where)
-        if writes():
+        if is_main_process():
             stack.enter_context(held(folder))
         if config.resume is not None and is_finished(folder, config.train.env_steps):
             refuse_changes(folder, config)
             say(f"{folder} has finished already")
             return read_summary(folder)
-        position = find_position(folder, config, mine=writes())
+        position = find_resume_point(folder, config, mine=is_main_process())
         if position:
             config = with_period(config, position.meta["eval_period"])
             if position.notice:
@@ -116,7 +116,7 @@ def run_in(
                 "population, embeddings or the simulator has changed"
             )
         logger = NULL
-        if writes():
+        if is_main_process():
             clear_for(folder, position)
             write_environment(folder, position.env_steps if position else None)
             write_resolved(folder, files.resolved)
@@ -133,7 +133,7 @@ def run_in(
             "overrides": files.overrides,
             "command": " ".join(["lrdqn train", *files.overrides]),
         }
-        if writes():
+        if is_main_process():
             message = write_parquet(folder / METRICS, folder / PARQUET)
             if message and message != NO_PYARROW:
                 say(message)
@@ -157,7 +157,7 @@ class Run:
         self,
         experiment: Experiment,
         folder: Path,
-        position: Position | None,
+        position: ResumePoint | None,
         stop: StopRequest,
         logger: Logger = NULL,
     ) -> None:
@@ -168,7 +168,7 @@ class Run:
             stop,
             logger,
         )
-        self.carried = Carried(**position.meta["carried"]) if position else Carried()
+        self.carried = Totals(**position.meta["carried"]) if position else Totals()
         self.began, self.saved_at = time.perf_counter(), time.perf_counter()
         self.log = MetricsLog(folder)
         self.steps = position.env_steps if position else 0
@@ -182,7 +182,7 @@ class Run:
     def play(self) -> dict[str, Any] | None:
         """Train to the end, evaluate, save. ``None`` where it was asked to stop."""
         e, plan, train = self.e, self.e.plan, self.e.config.train
-        console = None if writes() else Console(file=open(os.devnull, "w"))  # noqa: SIM115 - as long as the process
+        console = None if is_main_process() else Console(file=open(os.devnull, "w"))  # noqa: SIM115 - as long as the process
         with Progress(train.env_steps, train.seeds * len(e.learners), console=console) as progress:
             programs, state = self.begin(progress)
             curve_keys, play = (
@@ -192,9 +192,9 @@ class Run:
 
             def point(metrics: dict[str, np.ndarray]) -> Outcome:
                 params = e.agent.policy_params(state.agent)
-                outcome = fetch(programs.evaluate(params, e.worlds, curve_keys))
+                outcome = to_host(programs.evaluate(params, e.worlds, curve_keys))
                 rows = list(e.curve_rows(outcome, self.steps, self.seconds, metrics))
-                if writes():
+                if is_main_process():
                     self.log.append(rows)
                     self.logger.rows(rows)
                 mean = np.mean(
@@ -205,22 +205,22 @@ class Run:
 
             outcome = None if self.position else point({})
             while self.steps < train.env_steps:
-                if agreed(self.stop.asked):
+                if any_process(self.stop.asked):
                     self.save(state)
                     return None
                 began = time.perf_counter()
                 state, metrics = play(state, self.steps // plan.chunk_steps)
-                metrics = fetch(metrics)
+                metrics = to_host(metrics)
                 self.steps += plan.chunk_steps
                 self.count(metrics, time.perf_counter() - began)
                 outcome = point(metrics)
-                if agreed(time.perf_counter() - self.saved_at >= e.config.checkpoint.seconds):
+                if any_process(time.perf_counter() - self.saved_at >= e.config.checkpoint.seconds):
                     self.save(state)
             self.save(state)
             progress.stage("final table: every policy on the same session starts")
             params = e.agent.policy_params(state.agent)
             if outcome is None:  # resumed with nothing left but the table
-                outcome = fetch(programs.evaluate(params, e.worlds, curve_keys))
+                outcome = to_host(programs.evaluate(params, e.worlds, curve_keys))
             table = e.evaluate_table(programs.evaluate, params, train.seed)
         return e.results(table, e.best(outcome)) | self.circumstances(state)
 
@@ -246,7 +246,7 @@ class Run:
             )
             progress.stage(f"compiled in {e.compile_seconds:.0f} s{filling}")
             state = jax.block_until_ready(programs.start(e.keys(TRAIN_STREAM), e.worlds, e.hypers))
-            if writes():
+            if is_main_process():
                 self.log.append(())
             return programs, state
         progress.stage(
@@ -278,7 +278,7 @@ class Run:
             reasons += [f"{key} anneals {over}" for key in annealed(e.config)]
         if reasons:
             progress.stage(f"resume is not bit-exact: {'; '.join(reasons)}")
-        if writes():
+        if is_main_process():
             self.log.cut(position.meta["metrics_bytes"])
         self.carried = self.carried._replace(
             resumed=(*self.carried.resumed, position.env_steps),
@@ -302,7 +302,7 @@ class Run:
             "env_steps": self.steps,
             "grid": {x.name: x.point for x in e.learners},
             "eval_period": e.plan.chunk_steps,
-            "metrics_bytes": self.log.size() if writes() else 0,
+            "metrics_bytes": self.log.size() if is_main_process() else 0,
             "replay": keep.replay,
             "devices": describe(e.sharding),
             "debug": e.config.debug.mode,
@@ -310,7 +310,7 @@ class Run:
             "worlds": e.world_digest,
             "carried": self.carried._replace(seconds=self.seconds)._asdict(),
         }
-        policy = fetch(e.agent.policy_params(state.agent))
+        policy = to_host(e.agent.policy_params(state.agent))
         kept = state if keep.replay else state._replace(replay=())
         save_checkpoint(self.folder, policy, meta, self.steps, kept, keep.keep)
         self.saved_steps, self.saved_at = self.steps, time.perf_counter()

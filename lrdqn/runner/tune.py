@@ -14,7 +14,7 @@ from lrdqn.config import InputError, TuneRun, axes_of
 from lrdqn.evaluation.cohort import per_seed
 from lrdqn.evaluation.statistics import bootstrap_mean
 from lrdqn.runner.compile import Programs
-from lrdqn.runner.devices import fetch
+from lrdqn.runner.devices import to_host
 from lrdqn.runner.experiment import CURVE_STREAM, TRAIN_STREAM, Experiment
 from lrdqn.runner.folder import (
     STUDY,
@@ -159,10 +159,10 @@ def train_batch(e: Experiment, programs: Programs, stop: StopRequest) -> list[li
     state = programs.start(e.keys(TRAIN_STREAM), e.worlds, e.hypers)
     for number in range(e.plan.chunks):
         state, metrics = programs.chunk(state, e.worlds, e.hypers, e.clock(number))
-        fetch(metrics)
+        to_host(metrics)
         if stop.asked:
             return None
-    outcome = fetch(
+    outcome = to_host(
         programs.evaluate(e.agent.policy_params(state.agent), e.worlds, e.keys(CURVE_STREAM))
     )
     returns = per_seed(outcome)["return"][:, : len(e.learners)]

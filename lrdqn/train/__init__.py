@@ -4,7 +4,7 @@ loop's parts where sessions step outside jit."""
 
 from lrdqn.train.horizon import Horizon, make_horizon
 from lrdqn.train.host import HostedTrainer, Played, make_hosted_trainer
-from lrdqn.train.loop import Clock, Trainer, TrainState, clock_at, make_trainer, pool
+from lrdqn.train.loop import Clock, Trainer, TrainState, clock_at, make_trainer, reduce_metrics
 from lrdqn.train.plan import Plan, make_plan
 
 __all__ = [
@@ -20,5 +20,5 @@ __all__ = [
     "make_hosted_trainer",
     "make_plan",
     "make_trainer",
-    "pool",
+    "reduce_metrics",
 ]

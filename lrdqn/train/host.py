@@ -17,7 +17,13 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config import AgentConfig, TrainConfig
 from lrdqn.train.horizon import Horizon
-from lrdqn.train.loop import TrainState, example_transition, figures_of, make_stages, pool
+from lrdqn.train.loop import (
+    TrainState,
+    example_transition,
+    make_stages,
+    reduce_metrics,
+    step_metrics,
+)
 from lrdqn.train.plan import Plan
 from lrdqn.train.rollout import to_transition
 from lrdqn.types import Agent, Env, Hypers, PyTree, Replay, TimeStep, Transition
@@ -128,7 +134,7 @@ def make_hosted_trainer(
         now = stages.now(done, hypers)
         state, complete = extend(state._replace(key=key), played, now, own)
         state, metrics = stages.learn(stages.store(state, complete, now), catalogue, now, learn_key)
-        return state, metrics | pool(jax.vmap(figures_of)(played.timestep)) | {
+        return state, metrics | reduce_metrics(jax.vmap(step_metrics)(played.timestep)) | {
             "epsilon": now.epsilon
         }
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config import AgentConfig, TrainConfig
 from lrdqn.ops.exploration import epsilon_greedy
-from lrdqn.ops.hoisted_scan import scan_ahead
+from lrdqn.ops.hoisted_scan import hoisted_scan
 from lrdqn.ops.schedules import falling, linear
 from lrdqn.ops.slates import random_slate
 from lrdqn.train.decisions import whole_decisions
@@ -157,8 +157,8 @@ def make_stages(
             ), metrics
 
         keys = jax.random.split(key, plan.updates)
-        (agent_state, replay_state), metrics = scan_ahead(one, (state.agent, state.replay), keys)
-        return state._replace(agent=agent_state, replay=replay_state), pool(metrics)
+        (agent_state, replay_state), metrics = hoisted_scan(one, (state.agent, state.replay), keys)
+        return state._replace(agent=agent_state, replay=replay_state), reduce_metrics(metrics)
 
     def now(done: Array, hypers: Hypers) -> Hypers:
         return hypers._replace(
@@ -216,10 +216,10 @@ def make_trainer(
             )
             ended = timestep.terminated | timestep.truncated
             complete = None if timestep.pending is None else timestep.pending.complete
-            return (env_state, timestep.obs), (transition, ended, complete, figures_of(timestep))
+            return (env_state, timestep.obs), (transition, ended, complete, step_metrics(timestep))
 
         keys = jax.random.split(key, rounds + 1)
-        (env_state, obs), (rollout, ended, whole, figures) = scan_ahead(
+        (env_state, obs), (rollout, ended, whole, figures) = hoisted_scan(
             one, (state.env, state.obs), keys[:-1]
         )
         if whole is not None:
@@ -246,15 +246,15 @@ def make_trainer(
         now = stages.now(done, hypers)
         state, figures = collect(state, world, now, now.epsilon, collect_key)
         state, metrics = stages.learn(state, env.catalogue(world), now, learn_key)
-        return state, metrics | pool(figures) | {"epsilon": now.epsilon}
+        return state, metrics | reduce_metrics(figures) | {"epsilon": now.epsilon}
 
     def init(key: PRNGKeyArray, world: PyTree, hypers: Hypers) -> TrainState:
         agent_key, env_key, run_key = jax.random.split(key, 3)
         state = stages.begin(agent_key, run_key, *env.reset(env_key, world), hypers)
         return (
             state
-            if env.spec.whole_steps
-            else state._replace(pending=no_decision(env, state.obs, hypers))
+            if env.spec.one_step_decisions
+            else state._replace(pending=empty_decision(env, state.obs, hypers))
         )
 
     def warmup(state: TrainState, world: PyTree, hypers: Hypers) -> TrainState:
@@ -287,15 +287,15 @@ def make_trainer(
             first = (clock.block + number) * per_block % plan.iterations_per_key
             following = jnp.where(first + per_block == plan.iterations_per_key, keys[0], state.key)
             steps = (keys[1 + first + jnp.arange(per_block)], jnp.arange(per_block))
-            state, metrics = scan_ahead(one, state._replace(key=following), steps)
+            state, metrics = hoisted_scan(one, state._replace(key=following), steps)
             moved = agent.sync(state.agent, hypers)
             if plan.blocks_per_sync > 1:
                 due = (clock.block + number + 1) % plan.blocks_per_sync == 0
                 moved = jax.tree.map(lambda new, old: jnp.where(due, new, old), moved, state.agent)
-            return state._replace(agent=moved), pool(metrics)
+            return state._replace(agent=moved), reduce_metrics(metrics)
 
         state, metrics = jax.lax.scan(block, state, jnp.arange(plan.blocks_per_chunk))
-        return state, pool(metrics)
+        return state, reduce_metrics(metrics)
 
     return Trainer(init, warmup, chunk)
 
@@ -304,12 +304,12 @@ COUNTS = ("nonfinite", "nonfinite_rewards", "ended", "decisions")
 """Metrics that count events: they are summed over a chunk where the others are averaged."""
 
 
-def pool(metrics: dict[str, Any]) -> dict[str, Any]:
+def reduce_metrics(metrics: dict[str, Any]) -> dict[str, Any]:
     """Metrics of many steps, along the first axis, as one figure each."""
     return {k: v.sum(0) if k in COUNTS else v.mean(0) for k, v in metrics.items()}
 
 
-def figures_of(timestep: TimeStep) -> dict[str, Array]:
+def step_metrics(timestep: TimeStep) -> dict[str, Array]:
     """What the metrics say of one step of all sessions."""
     figures = {
         "reward": jnp.mean(finite_or_zero(timestep.reward)),
@@ -331,7 +331,7 @@ def clock_at(plan: Plan, chunk: int) -> Clock:
     )
 
 
-def no_decision(env: Env, obs: PyTree, hypers: Hypers) -> Transition:
+def empty_decision(env: Env, obs: PyTree, hypers: Hypers) -> Transition:
     """What stands for the last whole decision before there is one: the first session's; nothing is
     won, and all ends."""
     first = jax.tree.map(lambda x: x[0], obs)

@@ -18,7 +18,7 @@ from lrdqn import build
 from lrdqn.agents.dqn import make_greedy
 from lrdqn.agents.full_slate import SlateSet, over_slates, policy_over_slates, rank_of, slates_of
 from lrdqn.config import AgentConfig, TrainRun
-from lrdqn.networks import seen_flat
+from lrdqn.networks import on_flat_observations
 from lrdqn.types import Agent, Network, QOutput, Sample, Transition, View
 
 
@@ -72,7 +72,7 @@ def test_the_policy_shows_the_slate_of_the_best_output_that_is_on_offer(
         return QOutput(jnp.asarray(q), jnp.ones(q.shape, bool), jnp.asarray(q)[..., None])
 
     policy = policy_over_slates(
-        make_greedy(seen_flat(Network(lambda key: (), apply, apply), table)), every
+        make_greedy(on_flat_observations(Network(lambda key: (), apply, apply), table)), every
     )
     shown, _ = policy.act((), View(obs._replace(mask=jnp.asarray(mask)), topics), jax.random.key(0))
     for i in range(3):

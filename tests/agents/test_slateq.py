@@ -14,15 +14,15 @@ from envs.recsims import recsim_config
 from envs.worlds import live_config
 
 from lrdqn import build
-from lrdqn.agents.choice_models import conditional_logit, told
+from lrdqn.agents.choice_models import conditional_logit, known_choice_model
 from lrdqn.agents.slateq import (
     item_network,
-    make_slate_backup,
     make_slate_greedy,
+    make_slate_target,
     make_slateq,
     taken_item,
 )
-from lrdqn.agents.targets import Learnt
+from lrdqn.agents.targets import TargetInputs
 from lrdqn.config import AgentConfig, TrainRun
 from lrdqn.config.learner import NetworkConfig, SlateConfig
 from lrdqn.networks import make_documents
@@ -63,7 +63,7 @@ def table_network(states: int, items: int) -> Network:
 
 
 def table_choice(v: Any) -> Any:
-    return told(
+    return known_choice_model(
         lambda obs: (
             jnp.asarray(v, jnp.float32)[obs.user[:, 0].astype(jnp.int32)],
             jnp.ones(obs.user.shape[0]),
@@ -122,7 +122,7 @@ def test_decomposed_planning_is_full_slate_planning(null_value: bool, wanted: li
     transitions."""
     v, r, p = small_mdp()
     network = item_network(table_network(STATES, ITEMS), table_choice(v))
-    backup = make_slate_backup(config("max", "exact", null_value), table_choice(v), SLATE)
+    backup = make_slate_target(config("max", "exact", null_value), table_choice(v), SLATE)
     obs = states(np.arange(STATES), ITEMS, SLATE)
     t = transition(obs, jnp.zeros((STATES, SLATE), jnp.int32), jnp.zeros(STATES), obs)
     catalogue = Topics(jnp.zeros((ITEMS + 1, 1)))
@@ -131,7 +131,7 @@ def test_decomposed_planning_is_full_slate_planning(null_value: bool, wanted: li
     def values(table: Any) -> Any:
         params = {"q": table}
         return backup(
-            Learnt(network, VALUES, params, params, catalogue, hypers()), t, jax.random.key(0)
+            TargetInputs(network, VALUES, params, params, catalogue, hypers()), t, jax.random.key(0)
         ).raw[:, 0]
 
     table = np.zeros((STATES, ITEMS + 1), np.float32)
@@ -203,8 +203,8 @@ def test_targets_are_the_definition_in_loops(
     t = t._replace(discount=jnp.asarray(discount, jnp.float32))
     t = t._replace(next_action=jnp.asarray(following, jnp.int32)) if target == "sarsa" else t
     network = item_network(table_network(n, ITEMS), choice)
-    backup = make_slate_backup(config(target, fill, null_value), choice, SLATE)
-    learnt = Learnt(
+    backup = make_slate_target(config(target, fill, null_value), choice, SLATE)
+    learnt = TargetInputs(
         network,
         VALUES,
         {"q": jnp.asarray(online)},
@@ -224,10 +224,10 @@ def test_targets_are_the_definition_in_loops(
 def test_the_targets_slate_may_be_filled_in_another_way_than_the_one_shown() -> None:
     """A case in which top-k and the exact slate differ (RECSIM section 6): 1.9 and 2.16129."""
     v, q = [[1.0, 0.8, 0.3, 1.9, 0.1, 1.2]], [[2.0, 5.0, 9.0, 1.5, 10.0, 3.0, 0.0]]
-    choice = told(lambda obs: (jnp.asarray(v), jnp.full(1, 2.0)))
+    choice = known_choice_model(lambda obs: (jnp.asarray(v), jnp.full(1, 2.0)))
     obs, params = states([0], 6, 2), {"q": jnp.asarray(q)}
     t = transition(obs, jnp.zeros((1, 2), jnp.int32), [0], obs)
-    learnt = Learnt(
+    learnt = TargetInputs(
         item_network(table_network(1, 6), choice),
         VALUES,
         params,
@@ -239,7 +239,7 @@ def test_the_targets_slate_may_be_filled_in_another_way_than_the_one_shown() -> 
         own = AgentConfig(
             name="slateq", target="max", slate=SlateConfig(fill="topk", target_fill=target_fill)
         )
-        raw = make_slate_backup(own, choice, 2)(learnt, t, jax.random.key(0)).raw
+        raw = make_slate_target(own, choice, 2)(learnt, t, jax.random.key(0)).raw
         assert float(raw[0, 0]) == pytest.approx(worth, abs=1e-5)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from oracles.targets import TWINS
 
-from lrdqn.agents.targets import Learnt, make_backup
+from lrdqn.agents.targets import TargetInputs, make_target
 from lrdqn.config import AgentConfig
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import make_expected
@@ -66,7 +66,7 @@ def targets(
         for q in (q_online, q_target)
     ]
     masks = jnp.concatenate([jnp.asarray(mask), jnp.ones((n, actions), bool)])
-    learnt = Learnt(rows_network(), VALUES, *tables, masks, hypers(**of))
+    learnt = TargetInputs(rows_network(), VALUES, *tables, masks, hypers(**of))
     taken = jnp.zeros(n, jnp.int32) if action is None else jnp.asarray(action)
     t = Transition(
         jnp.arange(n) + n,
@@ -75,9 +75,9 @@ def targets(
         jnp.asarray(discount, jnp.float32),
         jnp.arange(n),
     )
-    backup = make_backup(AgentConfig(target=rule, log_policy_min=LOWEST))
+    backup = make_target(AgentConfig(target=rule, log_policy_min=LOWEST))
 
-    def run(learnt: Learnt, t: Transition) -> Any:
+    def run(learnt: TargetInputs, t: Transition) -> Any:
         s = backup(learnt, t, jax.random.key(0))
         return jax.vmap(VALUES.loss)(jnp.zeros((n, 1)), *s)[1]
 
@@ -188,10 +188,12 @@ def test_munchausen_bonus_is_clipped_from_below() -> None:
 
 @pytest.mark.parametrize("rule", RULES[:3])
 @pytest.mark.parametrize("value", [1.0, 3e38, -3e38, np.inf, -np.inf, np.nan])
-@pytest.mark.parametrize("offered", [True, False])
-def test_discount_zero_is_the_reward_alone(rule: str, value: float, offered: bool) -> None:
+@pytest.mark.parametrize("available_discount", [True, False])
+def test_discount_zero_is_the_reward_alone(
+    rule: str, value: float, available_discount: bool
+) -> None:
     q = np.full((1, 4), value, np.float32)
-    y = targets(rule, [0.3], [0.0], q, q, np.full((1, 4), offered))
+    y = targets(rule, [0.3], [0.0], q, q, np.full((1, 4), available_discount))
     assert y[0] == np.float32(0.3)
 
 

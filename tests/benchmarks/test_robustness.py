@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runner.runs import play
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from runner.runs import play
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.append(str(BENCHMARKS))

@@ -18,7 +18,7 @@ class Decisions:
     """What ``TimeStep.pending`` promises, followed from step to step."""
 
     def __init__(self, env: Env, obs: Any) -> None:
-        self.whole, self.obs = env.spec.whole_steps, obs
+        self.whole, self.obs = env.spec.one_step_decisions, obs
         self.asked = np.ones(env.spec.sessions, bool)  # whose next action is played
         self.absent = np.zeros(env.spec.sessions, bool)  # ended, and nobody has come yet
         self.action = np.zeros(env.spec.sessions, int)

@@ -29,15 +29,15 @@ def test_what_is_paid_when() -> None:
         "end": ([0, 0, 0, 3], [0, 0, 0, 14]),
     }
     for name, (follows, gifts) in each.items():
-        owed, got = jnp.zeros((1, 2)), []
+        pending_reward, got = jnp.zeros((1, 2)), []
         for f, g, over in zip(
             [1.0, 0.0, 1.0, 1.0], [2.0, 5.0, 0.0, 7.0], [False, False, False, True], strict=True
         ):
-            paid, owed = DELAYS[name](earned([f], [g]), owed, jnp.array([over]))
+            paid, pending_reward = DELAYS[name](earned([f], [g]), pending_reward, jnp.array([over]))
             got.append((float(paid.follows[0]), float(paid.gift_value[0])))
             assert float(paid.watch_minutes[0]) == 3.0, "what was watched is paid at once"
         assert got == [(float(f), float(g)) for f, g in zip(follows, gifts, strict=True)], name
-        np.testing.assert_array_equal(owed, 0)
+        np.testing.assert_array_equal(pending_reward, 0)
 
 
 @pytest.mark.parametrize("episode", ["session", "user"])

@@ -13,7 +13,7 @@ from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.expected_outcome import (
     GIFT_RATES,
     RANKS,
-    Outlook,
+    ExpectedOutcome,
     interpolate,
     make_outlook,
     mean_gift_value,
@@ -136,7 +136,7 @@ def test_nothing_to_offer_means_nothing_but_time() -> None:
         streamer=jnp.full_like(candidates.streamer, config.streamers),
         mask=jnp.zeros_like(candidates.mask).at[:, 0].set(True),
     )
-    told: Outlook = jax.jit(make_outlook(config))(state._replace(candidates=nobody), world)
+    told: ExpectedOutcome = jax.jit(make_outlook(config))(state._replace(candidates=nobody), world)
     assert float(jnp.abs(told.minutes).max()) == 0.0
     assert float(jnp.abs(told.loyalty).max()) == 0.0
     np.testing.assert_allclose(told.patience[:, 0], -config.law.patience_no_click, atol=1e-6)

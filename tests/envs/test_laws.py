@@ -17,12 +17,12 @@ from lrdqn.envs.live.prices import PRICES
 from lrdqn.envs.live.reward import reward_parts, scalarise
 from lrdqn.envs.live.session import draw
 from lrdqn.envs.live.user_dynamics import (
-    live_through,
     next_fatigue,
     next_loyalty,
     next_patience,
     next_satisfaction,
     return_probability,
+    update_user,
 )
 from lrdqn.ops.choice import choose
 
@@ -56,7 +56,7 @@ def test_utility_and_experience_equal_the_twin(scene: tuple) -> None:
                 if int(session.loyalty[n, slot]) == i:
                     gap = float(session.time[n] - session.loyalty_seen[n, slot])
                     loyal += twin.loyalty_pull(float(session.loyalty_strength[n, slot]), gap)
-            bright = float(look.highlight[n, c])
+            is_highlight = float(look.highlight[n, c])
             bias = float(u.category_bias[users[n]] @ s.category[i])
             tired = float(fatigue[n] @ s.category[i])
             want = twin.utility(
@@ -66,7 +66,7 @@ def test_utility_and_experience_equal_the_twin(scene: tuple) -> None:
                 float(s.skill[i]),
                 float(s.hook[i]),
                 loyal,
-                bright,
+                is_highlight,
                 tired,
                 float(world.utility_mean),
                 float(world.utility_scale),
@@ -270,13 +270,13 @@ def test_a_watch_is_cut_by_the_room_and_by_the_viewers_time() -> None:
 
 def test_highlights_are_three_in_ten_and_agree_across_sessions() -> None:
     room, time = jnp.arange(2000)[:, None], (jnp.arange(200) * 120)[None]
-    bright = np.asarray(highlight(room, time, jnp.uint32(7)))
-    assert bright.mean() == pytest.approx(0.3, abs=0.004)
-    np.testing.assert_array_equal(bright, highlight(room, time + 119, jnp.uint32(7)))
-    assert np.abs(np.corrcoef(bright[:, 0], bright[:, 1])[0, 1]) < 0.08
-    assert (np.asarray(highlight(room, time, jnp.uint32(8))) != bright).mean() == pytest.approx(
-        0.42, abs=0.02
-    )
+    is_highlight = np.asarray(highlight(room, time, jnp.uint32(7)))
+    assert is_highlight.mean() == pytest.approx(0.3, abs=0.004)
+    np.testing.assert_array_equal(is_highlight, highlight(room, time + 119, jnp.uint32(7)))
+    assert np.abs(np.corrcoef(is_highlight[:, 0], is_highlight[:, 1])[0, 1]) < 0.08
+    assert (
+        np.asarray(highlight(room, time, jnp.uint32(8))) != is_highlight
+    ).mean() == pytest.approx(0.42, abs=0.02)
 
 
 def test_reward_is_the_weighted_sum_of_its_parts() -> None:
@@ -311,7 +311,7 @@ def test_living_through_a_watch_dates_the_visit_by_its_end(scene: tuple) -> None
         loyalty_strength=session.loyalty_strength.at[0, 0].set(0.5),
     )
     e = _engagement(clicked=True, stayed=True, seconds=600.0)
-    after = live_through(session, jnp.array([5]), e, jnp.array([0.2]), world)
+    after = update_user(session, jnp.array([5]), e, jnp.array([0.2]), world)
     assert (
         int(after.time[0] - session.time[0]) == 603
     )  # the watch and the three seconds of a decision

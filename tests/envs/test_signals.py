@@ -46,7 +46,7 @@ def pairs(n: int = 4000) -> tuple[jnp.ndarray, jnp.ndarray]:
 TIME, ROOM = pairs()
 
 
-def bright(time: jnp.ndarray) -> np.ndarray:
+def is_highlight(time: jnp.ndarray) -> np.ndarray:
     return np.asarray(highlight(ROOM, time[:, None], WORLD.salt))[:, 0]
 
 
@@ -62,12 +62,12 @@ def test_luck_is_uniform_and_its_streams_are_apart() -> None:
 
 
 def test_the_audio_cue_is_the_highlight_half_a_minute_ago_through_noise() -> None:
-    cue, then = np.asarray(audio_cue(TIME, ROOM, WORLD))[:, 0], bright(TIME - AUDIO_DELAY)
+    cue, then = np.asarray(audio_cue(TIME, ROOM, WORLD))[:, 0], is_highlight(TIME - AUDIO_DELAY)
     standard = (then - 0.3) / math.sqrt(0.21)
     left = cue - standard
     assert scipy.stats.kstest(left / AUDIO_NOISE, "norm").pvalue > 1e-3
     assert abs(np.corrcoef(left, then)[0, 1]) < 0.06
-    now = bright(TIME)
+    now = is_highlight(TIME)
     assert (
         0.05 < (now != then).mean() < 0.25
     )  # a quarter of all looks lie within 30 s of a new bin, .42 of which differ
@@ -124,7 +124,7 @@ def test_recent_reactions_equal_a_count_minute_by_minute() -> None:
 def test_reactions_tell_of_the_last_minutes_where_people_watch() -> None:
     crowd = WORLD._replace(streamers=WORLD.streamers._replace(popularity=jnp.full(301, 8.0)))
     sign = np.asarray(recent_reactions(TIME, ROOM, crowd))[:, 0]
-    past = np.mean([bright((TIME // 60 - back) * 60) for back in range(1, 6)], axis=0)
+    past = np.mean([is_highlight((TIME // 60 - back) * 60) for back in range(1, 6)], axis=0)
     assert np.corrcoef(sign, past)[0, 1] > 0.95
     nobody = WORLD._replace(streamers=WORLD.streamers._replace(popularity=jnp.full(301, -12.0)))
     assert np.abs(np.asarray(recent_reactions(TIME, ROOM, nobody))).max() < 0.01

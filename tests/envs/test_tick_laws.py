@@ -15,7 +15,7 @@ from lrdqn.envs.live.daily_patterns import HOURLY_WATCH
 from lrdqn.envs.live.engagement import engage, watch_seconds
 from lrdqn.envs.live.session import Draws
 from lrdqn.envs.live.tick.arrivals import arrival_chance, starting_instant, who_comes
-from lrdqn.envs.live.tick.audience import closes, crowding, next_bright, next_content
+from lrdqn.envs.live.tick.audience import closes, crowding, next_content, next_highlight
 from lrdqn.envs.live.tick.decision import look_at, segment
 from lrdqn.envs.live.tick.env import make_tick_live
 from lrdqn.envs.live.tick.queue import first_in_line, put_back, taken
@@ -55,12 +55,14 @@ def test_content_stays_near_the_style() -> None:
 def test_highlights_take_thirty_percent_of_the_time_and_two_minutes_each() -> None:
     u = jnp.array([0.1, 0.11, 0.74, 0.76])
     np.testing.assert_array_equal(
-        next_bright(jnp.array([0.0, 0.0, 1.0, 1.0]), u, 0.1071, 0.25), [1, 0, 1, 0]
+        next_highlight(jnp.array([0.0, 0.0, 1.0, 1.0]), u, 0.1071, 0.25), [1, 0, 1, 0]
     )
 
-    def one(bright: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        bright = next_bright(bright, jax.random.uniform(key, bright.shape), 0.1071, 0.25)
-        return bright, bright
+    def one(is_highlight: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        is_highlight = next_highlight(
+            is_highlight, jax.random.uniform(key, is_highlight.shape), 0.1071, 0.25
+        )
+        return is_highlight, is_highlight
 
     _, path = jax.lax.scan(one, jnp.zeros(2000), jax.random.split(jax.random.key(0), 500))
     path = np.asarray(path)[50:]
@@ -148,19 +150,20 @@ def test_highlights_hold_viewers_as_the_prototype_found() -> None:
     most = float(ticks * TICK)
 
     def one(carry: tuple, key: jax.Array) -> tuple:
-        budget, seconds, watching, bright, watched = carry
+        budget, seconds, watching, is_highlight, watched = carry
         at = jnp.where(watching, seconds, 0.0)
         out, budget = leave(
-            budget, at, stayed, pace(bright, jnp.zeros(n), 0.5, 0.5), float(TICK), LAW
+            budget, at, stayed, pace(is_highlight, jnp.zeros(n), 0.5, 0.5), float(TICK), LAW
         )
         left = watching & jnp.isfinite(out)
         counts = [
-            (left & (bright == b)).sum() / jnp.maximum((watching & (bright == b)).sum(), 1)
+            (left & (is_highlight == b)).sum()
+            / jnp.maximum((watching & (is_highlight == b)).sum(), 1)
             for b in (1.0, 0.0)
         ]
         seconds = jnp.where(watching, jnp.minimum(out, at + TICK), seconds)
-        bright = next_bright(bright, jax.random.uniform(key, (n,)), 0.1071, 0.25)
-        return (budget, seconds, watching & ~left, bright, watched), jnp.stack(counts)
+        is_highlight = next_highlight(is_highlight, jax.random.uniform(key, (n,)), 0.1071, 0.25)
+        return (budget, seconds, watching & ~left, is_highlight, watched), jnp.stack(counts)
 
     start = (
         budget_of(z),
@@ -189,7 +192,7 @@ def test_appeal_is_the_decision_clocks_with_the_moments_content_light_and_crowd(
         lambda audience: look_at(session, offered.streamer, audience, world, CONFIG.tick)
     )
     still = state.audience._replace(
-        content=world.streamers.style, bright=of_room, viewers=jnp.zeros_like(of_room)
+        content=world.streamers.style, is_highlight=of_room, viewers=jnp.zeros_like(of_room)
     )
     there = np.asarray(offered.mask & (offered.streamer != CONFIG.streamers))
     want = jax.jit(appeal)(session, offered.streamer, offered.room, world)

@@ -22,8 +22,8 @@ from lrdqn.evaluation.slate_metrics import (
     Pages,
     diversity,
     documents,
-    figures_of,
     kinds,
+    make_slate_metrics,
     page_metrics,
     rooms,
 )
@@ -76,7 +76,7 @@ def test_a_page_of_rooms_is_what_is_on_offer_and_named_once() -> None:
     slate = jnp.array([[0, 1, 2], [3, 1, 3], [0, 1, 2]])
     page = rooms(obs, world, slate)
     np.testing.assert_array_equal(page.there, [[1, 1, 1], [1, 0, 0], [0, 1, 1]])
-    figures = figures_of(SPEC)
+    figures = make_slate_metrics(SPEC)
     assert figures is not None
     got = figures(obs, world, slate, jnp.array([1, 3, 0], jnp.int8))
     want = Pages(
@@ -207,7 +207,7 @@ def test_where_actions_are_no_slates_nothing_is_added() -> None:
     )
     assert outcome.pages is None
     assert not set(PAGE_METRICS) & set(per_seed(jax.device_get(nothing_yet((2, 4)))))
-    assert figures_of(SPEC._replace(whole_steps=False)) is None, (
+    assert make_slate_metrics(SPEC._replace(one_step_decisions=False)) is None, (
         "in the tick clock a step is no page"
     )
-    assert figures_of(SPEC._replace(observation="vector")) is None
+    assert make_slate_metrics(SPEC._replace(observation="vector")) is None

@@ -14,7 +14,7 @@ import pytest
 from lrdqn.config import InputError, NetworkConfig
 from lrdqn.networks import make_cnn, make_mlp
 from lrdqn.networks.cnn import Convolutions, patches
-from lrdqn.networks.torsos import purify
+from lrdqn.networks.torsos import pure_module
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import make_categorical, make_expected, make_quantile
 from lrdqn.types import EnvSpec, Network
@@ -51,7 +51,7 @@ def test_patches_times_a_matrix_is_a_convolution() -> None:
 def test_layers_are_convolutions_with_a_bias_and_relu() -> None:
     """Two of them, their gradient, and seeds as a vmapped axis."""
     config = NetworkConfig(name="cnn", channels=[5, 6])
-    init, bind = purify(lambda rngs: Convolutions(SPEC, config, rngs))
+    init, bind = pure_module(lambda rngs: Convolutions(SPEC, config, rngs))
     params = jax.vmap(init)(jax.random.split(jax.random.key(0), 3))
     params = jax.tree.map(lambda p: p + 0.1 * jax.random.normal(jax.random.key(4), p.shape), params)
     x = FLAGS.astype(jnp.float32)

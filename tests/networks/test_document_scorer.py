@@ -14,7 +14,7 @@ from agents.test_slateq import documents
 from lrdqn.agents.full_slate import SlateSet, slates_of
 from lrdqn.config.learner import NetworkConfig
 from lrdqn.networks import flat_size, make_documents
-from lrdqn.networks.candidates import narrow, with_nothing
+from lrdqn.networks.candidates import take_candidates, with_null_item
 from lrdqn.networks.document_scorer import user_features
 from lrdqn.networks.flatten import flatten_documents
 from lrdqn.ops.losses import mse
@@ -101,7 +101,7 @@ def test_a_slate_is_scored_on_its_documents_in_their_order(head: str) -> None:
 def test_nothing_is_one_more_candidate_and_can_be_told_from_all_others() -> None:
     obs, topics = documents(4, 5, 3, 2, 2)
     obs = obs._replace(mask=obs.mask.at[1, 2].set(False))
-    wide = with_nothing(obs, topics)
+    wide = with_null_item(obs, topics)
     assert wide.topic.shape == (4, 6)
     assert (np.asarray(wide.topic)[:, -1] == 3).all()
     np.testing.assert_array_equal(np.asarray(wide.mask)[:, :-1], obs.mask)
@@ -110,7 +110,7 @@ def test_nothing_is_one_more_candidate_and_can_be_told_from_all_others() -> None
     params = filled(network.init(jax.random.key(0)))
     q = np.asarray(network.apply(params, wide, topics, None).q)
     np.testing.assert_allclose(q[:, :-1], network.apply(params, obs, topics, None).q, rtol=1e-5)
-    each = narrow(obs, jnp.zeros((4, 3), jnp.int32))._replace(
+    each = take_candidates(obs, jnp.zeros((4, 3), jnp.int32))._replace(
         topic=jnp.tile(jnp.arange(3, dtype=jnp.int8), (4, 1))
     )
     every = np.asarray(network.apply(params, each, topics, None).q)
@@ -120,7 +120,7 @@ def test_nothing_is_one_more_candidate_and_can_be_told_from_all_others() -> None
 def test_narrowing_keeps_the_order_asked_for() -> None:
     obs, _ = documents(2, 5, 3, 2, 3)
     places = jnp.array([[4, 0], [1, 3]])
-    got = narrow(obs, places)
+    got = take_candidates(obs, places)
     np.testing.assert_array_equal(
         got.topic, np.take_along_axis(np.asarray(obs.topic), np.asarray(places), 1)
     )

@@ -17,7 +17,7 @@ from lrdqn.envs.live.env import make_live
 from lrdqn.networks import make_mlp, make_scorer
 from lrdqn.networks.heads import Noisy, duel
 from lrdqn.networks.live_scorer import Shapes
-from lrdqn.networks.torsos import purify
+from lrdqn.networks.torsos import pure_module
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import Values, make_categorical, make_expected, make_quantile
 from lrdqn.types import EnvSpec, Network
@@ -140,7 +140,7 @@ def test_dueling_by_hand() -> None:
 def test_noisy_layer_against_its_definition() -> None:
     """Mean and covariance over many draws: the weights' noise is f(e_out) f(e_in)^T, the bias's
     f(e_out)."""
-    init, bind = purify(lambda rngs: Noisy(3, 2, False, 0.5, rngs))
+    init, bind = pure_module(lambda rngs: Noisy(3, 2, False, 0.5, rngs))
     params = jax.tree.map(
         lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), init(jax.random.key(0))
     )
@@ -162,7 +162,7 @@ def test_noisy_layer_against_its_definition() -> None:
 
 
 def test_noisy_layer_starts_as_in_the_paper() -> None:
-    init, _ = purify(lambda rngs: Noisy(400, 50, False, 0.5, rngs))
+    init, _ = pure_module(lambda rngs: Noisy(400, 50, False, 0.5, rngs))
     params = init(jax.random.key(0))
     np.testing.assert_allclose(params["kernel_noise"], 0.5 / 20, rtol=1e-6)
     kernel = np.asarray(params["kernel"])

@@ -17,7 +17,7 @@ from oracles import history as oracle
 
 from lrdqn.envs.live.env import make_live
 from lrdqn.networks.history import ENCODERS, PLACES, read_history, watches_of
-from lrdqn.networks.torsos import purify
+from lrdqn.networks.torsos import pure_module
 from lrdqn.observations import Catalogue, LiveObs
 
 Scene = tuple[LiveObs, Catalogue]
@@ -72,7 +72,7 @@ def build(
 ) -> tuple[Any, Callable[..., Any]]:
     """Parameters, with biases that are not zero, and
     ``encode(params, obs, catalogue, profiles)``."""
-    init, bind = purify(
+    init, bind = pure_module(
         lambda rngs: ENCODERS[name](
             catalogue.style.shape[1], catalogue.category.shape[1], width, rngs
         )

@@ -15,7 +15,7 @@ from lrdqn.baselines import make_content
 from lrdqn.config import NetworkConfig
 from lrdqn.envs.live.env import make_live
 from lrdqn.networks import make_mlp, make_scorer
-from lrdqn.networks.candidates import with_nothing
+from lrdqn.networks.candidates import with_null_item
 from lrdqn.networks.live_scorer import Shapes
 from lrdqn.observations import UNKNOWN
 from lrdqn.ops.losses import mse
@@ -86,7 +86,7 @@ def test_a_slate_is_scored_alone_as_among_all(scene: tuple) -> None:
 def test_nothing_is_scored_as_the_empty_item_and_moves_no_other_score(scene: tuple) -> None:
     """The last candidate is row S of the catalogue; it differs from every stream on offer."""
     network, _, trained, obs, catalogue = scene
-    wide = with_nothing(obs, catalogue)
+    wide = with_null_item(obs, catalogue)
     assert (np.asarray(wide.candidates)[:, -1] == catalogue.identity.shape[0] - 1).all()
     assert np.asarray(wide.mask)[:, -1].all()
     q, own = (np.asarray(network.apply(trained, x, catalogue, None).q) for x in (wide, obs))

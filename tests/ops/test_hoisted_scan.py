@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lrdqn.ops import ahead
-from lrdqn.ops.hoisted_scan import Split, scan_ahead
+from lrdqn.ops.hoisted_scan import Split, hoisted_scan
 
 STEPS = 12
 
@@ -29,7 +28,7 @@ def body(scale: Any) -> Any:
         bounded = jax.random.randint(a, (5,), 0, carry["n"])
         noise = jax.random.normal(b, (3,)) * scale
         jax.random.uniform(c, (100,))
-        inner, seen = scan_ahead(
+        inner, seen = hoisted_scan(
             lambda x, k: (x + jax.random.uniform(k, (3,)), x.sum()),
             carry["x"],
             jax.random.split(d, 3),
@@ -58,9 +57,9 @@ def same(found: Any, expected: Any) -> None:
 @pytest.mark.parametrize("limit", [2**20, 2000, 1])
 def test_it_is_the_plain_scan(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one go, in groups, and step by step."""
-    monkeypatch.setattr(ahead, "LIMIT", limit)
+    monkeypatch.setattr("lrdqn.ops.hoisted_scan.LIMIT", limit)
     same(
-        jax.jit(lambda: scan_ahead(body(2.0), *arguments()))(),
+        jax.jit(lambda: hoisted_scan(body(2.0), *arguments()))(),
         jax.jit(lambda: jax.lax.scan(body(2.0), *arguments()))(),
     )
 
@@ -74,7 +73,7 @@ def test_under_vmap_over_keys_and_closed_over_values() -> None:
         return scan(body(scale), carry, (jax.random.split(jax.random.key(seed), STEPS), numbers))
 
     seeds, scales = jnp.arange(3), jnp.array([0.5, 1.0, 2.0])
-    found = jax.jit(jax.vmap(lambda s, x: run(scan_ahead, s, x)))(seeds, scales)
+    found = jax.jit(jax.vmap(lambda s, x: run(hoisted_scan, s, x)))(seeds, scales)
     with jax.debug_key_reuse(
         False
     ):  # jax's check takes the keys of a plain scan under vmap for used ones
@@ -84,9 +83,9 @@ def test_under_vmap_over_keys_and_closed_over_values() -> None:
 def test_one_step_is_no_loop() -> None:
     carry, xs = arguments()
     first = jax.tree.map(lambda x: x[:1], xs)
-    same(scan_ahead(body(1.0), carry, first), jax.lax.scan(body(1.0), carry, first))
+    same(hoisted_scan(body(1.0), carry, first), jax.lax.scan(body(1.0), carry, first))
     assert "scan" not in str(
-        jax.make_jaxpr(lambda: scan_ahead(lambda c, x: (c + x, c), 0.0, jnp.ones(1)))()
+        jax.make_jaxpr(lambda: hoisted_scan(lambda c, x: (c + x, c), 0.0, jnp.ones(1)))()
     )
 
 
@@ -126,7 +125,7 @@ def test_constants_stay_inside() -> None:
 
 def test_the_generator_runs_once_for_all_steps() -> None:
     def draw(keys: jax.Array) -> jax.Array:
-        return scan_ahead(
+        return hoisted_scan(
             lambda c, k: (c * 0.5 + jax.random.normal(k, (4,)), None), jnp.zeros(4), keys
         )[0]
 
@@ -140,13 +139,13 @@ def test_what_has_effects_stays_where_it_is(capfd: pytest.CaptureFixture[str]) -
         jax.debug.print("saw {x}", x=x)
         return c + x, None
 
-    scan_ahead(step, jnp.float32(0.0), jnp.arange(3.0))
+    hoisted_scan(step, jnp.float32(0.0), jnp.arange(3.0))
     jax.effects_barrier()
     assert capfd.readouterr().out.split() == ["saw", "0.0", "saw", "1.0", "saw", "2.0"]
 
 
 def test_a_body_may_have_nothing_to_draw() -> None:
-    found, counted = scan_ahead(
+    found, counted = hoisted_scan(
         lambda c, x: (c + 1, c), jnp.int32(0), jax.random.split(jax.random.key(0), 3)
     )
     assert (int(found), counted.tolist()) == (3, [0, 1, 2])

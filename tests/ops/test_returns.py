@@ -14,7 +14,7 @@ import pytest
 from oracles import returns as twin
 
 from lrdqn.config import InputError
-from lrdqn.ops.returns import Pending, empty, extend, lambda_returns, weighted
+from lrdqn.ops.returns import OpenTransitions, empty, extend, lambda_returns, weighted
 from lrdqn.types import Transition
 
 BAD = [np.inf, -np.inf, np.nan]
@@ -57,12 +57,12 @@ def transitions(stream: Stream) -> Transition:
     return Transition(obs(t), t, stream.r, stream.discount, obs(t + 1))
 
 
-def start(t: Transition, n: int) -> Pending:
+def start(t: Transition, n: int) -> OpenTransitions:
     return empty(jax.tree.map(lambda x: x[0], t), n)
 
 
 @jax.jit
-def play(pending: Pending, t: Transition, ended: Any) -> tuple[Pending, Transition]:
+def play(pending: OpenTransitions, t: Transition, ended: Any) -> tuple[OpenTransitions, Transition]:
     return jax.lax.scan(lambda pending, step: extend(pending, *step), pending, (t, ended))
 
 

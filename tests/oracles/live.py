@@ -17,13 +17,13 @@ def utility(
     k: float,
     h: float,
     loyal: float,
-    bright: float,
+    is_highlight: float,
     tired: float,
     m: float,
     s: float,
 ) -> float:
     raw = 1.2 * a + bias + 0.15 * (pop - 0.67) / 1.792 + 0.4 * k + 0.4 * h
-    return (raw - m) / s + 1.5 * loyal + 0.4 * (bright - 0.3) - 0.8 * tired
+    return (raw - m) / s + 1.5 * loyal + 0.4 * (is_highlight - 0.3) - 0.8 * tired
 
 
 def experience(a: float, k: float, h: float) -> float:

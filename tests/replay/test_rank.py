@@ -135,7 +135,7 @@ def test_a_large_memory_is_drawn_by_its_probabilities(
     replay = make_rank(ReplayConfig(name="rank", capacity=n, batch_size=3000))
     state = replay.init(plain.example)
     sizes = jnp.arange(n, 0, -1, dtype=jnp.float32)
-    state = state._replace(size_of_error=sizes, ring=state.ring._replace(size=jnp.int32(n)))
+    state = state._replace(priority=sizes, ring=state.ring._replace(size=jnp.int32(n)))
     indices = np.sort(np.asarray(jax.jit(replay.sample)(state, jax.random.key(0), hypers).indices))
     mass = np.cumsum(np.arange(1, n + 1) ** -0.7)
     upto, j = np.concatenate([[0], mass / mass[-1]]), np.arange(3000)

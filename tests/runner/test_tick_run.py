@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from runner.runs import config
 from rich.console import Console
+from runner.runs import config
 
 from lrdqn import build
 from lrdqn.baselines import make_random

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runner.runs import merged, values
 from omegaconf import OmegaConf
+from runner.runs import merged, values
 
 from lrdqn.config import GridConfig, TuneRun, freeze
 from lrdqn.runner.experiment import Experiment

@@ -19,7 +19,7 @@ from lrdqn.ops.values import make_expected
 from lrdqn.replay import make_uniform
 from lrdqn.train import make_horizon, make_plan, make_trainer
 from lrdqn.train.decisions import whole_decisions
-from lrdqn.types import Env, EnvSpec, Hypers, Pending, TimeStep, Transition
+from lrdqn.types import Env, EnvSpec, Hypers, OpenTransitions, TimeStep, Transition
 
 
 def test_gaps_are_filled_in_turn_and_the_last_is_kept() -> None:
@@ -86,7 +86,7 @@ def make_waiting(sessions: int) -> Env:
             seen(moved),
             jnp.ones(sessions),
             {},
-            Pending(own, complete),
+            OpenTransitions(own, complete),
         )
         return (first, left, own), t
 

@@ -20,7 +20,7 @@ HIGHLIGHT_SECONDS = 120
 DAY_SECONDS = 86_400.0
 
 
-class Appeal(NamedTuple):
+class StreamUtility(NamedTuple):
     """How the shown streams strike the viewer."""
 
     utility: Float[Array, "N K"]
@@ -64,16 +64,19 @@ def loyalty_kernel(seconds: Float[Array, "..."]) -> Float[Array, "..."]:
 
 def appeal(
     state: Session, streamer: Int[Array, "N K"], room: Int[Array, "N K"], params: LiveParams
-) -> Appeal:
+) -> StreamUtility:
     """``appeal_at`` in the light of the room's own two-minute bins (decision clock)."""
     return appeal_at(state, streamer, highlight(room, state.time[:, None], params.salt), params)
 
 
 def appeal_at(
-    state: Session, streamer: Int[Array, "N K"], bright: Float[Array, "N K"], params: LiveParams
-) -> Appeal:
+    state: Session,
+    streamer: Int[Array, "N K"],
+    is_highlight: Float[Array, "N K"],
+    params: LiveParams,
+) -> StreamUtility:
     """Utility (what draws a click) and experience (what leaves a viewer content) of each shown
-    stream; ``bright``: 1 in a highlight.
+    stream; ``is_highlight``: 1 in a highlight.
 
     ``V = (1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V + 1.5 l x kernel + .4 (H - .3) - .8 f_c``,
     ``Q = .2 a + .4 k - .9 h``; l is loyalty decayed over ``loyalty_days``. Source: SIMULATOR
@@ -93,7 +96,7 @@ def appeal_at(
     utility = (
         fresh_utility(params, taste, state.category_bias, streamer)
         + law.loyalty * loyal
-        + law.highlight * (bright - HIGHLIGHT_SHARE)
+        + law.highlight * (is_highlight - HIGHLIGHT_SHARE)
         - law.fatigue * tired
     )
     experience = (
@@ -101,7 +104,7 @@ def appeal_at(
         + law.experience_skill * params.streamers.skill[streamer]
         + law.experience_hook * params.streamers.hook[streamer]
     )
-    return Appeal(utility, experience, taste, bright)
+    return StreamUtility(utility, experience, taste, is_highlight)
 
 
 ChoiceModel = Callable[

@@ -89,13 +89,14 @@ def stay_probability(utility: Float[Array, "N"], law: UserLawConfig) -> Float[Ar
 
 
 def reaction_factor(
-    utility: Float[Array, "N"], bright: Float[Array, "N"], law: UserLawConfig
+    utility: Float[Array, "N"], is_highlight: Float[Array, "N"], law: UserLawConfig
 ) -> Float[Array, "N"]:
     """``exp(.7 (H - .3)) exp(.5 V) / norm``: how much livelier than average the viewer is
     (SIMULATOR section 5)."""
     return (
         jnp.exp(
-            law.reaction_highlight * (bright - HIGHLIGHT_SHARE) + law.reaction_utility * utility
+            law.reaction_highlight * (is_highlight - HIGHLIGHT_SHARE)
+            + law.reaction_utility * utility
         )
         / law.reaction_norm
     )
@@ -142,7 +143,7 @@ def engage(
     clicked: Bool[Array, "N"],
     utility: Float[Array, "N"],
     taste: Float[Array, "N"],
-    bright: Float[Array, "N"],
+    is_highlight: Float[Array, "N"],
     wealth: Float[Array, "N"],
     rank: Float[Array, "N"],
     already_followed: Bool[Array, "N"],
@@ -171,7 +172,7 @@ def engage(
         clicked, jnp.clip(jnp.minimum(wished, jnp.minimum(left, free)), 0.0, None), 0.0
     )
     cut = clicked & (left < wished) & (left <= free)
-    per_minute = seconds / 60 * reaction_factor(utility, bright, law)
+    per_minute = seconds / 60 * reaction_factor(utility, is_highlight, law)
     comments, likes, gifts = reactions(draws.reactions, per_minute, wealth, law)
     follow = follows(draws.follow, seconds, taste, already_followed, law)
     return Engagement(

@@ -24,8 +24,8 @@ from lrdqn.envs.live.user_dynamics import (
     arrive,
     come_back,
     leaves,
-    live_through,
     return_probability,
+    update_user,
 )
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.observations import Catalogue, LiveObs
@@ -41,11 +41,11 @@ class LiveState(NamedTuple):
     candidates: Candidates
 
 
-class Luck(NamedTuple):
+class RequestNoise(NamedTuple):
     """What a request takes of chance."""
 
     u: Float[Array, "N V"]
-    haze: Float[Array, "N C F"] | None
+    noise: Float[Array, "N C F"] | None
 
 
 class Ending(NamedTuple):
@@ -63,7 +63,7 @@ class Ending(NamedTuple):
 RENEWED = 8
 """One session in so many begins anew at a time: two or three times as many as end at a step, so
 that once is mostly enough."""
-HAZE = 1
+NOISE_STREAM = 1
 """What the step's key is folded with for a noisy observation; everything else is drawn from the key
 itself."""
 
@@ -132,27 +132,31 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     see, signals = OBSERVE[config.obs], SIGNALS if config.live_signals else ()
     scale = (*NOISE, *SIGNAL_HAZE[: len(signals)])
 
-    def luck(u: Float[Array, "2N V"], key: PRNGKeyArray) -> tuple[Luck, Luck]:
+    def luck(u: Float[Array, "2N V"], key: PRNGKeyArray) -> tuple[RequestNoise, RequestNoise]:
         """What requests take of chance: those of the sessions as they are, and those of new ones in
         their place."""
-        haze = None
+        noise = None
         if config.obs == "noisy":
-            haze = jax.random.normal(
-                jax.random.fold_in(key, HAZE), (2 * sessions, places, len(scale))
+            noise = jax.random.normal(
+                jax.random.fold_in(key, NOISE_STREAM), (2 * sessions, places, len(scale))
             )
-        both = Luck(u, haze)
+        both = RequestNoise(u, noise)
         return jax.tree.map(lambda x: x[:sessions], both), jax.tree.map(
             lambda x: x[sessions:], both
         )
 
-    def offer(session: Session, luck: Luck, params: LiveParams) -> LiveState:
+    def offer(session: Session, luck: RequestNoise, params: LiveParams) -> LiveState:
         candidates = draw_candidates(session, luck.u, params, recall, signals)
-        if luck.haze is not None:
-            candidates = blur(candidates, config.obs_noise, luck.haze, scale)
+        if luck.noise is not None:
+            candidates = blur(candidates, config.obs_noise, luck.noise, scale)
         return LiveState(session, candidates)
 
-    def renew(
-        state: LiveState, ended: Bool[Array, "N"], arrival: Arrival, luck: Luck, params: LiveParams
+    def reset_ended(
+        state: LiveState,
+        ended: Bool[Array, "N"],
+        arrival: Arrival,
+        luck: RequestNoise,
+        params: LiveParams,
     ) -> LiveState:
         """Sessions that have ended begin anew. A few do at each step, so they are made ``batch`` at
         a time, not N at once."""
@@ -202,7 +206,7 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
             return jnp.take_along_axis(x, place[:, None], axis=1)[:, 0]
 
         streamer = jnp.where(clicked, of_clicked(streamers), nothing)
-        utility, experience, taste, bright = map(of_clicked, look)
+        utility, experience, taste, is_highlight = map(of_clicked, look)
         followed = jnp.any((before.loyalty == streamer[:, None]) & before.followed, axis=1)
         left_on_air = (of_clicked(shown(offered.ends)) - before.time).astype(jnp.float32)
         free = jnp.maximum(before.until - before.time, 0).astype(jnp.float32)
@@ -212,7 +216,7 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
             clicked,
             utility,
             taste,
-            bright,
+            is_highlight,
             wealth,
             rank,
             followed,
@@ -222,7 +226,7 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         )
 
         after = drift(
-            live_through(before, streamer, e, experience, params), streamer, e, draws.drift, params
+            update_user(before, streamer, e, experience, params), streamer, e, draws.drift, params
         )
         left = leaves(after)
         returned = draws.comeback < return_probability(after.satisfaction, params.law)
@@ -232,11 +236,11 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         )
         terminated, truncated = ending.terminated, ending.truncated | over
         earned = reward_parts(e, ending.comeback, params.weights)
-        parts, owed = delay(earned, before.owed, left | terminated | truncated)
+        parts, pending_reward = delay(earned, before.pending_reward, left | terminated | truncated)
 
         going_on, anew = luck(u_offer, key)
-        final = offer(ending.session._replace(owed=owed), going_on, params)
-        following = renew(final, terminated | truncated, arrival, anew, params)
+        final = offer(ending.session._replace(pending_reward=pending_reward), going_on, params)
+        following = reset_ended(final, terminated | truncated, arrival, anew, params)
 
         unit = (
             jnp.ones_like(e.seconds)

@@ -51,7 +51,7 @@ rank."""
 MANY, DRAWS = 300, 128
 
 
-class Outlook(NamedTuple):
+class ExpectedOutcome(NamedTuple):
     """Means over one impression of each candidate, all ``[N, C]``; zeros where "nothing" would be
     shown."""
 
@@ -124,19 +124,19 @@ def interpolate(
     return ((1 - down) * upper + down * lower) * jnp.minimum(rate / GIFT_RATES[0], 1.0)
 
 
-class Prospects(NamedTuple):
+class SlateOutcome(NamedTuple):
     """What a page is made of: how much each candidate draws, what its watch leads to, and what
     choosing nothing does."""
 
     weight: Float[Array, "N C"]
     """Against 1 for "nothing" (``choice.odds``)."""
-    watched: Outlook
+    watched: ExpectedOutcome
     """Given that the candidate is the one that is watched."""
-    nothing: Outlook
+    nothing: ExpectedOutcome
     """Given that nothing is, ``[N]``."""
 
 
-def make_prospects(config: LiveConfig) -> Callable[[LiveState, LiveParams], Prospects]:
+def make_prospects(config: LiveConfig) -> Callable[[LiveState, LiveParams], SlateOutcome]:
     """Build ``prospects(state, params)``, for pages of any length.
 
     Args:
@@ -145,15 +145,17 @@ def make_prospects(config: LiveConfig) -> Callable[[LiveState, LiveParams], Pros
     chances_of = CHOICE_MODELS[config.choice_model]
     watched, passed = make_outlook(config, _always), make_outlook(config, _never)
 
-    def prospects(state: LiveState, params: LiveParams) -> Prospects:
+    def prospects(state: LiveState, params: LiveParams) -> SlateOutcome:
         viewer, offered = state
         there = offered.mask & (offered.streamer != params.streamers.popularity.shape[0] - 1)
         utility = appeal(viewer, offered.streamer, offered.room, params).utility
         # the same for whatever is passed by; zeros stand where nothing is on offer
         on_offer = jnp.argmax(offered.mask, axis=1)[:, None]
         nothing = [jnp.take_along_axis(x, on_offer, axis=1)[:, 0] for x in passed(state, params)]
-        return Prospects(
-            odds(chances_of, utility, there, params.law), watched(state, params), Outlook(*nothing)
+        return SlateOutcome(
+            odds(chances_of, utility, there, params.law),
+            watched(state, params),
+            ExpectedOutcome(*nothing),
         )
 
     return prospects
@@ -175,7 +177,7 @@ def _never(
 
 def make_outlook(
     config: LiveConfig, choice: ChoiceModel | None = None
-) -> Callable[[LiveState, LiveParams], Outlook]:
+) -> Callable[[LiveState, LiveParams], ExpectedOutcome]:
     """Build ``outlook(state, params)`` for slates of one.
 
     ``E[x | offer i] = P(click) sum_k (P(stay) x(engaged_k) + P(bounce) x(bounced_k)) / K
@@ -190,7 +192,7 @@ def make_outlook(
     rewarded, chances_of = config.episode == "session", choice or CHOICE_MODELS[config.choice_model]
     values = gift_values(config.law.price_tilt)
 
-    def outlook(state: LiveState, params: LiveParams) -> Outlook:
+    def outlook(state: LiveState, params: LiveParams) -> ExpectedOutcome:
         viewer, offered = state
         law, nothing = params.law, params.streamers.popularity.shape[0] - 1
         look = appeal(viewer, offered.streamer, offered.room, params)
@@ -266,7 +268,7 @@ def make_outlook(
         decayed = viewer.loyalty_strength * jnp.exp(-gap / (law.loyalty_days * DAY))
         loyal = jnp.sum(jnp.where(same, decayed[:, None, :], 0.0), axis=2)[..., None]
         watched = jnp.minimum(1.0, seconds / 600)
-        return Outlook(
+        return ExpectedOutcome(
             reward=mean(scalarise(parts, params.weights)),
             patience=mean(after.patience - patience),
             satisfaction=mean(after.satisfaction - viewer.satisfaction[:, None, None]),

@@ -14,7 +14,7 @@ from jax import Array
 from jaxtyping import Float
 
 from lrdqn.envs.live.candidates import DAY
-from lrdqn.envs.live.choice import Appeal, appeal
+from lrdqn.envs.live.choice import StreamUtility, appeal
 from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.observations import LiveObs
@@ -67,10 +67,10 @@ def full(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
     distance to a privileged policy is blindness.
     """
     look = appeal(state, candidates.streamer, candidates.room, params)
-    return with_mood(state, revealed(candidates, look, params), params)
+    return with_hidden_user_state(state, revealed(candidates, look, params), params)
 
 
-def revealed(candidates: Candidates, look: Appeal, params: LiveParams) -> Candidates:
+def revealed(candidates: Candidates, look: StreamUtility, params: LiveParams) -> Candidates:
     """Candidates with the truth about them behind their features; zeros where there is nothing."""
     hidden = jnp.stack([look.utility, look.experience, look.affinity, look.highlight], axis=2)
     hidden = jnp.where(
@@ -81,7 +81,7 @@ def revealed(candidates: Candidates, look: Appeal, params: LiveParams) -> Candid
     )
 
 
-def with_mood(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
+def with_hidden_user_state(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
     """What is observable, and the truth about the viewer behind the context."""
     seen = observable(state, candidates, params)
     minutes = jnp.maximum(state.until - state.time, 0).astype(jnp.float32) / 60

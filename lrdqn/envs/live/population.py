@@ -15,7 +15,7 @@ from lrdqn.envs.live.affinity import (
 )
 from lrdqn.envs.live.daily_patterns import draw_habits
 from lrdqn.envs.live.population_arrays import Population
-from lrdqn.envs.live.user_history import live_a_past
+from lrdqn.envs.live.user_history import simulate_history
 
 ANSWERS = (5, 4, 3)
 """Sizes of the onboarding questions: age band, city tier, device."""
@@ -121,7 +121,9 @@ def sample_population(
         utility_mean=np.float32(0),
         utility_scale=np.float32(1),
     )
-    return live_a_past(freeze_utility(freeze_affinity(population), config.law, rng), config, rng)
+    return simulate_history(
+        freeze_utility(freeze_affinity(population), config.law, rng), config, rng
+    )
 
 
 def sample_start_hour(config: LiveConfig, rng: np.random.Generator, phase: Floats) -> Floats:

@@ -62,39 +62,43 @@ def scalarise(parts: RewardParts, weights: RewardConfig) -> Float[Array, "N"]:
     )
 
 
-Owed = Float[Array, "N 2"]
+PendingReward = Float[Array, "N 2"]
 """Follows and value of gifts that are still to be paid."""
-Delay = Callable[[RewardParts, Owed, Bool[Array, "N"]], tuple[RewardParts, Owed]]
-"""``delay(parts, owed, over) -> parts paid now, owed``; ``over`` marks the end of a session, when
-everything is paid."""
+Delay = Callable[[RewardParts, PendingReward, Bool[Array, "N"]], tuple[RewardParts, PendingReward]]
+"""``delay(parts, pending_reward, over) -> parts paid now, pending_reward``; ``over`` marks the end
+of a session, when everything is paid."""
 
 
-def _paid(parts: RewardParts, paid: Owed) -> RewardParts:
+def _paid(parts: RewardParts, paid: PendingReward) -> RewardParts:
     return parts._replace(follows=paid[:, 0], gift_value=paid[:, 1])
 
 
-def _earned(parts: RewardParts) -> Owed:
+def _earned(parts: RewardParts) -> PendingReward:
     return jnp.stack([parts.follows, parts.gift_value], axis=1)
 
 
-def at_once(parts: RewardParts, owed: Owed, over: Bool[Array, "N"]) -> tuple[RewardParts, Owed]:
+def at_once(
+    parts: RewardParts, pending_reward: PendingReward, over: Bool[Array, "N"]
+) -> tuple[RewardParts, PendingReward]:
     """``reward.delay=none``."""
     del over
-    return parts, owed
+    return parts, pending_reward
 
 
 def with_the_next(
-    parts: RewardParts, owed: Owed, over: Bool[Array, "N"]
-) -> tuple[RewardParts, Owed]:
+    parts: RewardParts, pending_reward: PendingReward, over: Bool[Array, "N"]
+) -> tuple[RewardParts, PendingReward]:
     """``reward.delay=tick``: a decision pays for the follows and gifts of the one before; the last
     one for its own too."""
     earned, over = _earned(parts), over[:, None]
-    return _paid(parts, owed + jnp.where(over, earned, 0.0)), jnp.where(over, 0.0, earned)
+    return _paid(parts, pending_reward + jnp.where(over, earned, 0.0)), jnp.where(over, 0.0, earned)
 
 
-def as_it_ends(parts: RewardParts, owed: Owed, over: Bool[Array, "N"]) -> tuple[RewardParts, Owed]:
+def as_it_ends(
+    parts: RewardParts, pending_reward: PendingReward, over: Bool[Array, "N"]
+) -> tuple[RewardParts, PendingReward]:
     """``reward.delay=end``: the session's last decision pays for all of its follows and gifts."""
-    total, over = owed + _earned(parts), over[:, None]
+    total, over = pending_reward + _earned(parts), over[:, None]
     return _paid(parts, jnp.where(over, total, 0.0)), jnp.where(over, 0.0, total)
 
 

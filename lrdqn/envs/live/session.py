@@ -50,7 +50,7 @@ class Session(NamedTuple):
     history_reaction: Int[Array, "N H"]
     misses: Int[Array, "N"]
     """Impressions of this session that were not clicked or bounced."""
-    owed: Float[Array, "N 2"]
+    pending_reward: Float[Array, "N 2"]
     """Follows and value of gifts that have not been paid yet (``reward.delay``)."""
     decisions: Int[Array, "N"]
     """Of the episode."""

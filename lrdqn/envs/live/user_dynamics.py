@@ -135,7 +135,7 @@ def remember(state: Session, streamer: Int[Array, "N"], e: Engagement) -> Sessio
     )
 
 
-def live_through(
+def update_user(
     state: Session,
     streamer: Int[Array, "N"],
     e: Engagement,
@@ -236,7 +236,7 @@ def first_session(
         history_watch=users.history_watch[user],
         history_reaction=users.history_reaction[user],
         misses=zero,
-        owed=jnp.zeros((n, 2), jnp.float32),
+        pending_reward=jnp.zeros((n, 2), jnp.float32),
         decisions=zero,
         session=zero,
     )

@@ -14,7 +14,9 @@ PAST_PICKS, PAST_CHOICES = 24, 16
 """Watches lived through before the first session, each chosen from this many streams."""
 
 
-def live_a_past(population: Population, config: LiveConfig, rng: np.random.Generator) -> Population:
+def simulate_history(
+    population: Population, config: LiveConfig, rng: np.random.Generator
+) -> Population:
     """Give every user a past: what they watched under softmax(2 affinity + .5 L), and whom they
     became loyal to.
 

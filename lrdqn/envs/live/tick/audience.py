@@ -40,7 +40,7 @@ class AudienceDraws(NamedTuple):
 
     closing: Float[Array, "S+1"]
     churn: Float[Array, "S+1"]
-    bright: Float[Array, "S+1"]
+    is_highlight: Float[Array, "S+1"]
     content: Float[Array, "S+1 d"]
 
 
@@ -65,15 +65,15 @@ def next_content(
     return jnp.where(real, moved / jnp.maximum(length, 1e-12), 0.0)
 
 
-def next_bright(
-    bright: Float[Array, "S"], u: Float[Array, "S"], start: float, stop: float
+def next_highlight(
+    is_highlight: Float[Array, "S"], u: Float[Array, "S"], start: float, stop: float
 ) -> Float[Array, "S"]:
     """A two-state chain: ``P(0 -> 1) = .1071``, ``P(1 -> 0) = .25``, hence 30 % of the time and 4
     ticks on average.
 
     Source: SIMULATOR section 3 (KuaiLive-M3).
     """
-    return (u < jnp.where(bright > 0, 1 - stop, start)).astype(jnp.float32)
+    return (u < jnp.where(is_highlight > 0, 1 - stop, start)).astype(jnp.float32)
 
 
 def closes(
@@ -111,10 +111,10 @@ def opened(
 
 
 def empty_audience(
-    params: LiveParams, bright: Float[Array, "S+1"], time: Int[Array, ""], config: TickConfig
+    params: LiveParams, is_highlight: Float[Array, "S+1"], time: Int[Array, ""], config: TickConfig
 ) -> Audience:
-    """Before the first session: content as usual, highlights by the stationary law (``bright``:
-    uniforms)."""
+    """Before the first session: content as usual, highlights by the stationary law
+    (``is_highlight``: uniforms)."""
     n = params.streamers.popularity.shape[0]
     none, no = jnp.zeros(n, jnp.float32), jnp.zeros(n, bool)
     ended = jnp.full(n, -1, jnp.int32)
@@ -122,7 +122,7 @@ def empty_audience(
     share = config.highlight_start / (config.highlight_start + config.highlight_stop)
     return Audience(
         content=jnp.asarray(params.streamers.style, jnp.float32),
-        bright=(bright < share).astype(jnp.float32),
+        is_highlight=(is_highlight < share).astype(jnp.float32),
         room=room,
         on_air=on_air,
         ended=ended,
@@ -173,7 +173,9 @@ def next_audience(
             config.content_pull,
             config.content_noise,
         ),
-        bright=next_bright(old.bright, draws.bright, config.highlight_start, config.highlight_stop),
+        is_highlight=next_highlight(
+            old.is_highlight, draws.is_highlight, config.highlight_start, config.highlight_stop
+        ),
         room=room,
         on_air=on_air,
         ended=ended,

@@ -12,7 +12,7 @@ from jax.scipy.special import ndtri
 from jaxtyping import Bool, Float, Int
 
 from lrdqn.config import TickConfig
-from lrdqn.envs.live.choice import Appeal, ChoiceModel, appeal_at
+from lrdqn.envs.live.choice import ChoiceModel, StreamUtility, appeal_at
 from lrdqn.envs.live.drift import Drift
 from lrdqn.envs.live.engagement import Engagement, follows, stay_probability
 from lrdqn.envs.live.reward import Delay, RewardParts, reward_parts
@@ -20,7 +20,7 @@ from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.tick.audience import crowding
 from lrdqn.envs.live.tick.state import Audience, Watch
 from lrdqn.envs.live.tick.watch import budget_of
-from lrdqn.envs.live.user_dynamics import leaves, live_through, rest, return_probability
+from lrdqn.envs.live.user_dynamics import leaves, rest, return_probability, update_user
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.ops.choice import choose
 from lrdqn.ops.slates import first_mentions
@@ -68,10 +68,12 @@ def look_at(
     audience: Audience,
     params: LiveParams,
     config: TickConfig,
-) -> Appeal:
+) -> StreamUtility:
     """How streams strike their viewers now: the decision clock's appeal with H and z of the moment,
     and the crowd."""
-    look = appeal_at(session, streamer, audience.bright[streamer], of_this_moment(params, audience))
+    look = appeal_at(
+        session, streamer, audience.is_highlight[streamer], of_this_moment(params, audience)
+    )
     return look._replace(utility=look.utility + crowding(audience.viewers, config)[streamer])
 
 
@@ -159,16 +161,22 @@ def finish(
         gifts=jnp.sum(watch.by_price, axis=1),
         by_price=watch.by_price,
     )
-    after = live_through(session, watch.streamer, e, watch.experience, params)
+    after = update_user(session, watch.streamer, e, watch.experience, params)
     after = rules.drift(after, watch.streamer, e, u[2], params)
     after = rest(after, jnp.where(over, after.time, jnp.maximum(after.time, later)), params.law)
     left = leaves(after)
     returned = left & (u[1] < return_probability(after.satisfaction, params.law))
     truncated = over | (after.decisions >= rules.horizon)
     earned = reward_parts(e, returned.astype(jnp.float32), params.weights)
-    parts, owed = rules.delay(earned, session.owed, left | truncated)
+    parts, pending_reward = rules.delay(earned, session.pending_reward, left | truncated)
     return Outcome(
-        after._replace(owed=owed), e, parts, truncated, left, returned, left & (after.patience <= 0)
+        after._replace(pending_reward=pending_reward),
+        e,
+        parts,
+        truncated,
+        left,
+        returned,
+        left & (after.patience <= 0),
     )
 
 

@@ -16,8 +16,15 @@ from lrdqn.config import LiveConfig, discount_minutes
 from lrdqn.envs.live.candidates import DAY, Recall, draw_candidates
 from lrdqn.envs.live.choice import CHOICE_MODELS
 from lrdqn.envs.live.drift import DRIFTS
-from lrdqn.envs.live.env import HAZE
-from lrdqn.envs.live.observation import NOISE, RECENT_NOISE, blur, observable, revealed, with_mood
+from lrdqn.envs.live.env import NOISE_STREAM
+from lrdqn.envs.live.observation import (
+    NOISE,
+    RECENT_NOISE,
+    blur,
+    observable,
+    revealed,
+    with_hidden_user_state,
+)
 from lrdqn.envs.live.prices import PRICES
 from lrdqn.envs.live.reward import DELAYS, scalarise
 from lrdqn.envs.live.session import Arrival, Candidates, Session, select
@@ -46,7 +53,7 @@ from lrdqn.envs.live.tick.watch import TickDraws, drift_of, pace, play_tick
 from lrdqn.envs.live.user_dynamics import first_session
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.observations import Catalogue, LiveObs
-from lrdqn.types import Env, EnvSpec, Pending, TimeStep
+from lrdqn.types import DecisionStatus, Env, EnvSpec, TimeStep
 
 
 class Served(NamedTuple):
@@ -112,8 +119,10 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
         complete."""
         candidates = draw_candidates(session, u, params, recall, present=present(audience))
         if config.obs == "noisy":
-            haze = jax.random.normal(jax.random.fold_in(key, HAZE), candidates.features.shape)
-            return blur(candidates, config.obs_noise, haze, (*NOISE, *RECENT_NOISE))
+            noise = jax.random.normal(
+                jax.random.fold_in(key, NOISE_STREAM), candidates.features.shape
+            )
+            return blur(candidates, config.obs_noise, noise, (*NOISE, *RECENT_NOISE))
         if config.obs == "full":
             return revealed(
                 candidates, look_at(session, candidates.streamer, audience, params, ticking), params
@@ -121,7 +130,9 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
         return candidates
 
     def observe(session: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
-        return (with_mood if config.obs == "full" else observable)(session, candidates, params)
+        return (with_hidden_user_state if config.obs == "full" else observable)(
+            session, candidates, params
+        )
 
     def reset(key: PRNGKeyArray, params: LiveParams) -> tuple[TickState, LiveObs]:
         instant_key, bright_key, served_key = jax.random.split(key, 3)
@@ -180,11 +191,11 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
         watch = watch._replace(
             ends=jnp.where(closing[watch.streamer], jnp.minimum(watch.ends, later), watch.ends)
         )
-        bright = audience.bright[watch.streamer]
+        is_highlight = audience.is_highlight[watch.streamer]
         drift = drift_of(audience.content, session.interest, watch.streamer, params)
-        rate = pace(bright, drift, ticking.dwell_highlight, ticking.dwell_content)
+        rate = pace(is_highlight, drift, ticking.dwell_highlight, ticking.dwell_content)
         watch, event = play_tick(
-            TickDraws(u[3:6], u[6]), watch, session, watching, now, rate, bright, tick, params
+            TickDraws(u[3:6], u[6]), watch, session, watching, now, rate, is_highlight, tick, params
         )
         world_over = later >= params.schedule.end_of_world
         aged = later - session.started >= ticking.session_ticks * tick
@@ -279,7 +290,7 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
             final_obs=obs,
             elapsed=jnp.where(complete, unit[batch.row], 1.0),
             info=info,
-            pending=Pending(watch.action, complete),
+            pending=DecisionStatus(watch.action, complete),
         )
         over = over & ~batch.chosen
         return TickState(clock, session, candidates, slot, waited, over, watch, audience), timestep

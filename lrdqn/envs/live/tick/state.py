@@ -57,7 +57,7 @@ class Audience(NamedTuple):
 
     content: Float[Array, "S+1 d"]
     """``z_s``: what the stream is about at this moment, of length 1."""
-    bright: Float[Array, "S+1"]
+    is_highlight: Float[Array, "S+1"]
     """``H_s``: 1 in a highlight."""
     room: Int[Array, "S+1"]
     """Flat index of the newest room that has started."""

@@ -72,18 +72,18 @@ def budget_of(z: Float[Array, "N"]) -> Float[Array, "N"]:
 
 
 def pace(
-    bright: Float[Array, "N"], drift: Float[Array, "N"], highlight: float, content: float
+    is_highlight: Float[Array, "N"], drift: Float[Array, "N"], highlight: float, content: float
 ) -> Float[Array, "N"]:
     """``exp(-eta (H - .3) - zeta (theta . z - mean))``: how fast hazard is used up, 1 on average.
 
     Args:
-        bright: H.
+        is_highlight: H.
         drift: standardised affinity of viewer and content now, less that with the streamer's usual
             content: ``mean`` is the pair's own, since what a viewer likes in a streamer has had its
                 say in whether they stay.
         highlight, content: eta and zeta.
     """
-    return jnp.exp(-highlight * (bright - HIGHLIGHT_SHARE) - content * drift)
+    return jnp.exp(-highlight * (is_highlight - HIGHLIGHT_SHARE) - content * drift)
 
 
 def leave(
@@ -136,7 +136,7 @@ def play_tick(
     watching: Bool[Array, "N"],
     now: Int[Array, ""],
     rate: Float[Array, "N"],
-    bright: Float[Array, "N"],
+    is_highlight: Float[Array, "N"],
     tick: int,
     params: LiveParams,
 ) -> tuple[Watch, Event]:
@@ -164,7 +164,7 @@ def play_tick(
     seconds = jnp.where(
         watching, jnp.maximum(jnp.minimum(stop, watched + tick) - watched, 0.0), 0.0
     )
-    per_minute = seconds / 60 * reaction_factor(watch.utility, bright, law)
+    per_minute = seconds / 60 * reaction_factor(watch.utility, is_highlight, law)
     comments, likes, gifts = reactions(
         draws.reactions, per_minute, params.users.wealth[session.user], law
     )
