@@ -6,7 +6,7 @@ from mutant import Mutant
 
 TARGETS = "lrdqn/agents/targets.py"
 DQN = "lrdqn/agents/dqn.py"
-TARGETS = "lrdqn/ops/policies.py"
+POLICIES = "lrdqn/ops/policies.py"
 VALUES = "lrdqn/ops/values.py"
 RETURNS = "lrdqn/ops/returns.py"
 HEADS = "lrdqn/networks/heads.py"
@@ -94,21 +94,21 @@ LEARNING = (
     ),
     Mutant(
         "expected SARSA: greedy weight left at 1",
-        TARGETS,
+        POLICIES,
         "(1 - epsilon) * best.astype(q.dtype)",
         "best.astype(q.dtype)",
         ("tests/ops/test_policies.py::test_epsilon_greedy_by_hand",),
     ),
     Mutant(
         "Munchausen: bonus not clipped",
-        TARGETS,
+        POLICIES,
         "jnp.clip(temperature * log_policy, lowest, 0.0)",
         "temperature * log_policy",
         ("tests/ops/test_policies.py::test_munchausen_bonus_by_hand",),
     ),
     Mutant(
         "Munchausen: entropy with the wrong sign",
-        TARGETS,
+        POLICIES,
         "return -jnp.sum(jnp.where(mask, jnp.exp(log_policy)",
         "return jnp.sum(jnp.where(mask, jnp.exp(log_policy)",
         (f"{T_TARGETS}::test_equals_the_definition",),
