@@ -26,7 +26,9 @@ from acceptance_live import headroom
 from references import INDEX_START, Arena, index_state, with_state
 
 from lrdqn import baselines, build
-from lrdqn.config import CalibrateRun, LiveConfig, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import CalibrateRun
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.evaluation.cohort import make_cohort
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {

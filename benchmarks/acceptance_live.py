@@ -26,7 +26,8 @@ import numpy as np
 import rows
 from references import Reference, find
 
-from lrdqn.config import TrainRun, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import TrainRun
 from lrdqn.evaluation.statistics import bootstrap_mean
 from lrdqn.evaluation.summary import summarise
 from lrdqn.runner.checkpoint import load_policy

@@ -13,7 +13,9 @@ import time
 import rows
 
 from lrdqn.calibration.measure import measure_world
-from lrdqn.config import CalibrateRun, LiveConfig, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import CalibrateRun
+from lrdqn.envs.live.config import LiveConfig
 
 WORDS = {True: "ok", False: "off", None: "for information"}
 

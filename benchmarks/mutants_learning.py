@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mutant import Mutant
 
-TARGETS = "lrdqn/agents/targets.py"
-DQN = "lrdqn/agents/dqn.py"
+TARGETS = "lrdqn/agents/dqn/targets.py"
+DQN = "lrdqn/agents/dqn/agent.py"
 POLICIES = "lrdqn/ops/policies.py"
 VALUES = "lrdqn/ops/values.py"
 RETURNS = "lrdqn/ops/returns.py"

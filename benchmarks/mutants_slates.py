@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from mutant import Mutant
 
-SLATEQ = "lrdqn/agents/slateq.py"
+SLATEQ = "lrdqn/agents/slateq/agent.py"
 SLATES = "lrdqn/ops/slates.py"
-CHOICES = "lrdqn/agents/choice_models.py"
-FULL = "lrdqn/agents/full_slate.py"
+CHOICES = "lrdqn/agents/slateq/choice_models.py"
+FULL = "lrdqn/agents/full_slate/agent.py"
 HORIZON = "lrdqn/train/horizon.py"
 T_SLATEQ = "tests/agents/test_slateq.py"
 T_SLATES = "tests/ops/test_slates.py"

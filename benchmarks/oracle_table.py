@@ -28,10 +28,11 @@ import rows as result_files
 from hypers import make as hypers  # pyright: ignore[reportMissingImports]
 from verdict import RESULTS, Row, failed, near, table, within  # pyright: ignore[reportMissingImports]
 
-from lrdqn.agents import make_dqn, make_q_learning
-from lrdqn.agents.tabular import value_iteration
-from lrdqn.agents.targets import TargetInputs, make_target
-from lrdqn.config import AgentConfig, GarnetConfig, ReplayConfig
+from lrdqn.agents.dqn.agent import make_dqn
+from lrdqn.agents.dqn.targets import TargetInputs, make_target
+from lrdqn.agents.tabular.agent import make_q_learning, value_iteration
+from lrdqn.config import AgentConfig, ReplayConfig
+from lrdqn.envs.garnet.config import GarnetConfig
 from lrdqn.envs.garnet.env import make_garnet, make_garnet_world
 from lrdqn.networks.heads import duel
 from lrdqn.ops import sum_tree

@@ -28,7 +28,7 @@ from contest import PEERS, Contestant, Entry  # pyright: ignore[reportMissingImp
 from recsim_lrdqn import config_of  # pyright: ignore[reportMissingImports]
 
 from lrdqn import build
-from lrdqn.config import ExplorationConfig
+from lrdqn.envs.recsim.config import ExplorationConfig
 from lrdqn.envs.recsim.exploration import AFFINITY_MEAN
 from lrdqn.evaluation.cohort import Outcome, make_cohort
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lrdqn import baselines, build
-from lrdqn.config import LiveConfig
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.evaluation.cem import cross_entropy
 from lrdqn.evaluation.cohort import make_cohort
 from lrdqn.types import Policy, PyTree

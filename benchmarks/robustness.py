@@ -28,7 +28,9 @@ from hydra import compose, initialize_config_dir
 from lrdqn import build
 from lrdqn.cli.evaluate import train_config
 from lrdqn.cli.launch import CONF
-from lrdqn.config import ConfigError, EvaluateRun, TrainRun, freeze, register_schemas
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import EvaluateRun, TrainRun, register_schemas
+from lrdqn.config import ConfigError
 from lrdqn.evaluation.statistics import bootstrap_mean, paired_difference
 from lrdqn.runner.checkpoint import load_policy
 from lrdqn.runner.experiment import Experiment

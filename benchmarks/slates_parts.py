@@ -28,9 +28,11 @@ from jax import Array
 from jaxtyping import Float
 
 from lrdqn import build
-from lrdqn.agents.slateq import item_network, parted
+from lrdqn.agents.slateq.agent import item_network, parted
 from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS
-from lrdqn.config import InputError, TrainRun, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import TrainRun
+from lrdqn.config import InputError
 from lrdqn.envs.live.expected_outcome import ExpectedOutcome, make_prospects
 from lrdqn.evaluation.statistics import Interval, bootstrap_mean, paired_difference
 from lrdqn.evaluation.summary import LEARNED

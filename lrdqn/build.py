@@ -12,28 +12,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lrdqn import agents, baselines
-from lrdqn.config import (
-    GRID_KEYS,
-    AgentConfig,
-    EnvConfig,
-    GarnetConfig,
-    GymnasiumConfig,
-    GymnaxConfig,
-    InputError,
-    LiveConfig,
-    NetworkConfig,
-    ProbeConfig,
-    RecsimConfig,
-    TrainRun,
-    iteration_steps,
-    plugins,
-    value_at,
-)
-from lrdqn.config.pairs import READS, order_counts
+from lrdqn import baselines
+from lrdqn.agents.dqn.agent import make_dqn, make_greedy
+from lrdqn.agents.full_slate.agent import SlateSet, over_slates, policy_over_slates, slates_of
+from lrdqn.agents.slateq.agent import make_slate_greedy, make_slateq
+from lrdqn.agents.slateq.choice_models import ChoiceModel, conditional_logit, known_choice_model
+from lrdqn.agents.tabular.agent import make_double_q_learning, make_q_learning, make_value_iteration
+from lrdqn.compose import plugins
+from lrdqn.compose.compatibility import READS, order_counts
+from lrdqn.compose.roots import TrainRun
+from lrdqn.config import AgentConfig, EnvConfig, InputError, NetworkConfig
+from lrdqn.config.grid import KEYS as GRID_KEYS
+from lrdqn.config.grid import value_at
+from lrdqn.config.train import iteration_steps
+from lrdqn.envs.garnet.config import GarnetConfig
 from lrdqn.envs.garnet.env import make_garnet, make_garnet_world
+from lrdqn.envs.gymnasium.config import GymnasiumConfig
 from lrdqn.envs.gymnasium.env import make_gymnasium
+from lrdqn.envs.gymnax.config import GymnaxConfig
 from lrdqn.envs.gymnax.env import make_gymnax
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.envs.live.content import CONTENT
 from lrdqn.envs.live.embeddings import load_embeddings
 from lrdqn.envs.live.env import make_live
@@ -44,7 +42,9 @@ from lrdqn.envs.live.population_folder import load_population
 from lrdqn.envs.live.schedule import with_lists
 from lrdqn.envs.live.tick.env import make_tick_live
 from lrdqn.envs.live.world import make_world, stack_worlds
+from lrdqn.envs.probes.config import ProbeConfig
 from lrdqn.envs.probes.env import make_probe
+from lrdqn.envs.recsim.config import RecsimConfig
 from lrdqn.envs.recsim.env import make_recsim, make_recsim_task
 from lrdqn.networks import (
     flat_size,
@@ -64,7 +64,7 @@ from lrdqn.train.memory import HEADROOM, size_text
 from lrdqn.types import Agent, Env, EnvSpec, Hypers, Network, Policy, PyTree, Replay
 
 T = TypeVar("T")
-Slates = agents.ChoiceModel | agents.SlateSet | None
+Slates = ChoiceModel | SlateSet | None
 """What an agent that fills slates needs to know of them; ``None`` for others."""
 
 OFFERING = ("candidates", "documents")
@@ -282,7 +282,7 @@ def build_network(
     one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), worlds)
     _, obs = jax.eval_shape(env.reset, jax.eval_shape(lambda: jax.random.key(0)), one)
     catalogue = jax.eval_shape(env.catalogue, one)
-    pages = agents.slates_of(slates) if isinstance(slates, agents.SlateSet) else None
+    pages = slates_of(slates) if isinstance(slates, SlateSet) else None
     if config.name == "mlp" and pages is not None:
         vectors = env.spec._replace(
             observation="vector", actions=len(pages), obs_shape=(flat_size(obs, catalogue),)
@@ -312,25 +312,23 @@ def build_horizon(config: TrainRun, network: Network) -> Horizon:
     return make_horizon(config.agent, network, passes(config))
 
 
-def slate_set(config: TrainRun) -> agents.SlateSet | None:
+def slate_set(config: TrainRun) -> SlateSet | None:
     """The actions of ``agent=full_slate``; nothing for others."""
     env = cast(RecsimConfig, config.env)  # or LiveConfig, which names these keys alike
     if config.agent.name != "full_slate":
         return None
-    return agents.SlateSet(env.candidates, env.slate, order_counts(env))
+    return SlateSet(env.candidates, env.slate, order_counts(env))
 
 
-def build_choice(config: TrainRun, env: Env, worlds: PyTree) -> agents.ChoiceModel | None:
+def build_choice(config: TrainRun, env: Env, worlds: PyTree) -> ChoiceModel | None:
     """How ``agent=slateq`` takes viewers to choose: as the environment says, or as it learns they
     do; nothing for others."""
     if config.agent.name != "slateq":
         return None
     if config.env.kind == "recsim" and config.agent.slate.choice in ("auto", "told"):
-        return agents.known_choice_model(
-            make_recsim_task(cast(RecsimConfig, config.env), 1).weights
-        )
+        return known_choice_model(make_recsim_task(cast(RecsimConfig, config.env), 1).weights)
     plain = dataclasses.replace(config.network, head="linear", layers="dense", value="mean")
-    return agents.conditional_logit(build_network(plain, env, worlds, make_expected(LOSSES["mse"])))
+    return conditional_logit(build_network(plain, env, worlds, make_expected(LOSSES["mse"])))
 
 
 def build_agent(
@@ -342,15 +340,15 @@ def build_agent(
 ) -> Agent:
     """The learner; ``slates`` from ``build_choice`` or ``slate_set``, for those that fill them."""
     if config.name == "dqn":
-        return agents.make_dqn(config, network, values)
-    if isinstance(slates, agents.ChoiceModel):
-        return agents.make_slateq(config, network, values, slates, spec.slate)
-    if isinstance(slates, agents.SlateSet):
-        return agents.over_slates(agents.make_dqn(config, network, values), slates)
+        return make_dqn(config, network, values)
+    if isinstance(slates, ChoiceModel):
+        return make_slateq(config, network, values, slates, spec.slate)
+    if isinstance(slates, SlateSet):
+        return over_slates(make_dqn(config, network, values), slates)
     tabular = {
-        "q_learning": agents.make_q_learning,
-        "double_q_learning": agents.make_double_q_learning,
-        "value_iteration": agents.make_value_iteration,
+        "q_learning": make_q_learning,
+        "double_q_learning": make_double_q_learning,
+        "value_iteration": make_value_iteration,
     }
     if config.name in tabular:
         return tabular[config.name](config, spec)
@@ -459,9 +457,7 @@ def build_learned(
     config: AgentConfig, network: Network, spec: EnvSpec, slates: Slates = None
 ) -> Policy:
     """The greedy policy of what an agent learns; its state is the parameters."""
-    if isinstance(slates, agents.ChoiceModel):
-        return agents.make_slate_greedy(config, network, slates, spec.slate)
-    greedy = agents.make_greedy(network)
-    return (
-        agents.policy_over_slates(greedy, slates) if isinstance(slates, agents.SlateSet) else greedy
-    )
+    if isinstance(slates, ChoiceModel):
+        return make_slate_greedy(config, network, slates, spec.slate)
+    greedy = make_greedy(network)
+    return policy_over_slates(greedy, slates) if isinstance(slates, SlateSet) else greedy

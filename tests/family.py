@@ -12,8 +12,9 @@ import jax
 import numpy as np
 from runner.runs import merged, values
 
-from lrdqn.config import ConfigError, TrainRun, freeze
-from lrdqn.config.roots import ENVS
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import ENVS, TrainRun
+from lrdqn.config import ConfigError
 from lrdqn.runner.compile import over_learners, run_once
 from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
 

@@ -15,25 +15,20 @@ from hydra import compose, initialize_config_dir
 
 from lrdqn import build
 from lrdqn.cli.launch import CONF
-from lrdqn.config import (
-    CalibrateRun,
-    ConfigError,
-    EvaluateRun,
-    TrainRun,
-    TuneRun,
-    freeze,
-    register_schemas,
-)
-from lrdqn.config.pairs import TABULAR
+from lrdqn.compose.compatibility import TABULAR
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import CalibrateRun, EvaluateRun, TrainRun, TuneRun, register_schemas
+from lrdqn.config import ConfigError
 from lrdqn.types import Env
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [
     {"types", "observations", "config"},
     {"atomic", "ops"},
-    {"networks", "replay", "envs", "logs"},
-    {"agents", "baselines"},
+    {"networks", "replay", "envs"},
+    {"agents", "baselines", "logs"},
     {"train", "evaluation"},
+    {"compose"},
     {"build"},
     {"runner", "calibration", "interop"},
     {"report"},

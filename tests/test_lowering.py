@@ -10,7 +10,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from lrdqn.cli.launch import CONF
-from lrdqn.config import TrainRun, freeze, register_schemas
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import TrainRun, register_schemas
 from lrdqn.runner.compile import evaluator, over_learners
 from lrdqn.runner.experiment import Experiment
 

@@ -22,16 +22,10 @@ from omegaconf import OmegaConf
 
 from lrdqn import build
 from lrdqn.cli.launch import CONF, check
-from lrdqn.config import (
-    ConfigError,
-    InputError,
-    ReportRun,
-    TrainRun,
-    TuneRun,
-    freeze,
-    plugins,
-    register_schemas,
-)
+from lrdqn.compose import plugins
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import ReportRun, TrainRun, TuneRun, register_schemas
+from lrdqn.config import ConfigError, InputError
 from lrdqn.runner.checkpoint import load_policy
 from lrdqn.runner.evaluate import evaluate_run
 from lrdqn.runner.folder import Files

@@ -16,7 +16,7 @@ from data.kuailive_mini import make_mini
 from data.kuairand_mini import make_mini as make_rand
 
 from lrdqn import build
-from lrdqn.config import LiveConfig
+from lrdqn.envs.live.config import LiveConfig
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,7 +12,8 @@ import pytest
 from family import TINY_WORLD, of_place, trained
 from runner.runs import merged, play
 
-from lrdqn.config import TrainRun, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import TrainRun
 
 TINY = {
     "network": {"name": "scorer", "hidden": [8, 8], "atoms": 5, "embedding": 2},

@@ -24,7 +24,7 @@ from jax import Array
 from jaxtyping import Float
 from verdict import BLUE, INK, ORANGE, SKY, Outcome, Row, Study, command, near, within
 
-from lrdqn.agents.targets import TargetInputs, make_target
+from lrdqn.agents.dqn.targets import TargetInputs, make_target
 from lrdqn.config import AgentConfig
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import make_expected

@@ -28,7 +28,7 @@ from jax import Array
 from jaxtyping import Bool, Float, PRNGKeyArray
 from verdict import BLUE, INK, ORANGE, Outcome, Study, command, near
 
-from lrdqn.agents import make_double_q_learning, make_q_learning
+from lrdqn.agents.tabular.agent import make_double_q_learning, make_q_learning
 from lrdqn.config import AgentConfig
 from lrdqn.types import Agent, EnvSpec, PyTree, Sample, Transition
 

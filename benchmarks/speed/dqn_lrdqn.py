@@ -18,7 +18,8 @@ def prepare(options: dict[str, Any]) -> Run:
 
     from lrdqn.cli.launch import CONF
     from lrdqn.cli.runtime import prepare as set_up
-    from lrdqn.config import TrainRun, freeze, register_schemas
+    from lrdqn.compose.freeze import freeze
+    from lrdqn.compose.roots import TrainRun, register_schemas
 
     register_schemas()
     with initialize_config_dir(str(CONF), version_base="1.3"):

@@ -6,7 +6,9 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lrdqn.config import ConfigError, InputError, TrainRun, freeze, register_schemas
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import TrainRun, register_schemas
+from lrdqn.config import ConfigError, InputError
 
 SET_HERE = {
     "train.sessions": "--sessions and --base-sessions",

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from lrdqn import build
-from lrdqn.config import TrainRun
+from lrdqn.compose.roots import TrainRun
 from lrdqn.train import Clock, Plan, Trainer, TrainState, clock_at, make_plan, make_trainer
 from lrdqn.train.loop import example_transition
 from lrdqn.train.memory import tree_bytes

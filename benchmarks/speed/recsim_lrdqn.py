@@ -11,7 +11,9 @@ import jax
 from worker import serve
 
 from lrdqn import build
-from lrdqn.config import CalibrateRun, RecsimConfig, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import CalibrateRun
+from lrdqn.envs.recsim.config import RecsimConfig
 from lrdqn.train.loop import random_action
 
 

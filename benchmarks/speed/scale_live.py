@@ -30,7 +30,10 @@ import rows  # pyright: ignore[reportMissingImports]
 from contest import wait_for_quiet
 
 from lrdqn.cli.runtime import prepare
-from lrdqn.config import CalibrateRun, LiveConfig, RuntimeConfig, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import CalibrateRun
+from lrdqn.config.runtime import RuntimeConfig
+from lrdqn.envs.live.config import LiveConfig
 
 FLOOR_SHARE, FLAT, STEPS = 0.4, 0.2, 64
 BASE_SESSIONS, BASE_STREAMERS = 4096, 10_000

@@ -28,7 +28,8 @@ import rows  # pyright: ignore[reportMissingImports]
 from points import Point, config_at, sweep
 
 from lrdqn.cli.runtime import prepare
-from lrdqn.config import InputError, TrainRun
+from lrdqn.compose.roots import TrainRun
+from lrdqn.config import InputError
 
 LEAST_ROUNDS = 5
 SESSIONS, SEEDS, CAPACITY = [256, 1024, 4096, 16_384], [1, 4, 16], [16_384, 131_072, 1_048_576]

@@ -26,7 +26,10 @@ sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 import rows  # pyright: ignore[reportMissingImports]
 
 from lrdqn.cli.runtime import prepare
-from lrdqn.config import CalibrateRun, LiveConfig, RuntimeConfig, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import CalibrateRun
+from lrdqn.config.runtime import RuntimeConfig
+from lrdqn.envs.live.config import LiveConfig
 
 NAME, STEPS, SETTLING = "scale_tick", 40, 240
 GOAL = 1e6

@@ -10,7 +10,7 @@ from jaxtyping import Float, PRNGKeyArray
 from lrdqn.baselines.scored import with_parameters
 from lrdqn.baselines.simple import offered
 from lrdqn.baselines.slates import make_optimised
-from lrdqn.config import LiveConfig
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.envs.live.expected_outcome import ExpectedOutcome, make_outlook, make_prospects
 from lrdqn.types import Policy, PyTree, View
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, PRNGKeyArray
 
 from lrdqn.baselines.scored import from_scores, with_parameters
 from lrdqn.baselines.simple import offered
-from lrdqn.config import RecsimConfig
+from lrdqn.envs.recsim.config import RecsimConfig
 from lrdqn.envs.recsim.evolution import sampler_of, topic_quality
 from lrdqn.envs.recsim.task import Task
 from lrdqn.ops.slates import OPTIMISERS, as_action, best, random_slate

@@ -40,7 +40,7 @@ from lrdqn.logs.watch_log import (
 )
 
 if TYPE_CHECKING:
-    from lrdqn.config import CalibrateRun
+    from lrdqn.compose.roots import CalibrateRun
 
 
 def window_of(time: Int[np.ndarray, "n"]) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from lrdqn.logs.kuairand import LICENCE, SIGNALS, KuaiRand
 from lrdqn.logs.watch_log import WatchLog, first_meetings, index_in, most_active, sorted_log
 
 if TYPE_CHECKING:
-    from lrdqn.config import CalibrateRun
+    from lrdqn.compose.roots import CalibrateRun
 
 LONG_VIEW = 18.0
 """Seconds from which a short video counts as viewed long (KuaiRand's rule)."""

@@ -15,7 +15,8 @@ from lrdqn import build
 from lrdqn.baselines import make_reference
 from lrdqn.calibration import targets as cal
 from lrdqn.calibration.kuailive_law import logit
-from lrdqn.config import ConfigError, LiveConfig, UserLawConfig
+from lrdqn.config import ConfigError
+from lrdqn.envs.live.config import LiveConfig, UserLawConfig
 from lrdqn.types import PyTree
 
 ROUNDS, SESSIONS, WORLDS = 8, 1024, 2

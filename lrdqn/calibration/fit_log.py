@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from lrdqn.calibration.settings import say_where
-from lrdqn.config import CalibrateRun
+from lrdqn.compose.roots import CalibrateRun
 from lrdqn.envs.live.population import complete, freeze_utility, sample_population
 from lrdqn.envs.live.population_folder import save_population
 from lrdqn.envs.live.user_history import simulate_history

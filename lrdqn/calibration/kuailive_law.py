@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lrdqn.calibration.fit_kuailive import window_of
-from lrdqn.config import ScheduleConfig, UserLawConfig
+from lrdqn.envs.live.config import ScheduleConfig, UserLawConfig
 from lrdqn.logs.kuailive import DAY_MS, SHIFT_MS, KuaiLive
 
 ENGAGED_SHARE = 0.13

@@ -14,7 +14,8 @@ from lrdqn import build
 from lrdqn.baselines import make_random, make_reference
 from lrdqn.calibration import targets as cal
 from lrdqn.calibration.three_weeks import Tallies, tally, window_statistics
-from lrdqn.config import CalibrateRun, LiveConfig
+from lrdqn.compose.roots import CalibrateRun
+from lrdqn.envs.live.config import LiveConfig
 
 WINDOW_STREAM = 2
 """What a window's key is folded with; 0 and 1 are the logs of the two policies."""

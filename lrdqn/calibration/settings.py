@@ -11,7 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
-from lrdqn.config import CalibrateRun, LiveConfig
+from lrdqn.compose.roots import CalibrateRun
+from lrdqn.envs.live.config import LiveConfig
 
 
 def say_where(

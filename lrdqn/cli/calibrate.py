@@ -8,7 +8,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from lrdqn.cli.launch import launch
-from lrdqn.config import CalibrateRun, ConfigError
+from lrdqn.compose.roots import CalibrateRun
+from lrdqn.config import ConfigError
 
 
 def compare_world(config: CalibrateRun) -> bool:

@@ -9,7 +9,10 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from lrdqn.cli.launch import launch
-from lrdqn.config import ConfigError, EvaluateRun, PerturbConfig, TrainRun, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import EvaluateRun, TrainRun
+from lrdqn.config import ConfigError
+from lrdqn.envs.live.config import PerturbConfig
 
 
 def train_config(config: EvaluateRun) -> TrainRun:

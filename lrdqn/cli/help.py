@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lrdqn.config.freeze import schema_of
+from lrdqn.compose.freeze import schema_of
 
 WIDTH, COLUMN = 118, 46
 

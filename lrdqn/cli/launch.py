@@ -26,8 +26,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lrdqn.cli.help import help_text
 from lrdqn.cli.main import stop_writing
-from lrdqn.config import ConfigError, InputError, freeze, plugins, register_schemas, unknown_key
-from lrdqn.config.freeze import BUILT_IN
+from lrdqn.compose import plugins
+from lrdqn.compose.freeze import BUILT_IN, freeze, unknown_key
+from lrdqn.compose.roots import register_schemas
+from lrdqn.config import ConfigError, InputError
 
 if TYPE_CHECKING:
     from lrdqn.runner.folder import Files

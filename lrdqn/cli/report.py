@@ -9,7 +9,10 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from lrdqn.cli.launch import launch
-from lrdqn.config import CalibrateRun, ConfigError, LiveConfig, ReportRun, TrainRun, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import CalibrateRun, ReportRun, TrainRun
+from lrdqn.config import ConfigError
+from lrdqn.envs.live.config import LiveConfig
 
 JOINED = "joined"
 """Name of the files that join the runs of a sweep."""

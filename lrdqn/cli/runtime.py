@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lrdqn.config import ConfigError, InputError, RuntimeConfig
+from lrdqn.config import ConfigError, InputError
+from lrdqn.config.runtime import RuntimeConfig
 
 WORDS = {
     "gpu": "pip install 'lrdqn[cuda12]' (or cuda13)",

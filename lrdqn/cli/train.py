@@ -10,8 +10,10 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from lrdqn.cli.launch import CONF, job_files, launch, split_arguments
-from lrdqn.config import ConfigError, InputError, LiveConfig, TrainRun
+from lrdqn.compose.roots import TrainRun
+from lrdqn.config import ConfigError, InputError
 from lrdqn.envs.gymnax.catalogue import check_installed
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.runner.folder import HYDRA, LOCK
 
 BARE_NAN, QUOTES = re.compile(r"(?<![\w'])nan(?![\w'])"), "'\""

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from lrdqn.cli.launch import job_files, launch
 from lrdqn.cli.train import preflight as train_preflight
 from lrdqn.cli.train import rewrite, say
-from lrdqn.config import TuneRun
+from lrdqn.compose.roots import TuneRun
 
 SHOWN = 10
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lrdqn.envs.live.tick import TickState
+from lrdqn.envs.live.tick.state import TickState
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.evaluation.gini import gini
 

@@ -10,7 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from lrdqn import build
-from lrdqn.config import CalibrateRun, ConfigError, InputError, LiveConfig, freeze, unknown_key
+from lrdqn.compose.freeze import freeze, unknown_key
+from lrdqn.compose.roots import CalibrateRun
+from lrdqn.config import ConfigError, InputError
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.interop.gymnax import LiveGymnax
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-from lrdqn.config import UserLawConfig
+from lrdqn.envs.live.config import UserLawConfig
 from lrdqn.logs.ratings import HIGHEST, RatingLog, oldest_first, place_in_group
 
 BOUNCED, WATCHED, FOLLOWED = 2.5, 4.0, 4.5

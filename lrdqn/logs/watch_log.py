@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from lrdqn.config import UserLawConfig
+from lrdqn.envs.live.config import UserLawConfig
 from lrdqn.logs.ratings import HIGHEST, LOWEST, RatingLog, place_in_group
 
 LONG = 60.0

@@ -2,8 +2,8 @@
 functions, ``vmap`` them.
 
 Every member of the family bootstraps from ``sum_a pi(a) Q(s', a; theta^-)``; they differ in ``pi``
-and in what they add to the reward. ``lrdqn.agents.targets`` asks the networks; ``lrdqn.ops.values``
-forms ``r + discount * value`` and the loss.
+and in what they add to the reward. ``agents.dqn.targets`` asks the networks; ``ops.values`` forms
+``r + discount * value`` and the loss.
 """
 
 from __future__ import annotations

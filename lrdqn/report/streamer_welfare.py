@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from lrdqn import build
-from lrdqn.config import LiveConfig
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.evaluation.streamers import streamer_report
 from lrdqn.types import Env, Policy, PyTree, View
 

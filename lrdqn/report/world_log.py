@@ -11,7 +11,7 @@ import numpy as np
 from lrdqn import build
 from lrdqn.baselines import make_reference
 from lrdqn.calibration.targets import make_log
-from lrdqn.config import LiveConfig
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.report.world_plots import WorldPicture
 
 HOURS = 7 * 24

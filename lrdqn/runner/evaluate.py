@@ -8,7 +8,8 @@ from typing import Any
 
 import jax
 
-from lrdqn.config import InputError, TrainRun
+from lrdqn.compose.roots import TrainRun
+from lrdqn.config import InputError
 from lrdqn.evaluation.summary import LEARNED
 from lrdqn.runner.checkpoint import load_policy
 from lrdqn.runner.experiment import Experiment

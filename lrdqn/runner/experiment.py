@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from lrdqn import build
-from lrdqn.config import TrainRun
+from lrdqn.compose.roots import TrainRun
 from lrdqn.envs.live.world import SIM_VERSION
 from lrdqn.evaluation.cohort import METRICS, Outcome, joined, per_seed
 from lrdqn.evaluation.slate_metrics import PAGE_METRICS

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lrdqn.atomic import json_text
-from lrdqn.config import ConfigError, InputError, TrainRun, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import TrainRun
+from lrdqn.config import ConfigError, InputError
 from lrdqn.runner.checkpoint import read_meta, saved_steps, set_aside_after
 from lrdqn.runner.folder import (
     METRICS,

@@ -15,7 +15,8 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from lrdqn.config import InputError, TrainRun
+from lrdqn.compose.roots import TrainRun
+from lrdqn.config import InputError
 from lrdqn.evaluation.cohort import Outcome
 from lrdqn.runner import debug
 from lrdqn.runner.checkpoint import load_state, save_checkpoint

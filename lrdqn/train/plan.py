@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from lrdqn.config import AgentConfig, TrainConfig, iteration_steps
+from lrdqn.config import AgentConfig, TrainConfig
+from lrdqn.config.train import iteration_steps
 
 
 class Plan(NamedTuple):

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lrdqn.agents import make_dqn
-from lrdqn.agents.targets import TargetInputs, make_target
+from lrdqn.agents.dqn.agent import make_dqn
+from lrdqn.agents.dqn.targets import TargetInputs, make_target
 from lrdqn.config import AgentConfig
 from lrdqn.ops.losses import LOSSES, mse
 from lrdqn.ops.values import make_expected

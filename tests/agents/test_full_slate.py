@@ -15,9 +15,16 @@ from envs.recsims import recsim_config
 from envs.worlds import live_config
 
 from lrdqn import build
-from lrdqn.agents.dqn import make_greedy
-from lrdqn.agents.full_slate import SlateSet, over_slates, policy_over_slates, rank_of, slates_of
-from lrdqn.config import AgentConfig, TrainRun
+from lrdqn.agents.dqn.agent import make_greedy
+from lrdqn.agents.full_slate.agent import (
+    SlateSet,
+    over_slates,
+    policy_over_slates,
+    rank_of,
+    slates_of,
+)
+from lrdqn.compose.roots import TrainRun
+from lrdqn.config import AgentConfig
 from lrdqn.networks import on_flat_observations
 from lrdqn.types import Agent, Network, QOutput, Sample, Transition, View
 

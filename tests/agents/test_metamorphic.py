@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lrdqn.agents import make_dqn
+from lrdqn.agents.dqn.agent import make_dqn
 from lrdqn.config import AgentConfig, NetworkConfig
 from lrdqn.networks import make_mlp, make_table
 from lrdqn.ops.losses import mse

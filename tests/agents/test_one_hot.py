@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from oracles.tabular import value_iteration
 
-from lrdqn.agents import make_dqn
-from lrdqn.config import AgentConfig, GarnetConfig
+from lrdqn.agents.dqn.agent import make_dqn
+from lrdqn.config import AgentConfig
+from lrdqn.envs.garnet.config import GarnetConfig
 from lrdqn.envs.garnet.env import make_garnet, make_garnet_world
 from lrdqn.networks import make_table
 from lrdqn.ops.losses import mse

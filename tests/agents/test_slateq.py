@@ -14,16 +14,17 @@ from envs.recsims import recsim_config
 from envs.worlds import live_config
 
 from lrdqn import build
-from lrdqn.agents.choice_models import conditional_logit, known_choice_model
-from lrdqn.agents.slateq import (
+from lrdqn.agents.dqn.targets import TargetInputs
+from lrdqn.agents.slateq.agent import (
     item_network,
     make_slate_greedy,
     make_slate_target,
     make_slateq,
     taken_item,
 )
-from lrdqn.agents.targets import TargetInputs
-from lrdqn.config import AgentConfig, TrainRun
+from lrdqn.agents.slateq.choice_models import conditional_logit, known_choice_model
+from lrdqn.compose.roots import TrainRun
+from lrdqn.config import AgentConfig
 from lrdqn.config.learner import NetworkConfig, SlateConfig
 from lrdqn.networks import make_documents
 from lrdqn.observations import DocumentObs, Topics

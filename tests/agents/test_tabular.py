@@ -12,9 +12,15 @@ import pytest
 from oracles.tabular import QTable
 from oracles.tabular import value_iteration as planned
 
-from lrdqn.agents import make_double_q_learning, make_greedy, make_q_learning, make_value_iteration
-from lrdqn.agents.tabular import value_iteration
-from lrdqn.config import AgentConfig, GarnetConfig
+from lrdqn.agents.dqn.agent import make_greedy
+from lrdqn.agents.tabular.agent import (
+    make_double_q_learning,
+    make_q_learning,
+    make_value_iteration,
+    value_iteration,
+)
+from lrdqn.config import AgentConfig
+from lrdqn.envs.garnet.config import GarnetConfig
 from lrdqn.envs.garnet.env import make_garnet, make_garnet_world
 from lrdqn.networks import make_table
 from lrdqn.types import Hypers, Sample, Transition, View

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from oracles.targets import TWINS
 
-from lrdqn.agents.targets import TargetInputs, make_target
+from lrdqn.agents.dqn.targets import TargetInputs, make_target
 from lrdqn.config import AgentConfig
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import make_expected

@@ -18,7 +18,7 @@ sys.path.append(str(BENCHMARKS))
 import robustness  # noqa: E402
 
 from lrdqn.cli.launch import CONF  # noqa: E402
-from lrdqn.config import register_schemas  # noqa: E402
+from lrdqn.compose.roots import register_schemas  # noqa: E402
 
 RETURNS: robustness.Returns = {
     robustness.PLAIN: {"learned": [10.0, 20.0], "random": [5.0, 5.0]},

@@ -21,7 +21,8 @@ import slateq  # noqa: E402
 import slates_live  # noqa: E402
 
 from lrdqn.cli.launch import CONF  # noqa: E402
-from lrdqn.config import TrainRun, freeze, register_schemas  # noqa: E402
+from lrdqn.compose.freeze import freeze  # noqa: E402
+from lrdqn.compose.roots import TrainRun, register_schemas  # noqa: E402
 
 
 def entry(*per_seed: float) -> dict[str, Any]:

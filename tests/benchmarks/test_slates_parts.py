@@ -20,8 +20,10 @@ sys.path.append(str(BENCHMARKS))
 import slates_parts  # noqa: E402
 
 from lrdqn import build  # noqa: E402
-from lrdqn.agents.slateq import item_network  # noqa: E402
-from lrdqn.config import InputError, TrainRun, freeze  # noqa: E402
+from lrdqn.agents.slateq.agent import item_network  # noqa: E402
+from lrdqn.compose.freeze import freeze  # noqa: E402
+from lrdqn.compose.roots import TrainRun  # noqa: E402
+from lrdqn.config import InputError  # noqa: E402
 from lrdqn.envs.live.expected_outcome import make_prospects  # noqa: E402
 from lrdqn.ops.slates import OPTIMISERS  # noqa: E402
 from lrdqn.runner.experiment import Experiment  # noqa: E402

@@ -18,7 +18,10 @@ from lrdqn.calibration.fit_law import (
     shifted,
 )
 from lrdqn.calibration.settings import changed, with_settings
-from lrdqn.config import CalibrateRun, ConfigError, LiveConfig, UserLawConfig, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import CalibrateRun
+from lrdqn.config import ConfigError
+from lrdqn.envs.live.config import LiveConfig, UserLawConfig
 
 WORLD = LiveConfig(streamers=150, users=200)
 OFF = {"click_bias": -1.9, "engage_bias": -3.6, "reaction_norm": 6.0, "return_bias": 1.5}

@@ -16,7 +16,7 @@ from lrdqn.calibration.kuailive_law import (
     start_habits,
     watch_mixture,
 )
-from lrdqn.config import ScheduleConfig, UserLawConfig
+from lrdqn.envs.live.config import ScheduleConfig, UserLawConfig
 from lrdqn.logs.kuailive import read_kuailive
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from lrdqn.calibration.measure import measure_world
 from lrdqn.calibration.targets import TARGETS, Row, price_quantile
-from lrdqn.config import CalibrateRun, LiveConfig, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import CalibrateRun
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.envs.live.daily_patterns import HOURLY_WATCH, preferred_hours
 from lrdqn.envs.live.prices import PRICE_SHARES, PRICES
 

@@ -19,16 +19,16 @@ from lrdqn.cli.evaluate import train_config
 from lrdqn.cli.launch import CONF, check
 from lrdqn.cli.report import preflight as report_preflight
 from lrdqn.cli.train import continued, preflight
-from lrdqn.config import (
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import (
     CalibrateRun,
     EvaluateRun,
-    InputError,
     ReportRun,
     TrainRun,
     TuneRun,
-    freeze,
     register_schemas,
 )
+from lrdqn.config import InputError
 
 BAD = {
     "agent.gama=.9": "agent.gama=.9: unknown key; did you mean agent.gamma?",

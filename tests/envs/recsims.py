@@ -9,7 +9,9 @@ import jax
 import numpy as np
 
 from lrdqn import build
-from lrdqn.config import CalibrateRun, RecsimConfig, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import CalibrateRun
+from lrdqn.envs.recsim.config import RecsimConfig
 from lrdqn.evaluation.cohort import Outcome, make_cohort
 
 

@@ -17,7 +17,8 @@ from envs.worlds import live_config, small_world
 
 from lrdqn import build
 from lrdqn.baselines import make_content, make_random
-from lrdqn.config import ConfigError, InputError, ViewConfig, ViewsConfig
+from lrdqn.config import ConfigError, InputError
+from lrdqn.envs.live.config import ViewConfig, ViewsConfig
 from lrdqn.envs.live.content import layout, mixing, multimodal
 from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.population import sample_population

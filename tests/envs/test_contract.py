@@ -9,9 +9,9 @@ import pytest
 from envs.checker import check_env
 from envs.worlds import live_config, small_world
 
-from lrdqn.config import ProbeConfig
 from lrdqn.envs.live.env import end_session, end_user, make_live
 from lrdqn.envs.live.session import Arrival
+from lrdqn.envs.probes.config import ProbeConfig
 from lrdqn.envs.probes.env import PROBES, make_probe
 from lrdqn.train.loop import random_action
 

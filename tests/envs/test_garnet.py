@@ -12,7 +12,7 @@ import pytest
 from envs.checker import check_env
 from oracles.tabular import value_iteration
 
-from lrdqn.config import GarnetConfig
+from lrdqn.envs.garnet.config import GarnetConfig
 from lrdqn.envs.garnet.env import GarnetWorld, make_garnet, make_garnet_world
 
 CONFIG = GarnetConfig()

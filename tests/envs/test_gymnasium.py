@@ -12,7 +12,8 @@ import gymnasium
 from envs.walks import LIMIT, NAME, register
 
 from lrdqn.build import build_env
-from lrdqn.config import GymnasiumConfig, InputError
+from lrdqn.config import InputError
+from lrdqn.envs.gymnasium.config import GymnasiumConfig
 from lrdqn.types import Host
 
 

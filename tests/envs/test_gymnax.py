@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from envs.checker import check_env
 
-from lrdqn.config import ConfigError, GymnaxConfig, InputError
+from lrdqn.config import ConfigError, InputError
 from lrdqn.envs.gymnax.catalogue import CONTINUOUS, GAMES
+from lrdqn.envs.gymnax.config import GymnaxConfig
 from lrdqn.envs.gymnax.env import make_gymnax
 from lrdqn.types import Env
 

@@ -11,7 +11,7 @@ import pytest
 from envs.worlds import live_config
 
 from lrdqn import build
-from lrdqn.config import PerturbConfig
+from lrdqn.envs.live.config import PerturbConfig
 from lrdqn.envs.live.perturbation import perturb
 from lrdqn.envs.live.schedule import NEVER
 from lrdqn.observations import UNKNOWN
@@ -138,7 +138,8 @@ def test_every_named_perturbation_is_felt() -> None:
     from hydra import compose, initialize_config_dir
 
     from lrdqn.cli.launch import CONF
-    from lrdqn.config import TrainRun, freeze, register_schemas
+    from lrdqn.compose.freeze import freeze
+    from lrdqn.compose.roots import TrainRun, register_schemas
 
     register_schemas()
     names = sorted(p.stem for p in (CONF / "perturbation").glob("*.yaml"))

@@ -14,7 +14,6 @@ from envs.worlds import live_config, small_world
 
 from lrdqn.envs.live.engagement import PRICES
 from lrdqn.envs.live.reward import RewardParts
-from lrdqn.envs.live.tick import Slot, make_tick_live
 from lrdqn.envs.live.tick.audience import (
     AudienceDraws,
     Tally,
@@ -22,6 +21,8 @@ from lrdqn.envs.live.tick.audience import (
     next_audience,
     opened,
 )
+from lrdqn.envs.live.tick.env import make_tick_live
+from lrdqn.envs.live.tick.state import Slot
 from lrdqn.evaluation.streamers import streamer_report
 from lrdqn.train.loop import random_action
 

@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lrdqn.config import CalibrateRun, LiveConfig, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import CalibrateRun
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.envs.live.population import sample_population
 from lrdqn.envs.live.world import LiveParams, make_world
 

@@ -23,7 +23,9 @@ from lrdqn.calibration.fit_log import drawn_around
 from lrdqn.calibration.kuairand_metrics import kuairand_rows
 from lrdqn.calibration.population_from_watches import watched_card
 from lrdqn.cli.launch import CONF
-from lrdqn.config import CalibrateRun, InputError, freeze, register_schemas
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import CalibrateRun, register_schemas
+from lrdqn.config import InputError
 from lrdqn.envs.live.population_arrays import Population, problem
 from lrdqn.logs.csv import Text
 from lrdqn.logs.kuairand import KuaiRand, read_kuairand

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrdqn.config import UserLawConfig
+from lrdqn.envs.live.config import UserLawConfig
 from lrdqn.logs.ratings import RatingLog, place_in_group
 from lrdqn.logs.visits import loyalties, loyalty_strength, past, watch_seconds
 

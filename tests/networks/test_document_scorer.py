@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from agents.test_slateq import documents
 
-from lrdqn.agents.full_slate import SlateSet, slates_of
+from lrdqn.agents.full_slate.agent import SlateSet, slates_of
 from lrdqn.config.learner import NetworkConfig
 from lrdqn.networks import flat_size, make_documents
 from lrdqn.networks.candidates import take_candidates, with_null_item

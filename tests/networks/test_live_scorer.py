@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from envs.worlds import live_config, small_world
 
-from lrdqn.agents import make_greedy
-from lrdqn.agents.full_slate import SlateSet, slates_of
+from lrdqn.agents.dqn.agent import make_greedy
+from lrdqn.agents.full_slate.agent import SlateSet, slates_of
 from lrdqn.baselines import make_content
 from lrdqn.config import NetworkConfig
 from lrdqn.envs.live.env import make_live

@@ -9,8 +9,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from lrdqn.config import TrainRun, freeze
-from lrdqn.config.roots import ENVS
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import ENVS, TrainRun
 from lrdqn.runner.folder import Files
 from lrdqn.runner.run import run_in
 

@@ -13,7 +13,8 @@ from envs.worlds import live_config
 from runner.runs import config, play
 
 from lrdqn import build
-from lrdqn.config import InputError, TrainRun
+from lrdqn.compose.roots import TrainRun
+from lrdqn.config import InputError
 from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
 from lrdqn.train.memory import tree_bytes
 
@@ -38,7 +39,8 @@ def test_the_default_replay_stays_below_256_megabytes() -> None:
     from hydra import compose, initialize_config_dir
 
     from lrdqn.cli.launch import CONF
-    from lrdqn.config import freeze, register_schemas
+    from lrdqn.compose.freeze import freeze
+    from lrdqn.compose.roots import register_schemas
 
     register_schemas()
     with initialize_config_dir(str(CONF), version_base="1.3"):

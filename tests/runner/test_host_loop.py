@@ -17,7 +17,9 @@ from runner.runs import config, merged, play
 from runner.test_resume import rows_of, stopped
 
 from lrdqn import build
-from lrdqn.config import ConfigError, GymnasiumConfig, TrainRun
+from lrdqn.compose.roots import TrainRun
+from lrdqn.config import ConfigError
+from lrdqn.envs.gymnasium.config import GymnasiumConfig
 from lrdqn.runner.experiment import CURVE_STREAM, TRAIN_STREAM, Experiment
 
 RING = {"env": dataclasses.asdict(GymnasiumConfig(name=NAME, idle=1)), "evaluate": {"sessions": 4}}

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrdqn.config import InputError, LoggerConfig
-from lrdqn.config.logger import TensorboardConfig, WandbConfig
+from lrdqn.config import InputError
+from lrdqn.config.logger import LoggerConfig, TensorboardConfig, WandbConfig
 from lrdqn.runner import loggers
 from lrdqn.runner.folder import MetricsLog
 from lrdqn.runner.loggers import (

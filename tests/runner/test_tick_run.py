@@ -17,8 +17,9 @@ from runner.runs import config
 from lrdqn import build
 from lrdqn.baselines import make_random
 from lrdqn.cli.report import world_of
-from lrdqn.config import ConfigError, ReportRun, freeze
-from lrdqn.config.roots import ReportedEnvConfig
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import ReportedEnvConfig, ReportRun
+from lrdqn.config import ConfigError
 from lrdqn.report.streamer_table import ROWS, streamer_table
 from lrdqn.report.streamer_welfare import CHUNK, play
 from lrdqn.runner.checkpoint import load_state, save_checkpoint

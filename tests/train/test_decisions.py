@@ -11,15 +11,17 @@ import numpy as np
 from jax import Array
 from oracles import tick as oracle
 
-from lrdqn.agents import make_dqn
-from lrdqn.config import ProbeConfig, TrainRun, freeze
+from lrdqn.agents.dqn.agent import make_dqn
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import TrainRun
+from lrdqn.envs.probes.config import ProbeConfig
 from lrdqn.networks import make_mlp
 from lrdqn.ops.losses import LOSSES
 from lrdqn.ops.values import make_expected
 from lrdqn.replay import make_uniform
 from lrdqn.train import make_horizon, make_plan, make_trainer
 from lrdqn.train.decisions import whole_decisions
-from lrdqn.types import Env, EnvSpec, Hypers, OpenTransitions, TimeStep, Transition
+from lrdqn.types import DecisionStatus, Env, EnvSpec, Hypers, TimeStep, Transition
 
 
 def test_gaps_are_filled_in_turn_and_the_last_is_kept() -> None:
@@ -86,7 +88,7 @@ def make_waiting(sessions: int) -> Env:
             seen(moved),
             jnp.ones(sessions),
             {},
-            OpenTransitions(own, complete),
+            DecisionStatus(own, complete),
         )
         return (first, left, own), t
 

@@ -12,7 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lrdqn.config import ProbeConfig, TrainRun, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import TrainRun
+from lrdqn.envs.probes.config import ProbeConfig
 from lrdqn.envs.probes.env import optimum
 from lrdqn.runner.devices import seed_keys
 from lrdqn.runner.experiment import TRAIN_STREAM, Experiment

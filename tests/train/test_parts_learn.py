@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from runner.runs import merged, values
 
-from lrdqn.config import TrainRun, freeze
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.roots import TrainRun
 from lrdqn.envs.probes.env import optimum
 from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
 

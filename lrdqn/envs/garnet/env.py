@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from lrdqn.config import GarnetConfig
+from lrdqn.envs.garnet.config import GarnetConfig
 from lrdqn.types import Env, EnvSpec, TimeStep
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import PRNGKeyArray
 
-from lrdqn.config import ConfigError, GymnasiumConfig, InputError
+from lrdqn.config import ConfigError, InputError
+from lrdqn.envs.gymnasium.config import GymnasiumConfig
 from lrdqn.types import Env, EnvSpec, Host, PyTree, TimeStep
 
 NAMES = re.compile(r"[\w.-]+(/[\w.-]+)?")

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import PRNGKeyArray
 
-from lrdqn.config import GymnaxConfig, InputError
+from lrdqn.config import InputError
 from lrdqn.envs.gymnax.catalogue import GAMES, check_game, check_installed
+from lrdqn.envs.gymnax.config import GymnaxConfig
 from lrdqn.types import Env, EnvSpec, PyTree, TimeStep
 
 STORED = {"float32": jnp.float32, "uint8": jnp.uint8, "bool": jnp.bool_}

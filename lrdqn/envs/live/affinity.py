@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrdqn.config import UserLawConfig
+from lrdqn.envs.live.config import UserLawConfig
 from lrdqn.envs.live.population_arrays import Population
 
 Floats = NDArray[np.floating]

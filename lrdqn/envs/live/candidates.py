@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from lrdqn.config import LiveConfig
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.envs.live.daily_patterns import HOURLY_WATCH
 from lrdqn.envs.live.schedule import Schedule, room_at
 from lrdqn.envs.live.session import Candidates, Session

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from lrdqn.config import UserLawConfig
+from lrdqn.envs.live.config import UserLawConfig
 from lrdqn.envs.live.session import Session
 from lrdqn.envs.live.world import LiveParams, affinity, fresh_utility
 from lrdqn.ops.choice import first_taken

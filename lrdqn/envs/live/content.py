@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lrdqn.config import LiveConfig, ViewsConfig
+from lrdqn.envs.live.config import LiveConfig, ViewsConfig
 from lrdqn.envs.live.population import unit
 from lrdqn.envs.live.population_arrays import Population
 

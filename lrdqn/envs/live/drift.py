@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
-from lrdqn.config import UserLawConfig
+from lrdqn.envs.live.config import UserLawConfig
 from lrdqn.envs.live.engagement import Engagement, bounced
 from lrdqn.envs.live.session import Session
 from lrdqn.envs.live.world import LiveParams

@@ -11,8 +11,8 @@ from jax import Array
 from jax.scipy.special import ndtri
 from jaxtyping import Bool, Float
 
-from lrdqn.config import UserLawConfig
 from lrdqn.envs.live.choice import HIGHLIGHT_SHARE
+from lrdqn.envs.live.config import UserLawConfig
 from lrdqn.envs.live.prices import PRICES, along_last, gifts_by_price, price_shares
 from lrdqn.envs.live.session import Draws
 

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, PRNGKeyArray
 
-from lrdqn.config import LiveConfig, discount_minutes
 from lrdqn.envs.live.candidates import DAY, Recall, draw_candidates
 from lrdqn.envs.live.choice import CHOICE_MODELS, appeal
+from lrdqn.envs.live.config import LiveConfig, discount_minutes
 from lrdqn.envs.live.drift import DRIFTS
 from lrdqn.envs.live.engagement import engage
 from lrdqn.envs.live.observation import NOISE, OBSERVE, blur

@@ -20,8 +20,8 @@ from jax import Array
 from jax.scipy.special import ndtri
 from jaxtyping import Bool, Float
 
-from lrdqn.config import LiveConfig, UserLawConfig
 from lrdqn.envs.live.choice import CHOICE_MODELS, ChoiceModel, appeal, odds
+from lrdqn.envs.live.config import LiveConfig, UserLawConfig
 from lrdqn.envs.live.engagement import (
     Engagement,
     reaction_factor,

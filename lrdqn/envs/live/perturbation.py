@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lrdqn.config import PerturbConfig, ViewsConfig
+from lrdqn.envs.live.config import PerturbConfig, ViewsConfig
 from lrdqn.envs.live.content import without_views
 from lrdqn.envs.live.population import unit
 from lrdqn.envs.live.schedule import drop_out

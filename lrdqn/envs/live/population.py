@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from lrdqn.config import LiveConfig, UserLawConfig
 from lrdqn.envs.live.affinity import (
     POPULARITY_MU,
     POPULARITY_SIGMA,
@@ -13,6 +12,7 @@ from lrdqn.envs.live.affinity import (
     pair_utility,
     standard_popularity,
 )
+from lrdqn.envs.live.config import LiveConfig, UserLawConfig
 from lrdqn.envs.live.daily_patterns import draw_habits
 from lrdqn.envs.live.population_arrays import Population
 from lrdqn.envs.live.user_history import simulate_history

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
-from lrdqn.config import RewardConfig
+from lrdqn.envs.live.config import RewardConfig
 from lrdqn.envs.live.engagement import BOUNCE_SECONDS, Engagement
 
 

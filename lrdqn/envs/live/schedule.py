@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Int
 
-from lrdqn.config import LiveConfig
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.envs.live.population import sample_start_hour
 from lrdqn.envs.live.population_arrays import Population
 

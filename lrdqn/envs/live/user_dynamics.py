@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from lrdqn.config import UserLawConfig
 from lrdqn.envs.live.candidates import DAY
+from lrdqn.envs.live.config import UserLawConfig
 from lrdqn.envs.live.daily_patterns import START_SPREAD
 from lrdqn.envs.live.engagement import Engagement, bounced
 from lrdqn.envs.live.session import Arrival, Session

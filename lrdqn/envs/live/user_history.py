@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lrdqn.config import LiveConfig
 from lrdqn.envs.live.affinity import pair_affinity, pair_utility, standard_popularity
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.envs.live.population_arrays import Population
 from lrdqn.observations import Reaction
 

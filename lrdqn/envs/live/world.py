@@ -12,8 +12,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from lrdqn.config import LiveConfig, RewardConfig, UserLawConfig
 from lrdqn.envs.live.affinity import standard_popularity
+from lrdqn.envs.live.config import LiveConfig, RewardConfig, UserLawConfig
 from lrdqn.envs.live.daily_patterns import COLD_INTERACTIONS
 from lrdqn.envs.live.population_arrays import Population
 from lrdqn.envs.live.schedule import Schedule, sample_schedule, widen

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from lrdqn.config import ProbeConfig
+from lrdqn.envs.probes.config import ProbeConfig
 from lrdqn.types import Env, EnvSpec, PyTree, TimeStep
 
 HORIZON = 10

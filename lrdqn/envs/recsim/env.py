@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from lrdqn.config.recsim import RecsimConfig
+from lrdqn.envs.recsim.config import RecsimConfig
 from lrdqn.envs.recsim.evolution import make_evolution
 from lrdqn.envs.recsim.exploration import make_exploration
 from lrdqn.envs.recsim.satisfaction import make_satisfaction

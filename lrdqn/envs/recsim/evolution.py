@@ -13,8 +13,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, PRNGKeyArray
 
-from lrdqn.config.recsim import RecsimConfig
 from lrdqn.envs.recsim.choice import CHOICES, Choice, Constants
+from lrdqn.envs.recsim.config import RecsimConfig
 from lrdqn.envs.recsim.draws import cut, halves, normal, one_of, uniform, words_for
 from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, at, clicked_place, topics_of
 from lrdqn.observations import DocumentObs

@@ -13,8 +13,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from lrdqn.config.recsim import RecsimConfig
 from lrdqn.envs.recsim.choice import CHOICES, Constants
+from lrdqn.envs.recsim.config import RecsimConfig
 from lrdqn.envs.recsim.draws import cut, halves, normal, uniform, words_for
 from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, clicked_place, topics_of
 from lrdqn.observations import DocumentObs

@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from lrdqn.config.recsim import RecsimConfig, SatisfactionConfig
+from lrdqn.envs.recsim.config import RecsimConfig, SatisfactionConfig
 from lrdqn.envs.recsim.draws import cut, halves, normal, uniform, words_for
 from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, topics_of
 from lrdqn.observations import DocumentObs

@@ -5,8 +5,3 @@
 ``env`` is the loop. Choice, experience, patience, satisfaction, loyalty, return and reward are the
 decision clock's functions.
 """
-
-from lrdqn.envs.live.tick.env import make_tick_live
-from lrdqn.envs.live.tick.state import Audience, Slot, TickState
-
-__all__ = ["Audience", "Slot", "TickState", "make_tick_live"]

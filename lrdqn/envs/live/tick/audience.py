@@ -11,10 +11,10 @@ from jax import Array
 from jax.scipy.special import ndtri
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
-from lrdqn.config import TickConfig
 from lrdqn.envs.live.candidates import Present
 from lrdqn.envs.live.schedule import is_live, room_at
 from lrdqn.envs.live.tick.arrivals import hourly
+from lrdqn.envs.live.tick.config import TickConfig
 from lrdqn.envs.live.tick.state import Audience
 from lrdqn.envs.live.world import LiveParams
 

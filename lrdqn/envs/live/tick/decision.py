@@ -11,13 +11,13 @@ from jax import Array
 from jax.scipy.special import ndtri
 from jaxtyping import Bool, Float, Int
 
-from lrdqn.config import TickConfig
 from lrdqn.envs.live.choice import ChoiceModel, StreamUtility, appeal_at
 from lrdqn.envs.live.drift import Drift
 from lrdqn.envs.live.engagement import Engagement, follows, stay_probability
 from lrdqn.envs.live.reward import Delay, RewardParts, reward_parts
 from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.tick.audience import crowding
+from lrdqn.envs.live.tick.config import TickConfig
 from lrdqn.envs.live.tick.state import Audience, Watch
 from lrdqn.envs.live.tick.watch import budget_of
 from lrdqn.envs.live.user_dynamics import leaves, rest, return_probability, update_user

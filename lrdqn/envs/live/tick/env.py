@@ -12,9 +12,9 @@ from jax import Array
 from jax.scipy.special import ndtri
 from jaxtyping import Float, PRNGKeyArray
 
-from lrdqn.config import LiveConfig, discount_minutes
 from lrdqn.envs.live.candidates import DAY, Recall, draw_candidates
 from lrdqn.envs.live.choice import CHOICE_MODELS
+from lrdqn.envs.live.config import LiveConfig, discount_minutes
 from lrdqn.envs.live.drift import DRIFTS
 from lrdqn.envs.live.env import NOISE_STREAM
 from lrdqn.envs.live.observation import (

@@ -15,8 +15,8 @@ from jax import Array
 from jax.scipy.special import erfc, ndtri
 from jaxtyping import Bool, Float, Int
 
-from lrdqn.config import UserLawConfig
 from lrdqn.envs.live.choice import HIGHLIGHT_SHARE
+from lrdqn.envs.live.config import UserLawConfig
 from lrdqn.envs.live.engagement import reaction_factor, reactions
 from lrdqn.envs.live.prices import gifts_by_price, price_shares
 from lrdqn.envs.live.session import Session

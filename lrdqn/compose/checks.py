@@ -3,13 +3,11 @@ cannot be paired."""
 
 from __future__ import annotations
 
-import math
-
+from lrdqn.compose.compatibility import check_pairs
+from lrdqn.compose.roots import CalibrateRun, TrainRun, TuneRun
 from lrdqn.config.fields import ConfigError
 from lrdqn.config.grid import axes_of, check_grid, check_orders, points_of
-from lrdqn.config.pairs import check_pairs
-from lrdqn.config.roots import CalibrateRun, TrainConfig, TrainRun, TuneRun
-from lrdqn.config.world import LiveConfig
+from lrdqn.config.train import TrainConfig, iteration_steps
 
 
 def nearest_multiples(value: int, base: int) -> str:
@@ -30,16 +28,6 @@ def divide(key: str, value: int, base_key: str, base: int) -> None:
                 f"nearest is {nearest_multiples(value, base)}"
             ),
         )
-
-
-def iteration_steps(train: TrainConfig) -> int:
-    """Env steps of one iteration: ``train.rollout`` rounds of all sessions, or as few as hold a
-    gradient update."""
-    return (
-        max(train.sessions, train.update_period)
-        if train.rollout is None
-        else train.rollout * train.sessions
-    )
 
 
 def iteration_key(train: TrainConfig) -> str:
@@ -211,88 +199,6 @@ def check_tune(config: TuneRun) -> None:
         )
 
 
-def check_live(env: LiveConfig) -> None:
-    """Shapes of the live world that must fit together."""
-    if env.population is None and env.candidates > env.streamers:
-        raise ConfigError(
-            "env.candidates",
-            env.candidates,
-            f"must not exceed the catalogue, env.streamers={env.streamers}",
-        )
-    for key in ("familiar", "popular", "fresh", "similar"):
-        if getattr(env, key) >= env.candidates:
-            raise ConfigError(
-                f"env.{key}", getattr(env, key), f"must be below env.candidates={env.candidates}"
-            )
-    kept = env.familiar + env.popular + env.fresh + env.similar
-    if kept > env.candidates:
-        allowed = (
-            f"familiar, popular, fresh and similar places are {kept}; "
-            f"must not exceed env.candidates={env.candidates}"
-        )
-        raise ConfigError("env.candidates", env.candidates, allowed)
-    if env.familiar > env.loyalty_slots:
-        raise ConfigError(
-            "env.familiar", env.familiar, f"must not exceed env.loyalty_slots={env.loyalty_slots}"
-        )
-    if env.slate > env.candidates:
-        raise ConfigError(
-            "env.slate", env.slate, f"must not exceed env.candidates={env.candidates}"
-        )
-    if env.schedule.days < env.max_sessions + 3:
-        raise ConfigError(
-            "env.schedule.days",
-            env.schedule.days,
-            f"must be at least env.max_sessions + 3 = {env.max_sessions + 3}",
-        )
-    discount_minutes(env.discount_unit)
-    if env.clock == "tick" and env.episode != "session":
-        raise ConfigError(
-            "env.episode",
-            env.episode,
-            "env.clock=tick gives a place to the next viewer; must be session",
-        )
-    if env.clock == "tick" and env.live_signals:
-        raise ConfigError(
-            "env.live_signals",
-            True,
-            "env.clock=tick shows the last minutes' reactions anyway; leave it out",
-        )
-    check_content(env)
-
-
-def check_content(env: LiveConfig) -> None:
-    """Embeddings and the file that they are read from go together, and views can go missing only
-    where there are some."""
-    if env.content == "embeddings" and env.embeddings is None:
-        raise ConfigError(
-            "env.embeddings", "null", "env.content=embeddings needs a file, env.embeddings=PATH.npy"
-        )
-    for key in ("embeddings", "embedding_ids"):
-        if env.content != "embeddings" and getattr(env, key) is not None:
-            raise ConfigError(
-                f"env.{key}",
-                getattr(env, key),
-                f"env.content={env.content} reads no file; use content=embeddings",
-            )
-    views = env.content_views
-    if env.content == "multimodal" and not (
-        views.text.width or views.image.width or views.audio.width
-    ):
-        raise ConfigError(
-            "env.content_views.text.width",
-            0,
-            "no view is left; at least one must have a width above 0",
-        )
-    gone = env.perturb.missing_views
-    if gone and env.content != "multimodal":
-        raise ConfigError(
-            "env.perturb.missing_views",
-            gone,
-            f"env.content={env.content} has no views; use content=multimodal",
-        )
-
-
 def check_calibrate(config: CalibrateRun) -> None:
     """A log needs a place to be read from and one to be written to; the named policies show one
     stream."""
@@ -311,17 +217,3 @@ def check_calibrate(config: CalibrateRun) -> None:
             raise ConfigError(
                 "out", "null", f"source={config.source} needs a population folder to write, out=DIR"
             )
-
-
-def discount_minutes(unit: str) -> float | None:
-    """Minutes of one discount unit: ``None`` for ``decision``, X for ``minutes:X``."""
-    if unit == "decision":
-        return None
-    kind, _, number = unit.partition(":")
-    try:
-        minutes = float(number) if kind == "minutes" else -1.0
-    except ValueError:
-        minutes = -1.0
-    if not (math.isfinite(minutes) and minutes > 0):
-        raise ConfigError("env.discount_unit", unit, "must be `decision` or `minutes:X` with X > 0")
-    return minutes

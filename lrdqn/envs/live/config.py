@@ -1,15 +1,13 @@
-"""Schemas of the environments. Defaults are set J of the world's specification, with its
-corrections."""
+"""Keys of the live world (``env=live``)."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
 
-from omegaconf import MISSING
-
-from lrdqn.config.fields import choice, real, said, whole
-from lrdqn.config.ticking import TickConfig
+from lrdqn.config.env import EnvConfig
+from lrdqn.config.fields import ConfigError, choice, real, said, whole
+from lrdqn.envs.live.tick.config import TickConfig
 
 
 @dataclass
@@ -217,13 +215,6 @@ class ViewsConfig:
 
 
 @dataclass
-class EnvConfig:
-    """Base of all environments."""
-
-    kind: str = MISSING
-
-
-@dataclass
 class LiveConfig(EnvConfig):
     """The live-streaming world."""
 
@@ -328,70 +319,15 @@ class LiveConfig(EnvConfig):
     tick: TickConfig = field(default_factory=TickConfig)
 
 
-@dataclass
-class ProbeConfig(EnvConfig):
-    """Tiny environments that fail for one reason each (value, observation, discounting, action,
-    truncation)."""
-
-    kind: str = choice("probe", ("probe",), "environment")
-    probe: str = choice(
-        "action",
-        ("value", "observation", "discount", "action", "observation_action", "truncation"),
-        "which probe",
-    )
-
-
-@dataclass
-class GymnaxConfig(EnvConfig):
-    """One of gymnax's environments: classic control, MinAtar, bsuite, misc."""
-
-    kind: str = choice("gymnax", ("gymnax",), "environment")
-    name: str = said("CartPole-v1", "which of gymnax's, by its own name")
-    size: int | None = whole(None, 2, "side of the grid of DeepSea-bsuite; null takes its own, 8")
-    horizon: int | None = whole(
-        None, 1, "steps after which a session is cut; null takes the environment's own"
-    )
-    store: str = choice(
-        "float32",
-        ("float32", "uint8", "bool"),
-        "type of stored observations; bool holds MinAtar's in a quarter of the bytes",
-    )
-
-
-@dataclass
-class GymnasiumConfig(EnvConfig):
-    """Any environment of Gymnasium with numbered actions, stepped outside jit."""
-
-    kind: str = choice("gymnasium", ("gymnasium",), "environment")
-    name: str = said(
-        "CartPole-v1", "its name in Gymnasium's registry, highway-env's included (extra `driving`)"
-    )
-    horizon: int | None = whole(
-        None, 1, "steps after which a session is cut; null takes the environment's own"
-    )
-    vectorization: str = choice(
-        "sync",
-        ("sync", "async"),
-        "all sessions in this process, or each in one of its own (pays where a step is slow)",
-    )
-    idle: int | None = whole(
-        None, 0, "action of a further baseline, `idle`, that always takes it; null leaves it out"
-    )
-
-
-@dataclass
-class GarnetConfig(EnvConfig):
-    """Random Markov decision processes with numbered states, whose exact values are known by
-    planning."""
-
-    kind: str = choice("garnet", ("garnet",), "environment")
-    states: int = whole(20, 1, "states")
-    actions: int = whole(4, 1, "actions")
-    branching: int = whole(3, 1, "states that can follow a state and an action")
-    noise: float = real(
-        0.1, 0.0, math.inf, "standard deviation of the reward around its mean, which lies in [0, 1]"
-    )
-    horizon: int = whole(100, 1, "steps after which a session is cut; it goes on for the learner")
-    world_seed: int | None = whole(
-        None, 0, "draws every seed's process alike; null gives each seed its own", 2**31 - 1
-    )
+def discount_minutes(unit: str) -> float | None:
+    """Minutes of one discount unit: ``None`` for ``decision``, X for ``minutes:X``."""
+    if unit == "decision":
+        return None
+    kind, _, number = unit.partition(":")
+    try:
+        minutes = float(number) if kind == "minutes" else -1.0
+    except ValueError:
+        minutes = -1.0
+    if not (math.isfinite(minutes) and minutes > 0):
+        raise ConfigError("env.discount_unit", unit, "must be `decision` or `minutes:X` with X > 0")
+    return minutes

@@ -7,58 +7,20 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from lrdqn.config import plugins
+from lrdqn.compose import plugins
+from lrdqn.config.env import EnvConfig
 from lrdqn.config.fields import choice, said, whole
 from lrdqn.config.grid import GridConfig
 from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
 from lrdqn.config.logger import LoggerConfig
-from lrdqn.config.recsim import RecsimConfig
-from lrdqn.config.running import CheckpointConfig, DebugConfig, RuntimeConfig, TuneConfig
-from lrdqn.config.world import (
-    EnvConfig,
-    GarnetConfig,
-    GymnasiumConfig,
-    GymnaxConfig,
-    LiveConfig,
-    PerturbConfig,
-    ProbeConfig,
-)
-
-
-@dataclass
-class TrainConfig:
-    """Budgets. Steps are env steps per seed: one recommendation to one session, or one tick of it
-    (env.clock=tick)."""
-
-    seed: int = whole(
-        0, 0, "root of all randomness; seed i's key is folded from its index", 2**31 - 1
-    )
-    seeds: int = whole(10, 1, "learners trained side by side")
-    sessions: int = whole(128, 1, "sessions that step together, per seed")
-    env_steps: int = whole(163_840, 1, "learning steps, after warm-up")
-    warmup_steps: int | None = said(
-        None, "steps of a random policy that fill replay first; null gives about 4,096"
-    )
-    update_period: int = whole(128, 1, "env steps per gradient update")
-    rollout: int | None = whole(
-        None, 1, "steps of each session between two rounds of updates; null: as few as may be"
-    )
-    eval_period: int | None = said(
-        None, "env steps between two points of the learning curve; null gives about ten"
-    )
-    myopic: bool = said(True, "train a twin with gamma = 0 beside each learner")
-
-
-@dataclass
-class EvaluateConfig:
-    """The fixed cohorts of session starts (DESIGN P23)."""
-
-    sessions: int = whole(64, 1, "session starts per seed at each point of the learning curve")
-    cohorts: int = whole(4, 1, "cohorts of as many fresh session starts pooled in the final table")
-    resamples: int = whole(10_000, 100, "bootstrap resamples of an interval")
-    references: bool = said(
-        False, "judge exploiters and policies that see the truth too (env=live)"
-    )
+from lrdqn.config.runtime import CheckpointConfig, DebugConfig, RuntimeConfig, TuneConfig
+from lrdqn.config.train import EvaluateConfig, TrainConfig
+from lrdqn.envs.garnet.config import GarnetConfig
+from lrdqn.envs.gymnasium.config import GymnasiumConfig
+from lrdqn.envs.gymnax.config import GymnaxConfig
+from lrdqn.envs.live.config import LiveConfig, PerturbConfig
+from lrdqn.envs.probes.config import ProbeConfig
+from lrdqn.envs.recsim.config import RecsimConfig
 
 
 @dataclass

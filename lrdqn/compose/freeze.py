@@ -12,12 +12,13 @@ from typing import Any, TypeVar, cast
 
 from omegaconf import MISSING, OmegaConf
 
-from lrdqn.config import plugins
-from lrdqn.config.checks import check_calibrate, check_live, check_train, check_tune
+from lrdqn.compose import plugins
+from lrdqn.compose.checks import check_calibrate, check_train, check_tune
+from lrdqn.compose.roots import ENVS, CalibrateRun, TrainRun, TuneRun
 from lrdqn.config.fields import ConfigError
 from lrdqn.config.learner import AGENTS, AgentConfig
-from lrdqn.config.recsim import check_recsim
-from lrdqn.config.roots import ENVS, CalibrateRun, TrainRun, TuneRun
+from lrdqn.envs.live.checks import check_live
+from lrdqn.envs.recsim.config import check_recsim
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from lrdqn.agents.choice_models import ChoiceModel
-from lrdqn.agents.dqn import UpdateRule, make_dqn, make_greedy
-from lrdqn.agents.targets import Bootstrap, TargetInputs, TargetRule, available_discount
+from lrdqn.agents.dqn.agent import UpdateRule, make_dqn, make_greedy
+from lrdqn.agents.dqn.targets import Bootstrap, TargetInputs, TargetRule, available_discount
+from lrdqn.agents.slateq.choice_models import ChoiceModel
 from lrdqn.config import AgentConfig
 from lrdqn.networks.candidates import with_null_item
 from lrdqn.ops.masking import masked

@@ -13,7 +13,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from lrdqn.agents.targets import TargetInputs, TargetRule, make_target
+from lrdqn.agents.dqn.targets import TargetInputs, TargetRule, make_target
 from lrdqn.config import AgentConfig
 from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.ops.masking import masked

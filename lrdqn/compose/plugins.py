@@ -20,9 +20,9 @@ from typing import Any, cast
 
 from omegaconf import OmegaConf
 
+from lrdqn.config.env import EnvConfig
 from lrdqn.config.fields import InputError, choice
 from lrdqn.config.learner import AgentConfig
-from lrdqn.config.world import EnvConfig
 
 GROUPS = {"env": "lrdqn.envs", "agent": "lrdqn.agents"}
 """Part of the config -> entry-point group."""

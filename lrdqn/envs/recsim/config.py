@@ -6,8 +6,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from lrdqn.config.env import EnvConfig
 from lrdqn.config.fields import ConfigError, choice, real, whole
-from lrdqn.config.world import EnvConfig
 
 TASKS = ("interest_evolution", "interest_exploration", "long_term_satisfaction")
 

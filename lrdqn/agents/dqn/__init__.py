@@ -1,0 +1,1 @@
+"""The DQN family: target rule, head, loss, replay and horizon are seams of one update."""

@@ -1,0 +1,1 @@
+"""Full-slate Q-learning: every slate is an action."""

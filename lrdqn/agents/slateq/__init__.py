@@ -1,0 +1,1 @@
+"""SlateQ: the value of a slate decomposed into values of its items."""

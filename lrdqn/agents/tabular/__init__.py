@@ -1,0 +1,1 @@
+"""Tabular agents: Q-learning, double Q-learning, value iteration."""

@@ -1,0 +1,27 @@
+"""Keys of ``env=garnet``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from lrdqn.config.env import EnvConfig
+from lrdqn.config.fields import choice, real, whole
+
+
+@dataclass
+class GarnetConfig(EnvConfig):
+    """Random Markov decision processes with numbered states, whose exact values are known by
+    planning."""
+
+    kind: str = choice("garnet", ("garnet",), "environment")
+    states: int = whole(20, 1, "states")
+    actions: int = whole(4, 1, "actions")
+    branching: int = whole(3, 1, "states that can follow a state and an action")
+    noise: float = real(
+        0.1, 0.0, math.inf, "standard deviation of the reward around its mean, which lies in [0, 1]"
+    )
+    horizon: int = whole(100, 1, "steps after which a session is cut; it goes on for the learner")
+    world_seed: int | None = whole(
+        None, 0, "draws every seed's process alike; null gives each seed its own", 2**31 - 1
+    )

@@ -1,0 +1,29 @@
+"""Keys of ``env=gymnasium``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lrdqn.config.env import EnvConfig
+from lrdqn.config.fields import choice, said, whole
+
+
+@dataclass
+class GymnasiumConfig(EnvConfig):
+    """Any environment of Gymnasium with numbered actions, stepped outside jit."""
+
+    kind: str = choice("gymnasium", ("gymnasium",), "environment")
+    name: str = said(
+        "CartPole-v1", "its name in Gymnasium's registry, highway-env's included (extra `driving`)"
+    )
+    horizon: int | None = whole(
+        None, 1, "steps after which a session is cut; null takes the environment's own"
+    )
+    vectorization: str = choice(
+        "sync",
+        ("sync", "async"),
+        "all sessions in this process, or each in one of its own (pays where a step is slow)",
+    )
+    idle: int | None = whole(
+        None, 0, "action of a further baseline, `idle`, that always takes it; null leaves it out"
+    )

@@ -1,0 +1,21 @@
+"""Keys of the probes (``env=probe``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lrdqn.config.env import EnvConfig
+from lrdqn.config.fields import choice
+
+
+@dataclass
+class ProbeConfig(EnvConfig):
+    """Tiny environments that fail for one reason each (value, observation, discounting, action,
+    truncation)."""
+
+    kind: str = choice("probe", ("probe",), "environment")
+    probe: str = choice(
+        "action",
+        ("value", "observation", "discount", "action", "observation_action", "truncation"),
+        "which probe",
+    )
