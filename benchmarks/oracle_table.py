@@ -29,9 +29,11 @@ from hypers import make as hypers  # pyright: ignore[reportMissingImports]
 from verdict import RESULTS, Row, failed, near, table, within  # pyright: ignore[reportMissingImports]
 
 from lrdqn.agents.dqn.agent import make_dqn
+from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.agents.dqn.targets import TargetInputs, make_target
 from lrdqn.agents.tabular.agent import make_q_learning, value_iteration
-from lrdqn.config import AgentConfig, ReplayConfig
+from lrdqn.agents.tabular.config import TabularConfig
+from lrdqn.config import ReplayConfig
 from lrdqn.envs.garnet.config import GarnetConfig
 from lrdqn.envs.garnet.env import make_garnet, make_garnet_world
 from lrdqn.networks.heads import duel
@@ -136,7 +138,7 @@ def target_rows() -> list[Row]:
         learnt = TargetInputs(
             rows_network(), values, f32(online), f32(target), (), hypers(epsilon=0.1)
         )
-        s = make_target(AgentConfig(target=rule))(learnt, t, jax.random.key(0))
+        s = make_target(DQNConfig(target=rule))(learnt, t, jax.random.key(0))
         y = jax.vmap(values.loss)(jnp.zeros((8, 1)), *s)[1]
         found.append(gap("targets", name, expected, y, 1e-6))
     found.append(
@@ -244,7 +246,7 @@ def distribution_rows() -> list[Row]:
 
 
 def settled(
-    config: AgentConfig,
+    config: DQNConfig,
     s: Any,
     a: Any,
     r: Any,
@@ -277,8 +279,8 @@ def settled(
     )
 
 
-def sgd(**changes: Any) -> AgentConfig:
-    return AgentConfig(**({"optimizer": "sgd", "max_grad_norm": 1e9, "target": "max"} | changes))
+def sgd(**changes: Any) -> DQNConfig:
+    return DQNConfig(**({"optimizer": "sgd", "max_grad_norm": 1e9, "target": "max"} | changes))
 
 
 def seen(reward: Any, terminated: Any, truncated: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -559,7 +561,7 @@ def garnet_rows() -> list[Row]:
         ),
     ]
     spec = make_garnet(config, 1).spec
-    agent = make_q_learning(AgentConfig(name="q_learning", step_decay=0.7), spec)
+    agent = make_q_learning(TabularConfig(name="q_learning", step_decay=0.7), spec)
     q = np.asarray(agent.policy_params(learnt_by_trial(agent, world, spec, 400_000))["table"])
     found.append(
         within(

@@ -30,6 +30,7 @@ from recsim_lrdqn import config_of  # pyright: ignore[reportMissingImports]
 from lrdqn import build
 from lrdqn.envs.recsim.config import ExplorationConfig
 from lrdqn.envs.recsim.exploration import AFFINITY_MEAN
+from lrdqn.envs.recsim.family import known_policies
 from lrdqn.evaluation.cohort import Outcome, make_cohort
 
 LIMIT = 4.0
@@ -118,7 +119,7 @@ def theirs(scene: Scene, policy: str, sessions: int) -> dict[str, Figure]:
 def ours(scene: Scene, sessions: int) -> dict[str, dict[str, Figure]]:
     """lrdqn, all policies in one program."""
     config = config_of({**COMMON, **scene.options})
-    known = build.build_slates(config)
+    known = known_policies(config)
     groups = tuple((known[name], 1) for name in scene.policies)
     states = tuple(
         jax.tree.map(lambda x: x[None], policy.init(jax.random.key(0))) for policy, _ in groups

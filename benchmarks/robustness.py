@@ -27,8 +27,8 @@ from hydra import compose, initialize_config_dir
 
 from lrdqn import build
 from lrdqn.cli.evaluate import train_config
-from lrdqn.cli.launch import CONF
 from lrdqn.compose.freeze import freeze
+from lrdqn.compose.overrides import CONF
 from lrdqn.compose.roots import EvaluateRun, TrainRun, register_schemas
 from lrdqn.config import ConfigError
 from lrdqn.evaluation.statistics import bootstrap_mean, paired_difference

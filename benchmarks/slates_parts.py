@@ -29,6 +29,7 @@ from jaxtyping import Float
 
 from lrdqn import build
 from lrdqn.agents.slateq.agent import item_network, parted
+from lrdqn.agents.slateq.family import choice_model
 from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.roots import TrainRun
@@ -69,8 +70,8 @@ def make_mixed(experiment: Experiment, parts: Parts) -> Policy:
     """The run's policy with parts of it replaced by the truth; its state stays the learnt
     parameters."""
     config = experiment.config
-    choice = build.build_choice(config, experiment.env, experiment.worlds)
-    assert choice is not None
+    of_agent = build.agent_parts(config, experiment.env, experiment.worlds)
+    choice = choice_model(config.agent, of_agent)
     items, prospects = item_network(experiment.network, choice), make_prospects(config.env)
 
     def worth(of: ExpectedOutcome) -> Array:

@@ -219,33 +219,6 @@ class Agent(NamedTuple):
     shapes and of many learners at once."""
 
 
-class EnvPlugin(NamedTuple):
-    """A third party's environment: what an entry point of the group ``lrdqn.envs`` names. Importing
-    it must compute nothing with jax, whose devices are set up later."""
-
-    schema: type
-    """A ``@dataclass`` derived from ``lrdqn.config.EnvConfig``: its fields are the keys
-    ``env.*``."""
-    make: Callable[[Any, int], Env]
-    """``make(config, sessions)``, from the frozen config."""
-    world: Callable[[Any, Any], PyTree] | None = None
-    """``world(config, rng) -> params`` of one seed, host arrays; ``None`` where ``params`` is
-    ``()``. A field ``world_seed: int | None`` of the schema, where given, draws every seed's world
-    alike."""
-
-
-class AgentPlugin(NamedTuple):
-    """A third party's agent: what an entry point of the group ``lrdqn.agents`` names. ``make``
-    alone will do."""
-
-    make: Callable[[Any, Network, Any, EnvSpec], Agent]
-    """``make(config, network, values, spec)``, as ``agents.make_dqn``; ``policy_params`` gives
-    parameters of ``network``, whose greedy policy is what is judged."""
-    schema: type | None = None
-    """A ``@dataclass`` derived from ``lrdqn.config.AgentConfig`` where the agent has keys of its
-    own."""
-
-
 class View(NamedTuple):
     """What a policy may look at. ``truth`` is ``(env state, world)``, ``None`` for all but
     privileged references."""
@@ -265,3 +238,27 @@ class Policy(NamedTuple):
     observe: Callable[[PyTree, TimeStep], PyTree]
     privileged: bool = False
     """Whether it is shown ``View.truth``."""
+
+
+class AgentParts(NamedTuple):
+    """What an agent is made of; given to ``config.family.AgentFamily.make``."""
+
+    network: Callable[..., Network]
+    """``network(config=..., values=..., slates=None)``: the configured Q-network, or another."""
+    network_config: Any
+    """The configuration that ``network()`` takes."""
+    values: Any
+    """``ops.values.Values``: the meaning of the network's last axis, and the loss on it."""
+    spec: EnvSpec
+    offers: Any
+    """``config.family.Offers`` of the environment."""
+    choice_weights: Callable[[PyTree], tuple[Array, Array]] | None
+    """``choice_weights(obs) -> v [B, C], v_0 [B]`` where the environment tells how users choose."""
+
+
+class Learner(NamedTuple):
+    """An agent, the Q-network that it trains, and the greedy policy on the network's parameters."""
+
+    agent: Agent
+    network: Network
+    policy: Policy

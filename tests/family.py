@@ -12,8 +12,9 @@ import jax
 import numpy as np
 from runner.runs import merged, values
 
+from lrdqn.compose import families
 from lrdqn.compose.freeze import freeze
-from lrdqn.compose.roots import ENVS, TrainRun
+from lrdqn.compose.roots import TrainRun
 from lrdqn.config import ConfigError
 from lrdqn.runner.compile import over_learners, run_once
 from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
@@ -94,7 +95,7 @@ def config_of(combination: Combination) -> TrainRun:
 def of_place(changes: dict[str, Any]) -> dict[str, Any]:
     """All keys: those of the environment that was chosen come from its own schema."""
     name = changes.get("env", {}).get("kind", "probe")
-    env = merged(dataclasses.asdict(ENVS[name]()), changes.get("env", {}))
+    env = merged(dataclasses.asdict(families.env_family(name).schema()), changes.get("env", {}))
     return values(**{k: v for k, v in changes.items() if k != "env"}) | {"env": env}
 
 

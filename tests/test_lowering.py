@@ -9,8 +9,8 @@ import jax
 import pytest
 from hydra import compose, initialize_config_dir
 
-from lrdqn.cli.launch import CONF
 from lrdqn.compose.freeze import freeze
+from lrdqn.compose.overrides import CONF
 from lrdqn.compose.roots import TrainRun, register_schemas
 from lrdqn.runner.compile import evaluator, over_learners
 from lrdqn.runner.experiment import Experiment

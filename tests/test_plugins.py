@@ -21,11 +21,13 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from lrdqn import build
-from lrdqn.cli.launch import CONF, check
-from lrdqn.compose import plugins
+from lrdqn.cli.launch import check
+from lrdqn.compose import families
 from lrdqn.compose.freeze import freeze
+from lrdqn.compose.overrides import CONF
 from lrdqn.compose.roots import ReportRun, TrainRun, TuneRun, register_schemas
 from lrdqn.config import ConfigError, InputError
+from lrdqn.envs.streams import WORLD_STREAM
 from lrdqn.runner.checkpoint import load_policy
 from lrdqn.runner.evaluate import evaluate_run
 from lrdqn.runner.folder import Files
@@ -47,7 +49,6 @@ SMALL = [
     "train.update_period=8",
     "train.warmup_steps=64",
     "train.myopic=false",
-    "agent.target_period=64",
     "agent.epsilon_end=1",
     "agent.learning_rate=0.2",
     "agent.reward_scale=1",
@@ -99,7 +100,7 @@ def installed(site: Path, also: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setattr(sys, "argv", ["lrdqn"])
     before = set(sys.modules)
     yield
-    for part in plugins.GROUPS:
+    for part in families.GROUPS:
         ConfigStore.instance().repo.pop(part, None)
     for name in set(sys.modules) - before:
         if name.startswith(("their_", "odd_")):
@@ -179,7 +180,7 @@ def test_a_network_that_cannot_read_their_observation_is_refused_by_name() -> No
         r"env=bandit shows vector; use network=mlp$"
     )
     with pytest.raises(InputError, match=line):
-        build.build_network(config.network, env, worlds, build.build_values(config))
+        build.build_learner(config, env, worlds)
 
 
 def test_their_environment_keeps_the_contract() -> None:
@@ -195,7 +196,7 @@ def test_every_seed_has_a_world_of_its_own() -> None:
     config = freeze(TrainRun, composed(*CHOSEN)).env
     means = build.build_worlds(config, 7, 3)["mean"]
     assert means.dtype == np.float32
-    streams = [np.random.default_rng([7, i, build.POPULATION_STREAM]) for i in range(3)]
+    streams = [np.random.default_rng([7, i, WORLD_STREAM]) for i in range(3)]
     np.testing.assert_array_equal(
         means, np.stack([rng.uniform(size=5).astype(np.float32) for rng in streams])
     )
@@ -205,9 +206,7 @@ def built_agent(*overrides: str) -> tuple[Agent, Any, Any]:
     config = freeze(
         TrainRun, composed("env=bandit", "network=mlp", "network.hidden=[4]", *overrides)
     )
-    env, values = build.build_env(config.env, 2), build.build_values(config)
-    network = build.build_network(config.network, env, (), values)
-    agent = build.build_agent(config.agent, network, values, env.spec)
+    agent = build.build_learner(config, build.build_env(config.env, 2), ()).agent
     hypers = jax.tree.map(lambda x: x[0], build.build_hypers(config, [{}]))
     return agent, agent.init(jax.random.key(0)), hypers
 
@@ -246,9 +245,7 @@ def test_a_run_reaches_the_optimum_and_is_judged_again(tmp_path: Path) -> None:
     )
     np.testing.assert_allclose(learned, worlds["mean"].max(axis=1), rtol=1e-6)
     assert np.all(np.less(random, learned))
-    network = build.build_network(
-        config.network, build.build_env(config.env, 1), worlds, build.build_values(config)
-    )
+    network = build.build_learner(config, build.build_env(config.env, 1), worlds).network
     q = jax.vmap(jax.vmap(lambda p: network.apply(p, jnp.ones((1, 1)), (), None).q[0]))(
         load_policy(run)[0]
     )
@@ -279,7 +276,7 @@ def test_a_run_goes_on_exactly(tmp_path: Path) -> None:
 
 HEAD = (
     "from dataclasses import dataclass\nfrom lrdqn.config import "
-    "EnvConfig\nfrom lrdqn.types import EnvPlugin\n"
+    "EnvConfig\nfrom lrdqn.config.family import EnvFamily\n"
 )
 BROKEN = {
     "import no_such_module": (
@@ -288,17 +285,17 @@ BROKEN = {
     ),
     "PLUGIN = ]": ("env", "cannot be loaded (SyntaxError: "),
     "OTHER = 1": ("agent", "cannot be loaded (AttributeError: "),
-    "PLUGIN = 1": ("env", "is of type int; must be a lrdqn.types.EnvPlugin"),
-    "PLUGIN = None": ("agent", "is of type NoneType; must be a lrdqn.types.AgentPlugin"),
-    HEAD + "PLUGIN = EnvPlugin(dict, print)": (
+    "PLUGIN = 1": ("env", "is of type int; must be a lrdqn.config.family.EnvFamily"),
+    "PLUGIN = None": ("agent", "is of type NoneType; must be a lrdqn.config.family.AgentFamily"),
+    HEAD + "PLUGIN = EnvFamily(dict, print)": (
         "env",
         "has a schema that is no @dataclass derived from EnvConfig",
     ),
-    HEAD + "class A(EnvConfig):\n    arms: int = 1\nPLUGIN = EnvPlugin(A, print)": (
+    HEAD + "class A(EnvConfig):\n    arms: int = 1\nPLUGIN = EnvFamily(A, print)": (
         "env",
         "has a schema that is no @dataclass derived from EnvConfig",
     ),
-    HEAD + "@dataclass\nclass A(EnvConfig):\n    arms: iter = 1\nPLUGIN = EnvPlugin(A, print)": (
+    HEAD + "@dataclass\nclass A(EnvConfig):\n    arms: iter = 1\nPLUGIN = EnvFamily(A, print)": (
         "env",
         "has a schema that cannot be composed (Unexpected type annotation: ",
     ),
@@ -313,7 +310,7 @@ def test_a_broken_plugin_is_one_line_where_it_is_named_and_nothing_elsewhere(
     install(
         also,
         "odd-package",
-        {plugins.GROUPS[part]: {"odd": f"odd_{number}:PLUGIN"}},
+        {families.GROUPS[part]: {"odd": f"odd_{number}:PLUGIN"}},
         **{f"odd_{number}": text},
     )
     register_schemas()
@@ -322,12 +319,12 @@ def test_a_broken_plugin_is_one_line_where_it_is_named_and_nothing_elsewhere(
         [f"{part}=odd"],
         [f"{part}=odd", "--cfg", "job"],
         ["-m", f"{part}=odd,odd"],
-        [f"{part}.{plugins.NAMED_BY[part]}=odd"],
+        [f"{part}.{families.NAMED_BY[part]}=odd"],
     ]
     for argv in ways if number == 0 else ways[:1]:
         with pytest.raises(InputError) as error:
             check("train", TrainRun, argv, NO_FILES)
-        start = f"{part}=odd: odd-package 1.0 ({plugins.GROUPS[part]}: odd = odd_{number}:PLUGIN) "
+        start = f"{part}=odd: odd-package 1.0 ({families.GROUPS[part]}: odd = odd_{number}:PLUGIN) "
         assert str(error.value).startswith(start + reason)
         assert "\n" not in str(error.value)
 
@@ -338,7 +335,7 @@ def test_a_world_seed_draws_every_world_alike(also: Path) -> None:
         HEAD
         + schema
         + (
-            "PLUGIN = EnvPlugin(A, print, lambda config, rng: "
+            "PLUGIN = EnvFamily(A, print, lambda config, rng: "
             "(rng.integers(2**31), rng.normal(size=3)))"
         )
     )
@@ -357,7 +354,7 @@ def test_a_world_seed_draws_every_world_alike(also: Path) -> None:
 def test_what_a_plugin_makes_is_checked(also: Path) -> None:
     """The second environment has no worlds."""
     text = HEAD + (
-        "@dataclass\nclass A(EnvConfig):\n    pass\nPLUGIN = EnvPlugin(A, "
+        "@dataclass\nclass A(EnvConfig):\n    pass\nPLUGIN = EnvFamily(A, "
         "lambda config, sessions: (config, sessions))"
     )
     entries = {
@@ -371,11 +368,12 @@ def test_what_a_plugin_makes_is_checked(also: Path) -> None:
         InputError, match=r"^env=odd: the plugin made a tuple; must make a lrdqn\.types\.Env$"
     ):
         build.build_env(config.env, 3)
+    bandit = build.build_env(freeze(TrainRun, composed("env=bandit", "network=mlp")).env, 1)
     with pytest.raises(
         InputError,
         match=r"^agent=odder: the plugin made a NoneType; must make a lrdqn\.types\.Agent$",
     ):
-        build.build_agent(config.agent, 1, 2, 3)  # type: ignore[arg-type]
+        build.build_learner(config, bandit, ())
 
 
 @pytest.mark.parametrize(
@@ -383,10 +381,10 @@ def test_what_a_plugin_makes_is_checked(also: Path) -> None:
     [("env", "live"), ("agent", "dqn"), ("agent", "rainbow"), ("agent", "q_learning")],
 )
 def test_a_name_of_lrdqns_own_is_refused(part: str, name: str, also: Path) -> None:
-    install(also, "odd-package", {plugins.GROUPS[part]: {name: "odd_taken:PLUGIN"}})
+    install(also, "odd-package", {families.GROUPS[part]: {name: "odd_taken:PLUGIN"}})
     register_schemas()
     line = (
-        rf"^{part}={name}: odd-package 1\.0 \({plugins.GROUPS[part]}: {name} "
+        rf"^{part}={name}: odd-package 1\.0 \({families.GROUPS[part]}: {name} "
         r"= odd_taken:PLUGIN\) takes a name of lrdqn's own"
     )
     with pytest.raises(InputError, match=line):

@@ -24,8 +24,8 @@ from jax import Array
 from jaxtyping import Float
 from verdict import BLUE, INK, ORANGE, SKY, Outcome, Row, Study, command, near, within
 
+from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.agents.dqn.targets import TargetInputs, make_target
-from lrdqn.config import AgentConfig
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import make_expected
 from lrdqn.types import Network, QOutput, Transition
@@ -102,7 +102,7 @@ def targets(
     t = Transition(place, jnp.zeros(states, jnp.int32), zero, jnp.ones(states), place)
 
     def target(rule: str) -> Array:
-        successor = make_target(AgentConfig(target=rule))(learnt, t, jax.random.key(0))
+        successor = make_target(DQNConfig(target=rule))(learnt, t, jax.random.key(0))
         return jax.vmap(EXPECTED.loss)(zero[:, None], *successor)[1]
 
     return target("max"), target("double")

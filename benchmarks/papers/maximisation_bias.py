@@ -29,7 +29,7 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from verdict import BLUE, INK, ORANGE, Outcome, Study, command, near
 
 from lrdqn.agents.tabular.agent import make_double_q_learning, make_q_learning
-from lrdqn.config import AgentConfig
+from lrdqn.agents.tabular.config import TabularConfig
 from lrdqn.types import Agent, EnvSpec, PyTree, Sample, Transition
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def make_agent(name: str) -> Agent:
         horizon=2,
         obs_shape=(2,),
     )
-    return MAKERS[name](AgentConfig(name=name, learning_rate=STEP, gamma=1.0, step_decay=0.0), spec)
+    return MAKERS[name](
+        TabularConfig(name=name, learning_rate=STEP, gamma=1.0, step_decay=0.0), spec
+    )
 
 
 def one_hot(state: int) -> Float[Array, "1 2"]:

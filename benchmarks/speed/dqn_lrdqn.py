@@ -16,9 +16,9 @@ def prepare(options: dict[str, Any]) -> Run:
     import numpy as np
     from hydra import compose, initialize_config_dir
 
-    from lrdqn.cli.launch import CONF
     from lrdqn.cli.runtime import prepare as set_up
     from lrdqn.compose.freeze import freeze
+    from lrdqn.compose.overrides import CONF
     from lrdqn.compose.roots import TrainRun, register_schemas
 
     register_schemas()

@@ -60,7 +60,7 @@ def config_at(point: Point, iterations: int, overrides: list[str]) -> TrainRun:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from lrdqn.cli.launch import CONF
+    from lrdqn.compose.overrides import CONF
 
     register_schemas()
     for key, _, value in (override.partition("=") for override in overrides):

@@ -237,9 +237,7 @@ def make_bench(config: TrainRun, length: int) -> Bench:
     )
     worlds = build.build_worlds(config.env, train.seed, train.seeds)
     env = build.build_env(config.env, train.sessions)
-    values = build.build_values(config)
-    network = build.build_network(config.network, env, worlds, values)
-    agent = build.build_agent(config.agent, network, values, env.spec)
+    agent, network, _ = build.build_learner(config, env, worlds)
     replay, horizon = build.build_replay(config), build.build_horizon(config, network)
     trainer = make_trainer(env, agent, replay, horizon, plan, config.agent, train)
 

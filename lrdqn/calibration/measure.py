@@ -16,6 +16,7 @@ from lrdqn.calibration import targets as cal
 from lrdqn.calibration.three_weeks import Tallies, tally, window_statistics
 from lrdqn.compose.roots import CalibrateRun
 from lrdqn.envs.live.config import LiveConfig
+from lrdqn.envs.live.worlds import make_population
 
 WINDOW_STREAM = 2
 """What a window's key is folded with; 0 and 1 are the logs of the two policies."""
@@ -35,7 +36,7 @@ def measure_world(config: CalibrateRun) -> list[cal.Row]:
     for i in range(config.worlds):
         world, debut = (
             jax.tree.map(lambda x, i=i: x[i], worlds),
-            build.build_population(config.env, config.seed, i).debut,
+            make_population(config.env, config.seed, i).debut,
         )
         start, count = np.asarray(world.schedule.start), np.asarray(world.schedule.count)
         schedules.append(

@@ -52,11 +52,9 @@ def task(config: CalibrateRun, composed: DictConfig) -> None:
 
 def preflight(config: CalibrateRun) -> None:
     """The log's folder must exist and the destination must be free; a world is a live one."""
-    from lrdqn.cli.train import check_env
+    from lrdqn.envs.live.family import check_files
     from lrdqn.envs.live.population_folder import check_destination
 
-    if config.env.kind != "live":
-        raise ConfigError("env", config.env.kind, "calibrate compares the live world; must be live")
     if config.env.clock == "tick":
         raise ConfigError(
             "env.clock", "tick", "the table counts impressions, one a step; must be decision"
@@ -69,7 +67,7 @@ def preflight(config: CalibrateRun) -> None:
                     value,
                     "goes with lrdqn train; must be left out while a log is fitted",
                 )
-    check_env(config.env)
+    check_files(config.env)
     if config.source != "world":
         if not Path(str(config.path)).is_dir():
             raise ConfigError("path", config.path, "no such folder; must be the folder of the log")

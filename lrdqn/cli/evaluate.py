@@ -9,6 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from lrdqn.cli.launch import launch
+from lrdqn.compose import families
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.roots import EvaluateRun, TrainRun
 from lrdqn.config import ConfigError
@@ -42,12 +43,10 @@ def train_config(config: EvaluateRun) -> TrainRun:
         values["env"]["population"] = config.population
     changes, none = (dataclasses.asdict(x) for x in (config.env.perturb, PerturbConfig()))
     if changed := [name for name in changes if changes[name] != none[name]]:
-        if values["env"]["kind"] != "live":
-            raise ConfigError(
-                "env.perturb",
-                ", ".join(changed),
-                f"the run played env={values['env']['kind']}; must be live",
-            )
+        if "perturb" not in values["env"]:
+            able = " or ".join(families.with_key("env", "perturb"))
+            why = f"the run played env={values['env']['kind']}; must be {able}"
+            raise ConfigError("env.perturb", ", ".join(changed), why)
         values["env"]["perturb"] = changes
     return freeze(TrainRun, values)
 
@@ -83,11 +82,11 @@ def task(config: EvaluateRun, composed: DictConfig) -> float:
 
 def preflight(config: EvaluateRun) -> None:
     """The run must be finished and whole, and the population too."""
-    from lrdqn.cli.train import check_env
     from lrdqn.runner.folder import read_summary
 
     read_summary(config.run)
-    check_env(train_config(config).env)
+    env = train_config(config).env
+    families.env_family(env.kind).check_files(env)
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ a mistake costs one line and exit code 2.
 from __future__ import annotations
 
 import itertools
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,19 +25,22 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lrdqn.cli.help import help_text
 from lrdqn.cli.main import stop_writing
-from lrdqn.compose import plugins
-from lrdqn.compose.freeze import BUILT_IN, freeze, unknown_key
+from lrdqn.compose.freeze import freeze
+from lrdqn.compose.overrides import (
+    CONF,
+    chosen_parts,
+    compose_parts,
+    explain,
+    groups_of,
+    refuse_choices,
+)
 from lrdqn.compose.roots import register_schemas
-from lrdqn.config import ConfigError, InputError
+from lrdqn.config import InputError
 
 if TYPE_CHECKING:
     from lrdqn.runner.folder import Files
 
 T = TypeVar("T")
-
-_HERE = Path(__file__).resolve().parents[1]
-CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
-"""``conf/`` lies inside the package in a wheel and beside it in a checkout."""
 
 VALUED_FLAGS = {
     "--config-path",
@@ -67,10 +69,6 @@ ASKING_FLAGS = {
     "-sc",
     "--resolve",
 }
-
-
-OF_LIVE = {"content": "content", "reward": "reward", "perturb": "perturbation"}
-"""Keys of the live world alone, and the group that changes each."""
 
 
 def split_arguments(argv: list[str]) -> tuple[list[str], dict[str, str | None]]:
@@ -135,51 +133,6 @@ def check(
             raise InputError(explain(error, overrides, defaults)) from error
 
 
-def compose_parts(config_name: str, parts: list[str]) -> DictConfig:
-    """The defaults of a command with the parts that were chosen.
-
-    Raises:
-        InputError: one of them chooses another part with it, which this command does not have.
-    """
-    try:
-        return compose(config_name, overrides=parts)
-    except HydraException as error:
-        missing = re.search(r"In '(\w+)/(\w+)': Could not override '(\w+)'", str(error))
-        if missing is None:
-            raise
-        group, choice, other = missing.groups()
-        raise ConfigError(
-            group, choice, f"chooses a {other} too, and lrdqn {config_name} has none"
-        ) from error
-
-
-def chosen_parts(config_name: str, overrides: list[str]) -> list[str]:
-    """What the command line chooses that brings keys of its own, environment, agent or experiment,
-    as overrides.
-
-    Raises:
-        InputError: one of them is a plugin that cannot be loaded, or one that is installed takes a
-            name of lrdqn's own.
-    """
-    chosen: list[str] = []
-    for part in [part for part in groups_of(config_name) if part in plugins.GROUPS]:
-        plugins.refuse_taken(part, {*ready_made(part), *BUILT_IN[part]})
-        name = next(
-            (o.partition("=")[2] for o in reversed(overrides) if o.startswith(f"{part}=")), None
-        )
-        if name in plugins.names(part):
-            plugins.load(part, name)
-        chosen += [f"{part}={name}"] if name in choices(part) else []
-    if "experiment" in groups_of(config_name):
-        named = [
-            o
-            for o in overrides
-            if o.startswith("experiment=") and o.partition("=")[2] in choices("experiment")
-        ]
-        chosen += named[-1:]
-    return chosen
-
-
 def sweep_of(config_name: str, overrides: list[str], extra: list[str]) -> list[str] | None:
     """What a ready sweep (``sweep=NAME``) adds to the command line; ``None`` where the command is a
     single run."""
@@ -194,110 +147,6 @@ def sweep_of(config_name: str, overrides: list[str], extra: list[str]) -> list[s
         for key, value in (hydra_config.sweeper.params or {}).items()
         if key not in given
     ]
-
-
-def refuse_choices(overrides: list[str]) -> None:
-    """A comma-separated value without ``-m`` is a sweep that was not asked for."""
-    for override in OverridesParser.create().parse_overrides(overrides):
-        if override.is_sweep_override():
-            key, _, value = (override.input_line or "").partition("=")
-            raise ConfigError(key, value, "is a list of choices; sweep over it with -m")
-
-
-def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str:
-    """Hydra's and OmegaConf's several lines as one that names the key, the value and what is
-    allowed."""
-    chain: list[BaseException] = [error]
-    while chain[-1].__cause__ is not None:
-        chain.append(chain[-1].__cause__)
-    text = "\n".join(str(link) for link in chain)
-    given = {key.lstrip("+~"): value for key, _, value in (o.partition("=") for o in overrides)}
-
-    missing_group = re.search(r"Could not (?:find|load) '([^']+)'", text)
-    if missing_group:
-        group, _, choice = missing_group.group(1).rpartition("/")
-        if group == "hydra/launcher":
-            allowed = (
-                "must be basic, submitit_local or submitit_slurm "
-                "(the last two: pip install 'lrdqn[slurm]')"
-            )
-            return str(ConfigError(group, choice, allowed))
-        return str(ConfigError(group, choice, "must be one of " + ", ".join(choices(group))))
-    if "Config group override must be a string" in text:
-        group = next(key for key in given if (CONF / key).is_dir())
-        return str(ConfigError(group, given[group], "must be one of " + ", ".join(choices(group))))
-    unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text)
-    if unknown:
-        key = (unknown.group(1) or unknown.group(2)).split("@")[0]
-        of_live = OF_LIVE.get(key, "")
-        if of_live in given:
-            return str(
-                ConfigError(
-                    of_live,
-                    given[of_live],
-                    "changes the live world; must be left out with another env",
-                )
-            )
-        return str(ConfigError(key, given.get(key, "?"), unknown_key(key, dotted_keys(defaults))))
-    wrong = re.search(
-        r"Value '(.*?)'(?: of type '\w+')? (?:could not be converted to|is not a valid) (\w+)", text
-    )
-    if wrong:
-        key = re.search(r"full_key: (\S+)", text)
-        names = {
-            "Float": "a number",
-            "Integer": "a whole number",
-            "Boolean": "true or false",
-            "String": "a text",
-        }
-        return str(
-            ConfigError(
-                key.group(1) if key else "?",
-                wrong.group(1),
-                "must be " + names.get(wrong.group(2), wrong.group(2)),
-            )
-        )
-    listed = re.search(r"is not a ListConfig.*?full_key: (\S+)", text, re.DOTALL)
-    if listed:
-        key_given = listed.group(1)
-        return str(ConfigError(key_given, given.get(key_given, "?"), "must be a list, [a,b,...]"))
-    if "Lexer" in text or "OverrideParseException" in text or "parsing override" in text:
-        return (
-            f"{' '.join(overrides)}: cannot be read; arguments are "
-            "KEY=VALUE (quote values with spaces or brackets)"
-        )
-    first = next(line.strip() for line in text.splitlines() if line.strip())
-    key = re.search(r"full_key: (\S+)", text)
-    return f"{key.group(1)}: {first}" if key else first
-
-
-def groups_of(config_name: str) -> dict[str, list[str]]:
-    """Config groups that a command's defaults list names, and what each offers."""
-    rows = OmegaConf.load(CONF / f"{config_name}.yaml").defaults
-    names = [
-        str(name) for row in rows if isinstance(row, DictConfig) for name in row if name != "hydra"
-    ]
-    return {name: choices(name) for name in names}
-
-
-def choices(group: str) -> list[str]:
-    """Names that a config group offers, installed plugins among them."""
-    return sorted({*ready_made(group), *plugins.names(group)})
-
-
-def ready_made(group: str) -> list[str]:
-    """Names that ``conf/`` has for a group."""
-    return [path.stem for path in (CONF / group).glob("*.yaml")]
-
-
-def dotted_keys(config: DictConfig, prefix: str = "") -> list[str]:
-    """All keys of a config, nodes and leaves, in dotted form."""
-    keys: list[str] = []
-    for name, value in config.items_ex(resolve=False):
-        keys.append(f"{prefix}{name}")
-        if isinstance(value, DictConfig):
-            keys += dotted_keys(value, f"{prefix}{name}.")
-    return keys
 
 
 def fail(message: str) -> None:

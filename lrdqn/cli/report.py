@@ -96,10 +96,9 @@ def world_of(config: ReportRun) -> tuple[LiveConfig, int]:
             clock.
     """
     env, seed = named_world(str(config.world))
-    root = CalibrateRun(env=dataclasses.asdict(env))
     if config.env.clock != "own":
-        root.env["clock"] = config.env.clock
-    return freeze(CalibrateRun, dataclasses.asdict(root)).env, seed
+        env = dataclasses.replace(env, clock=config.env.clock)
+    return freeze(CalibrateRun, dataclasses.asdict(CalibrateRun(env=env))).env, seed
 
 
 def named_world(named: str) -> tuple[LiveConfig, int]:
@@ -109,8 +108,7 @@ def named_world(named: str) -> tuple[LiveConfig, int]:
         InputError: there is no such run, or it played something else.
     """
     if named == "default":
-        root = dataclasses.asdict(CalibrateRun(env=dataclasses.asdict(LiveConfig())))
-        return freeze(CalibrateRun, root).env, 0
+        return freeze(CalibrateRun, dataclasses.asdict(CalibrateRun())).env, 0
     from lrdqn.runner.folder import RESOLVED, read_resolved
 
     if not (Path(named).expanduser() / RESOLVED).is_file():
@@ -118,7 +116,7 @@ def named_world(named: str) -> tuple[LiveConfig, int]:
             "world", named, f"no {RESOLVED} there; must be the folder of a run, or `default`"
         )
     config = freeze(TrainRun, read_resolved(named))
-    if config.env.kind != "live":
+    if not isinstance(config.env, LiveConfig):
         raise ConfigError(
             "world", named, f"this run played env={config.env.kind}; must be one on the live world"
         )

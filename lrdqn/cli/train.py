@@ -9,42 +9,14 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from lrdqn.cli.launch import CONF, job_files, launch, split_arguments
+from lrdqn.cli.launch import job_files, launch, split_arguments
+from lrdqn.compose.families import env_family
+from lrdqn.compose.overrides import CONF
 from lrdqn.compose.roots import TrainRun
 from lrdqn.config import ConfigError, InputError
-from lrdqn.envs.gymnax.catalogue import check_installed
-from lrdqn.envs.live.config import LiveConfig
 from lrdqn.runner.folder import HYDRA, LOCK
 
 BARE_NAN, QUOTES = re.compile(r"(?<![\w'])nan(?![\w'])"), "'\""
-
-
-def check_env(env: LiveConfig) -> None:
-    """A population folder must be whole and large enough for the candidates, and embeddings be
-    those of its streamers; games need their package. Needs no jax."""
-    if env.kind == "gymnax":
-        check_installed()
-    if env.kind != "live":
-        return
-    streamers = env.streamers
-    if env.population is not None:
-        from lrdqn.envs.live.population_folder import check_population
-
-        streamers = check_population(Path(env.population))["streamers"]
-        if env.candidates > streamers:
-            raise ConfigError(
-                "env.candidates",
-                env.candidates,
-                f"must not exceed the catalogue, {streamers} streamers",
-            )
-    if env.embeddings is not None:
-        from lrdqn.envs.live.embeddings import load_embeddings
-
-        load_embeddings(
-            Path(env.embeddings),
-            None if env.embedding_ids is None else Path(env.embedding_ids),
-            streamers,
-        )
 
 
 def preflight(config: TrainRun) -> None:
@@ -52,7 +24,7 @@ def preflight(config: TrainRun) -> None:
     from lrdqn.runner.folder import check_free, check_place
     from lrdqn.runner.loggers import check_loggers
 
-    check_env(config.env)
+    env_family(config.env.kind).check_files(config.env)
     check_loggers(config.logger)
     overrides, flags = split_arguments(sys.argv[1:])
     given = by_key(overrides)

@@ -3,10 +3,10 @@ cannot be paired."""
 
 from __future__ import annotations
 
-from lrdqn.compose.compatibility import check_pairs
+from lrdqn.compose.compatibility import check_compatible, needs_of
+from lrdqn.compose.grid import axes_of, check_grid, check_orders, points_of
 from lrdqn.compose.roots import CalibrateRun, TrainRun, TuneRun
 from lrdqn.config.fields import ConfigError
-from lrdqn.config.grid import axes_of, check_grid, check_orders, points_of
 from lrdqn.config.train import TrainConfig, iteration_steps
 
 
@@ -56,21 +56,22 @@ def check_train(config: TrainRun) -> None:
     check_grid(config)
     check_periods(config)
     check_running(config)
-    check_pairs(config)
+    check_compatible(config)
     check_replay(config)
 
 
 def check_periods(config: TrainRun) -> None:
     """Periods are whole numbers of iterations."""
-    train, agent = config.train, config.agent
+    train, needs = config.train, needs_of(config)
     stride, base = iteration_steps(train), iteration_key(train)
     divide(base, stride, "train.sessions", train.sessions)
     check_update_period(train.update_period, stride, base)
     divide("train.env_steps", train.env_steps, base, stride)
-    if agent.target != "lambda":  # which has no warm-up and no target network
+    if not needs.fresh:  # which has no warm-up and no target network
         if train.warmup_steps is not None:
             divide("train.warmup_steps", train.warmup_steps, base, stride)
-        divide("agent.target_period", agent.target_period, base, stride)
+        if needs.sync_period is not None:
+            divide("agent.target_period", needs.sync_period, base, stride)
     if train.eval_period is not None:
         if train.eval_period < 1:
             raise ConfigError("train.eval_period", train.eval_period, "must be at least 1")
@@ -116,10 +117,6 @@ def check_replay(config: TrainRun) -> None:
 def check_running(config: TrainRun) -> None:
     """A run shared by several processes names its coordinator and all of them."""
     runtime = config.runtime
-    if config.evaluate.references and config.env.kind != "live":
-        raise ConfigError(
-            "evaluate.references", True, f"there are none for env={config.env.kind}; must be false"
-        )
     named = runtime.coordinator not in (None, "auto")
     if runtime.coordinator is not None and config.debug.mode in ("nan", "checkify"):
         raise ConfigError(
@@ -127,20 +124,6 @@ def check_running(config: TrainRun) -> None:
             config.debug.mode,
             "looks at values on one process only; leave runtime.coordinator out",
         )
-    if config.env.kind == "gymnasium":
-        why = "env=gymnasium is stepped outside the compiled program"
-        if config.debug.mode in ("nan", "checkify"):
-            raise ConfigError(
-                "debug",
-                config.debug.mode,
-                f"looks inside the training loop, and {why}; use debug=fast",
-            )
-        if runtime.coordinator is not None:
-            raise ConfigError(
-                "runtime.coordinator",
-                runtime.coordinator,
-                f"{why}, in one process only; leave it out",
-            )
     for key in ("processes", "process_id"):
         value = getattr(runtime, key)
         if named and value is None:
@@ -200,14 +183,11 @@ def check_tune(config: TuneRun) -> None:
 
 
 def check_calibrate(config: CalibrateRun) -> None:
-    """A log needs a place to be read from and one to be written to; the named policies show one
-    stream."""
-    if config.env.kind == "live" and config.env.slate != 1:
-        raise ConfigError(
-            "env.slate",
-            config.env.slate,
-            "the reference policy shows one stream per request; must be 1",
-        )
+    """A log needs a place to be read from and one to be written to; the reference policy shows one
+    room per request."""
+    if config.env.slate != 1:
+        why = "the reference policy shows one room per request; must be 1"
+        raise ConfigError("env.slate", config.env.slate, why)
     if config.source != "world":
         if config.path is None:
             raise ConfigError(

@@ -12,44 +12,45 @@ from typing import Any, TypeVar, cast
 
 from omegaconf import MISSING, OmegaConf
 
-from lrdqn.compose import plugins
+from lrdqn.compose import families
 from lrdqn.compose.checks import check_calibrate, check_train, check_tune
-from lrdqn.compose.roots import ENVS, CalibrateRun, TrainRun, TuneRun
+from lrdqn.compose.roots import CalibrateRun, TrainRun, TuneRun
 from lrdqn.config.fields import ConfigError
-from lrdqn.config.learner import AGENTS, AgentConfig
-from lrdqn.envs.live.checks import check_live
-from lrdqn.envs.recsim.config import check_recsim
 
 T = TypeVar("T")
 
-BUILT_IN: dict[str, Mapping[str, type]] = {"env": ENVS, "agent": dict.fromkeys(AGENTS, AgentConfig)}
-"""Schemas of lrdqn's own parts by the name in the config; installed ones come beside them."""
-
 
 @cache
-def _frozen_twin(schema: type) -> type:
-    names = [(f.name, Any) for f in dataclasses.fields(schema)]
-    return dataclasses.make_dataclass(schema.__name__, names, frozen=True)
+def _frozen(schema: type) -> type:
+    """Return a subclass of ``schema`` whose instances cannot be changed and can be hashed."""
+    names = [spec.name for spec in dataclasses.fields(schema)]
+
+    def init(self: Any, **values: Any) -> None:
+        for name in names:
+            object.__setattr__(self, name, values[name])
+
+    def refuse(self: Any, name: str, value: object = None) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot change {name} of a frozen {schema.__name__}")
+
+    def as_number(self: Any) -> int:
+        return hash(tuple(getattr(self, name) for name in names))
+
+    members = {
+        "__init__": init,
+        "__setattr__": refuse,
+        "__delattr__": refuse,
+        "__hash__": as_number,
+        "__module__": schema.__module__,
+    }
+    return type(schema.__name__, (schema,), members)
 
 
 def schema_of(config_key: str, declared: Any, value: Any) -> type | None:
-    """The dataclass behind a node of the config, or ``None`` for a leaf."""
-    if isinstance(value, dict) and (
-        declared is AgentConfig or (config_key == "env" and declared is Any)
-    ):
-        return part_schema(config_key, value.get(plugins.NAMED_BY[config_key]))
+    """Return the dataclass behind a node of the config, or ``None`` for a leaf."""
+    if isinstance(value, dict) and declared is families.BASES.get(config_key):
+        name = value.get(families.NAMED_BY[config_key])
+        return families.family(config_key, name).schema
     return declared if dataclasses.is_dataclass(declared) and isinstance(declared, type) else None
-
-
-def part_schema(part: str, name: Any) -> type:
-    """The schema of an environment or agent: lrdqn's own, or an installed plugin's."""
-    if name in BUILT_IN[part]:
-        return BUILT_IN[part][name]
-    installed = plugins.names(part)
-    if name not in installed:
-        allowed = ", ".join([*BUILT_IN[part], *installed])
-        raise ConfigError(f"{part}.{plugins.NAMED_BY[part]}", name, f"must be one of {allowed}")
-    return plugins.load(part, name).schema
 
 
 def _check_leaf(key: str, value: Any, limits: Mapping[str, Any]) -> Any:
@@ -111,7 +112,7 @@ def _freeze(schema: type, values: dict[str, Any], prefix: str) -> Any:
         frozen[name] = (
             _freeze(child, value, key + ".") if child else _check_leaf(key, value, spec.metadata)
         )
-    return _frozen_twin(schema)(**frozen)
+    return _frozen(schema)(**frozen)
 
 
 def unknown_key(key: str, known: list[str]) -> str:
@@ -135,22 +136,20 @@ def freeze(schema: type[T], config: Any) -> T:
         config: an OmegaConf node or a plain dict.
 
     Returns:
-        An object with the schema's attributes. It is an instance of the schema's frozen twin, so it
-        can be a dict key and be closed over by a compiled program.
+        An instance of the schema (of a subclass that cannot be changed), so that it can be a dict
+        key and be closed over by a compiled program; ``dataclasses.replace`` makes a changed one.
 
     Raises:
         ConfigError: unknown or missing key, value out of range, impossible combination.
     """
     values = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
     frozen = cast(Any, _freeze(schema, cast("dict[str, Any]", values), ""))
-    if issubclass(schema, TrainRun | CalibrateRun) and frozen.env.kind == "recsim":
-        check_recsim(frozen.env)
+    if issubclass(schema, TrainRun | CalibrateRun):
+        families.env_family(frozen.env.kind).check(frozen.env)
     if issubclass(schema, TrainRun):
         check_train(frozen)
     if issubclass(schema, TuneRun):
         check_tune(frozen)
-    if issubclass(schema, TrainRun | CalibrateRun) and frozen.env.kind == "live":
-        check_live(frozen.env)
     if schema is CalibrateRun:
         check_calibrate(frozen)
     return cast(T, frozen)

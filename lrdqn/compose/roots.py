@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from omegaconf import MISSING
 
-from lrdqn.compose import plugins
-from lrdqn.config.env import EnvConfig
+from lrdqn.agents.dqn.config import DQNConfig
+from lrdqn.compose import families
+from lrdqn.compose.grid import GridConfig
+from lrdqn.config import (
+    AgentConfig,
+    EnvConfig,
+    EvaluateConfig,
+    NetworkConfig,
+    ReplayConfig,
+    TrainConfig,
+)
 from lrdqn.config.fields import choice, said, whole
-from lrdqn.config.grid import GridConfig
-from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
 from lrdqn.config.logger import LoggerConfig
-from lrdqn.config.runtime import CheckpointConfig, DebugConfig, RuntimeConfig, TuneConfig
-from lrdqn.config.train import EvaluateConfig, TrainConfig
-from lrdqn.envs.garnet.config import GarnetConfig
-from lrdqn.envs.gymnasium.config import GymnasiumConfig
-from lrdqn.envs.gymnax.config import GymnaxConfig
+from lrdqn.config.runtime import CheckpointConfig, DebugConfig, RuntimeConfig
 from lrdqn.envs.live.config import LiveConfig, PerturbConfig
-from lrdqn.envs.probes.config import ProbeConfig
-from lrdqn.envs.recsim.config import RecsimConfig
 
 
 @dataclass
 class TrainRun:
     """Root of `lrdqn train`."""
 
-    agent: AgentConfig = field(default_factory=AgentConfig)
+    agent: AgentConfig = field(default_factory=DQNConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    env: Any = MISSING
+    env: EnvConfig = MISSING
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     grid: GridConfig = field(default_factory=GridConfig)
@@ -42,6 +42,18 @@ class TrainRun:
         "`auto` continues the run in hydra.run.dir if there is one; a run folder insists on it",
     )
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+
+
+@dataclass
+class TuneConfig:
+    """A search over float hyper-parameters. The trials of a batch train side by side in one
+    program."""
+
+    trials: int = whole(32, 1, "trials in all")
+    batch: int = whole(8, 1, "trials that are asked for, trained and told together")
+    space: GridConfig = field(default_factory=GridConfig)
+    """``[low, high]`` of each hyper-parameter searched; positive ones with a ratio of ten or more
+    on a log scale."""
 
 
 @dataclass
@@ -107,7 +119,7 @@ class CalibrateRun:
     )
     path: str | None = said(None, "folder of the log")
     out: str | None = said(None, "population folder to write")
-    env: Any = MISSING
+    env: LiveConfig = field(default_factory=LiveConfig)
     seed: int = whole(0, 0, "root of the randomness", 2**31 - 1)
     sessions: int = whole(4096, 1, "sessions simulated per world for the table")
     worlds: int = whole(4, 1, "worlds that the table pools")
@@ -150,14 +162,6 @@ class ReportRun:
     ticks: int = whole(2880, 1, "ticks that they watch it (env.clock=tick)")
 
 
-ENVS: dict[str, type[EnvConfig]] = {
-    "live": LiveConfig,
-    "probe": ProbeConfig,
-    "garnet": GarnetConfig,
-    "gymnax": GymnaxConfig,
-    "gymnasium": GymnasiumConfig,
-    "recsim": RecsimConfig,
-}
 ROOTS: dict[str, type] = {
     "train": TrainRun,
     "tune": TuneRun,
@@ -168,13 +172,11 @@ ROOTS: dict[str, type] = {
 
 
 def register_schemas() -> None:
-    """Put the schemas into Hydra's ConfigStore, under ``schema/`` so that they cannot be selected
-    by mistake; installed plugins beside the choices of ``conf/``, without importing them."""
+    """Make the schemas of all commands, environments and agents known to Hydra."""
     from hydra.core.config_store import ConfigStore
 
-    store = ConfigStore.instance()
     for name, root in ROOTS.items():
-        store.store(group="schema", name=name, node=root)
-    for name, env in ENVS.items():
-        store.store(group="schema/env", name=name, node=env)
-    plugins.register()
+        # an agent brings its keys with its name; those of another must not be left beneath them
+        node = root(agent=MISSING, env=MISSING) if issubclass(root, TrainRun) else root
+        ConfigStore.instance().store(group="schema", name=name, node=node)
+    families.register()

@@ -1,9 +1,11 @@
 """Keys of the parts, with their defaults, ranges and meanings: what all share, nothing of one
 environment."""
 
+from lrdqn.config.agent import AgentConfig
 from lrdqn.config.env import EnvConfig
 from lrdqn.config.fields import ConfigError, InputError
-from lrdqn.config.learner import AgentConfig, NetworkConfig, ReplayConfig
+from lrdqn.config.network import NetworkConfig
+from lrdqn.config.replay import ReplayConfig
 from lrdqn.config.train import EvaluateConfig, TrainConfig, iteration_steps
 
 __all__ = [

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lrdqn.config.fields import choice, real, said, whole
-from lrdqn.config.grid import GridConfig
 
 
 @dataclass
@@ -72,15 +71,3 @@ class DebugConfig:
             "also checks indices; profile writes a trace"
         ),
     )
-
-
-@dataclass
-class TuneConfig:
-    """A search over float hyper-parameters. The trials of a batch train side by side in one
-    program."""
-
-    trials: int = whole(32, 1, "trials in all")
-    batch: int = whole(8, 1, "trials that are asked for, trained and told together")
-    space: GridConfig = field(default_factory=GridConfig)
-    """``[low, high]`` of each hyper-parameter searched; positive ones with a ratio of ten or more
-    on a log scale."""

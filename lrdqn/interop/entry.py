@@ -89,7 +89,7 @@ def live_config(overrides: tuple[str, ...]) -> LiveConfig:
         raise ConfigError(
             "env.slate", cast(dict[str, object], env)["slate"], "an action is one place; must be 1"
         )
-    return freeze(CalibrateRun, dataclasses.asdict(CalibrateRun(env=env))).env
+    return freeze(CalibrateRun, dataclasses.asdict(CalibrateRun()) | {"env": env}).env
 
 
 def live_params(config: LiveConfig, seed: int) -> LiveParams:

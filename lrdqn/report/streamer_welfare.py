@@ -33,7 +33,7 @@ def play_ticks(
     env = build.build_env(config, sessions)
     return {
         name: play(env, policy, world, seed, -(-ticks // CHUNK))
-        for name, policy in build.build_baselines(env).items()
+        for name, policy in build.build_baselines(config, env).items()
     }
 
 

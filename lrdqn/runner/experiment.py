@@ -85,14 +85,8 @@ class Experiment:
         build.refuse_large_worlds(config.env, train.seeds, self.free)
         worlds = build.build_worlds(config.env, train.seed, train.seeds, known)
         self.env = build.build_env(config.env, train.sessions)
-        self.values = build.build_values(config)
-        self.network = build.build_network(
-            config.network, self.env, worlds, self.values, build.slate_set(config)
-        )
-        slates = build.slate_set(config) or build.build_choice(config, self.env, worlds)
-        self.agent = build.build_agent(
-            config.agent, self.network, self.values, self.env.spec, slates
-        )
+        learner = build.build_learner(config, self.env, worlds)
+        self.agent, self.network, self.learned = learner
         self.replay, self.horizon = (
             build.build_replay(config),
             build.build_horizon(config, self.network),
@@ -101,9 +95,8 @@ class Experiment:
         self.trainer = make_trainer(*parts, self.compiled_plan, config.agent, train)
         self.hosted_trainer = make_hosted_trainer(*parts, self.plan, config.agent, train)
         self.sessions: list[HostedLoop | HostedEvaluator] = []
-        self.learned = build.build_learned(config.agent, self.network, self.env.spec, slates)
         self.judge = build.build_env(config.env, evaluate.sessions)
-        self.baselines = build.build_baselines(self.judge, config.env)
+        self.baselines = build.build_baselines(config.env, self.judge)
         if evaluate.references:
             self.baselines |= build.build_references(config.env)
         self.hypers: Hypers = self.place(

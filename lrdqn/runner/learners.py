@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from lrdqn.compose.grid import points_of, value_at
 from lrdqn.compose.roots import TrainRun
-from lrdqn.config.grid import points_of, value_at
 from lrdqn.evaluation.summary import LEARNED, MYOPIC
 
 GAMMA = "agent.gamma"

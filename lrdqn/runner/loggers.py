@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
 from lrdqn.atomic import json_text, write_text
+from lrdqn.compose.grid import KEYS as GRID_KEYS
 from lrdqn.config import InputError
-from lrdqn.config.grid import KEYS as GRID_KEYS
 from lrdqn.config.logger import LoggerConfig
 from lrdqn.runner.folder import METRICS
 from lrdqn.runner.parquet import iter_rows

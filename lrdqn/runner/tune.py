@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lrdqn.atomic import write_json
+from lrdqn.compose.grid import axes_of
 from lrdqn.compose.roots import TuneRun
 from lrdqn.config import InputError
-from lrdqn.config.grid import axes_of
 from lrdqn.evaluation.cohort import per_seed
 from lrdqn.evaluation.statistics import bootstrap_mean
 from lrdqn.runner.compile import Programs

@@ -185,7 +185,7 @@ def make_horizon(config: AgentConfig, network: Network, passes: int) -> Horizon:
         network: read by lambda-returns only.
         passes: epochs over a rollout, for them only.
     """
-    if config.target == "lambda":
+    if getattr(config, "target", "") == "lambda":
         return lambda_return(network, passes)
     plain = one_step() if config.n_steps == 1 else n_step(config.n_steps)
-    return with_next_action(plain) if config.target == "sarsa" else plain
+    return with_next_action(plain) if getattr(config, "target", "") == "sarsa" else plain

@@ -102,7 +102,7 @@ def make_stages(
         waiting = horizon.init(example, env.spec.sessions)
         stored = (
             example._replace(next_action=jnp.zeros_like(example.action))
-            if agent_config.target == "sarsa"
+            if getattr(agent_config, "target", "") == "sarsa"
             else example
         )
         return TrainState(

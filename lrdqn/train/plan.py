@@ -63,10 +63,10 @@ def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int) -> Plan:
     """
     stride = iteration_steps(train)
     fresh = (
-        agent.target == "lambda"
+        getattr(agent, "target", "") == "lambda"
     )  # nothing to fill before learning, and no target network to move
     warmup = max(WARMUP_STEPS, batch_size) if train.warmup_steps is None else train.warmup_steps
-    sync = stride if fresh else agent.target_period
+    sync = stride if fresh else getattr(agent, "target_period", 2048)
     period = train.eval_period or default_eval_period(train.env_steps, stride, sync)
     per_sync, per_chunk = sync // stride, period // stride
     block = math.gcd(per_sync, per_chunk)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from lrdqn.agents.dqn.agent import make_dqn
+from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.agents.dqn.targets import TargetInputs, make_target
-from lrdqn.config import AgentConfig
 from lrdqn.ops.losses import LOSSES, mse
 from lrdqn.ops.values import make_expected
 from lrdqn.types import Agent, Hypers, Network, QOutput, Sample, Transition
@@ -39,7 +39,7 @@ def table_network(states: int, actions: int) -> Network:
     return Network(lambda key: {"table": jnp.zeros((states, actions))}, apply, value)
 
 
-def learner(config: AgentConfig, network: Network) -> Agent:
+def learner(config: DQNConfig, network: Network) -> Agent:
     return make_dqn(config, network, make_expected(LOSSES[config.loss]))
 
 
@@ -53,8 +53,8 @@ def batch(s: Any, a: Any, r: Any, discount: Any, s2: Any, weights: Any = None) -
     return Sample(t, jnp.arange(n), jnp.full(n, 1 / n), w)
 
 
-def sgd(**changes: Any) -> AgentConfig:
-    return dataclasses.replace(AgentConfig(), optimizer="sgd", max_grad_norm=1e9, **changes)
+def sgd(**changes: Any) -> DQNConfig:
+    return dataclasses.replace(DQNConfig(), optimizer="sgd", max_grad_norm=1e9, **changes)
 
 
 @pytest.mark.parametrize(("target", "name"), [("max", "Q_dqn"), ("double", "Q_double")])
@@ -139,7 +139,7 @@ def test_weights_multiply_losses_before_the_mean() -> None:
 
 
 def test_a_bad_reward_is_contained_and_counted() -> None:
-    agent = learner(dataclasses.replace(AgentConfig()), table_network(3, 2))
+    agent = learner(dataclasses.replace(DQNConfig()), table_network(3, 2))
     state, h = agent.init(jax.random.key(0)), hypers(learning_rate=0.1)
     bad = batch([0, 1, 2], [0, 1, 0], [np.nan, 1.0, np.inf], [0.9, 0.9, 0.9], [1, 2, 0])
     after, td, metrics = jax.jit(agent.update)(state, bad, (), h, jax.random.key(0))
@@ -155,7 +155,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
         return jnp.sqrt(params["table"][obs, action])[:, None]  # at 0: value 0, gradient infinite
 
     network = table_network(2, 1)._replace(value=value)
-    agent = learner(dataclasses.replace(AgentConfig()), network)
+    agent = learner(dataclasses.replace(DQNConfig()), network)
     state = agent.init(jax.random.key(0))
     after, _, metrics = agent.update(
         state, batch([0], [0], [1.0], [0.0], [1]), (), hypers(), jax.random.key(0)
@@ -179,7 +179,7 @@ def test_which_network_chooses_and_which_judges(rule: str, want: float) -> None:
         network, make_expected(mse), {"table": online}, {"table": target}, (), hypers()
     )
     t = batch([0], [0], [0.0], [1.0], [0]).transition
-    found = make_target(AgentConfig(target=rule))(learnt, t, jax.random.key(0))
+    found = make_target(DQNConfig(target=rule))(learnt, t, jax.random.key(0))
     np.testing.assert_array_equal(found.raw, [[want]])
 
 
@@ -191,7 +191,7 @@ def test_act_never_takes_what_is_not_offered() -> None:
         )
 
     network = Network(lambda key: {}, apply, lambda *a: jnp.zeros((64, 1)))
-    agent = learner(AgentConfig(), network)
+    agent = learner(DQNConfig(), network)
     state = agent.init(jax.random.key(0))
     actions = np.concatenate(
         [

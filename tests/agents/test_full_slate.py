@@ -14,7 +14,6 @@ from agents.test_slateq import documents
 from envs.recsims import recsim_config
 from envs.worlds import live_config
 
-from lrdqn import build
 from lrdqn.agents.dqn.agent import make_greedy
 from lrdqn.agents.full_slate.agent import (
     SlateSet,
@@ -23,8 +22,10 @@ from lrdqn.agents.full_slate.agent import (
     rank_of,
     slates_of,
 )
+from lrdqn.agents.full_slate.config import FullSlateConfig
+from lrdqn.agents.full_slate.family import every_slate
+from lrdqn.compose.compatibility import offers_of
 from lrdqn.compose.roots import TrainRun
-from lrdqn.config import AgentConfig
 from lrdqn.networks import on_flat_observations
 from lrdqn.types import Agent, Network, QOutput, Sample, Transition, View
 
@@ -98,16 +99,21 @@ def test_orders_are_actions_where_the_order_counts() -> None:
         (("task", "long_term_satisfaction"),): True,
     }
     for changes, ordered in cases.items():
-        config = TrainRun(env=recsim_config(**dict(changes)), agent=AgentConfig(name="full_slate"))
-        assert build.slate_set(config) == SlateSet(10, 3, ordered)
+        config = TrainRun(
+            env=recsim_config(**dict(changes)), agent=FullSlateConfig(name="full_slate")
+        )
+        assert every_slate(offers_of(config)) == SlateSet(10, 3, ordered)
     for model, ordered in (
         ("mnl", False),
         ("proportional", False),
         ("pbm", True),
         ("position_mnl", True),
     ):
-        made = build.slate_set(
-            TrainRun(env=live_config(choice_model=model), agent=AgentConfig(name="full_slate"))
+        made = every_slate(
+            offers_of(
+                TrainRun(
+                    env=live_config(choice_model=model), agent=FullSlateConfig(name="full_slate")
+                )
+            )
         )
-        assert made is not None
         assert made.ordered == ordered

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from lrdqn.agents.dqn.agent import make_dqn
-from lrdqn.config import AgentConfig, NetworkConfig
+from lrdqn.agents.dqn.config import DQNConfig
+from lrdqn.config import NetworkConfig
 from lrdqn.networks import make_mlp, make_table
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import make_expected
@@ -63,7 +64,7 @@ def sample(
 
 def trained(rule: str, batch: Sample, updates: int = 400, **of: float) -> np.ndarray:
     """A table after many updates, its target moved every fifth."""
-    config = dataclasses.replace(AgentConfig(), optimizer="sgd", max_grad_norm=1e9, target=rule)
+    config = dataclasses.replace(DQNConfig(), optimizer="sgd", max_grad_norm=1e9, target=rule)
     agent, h = make_dqn(config, make_table(SPEC), make_expected(mse)), hypers(**of)
 
     def block(state: Any, _: None) -> tuple[Any, None]:
@@ -109,7 +110,7 @@ def network_agent() -> Any:
         SPEC._replace(observation="vector"),
         make_expected(mse),
     )
-    return make_dqn(AgentConfig(), network, make_expected(mse))
+    return make_dqn(DQNConfig(), network, make_expected(mse))
 
 
 def test_jit_changes_nothing() -> None:

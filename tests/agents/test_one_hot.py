@@ -12,7 +12,7 @@ import pytest
 from oracles.tabular import value_iteration
 
 from lrdqn.agents.dqn.agent import make_dqn
-from lrdqn.config import AgentConfig
+from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.envs.garnet.config import GarnetConfig
 from lrdqn.envs.garnet.env import make_garnet, make_garnet_world
 from lrdqn.networks import make_table
@@ -50,7 +50,7 @@ def test_exact_fits_reach_the_planned_values(rule: str, seed: int) -> None:
         jnp.full(n, 1 / n),
         jnp.asarray(CONFIG.branching * world.probabilities.ravel()),
     )
-    config = AgentConfig(optimizer="sgd", max_grad_norm=1e9, target=rule)
+    config = DQNConfig(optimizer="sgd", max_grad_norm=1e9, target=rule)
     agent = make_dqn(config, make_table(spec), make_expected(mse))
     given = {"learning_rate": n / CONFIG.branching, "tau": 1.0, "epsilon": 0.0}
     h = Hypers(**{name: jnp.float32(given.get(name, np.nan)) for name in Hypers._fields})

@@ -23,9 +23,10 @@ from lrdqn.agents.slateq.agent import (
     taken_item,
 )
 from lrdqn.agents.slateq.choice_models import conditional_logit, known_choice_model
+from lrdqn.agents.slateq.config import SlateConfig, SlateQConfig
+from lrdqn.agents.slateq.family import choice_model
 from lrdqn.compose.roots import TrainRun
-from lrdqn.config import AgentConfig
-from lrdqn.config.learner import NetworkConfig, SlateConfig
+from lrdqn.config import NetworkConfig
 from lrdqn.networks import make_documents
 from lrdqn.observations import DocumentObs, Topics
 from lrdqn.ops.losses import mse
@@ -72,8 +73,8 @@ def table_choice(v: Any) -> Any:
     )
 
 
-def config(target: str = "max", fill: str = "exact", null_value: bool = True) -> AgentConfig:
-    return AgentConfig(
+def config(target: str = "max", fill: str = "exact", null_value: bool = True) -> SlateQConfig:
+    return SlateQConfig(
         name="slateq", target=target, slate=SlateConfig(fill=fill, null_value=null_value)
     )
 
@@ -237,7 +238,7 @@ def test_the_targets_slate_may_be_filled_in_another_way_than_the_one_shown() -> 
         hypers(),
     )
     for target_fill, worth in (("same", 1.9), ("exact", 2.16129)):
-        own = AgentConfig(
+        own = SlateQConfig(
             name="slateq", target="max", slate=SlateConfig(fill="topk", target_fill=target_fill)
         )
         raw = make_slate_target(own, choice, 2)(learnt, t, jax.random.key(0)).raw
@@ -450,9 +451,9 @@ def test_the_environments_own_choice_is_told_and_the_live_worlds_is_learnt() -> 
         (live_config(), "auto", False),
     ):
         config = TrainRun(
-            env=env, agent=AgentConfig(name="slateq", slate=SlateConfig(choice=asked))
+            env=env, agent=SlateQConfig(name="slateq", slate=SlateConfig(choice=asked))
         )
-        choice = build.build_choice(config, build.build_env(env, 2), build.build_worlds(env, 0, 1))
-        assert choice is not None
+        parts = build.agent_parts(config, build.build_env(env, 2), build.build_worlds(env, 0, 1))
+        choice = choice_model(config.agent, parts)
         assert (choice.loss is None) == known
         assert bool(jax.eval_shape(choice.init, jax.random.key(0))) != known

@@ -19,7 +19,7 @@ from lrdqn.agents.tabular.agent import (
     make_value_iteration,
     value_iteration,
 )
-from lrdqn.config import AgentConfig
+from lrdqn.agents.tabular.config import TabularConfig
 from lrdqn.envs.garnet.config import GarnetConfig
 from lrdqn.envs.garnet.env import make_garnet, make_garnet_world
 from lrdqn.networks import make_table
@@ -58,7 +58,7 @@ def batch(s: Any, a: Any, r: Any, discount: Any, after: Any, weights: Any = None
 def test_q_learning_in_lockstep_with_a_loop(decay: float) -> None:
     """Batches are updates in turn: repeated states within one see what came before; weights, ends
     and bad rewards."""
-    agent = make_q_learning(AgentConfig(name="q_learning", step_decay=decay), SPEC)
+    agent = make_q_learning(TabularConfig(name="q_learning", step_decay=decay), SPEC)
     rng, state, twin = (
         np.random.default_rng(0),
         agent.init(jax.random.key(0)),
@@ -85,7 +85,7 @@ def test_q_learning_in_lockstep_with_a_loop(decay: float) -> None:
 def test_double_q_learning_by_hand() -> None:
     """The table that the coin picks moves towards the other's value of its own choice, and the mean
     is played."""
-    agent = make_double_q_learning(AgentConfig(name="double_q_learning"), SPEC)
+    agent = make_double_q_learning(TabularConfig(name="double_q_learning"), SPEC)
     a = jnp.zeros((S, A)).at[1].set(jnp.array([5.0, 1.0, 0.0, 0.0]))
     b = jnp.zeros((S, A)).at[1].set(jnp.array([-3.0, 2.0, 7.0, 0.0]))
     state = agent.init(jax.random.key(0))._replace(table=jnp.stack([a, b]))
@@ -115,7 +115,7 @@ def test_double_q_learning_does_not_overestimate() -> None:
     discount = np.where(s == 1, 0.0, 1.0)
     found = {}
     for make in (make_q_learning, make_double_q_learning):
-        agent = make(AgentConfig(), SPEC)
+        agent = make(TabularConfig(), SPEC)
         many = jax.vmap(
             lambda k, agent=agent: agent.update(
                 agent.init(k),
@@ -136,7 +136,7 @@ def test_planning_equals_a_loop(gamma: float) -> None:
     want = planned(*(np.asarray(x) for x in MODEL), gamma)
     q = value_iteration(*MODEL, jnp.float32(gamma), 600)
     np.testing.assert_allclose(q, want, rtol=3e-6)
-    agent = make_value_iteration(AgentConfig(name="value_iteration"), SPEC)
+    agent = make_value_iteration(TabularConfig(name="value_iteration"), SPEC)
     sample = batch([0, 3], [1, 2], [9.0, -9.0], [0.0, 0.5], [1, 1])  # rewards that it must not read
     h = hypers(gamma=gamma, reward_scale=0.1)
     step = jax.jit(lambda s, _: (agent.update(s, sample, WORLD, h, jax.random.key(0))[0], None))
@@ -152,7 +152,7 @@ def test_q_learning_finds_the_values_of_a_random_process() -> None:
     want = planned(*(np.asarray(x) for x in MODEL), 0.8)
     errors = {}
     for decay, rate in ((0.7, 1.0), (0.0, 0.1)):
-        agent = make_q_learning(AgentConfig(step_decay=decay), SPEC)
+        agent = make_q_learning(TabularConfig(step_decay=decay), SPEC)
 
         def block(state: Any, key: Any, agent: Any = agent, rate: float = rate) -> tuple[Any, None]:
             keys = jax.random.split(key, 4)
@@ -184,7 +184,7 @@ def test_q_learning_finds_the_values_of_a_random_process() -> None:
 
 @pytest.mark.parametrize("make", [make_q_learning, make_double_q_learning, make_value_iteration])
 def test_ties_are_broken_evenly_and_exploration_is_uniform(make: Any) -> None:
-    agent, n = make(AgentConfig(), SPEC), 8000
+    agent, n = make(TabularConfig(), SPEC), 8000
     state = agent.init(jax.random.key(0))
     obs = jax.nn.one_hot(jnp.zeros(n, int), S)
     for epsilon in (0.0, 1.0):
@@ -196,7 +196,7 @@ def test_ties_are_broken_evenly_and_exploration_is_uniform(make: Any) -> None:
 
 @pytest.mark.parametrize("make", [make_q_learning, make_double_q_learning, make_value_iteration])
 def test_its_table_is_what_the_table_network_plays(make: Any) -> None:
-    agent, network = make(AgentConfig(), SPEC), make_table(SPEC)
+    agent, network = make(TabularConfig(), SPEC), make_table(SPEC)
     state, _, _ = agent.update(
         agent.init(jax.random.key(0)),
         batch([0, 0, 1], [3, 3, 2], [1.0, 1.0, 2.0], [0, 0, 0], [1, 1, 1]),

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from oracles.targets import TWINS
 
+from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.agents.dqn.targets import TargetInputs, make_target
-from lrdqn.config import AgentConfig
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import make_expected
 from lrdqn.types import Hypers, Network, QOutput, Transition
@@ -75,7 +75,7 @@ def targets(
         jnp.asarray(discount, jnp.float32),
         jnp.arange(n),
     )
-    backup = make_target(AgentConfig(target=rule, log_policy_min=LOWEST))
+    backup = make_target(DQNConfig(target=rule, log_policy_min=LOWEST))
 
     def run(learnt: TargetInputs, t: Transition) -> Any:
         s = backup(learnt, t, jax.random.key(0))

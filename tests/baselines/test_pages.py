@@ -127,7 +127,7 @@ def test_what_is_expected_of_a_page_is_the_mean_of_many() -> None:
 def test_every_row_of_a_paged_world_is_a_page_and_plays_in_the_cohort() -> None:
     config = paged(horizon=60)
     env, world = build.build_env(config, 128), small_world(config)
-    rows = build.build_baselines(env, config) | build.build_references(config)
+    rows = build.build_baselines(config, env) | build.build_references(config)
     assert set(rows) == {
         "random",
         "popularity",

@@ -20,7 +20,7 @@ import race_recsim
 import recsim_parity
 from recsim_lrdqn import config_of
 
-from lrdqn import build
+from lrdqn.envs.recsim.family import known_policies
 
 
 @pytest.mark.parametrize("task", race_recsim.TASKS)
@@ -51,7 +51,7 @@ def test_speeds_and_ratios() -> None:
 @pytest.mark.parametrize("scene", recsim_parity.SCENES, ids=lambda s: s.name)
 def test_every_policy_that_is_compared_is_known(scene: recsim_parity.Scene) -> None:
     config = config_of({**recsim_parity.COMMON, **scene.options})
-    assert set(scene.policies) <= set(build.build_slates(config))
+    assert set(scene.policies) <= set(known_policies(config))
 
 
 def test_figures_and_verdicts() -> None:

@@ -20,8 +20,8 @@ import satisfaction  # noqa: E402
 import slateq  # noqa: E402
 import slates_live  # noqa: E402
 
-from lrdqn.cli.launch import CONF  # noqa: E402
 from lrdqn.compose.freeze import freeze  # noqa: E402
+from lrdqn.compose.overrides import CONF  # noqa: E402
 from lrdqn.compose.roots import TrainRun, register_schemas  # noqa: E402
 
 

@@ -21,6 +21,7 @@ import slates_parts  # noqa: E402
 
 from lrdqn import build  # noqa: E402
 from lrdqn.agents.slateq.agent import item_network  # noqa: E402
+from lrdqn.agents.slateq.family import choice_model  # noqa: E402
 from lrdqn.compose.freeze import freeze  # noqa: E402
 from lrdqn.compose.roots import TrainRun  # noqa: E402
 from lrdqn.config import InputError  # noqa: E402
@@ -67,8 +68,8 @@ def test_each_part_is_replaced_by_itself() -> None:
     hand."""
     experiment = Experiment(freeze(TrainRun, of_place(merged(TINY_WORLD, TINY))))
     world, key = jax.tree.map(lambda x: x[0], experiment.worlds), jax.random.key(1)
-    choice = build.build_choice(experiment.config, experiment.env, experiment.worlds)
-    assert choice is not None
+    parts = build.agent_parts(experiment.config, experiment.env, experiment.worlds)
+    choice = choice_model(experiment.config.agent, parts)
     # every layer is moved, so that what is learnt ranks otherwise than at the start
     params = jax.tree.map(
         lambda x: x + 0.5 * jax.random.normal(key, x.shape), experiment.learned.init(key)

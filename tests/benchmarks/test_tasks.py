@@ -16,7 +16,7 @@ sys.path.append(str(BENCHMARKS))
 
 import tasks  # noqa: E402
 
-from lrdqn.cli.launch import CONF  # noqa: E402
+from lrdqn.compose.overrides import CONF  # noqa: E402
 from lrdqn.compose.roots import register_schemas  # noqa: E402
 
 

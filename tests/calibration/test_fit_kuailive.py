@@ -13,8 +13,8 @@ from hydra import compose, initialize_config_dir
 from lrdqn.calibration.fit_kuailive import fit_kuailive, reaction_bits
 from lrdqn.calibration.fit_log import drawn_around
 from lrdqn.calibration.population_from_watches import Directions, Fit, watched_card, wealth_of
-from lrdqn.cli.launch import CONF
 from lrdqn.compose.freeze import freeze
+from lrdqn.compose.overrides import CONF
 from lrdqn.compose.roots import CalibrateRun, register_schemas
 from lrdqn.config import InputError
 from lrdqn.envs.live.population_arrays import problem

@@ -16,10 +16,11 @@ from omegaconf import OmegaConf
 from lrdqn.cli.calibrate import preflight as calibrate_preflight
 from lrdqn.cli.evaluate import preflight as evaluate_preflight
 from lrdqn.cli.evaluate import train_config
-from lrdqn.cli.launch import CONF, check
+from lrdqn.cli.launch import check
 from lrdqn.cli.report import preflight as report_preflight
 from lrdqn.cli.train import continued, preflight
 from lrdqn.compose.freeze import freeze
+from lrdqn.compose.overrides import CONF
 from lrdqn.compose.roots import (
     CalibrateRun,
     EvaluateRun,

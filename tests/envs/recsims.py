@@ -12,6 +12,7 @@ from lrdqn import build
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.roots import CalibrateRun
 from lrdqn.envs.recsim.config import RecsimConfig
+from lrdqn.envs.recsim.family import known_policies
 from lrdqn.evaluation.cohort import Outcome, make_cohort
 
 
@@ -27,7 +28,7 @@ def played(
     config: Any, sessions: int, policies: tuple[str, ...], seed: int = 0
 ) -> dict[str, Outcome]:
     """Every policy's sessions, each from its start to its end, on common random numbers."""
-    known = build.build_slates(config)
+    known = known_policies(config)
     groups = tuple((known[name], 1) for name in policies)
     play = jax.jit(make_cohort(build.build_env(config, sessions), groups))
     states = tuple(

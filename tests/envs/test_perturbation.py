@@ -137,8 +137,8 @@ def test_an_outage_splits_rooms_and_keeps_them_in_order() -> None:
 def test_every_named_perturbation_is_felt() -> None:
     from hydra import compose, initialize_config_dir
 
-    from lrdqn.cli.launch import CONF
     from lrdqn.compose.freeze import freeze
+    from lrdqn.compose.overrides import CONF
     from lrdqn.compose.roots import TrainRun, register_schemas
 
     register_schemas()

@@ -19,6 +19,7 @@ from lrdqn.envs.recsim.choice import CHOICES, Constants
 from lrdqn.envs.recsim.draws import cut, halves, normal, one_of, uniform, words_for
 from lrdqn.envs.recsim.env import make_recsim_task
 from lrdqn.envs.recsim.evolution import sampler_of, shifted, spent, topic_quality
+from lrdqn.envs.recsim.family import known_policies
 from lrdqn.envs.recsim.satisfaction import engaged, exposed, satisfaction
 from lrdqn.envs.recsim.task import Documents
 from lrdqn.types import View
@@ -287,8 +288,7 @@ def test_policies_give_slates_that_the_environment_takes(task: str, slate: int) 
     config = recsim_config(task=task, slate=slate)
     env = build.build_env(config, 4)
     state, obs = jax.eval_shape(env.reset, jax.random.key(0), ())
-    assert "random" in build.build_baselines(env)
-    shown = build.build_baselines(env, config)
+    shown = build.build_baselines(config, env)
     assert (
         list(shown)
         == {
@@ -303,7 +303,7 @@ def test_policies_give_slates_that_the_environment_takes(task: str, slate: int) 
             "long_term_satisfaction": ["random", "clickbait_0", "clickbait_0.5", "clickbait_1"],
         }[task]
     )
-    for policy in build.build_slates(config).values():
+    for policy in known_policies(config).values():
         own = jax.eval_shape(policy.init, jax.random.key(0))
         action, _ = jax.eval_shape(policy.act, own, View(obs, env.catalogue(())), jax.random.key(0))
         assert (action.shape, action.dtype) == ((4,) if slate == 1 else (4, slate), jnp.int32)
@@ -313,7 +313,7 @@ def test_policies_give_slates_that_the_environment_takes(task: str, slate: int) 
 
 def test_myopic_and_static_slates_are_the_best_by_their_own_measure() -> None:
     config, n = recsim_config(), 50
-    env, known = build.build_env(config, n), build.build_slates(config)
+    env, known = build.build_env(config, n), known_policies(config)
     _, obs = jax.jit(env.reset)(jax.random.key(8), ())
     interest = np.take_along_axis(np.asarray(obs.user), np.asarray(obs.topic), 1)
     quality = topic_quality(20)[np.asarray(obs.topic)]

@@ -22,8 +22,8 @@ from lrdqn.calibration.fit_kuairand import (
 from lrdqn.calibration.fit_log import drawn_around
 from lrdqn.calibration.kuairand_metrics import kuairand_rows
 from lrdqn.calibration.population_from_watches import watched_card
-from lrdqn.cli.launch import CONF
 from lrdqn.compose.freeze import freeze
+from lrdqn.compose.overrides import CONF
 from lrdqn.compose.roots import CalibrateRun, register_schemas
 from lrdqn.config import InputError
 from lrdqn.envs.live.population_arrays import Population, problem

@@ -12,7 +12,7 @@ import pytest
 from agents.test_slateq import documents
 
 from lrdqn.agents.full_slate.agent import SlateSet, slates_of
-from lrdqn.config.learner import NetworkConfig
+from lrdqn.config import NetworkConfig
 from lrdqn.networks import flat_size, make_documents
 from lrdqn.networks.candidates import take_candidates, with_null_item
 from lrdqn.networks.document_scorer import user_features

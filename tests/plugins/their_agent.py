@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from lrdqn.config import AgentConfig
+from lrdqn.config.family import AgentFamily
 from lrdqn.config.fields import real
 from lrdqn.ops.exploration import epsilon_greedy
-from lrdqn.types import Agent, AgentPlugin
+from lrdqn.types import Agent
 
 
 @dataclass
@@ -17,7 +18,9 @@ class PlainConfig(AgentConfig):
     decay: float = real(0.0, 0.0, 1.0, "share of the parameters that a step forgets")
 
 
-def make_agent(config, network, values, spec):
+def make_agent(config, parts):
+    network, values, spec = parts.network(), parts.values, parts.spec
+
     def act(params, obs, catalogue, epsilon, key):
         q, mask, _ = network.apply(params, obs, catalogue, None)
         u = jax.random.uniform(key, (spec.sessions,))
@@ -38,4 +41,4 @@ def make_agent(config, network, values, spec):
     return Agent(network.init, act, update, lambda params, hypers: params, lambda params: params)
 
 
-PLUGIN = AgentPlugin(make_agent, PlainConfig)
+PLUGIN = AgentFamily(make_agent, PlainConfig)

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from lrdqn.config import EnvConfig
+from lrdqn.config.family import EnvFamily
 from lrdqn.config.fields import real, whole
-from lrdqn.types import Env, EnvPlugin, EnvSpec, TimeStep
+from lrdqn.types import Env, EnvSpec, TimeStep
 
 
 @dataclass
@@ -43,4 +44,4 @@ def make(config, sessions):
     return Env(spec, reset, step, catalogue=lambda params: ())
 
 
-PLUGIN = EnvPlugin(BanditConfig, make, world)
+PLUGIN = EnvFamily(BanditConfig, make, world)

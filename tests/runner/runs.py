@@ -9,8 +9,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from lrdqn.compose import families
 from lrdqn.compose.freeze import freeze
-from lrdqn.compose.roots import ENVS, TrainRun
+from lrdqn.compose.roots import TrainRun
 from lrdqn.runner.folder import Files
 from lrdqn.runner.run import run_in
 
@@ -34,9 +35,12 @@ KEYS = {
 
 def values(**changes: Any) -> dict[str, Any]:
     """The config as nested dicts; ``train={"seeds": 3}`` changes parts of a section."""
-    env = ENVS[changes.get("env", {}).get("kind", "probe")]()
-    root = dataclasses.asdict(TrainRun(env=dataclasses.asdict(env)))
-    return merged(merged(root, KEYS), changes)
+    env = families.env_family(changes.get("env", {}).get("kind", "probe")).schema()
+    name = changes.get("agent", {}).get("name", "dqn")
+    agent = dataclasses.asdict(families.agent_family(name).schema(name=name))
+    root = dataclasses.asdict(TrainRun(env=env)) | {"agent": agent}
+    own = {key: value for key, value in KEYS["agent"].items() if key in agent}
+    return merged(merged(root, KEYS | {"agent": own}), changes)
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

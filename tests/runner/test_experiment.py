@@ -38,8 +38,8 @@ def test_the_default_replay_stays_below_256_megabytes() -> None:
     """Shapes of the default run, ten seeds and two learners each; nothing is compiled."""
     from hydra import compose, initialize_config_dir
 
-    from lrdqn.cli.launch import CONF
     from lrdqn.compose.freeze import freeze
+    from lrdqn.compose.overrides import CONF
     from lrdqn.compose.roots import register_schemas
 
     register_schemas()

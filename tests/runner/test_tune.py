@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 from runner.runs import merged, values
 
 from lrdqn.compose.freeze import freeze
+from lrdqn.compose.grid import GridConfig
 from lrdqn.compose.roots import TuneRun
-from lrdqn.config.grid import GridConfig
 from lrdqn.runner.experiment import Experiment
 from lrdqn.runner.folder import Files
 from lrdqn.runner.signals import StopRequest

@@ -6,14 +6,15 @@ import dataclasses
 
 import pytest
 
-from lrdqn.config import AgentConfig, TrainConfig
+from lrdqn.agents.dqn.config import DQNConfig
+from lrdqn.config import TrainConfig
 from lrdqn.train import Plan, clock_at, make_plan
 
 
 def plan(target_period: int = 2048, batch: int = 256, **changes: int) -> Plan:
     return make_plan(
         dataclasses.replace(TrainConfig(), **changes),
-        AgentConfig(target_period=target_period),
+        DQNConfig(target_period=target_period),
         batch,
     )
 

@@ -13,8 +13,8 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int, PRNGKeyArray
 
+from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.agents.dqn.targets import TargetInputs, TargetRule, make_target
-from lrdqn.config import AgentConfig
 from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.ops.masking import masked
 from lrdqn.ops.values import Values
@@ -41,7 +41,7 @@ class AgentState(NamedTuple):
     opt_state: Any
 
 
-def make_optimizer(config: AgentConfig) -> optax.GradientTransformation:
+def make_optimizer(config: DQNConfig) -> optax.GradientTransformation:
     """Direction of a step; the caller multiplies it by ``-learning_rate``, which may be a traced
     value (DESIGN P2)."""
     rules = {
@@ -75,7 +75,7 @@ def credit_action(t: Transition) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
 
 
 def make_dqn(
-    config: AgentConfig, network: Network, values: Values, lesson: UpdateRule | None = None
+    config: DQNConfig, network: Network, values: Values, lesson: UpdateRule | None = None
 ) -> Agent:
     """The DQN family.
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from lrdqn.config import AgentConfig
+from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.ops.masking import masked
 from lrdqn.ops.policies import (
     discount_where_offered,
@@ -151,7 +151,7 @@ def stored_return(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Boo
     )
 
 
-def make_target(config: AgentConfig) -> TargetRule:
+def make_target(config: DQNConfig) -> TargetRule:
     """The rule named ``config.target``."""
     rules: dict[str, TargetRule] = {
         "max": max_target,

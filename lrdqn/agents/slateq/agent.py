@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from lrdqn.agents.dqn.agent import UpdateRule, make_dqn, make_greedy
 from lrdqn.agents.dqn.targets import Bootstrap, TargetInputs, TargetRule, available_discount
 from lrdqn.agents.slateq.choice_models import ChoiceModel
-from lrdqn.config import AgentConfig
+from lrdqn.agents.slateq.config import SlateQConfig
 from lrdqn.networks.candidates import with_null_item
 from lrdqn.ops.masking import masked
 from lrdqn.ops.slates import OPTIMISERS, as_action, random_slate, slate_chances
@@ -74,7 +74,7 @@ def make_filler(choice: ChoiceModel, optimiser: str, null_value: bool, slate: in
     return fill
 
 
-def make_slate_target(config: AgentConfig, choice: ChoiceModel, slate: int) -> TargetRule:
+def make_slate_target(config: SlateQConfig, choice: ChoiceModel, slate: int) -> TargetRule:
     """``y = r + discount * sum_{i in A' and nothing} P(i | s', A') Q(s', i; theta^-)``.
 
     ::
@@ -116,7 +116,7 @@ def make_slate_target(config: AgentConfig, choice: ChoiceModel, slate: int) -> T
 
 
 def make_slateq(
-    config: AgentConfig, network: Network, values: Values, choice: ChoiceModel, slate: int
+    config: SlateQConfig, network: Network, values: Values, choice: ChoiceModel, slate: int
 ) -> Agent:
     """SlateQ. ``Q(s, A) = sum_{i in A and nothing} P(i | s, A) Q(s, i)``: what a step led to is
     credited to the item taken.
@@ -168,7 +168,7 @@ def make_slateq(
 
 
 def make_slate_greedy(
-    config: AgentConfig, network: Network, choice: ChoiceModel, slate: int
+    config: SlateQConfig, network: Network, choice: ChoiceModel, slate: int
 ) -> Policy:
     """The greedy policy of SlateQ; its state is the parameters. Scores are
     ``v_i (Q(s, i) - Q(s, nothing))``."""

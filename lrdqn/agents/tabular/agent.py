@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from lrdqn.config import AgentConfig
+from lrdqn.agents.tabular.config import TabularConfig
 from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.types import Agent, EnvSpec, Hypers, Params, PyTree, Sample
 
@@ -81,7 +81,7 @@ def following(r: Array, discount: Array, value: Array) -> Array:
     return r + jnp.where(discount != 0, discount * value, 0.0)
 
 
-def make_q_learning(config: AgentConfig, spec: EnvSpec) -> Agent:
+def make_q_learning(config: TabularConfig, spec: EnvSpec) -> Agent:
     """``Q(s, a) <- Q(s, a) + w a_n [r + discount max_b Q(s', b) - Q(s, a)]``,
     ``a_n = learning_rate * n(s, a)^-step_decay``.
 
@@ -130,7 +130,7 @@ def make_q_learning(config: AgentConfig, spec: EnvSpec) -> Agent:
     )
 
 
-def make_double_q_learning(config: AgentConfig, spec: EnvSpec) -> Agent:
+def make_double_q_learning(config: TabularConfig, spec: EnvSpec) -> Agent:
     """A fair coin picks the table to update; the other one judges its choice::
 
         Q_A(s, a) <- Q_A(s, a) + w a_n [r + discount Q_B(s', argmax_b Q_A(s', b)) - Q_A(s, a)]
@@ -218,7 +218,7 @@ def value_iteration(
     )
 
 
-def make_value_iteration(config: AgentConfig, spec: EnvSpec) -> Agent:
+def make_value_iteration(config: TabularConfig, spec: EnvSpec) -> Agent:
     """Planning with the environment's model: an update is one sweep over all states, whatever was
     sampled.
 

@@ -9,8 +9,9 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any
 
+from lrdqn.agents.dqn.config import DQNConfig
+from lrdqn.config import ReplayConfig
 from lrdqn.config.fields import ConfigError
-from lrdqn.config.learner import AgentConfig, ReplayConfig
 
 
 def _ranges(schema: type) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def _ranges(schema: type) -> dict[str, Any]:
     return {spec.name: {"each": spec.metadata} for spec in dataclasses.fields(schema)}
 
 
-AGENT, REPLAY = _ranges(AgentConfig), _ranges(ReplayConfig)
+AGENT, REPLAY = _ranges(DQNConfig), _ranges(ReplayConfig)
 
 
 @dataclass
@@ -106,6 +107,8 @@ def check_order(
 
 
 def value_at(config: Any, key: str) -> Any:
-    """What stands at a dotted key."""
+    """Return what stands at a dotted key; of a hyper-parameter that this agent lacks, the default
+    that it has elsewhere, which nothing reads."""
     section, _, name = key.partition(".")
-    return getattr(getattr(config, section), name)
+    part = getattr(config, section)
+    return getattr(part, name) if hasattr(part, name) else getattr(DQNConfig, name)

@@ -1,0 +1,42 @@
+"""Keys of ``agent=slateq``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lrdqn.agents.dqn.config import DQNConfig
+from lrdqn.config.fields import choice, said
+
+OPTIMISERS = ("topk", "greedy", "exact")
+
+
+@dataclass
+class SlateConfig:
+    """How slates are decomposed and assembled."""
+
+    fill: str = choice("greedy", OPTIMISERS, "how slates are made of item values")
+    target_fill: str = choice(
+        "same", ("same", *OPTIMISERS), "how those of the target are, where target is max or double"
+    )
+    null_value: bool = said(
+        True,
+        "learn what follows when nothing is taken; false counts it as 0, as RecSim's release does",
+    )
+    choice: str = choice(
+        "auto",
+        ("auto", "told", "logit"),
+        "weights of users' choices: the environment's own, or a learned conditional logit",
+    )
+
+
+@dataclass
+class SlateQConfig(DQNConfig):
+    """SlateQ on the update of the DQN family."""
+
+    name: str = choice("slateq", ("slateq",), "agent")
+    target: str = choice(
+        "double",
+        ("max", "double", "sarsa"),
+        "target rule; sarsa bootstraps from the slate shown next",
+    )
+    slate: SlateConfig = field(default_factory=SlateConfig)

@@ -1,0 +1,18 @@
+"""Keys of the tabular agents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lrdqn.config.agent import AgentConfig
+from lrdqn.config.fields import choice, real
+
+
+@dataclass
+class TabularConfig(AgentConfig):
+    """Q-learning, double Q-learning and value iteration."""
+
+    name: str = choice(
+        "q_learning", ("q_learning", "double_q_learning", "value_iteration"), "agent"
+    )
+    step_decay: float = real(0.0, 0.0, 1.0, "the step size is learning_rate x visits^-step_decay")

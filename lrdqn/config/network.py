@@ -1,0 +1,54 @@
+"""Keys of the Q-network (``network.*``)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from lrdqn.config.fields import choice, real, whole
+
+READS = {
+    "scorer": ("candidates", "documents"),
+    "mlp": ("vector", "one_hot", "image"),
+    "cnn": ("image",),
+    "table": ("one_hot",),
+}
+"""Network -> the kinds of observations that it reads (``types.EnvSpec.observation``)."""
+
+
+@dataclass
+class NetworkConfig:
+    """``scorer`` scores each candidate of a changing set; ``mlp`` has one output per action of a
+    fixed set, ``cnn`` looks at images first; ``table`` has one number per state and action."""
+
+    name: str = choice("scorer", ("scorer", "mlp", "cnn", "table"), "kind of Q-network")
+    hidden: list[int] = field(
+        default_factory=lambda: [64, 32],
+        metadata={"each_low": 1, "doc": "widths of the hidden layers"},
+    )
+    channels: list[int] = field(
+        default_factory=lambda: [16],
+        metadata={"each_low": 1, "doc": "widths of the 3 x 3 convolutions before them (cnn)"},
+    )
+    embedding: int = whole(8, 1, "width of the identity embedding (scorer)")
+    history: str = choice(
+        "mean", ("mean", "gru", "attention"), "encoder of the watch sequence (scorer)"
+    )
+    history_width: int = whole(16, 1, "width of a learned encoder of the watch sequence (scorer)")
+    head: str = choice(
+        "linear", ("linear", "dueling"), "dueling: value of the state plus advantages"
+    )
+    layers: str = choice(
+        "dense", ("dense", "noisy"), "layers of the head; noisy ones explore by themselves"
+    )
+    noise: float = real(0.5, 0.0, math.inf, "initial noise of noisy layers", open_low=True)
+    norm: str = choice("none", ("none", "layer"), "normalisation behind each hidden layer")
+    value: str = choice(
+        "mean", ("mean", "categorical", "quantile"), "what the head predicts of the return"
+    )
+    atoms: int = whole(51, 2, "atoms of categorical, or quantiles", 1000)
+    v_min: float = real(-2.0, -math.inf, math.inf, "lowest atom (categorical), in scaled rewards")
+    v_max: float = real(5.0, -math.inf, math.inf, "highest atom (categorical), in scaled rewards")
+    kappa: float = real(
+        1.0, 0.0, math.inf, "Huber threshold of the quantile loss; 0 is plain quantile regression"
+    )
