@@ -122,21 +122,21 @@ BAD = {
         "agent=slateq: fills slates, and env=garnet takes none; use env=live or env=recsim"
     ),
     "agent=slateq agent.target=munchausen": (
-        "agent.target=munchausen: agent=slateq knows max, double and sarsa"
+        "agent.target=munchausen: must be one of max, double, sarsa"
     ),
     "agent=slateq agent.slate.choice=told": (
-        "agent.slate.choice=told: env=live hides how viewers choose; use logit"
+        "agent.slate.choice=told: env=live hides how users choose; use logit"
     ),
     "agent=full_slate agent.slate.fill=exact": (
         "agent.slate.fill=exact: is not read by this agent (full_slate)"
     ),
     "agent.slate.null_value=false": (
-        "agent.slate.null_value=False: is not read by this agent (dqn); leave it out, or use"
+        "agent.slate.null_value=false: is not read by this agent (dqn); leave it out, or use"
     ),
     "agent=slateq env.clock=tick": (
         "env.clock=tick: does not tell agent=slateq what was taken; must be decision"
     ),
-    "agent.target=sarsa": "agent.target=sarsa: is a rule of agent=slateq; use expected_sarsa",
+    "agent.target=sarsa": "agent.target=sarsa: must be one of max, double, expected_sarsa, munchausen, lambda",
     "agent=full_slate network=cnn": (
         "network=cnn: agent=full_slate scores slates by network=scorer, or has one output for each"
     ),
