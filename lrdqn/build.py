@@ -397,7 +397,7 @@ def build_baselines(env: Env, config: EnvConfig | None = None) -> dict[str, Poli
     found = {"random": (baselines.make_random_slate if slates else baselines.make_random)(spec)}
     if spec.observation == "candidates":
         ranked = {"popularity": baselines.make_popularity(), "content": baselines.make_content()}
-        found |= {name: baselines.as_page(policy, spec.slate) for name, policy in ranked.items()}
+        found |= {name: baselines.as_slate(policy, spec.slate) for name, policy in ranked.items()}
     if idle is not None:
         found |= {"idle": baselines.make_constant(spec, idle)}
     return found
@@ -424,11 +424,11 @@ def build_references(config: LiveConfig) -> dict[str, Policy]:
             "oracle_planner": baselines.make_index(config, baselines.PLANNER_WEIGHTS),
         }
     return {
-        name: baselines.as_page(policy, config.slate) for name, policy in exploiters.items()
+        name: baselines.as_slate(policy, config.slate) for name, policy in exploiters.items()
     } | {
-        "oracle_myopic": baselines.make_page_index(config, "exact"),
-        "oracle_greedy": baselines.make_page_index(config, "greedy"),
-        "oracle_planner": baselines.make_page_index(config, "exact", baselines.PLANNER_WEIGHTS),
+        "oracle_myopic": baselines.make_slate_index(config, "exact"),
+        "oracle_greedy": baselines.make_slate_index(config, "greedy"),
+        "oracle_planner": baselines.make_slate_index(config, "exact", baselines.PLANNER_WEIGHTS),
     }
 
 

@@ -9,7 +9,7 @@ from lrdqn.baselines.exploiters import (
     make_static,
     make_streamer,
 )
-from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS, make_index, make_page_index
+from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS, make_index, make_slate_index
 from lrdqn.baselines.scored import from_scores, with_parameters
 from lrdqn.baselines.simple import (
     make_constant,
@@ -19,7 +19,7 @@ from lrdqn.baselines.simple import (
     make_reference,
 )
 from lrdqn.baselines.slates import (
-    as_page,
+    as_slate,
     make_clickbait,
     make_myopic,
     make_random_slate,

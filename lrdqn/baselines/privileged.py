@@ -43,7 +43,7 @@ def make_index(config: LiveConfig, weights: tuple[float, ...] = MYOPIC_WEIGHTS) 
     )
 
 
-def make_page_index(
+def make_slate_index(
     config: LiveConfig, optimiser: str, weights: tuple[float, ...] = MYOPIC_WEIGHTS
 ) -> Policy:
     """An index policy on pages: the slate of the most expected

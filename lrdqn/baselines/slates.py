@@ -27,7 +27,7 @@ Worths = Callable[[PyTree, View], tuple[Array, Array, Array, Array]]
 of "nothing", and values."""
 
 
-def as_page(policy: Policy, slate: int) -> Policy:
+def as_slate(policy: Policy, slate: int) -> Policy:
     """The same policy on pages: its ``slate`` best-scored candidates, best first; the policy itself
     where K is 1.
 
@@ -103,7 +103,7 @@ def make_topic_ranking(config: RecsimConfig) -> Policy:
     """A static ranking: by the mean quality of a document's topic, whoever the user is (RECSIM
     section 1)."""
     quality = topic_quality(config.evolution.topics)
-    return as_page(
+    return as_slate(
         from_scores(lambda view, key: jnp.asarray(quality)[view.obs.topic], offered), config.slate
     )
 
@@ -139,4 +139,4 @@ def make_clickbait(slate: int, clickbait: float) -> Policy:
         del key
         return -jnp.abs(view.obs.features[..., 0] - state)
 
-    return as_page(with_parameters(score, offered, lambda key: jnp.float32(clickbait)), slate)
+    return as_slate(with_parameters(score, offered, lambda key: jnp.float32(clickbait)), slate)

@@ -31,7 +31,7 @@ def cross_entropy(
     """Sample normals, keep the best, fit the normal to them, and so on.
 
     Args:
-        evaluate: ``evaluate(points [P, D]) -> figures [P]``, the higher the better; noisy is fine,
+        evaluate: ``evaluate(points [P, D]) -> scores [P]``, the higher the better; noisy is fine,
             common random numbers help.
         mean, spread: of the first generation ``[D]``.
         rng: of the points.
@@ -46,9 +46,9 @@ def cross_entropy(
     for generation in range(generations):
         points = mean + spread * rng.standard_normal((population, len(mean)))
         points[0] = mean
-        figures = evaluate(points)
-        chosen = np.argsort(-figures, kind="stable")[:elite]
-        best.append(float(figures[chosen].mean()))
+        scores = evaluate(points)
+        chosen = np.argsort(-scores, kind="stable")[:elite]
+        best.append(float(scores[chosen].mean()))
         mean = points[chosen].mean(axis=0)
         spread = points[chosen].std(axis=0) + noise * first * (1 - (generation + 1) / generations)
     return Found(mean, best)

@@ -16,7 +16,12 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
-from lrdqn.evaluation.slate_metrics import Pages, make_slate_metrics, no_pages, page_metrics
+from lrdqn.evaluation.slate_metrics import (
+    SlateSums,
+    make_slate_metrics,
+    mean_slate_metrics,
+    no_slate_sums,
+)
 from lrdqn.evaluation.summary import GROUPS
 from lrdqn.types import Env, Policy, PyTree, TimeStep, View
 
@@ -38,7 +43,7 @@ class Outcome(NamedTuple):
     group: Int[Array, "P N"]
     """Place in ``GROUPS`` by what lies behind the viewer, -1 where the environment does not
     tell."""
-    pages: Pages | None = None
+    slates: SlateSums | None = None
     """``None`` where actions are no slates."""
 
 
@@ -87,7 +92,7 @@ def make_players(groups: tuple[tuple[Policy, int], ...]) -> Players:
     return Players(sum(counts), decide, remember)
 
 
-def nothing_yet(shape: tuple[int, ...], pages: Pages | None = None) -> Outcome:
+def nothing_yet(shape: tuple[int, ...], slates: SlateSums | None = None) -> Outcome:
     """The outcome before the first step."""
     zero = jnp.zeros(shape)
     return Outcome(
@@ -99,12 +104,12 @@ def nothing_yet(shape: tuple[int, ...], pages: Pages | None = None) -> Outcome:
         jnp.zeros(shape, bool),
         zero,
         jnp.full(shape, -1, jnp.int32),
-        pages,
+        slates,
     )
 
 
 def accumulate(
-    outcome: Outcome, alive: Any, t: TimeStep, page: Pages | None = None
+    outcome: Outcome, alive: Any, t: TimeStep, measured: SlateSums | None = None
 ) -> tuple[Outcome, Any]:
     """What one step, and the page that led to it, add for the sessions that have not ended yet, and
     which of them go on; arrays of jax or of NumPy."""
@@ -120,7 +125,7 @@ def accumulate(
         newcomers=outcome.newcomers + live * t.info.get("newcomers", 0.0),
         # the first step tells it, and it stays
         group=outcome.group + (outcome.group < 0) * (t.info.get("cohort", -1) + 1),
-        pages=jax.tree.map(lambda total, x: total + live * x, outcome.pages, page),
+        slates=jax.tree.map(lambda total, x: total + live * x, outcome.slates, measured),
     )
     return total, alive & ~(t.terminated | t.truncated)
 
@@ -152,7 +157,7 @@ def make_cohort(
     players = make_players(groups)
     shape = (players.total, env.spec.sessions)
     look = make_slate_metrics(env.spec)
-    figures = None if look is None else jax.vmap(look, in_axes=(0, None, 0, 0))
+    measure = None if look is None else jax.vmap(look, in_axes=(0, None, 0, 0))
 
     def spread(tree: PyTree) -> PyTree:
         return jax.tree.map(lambda x: jnp.broadcast_to(x, (players.total, *x.shape)), tree)
@@ -161,7 +166,7 @@ def make_cohort(
         reset_key, env_key, act_key = jax.random.split(key, 3)
         catalogue = env.catalogue(world)
         env_state, obs = env.reset(reset_key, world)
-        nothing = nothing_yet(shape, no_pages(env.spec, shape))
+        nothing = nothing_yet(shape, no_slate_sums(env.spec, shape))
         start = _Progress(
             jnp.int32(0), spread(env_state), spread(obs), states, jnp.ones(shape, bool), nothing
         )
@@ -173,12 +178,12 @@ def make_cohort(
             env_state, t = jax.vmap(env.step, in_axes=(None, 0, 0, None))(
                 step_key, p.env, actions, world
             )
-            page = (
+            measured = (
                 None
-                if figures is None or t.taken is None
-                else figures(p.obs, catalogue, actions, t.taken)
+                if measure is None or t.taken is None
+                else measure(p.obs, catalogue, actions, t.taken)
             )
-            outcome, alive = accumulate(p.outcome, p.alive, t, page)
+            outcome, alive = accumulate(p.outcome, p.alive, t, measured)
             return _Progress(
                 p.step + 1, env_state, t.obs, players.remember(states, t), alive, outcome
             )
@@ -208,23 +213,23 @@ def per_seed(outcome: Any) -> dict[str, Any]:
 
     Where viewers are told apart, each metric also by group of viewers, ``return/cold`` and so on
     (NaN where a seed's cohort has none of them), and the share of impressions that went to new
-    streamers, ``new_streamers``. Where actions are slates, also what their pages were like
+    streamers, ``new_streamers``. Where actions are slates, also what their slates were like
     (``slate_figures``).
     """
-    figures = {name: getattr(outcome, field).mean(-1) for name, field in METRICS.items()}
-    figures |= page_metrics(outcome.pages, outcome.length, outcome.clicks, outcome.quality)
+    metrics = {name: getattr(outcome, field).mean(-1) for name, field in METRICS.items()}
+    metrics |= mean_slate_metrics(outcome.slates, outcome.length, outcome.clicks, outcome.quality)
     if (outcome.group < 0).any():
-        return figures
-    figures["new_streamers"] = outcome.newcomers.sum(-1) / np.maximum(outcome.length.sum(-1), 1)
+        return metrics
+    metrics["new_streamers"] = outcome.newcomers.sum(-1) / np.maximum(outcome.length.sum(-1), 1)
     for number, name in enumerate(GROUPS):
         among = outcome.group == number
         share = among / np.where(among.any(-1), among.sum(-1), np.nan)[..., None]
-        figures |= {
+        metrics |= {
             f"{m}/{name}": (getattr(outcome, field) * share).sum(-1)
             for m, field in METRICS.items()
             if m != "censored"
         }
-    return figures
+    return metrics
 
 
 def joined(outcomes: Sequence[Any]) -> Any:

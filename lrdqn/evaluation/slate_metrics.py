@@ -20,8 +20,8 @@ from lrdqn.ops.slates import first_mentions
 from lrdqn.types import EnvSpec, PyTree
 
 
-class Pages(NamedTuple):
-    """Sums over the pages that each session was shown, ``[P, N]``; or what one page adds,
+class SlateSums(NamedTuple):
+    """Sums over the pages that each session was shown, ``[P, N]``; or what one shown adds,
     ``[N]``."""
 
     place: Float[Array, "*P N"]
@@ -50,8 +50,8 @@ class Shown(NamedTuple):
     """Watched before, so far as the observation tells."""
 
 
-PageFigures = Callable[[PyTree, PyTree, Int[Array, "N K"], Int[Array, "N"]], Pages]
-"""``figures(obs, catalogue, slate, taken) -> Pages [N]``: of the page that ``slate`` makes of
+SlateMeasure = Callable[[PyTree, PyTree, Int[Array, "N K"], Int[Array, "N"]], SlateSums]
+"""``measure(obs, catalogue, slate, taken) -> SlateSums [N]``: of the shown that ``slate`` makes of
 ``obs``."""
 
 
@@ -111,59 +111,61 @@ def kinds(kind: Int[Array, "N K"], there: Bool[Array, "N K"]) -> Int[Array, "N"]
     return jnp.sum(there & ~jnp.any(jnp.tril(same, -1), axis=2), axis=1)
 
 
-def make_slate_metrics(spec: EnvSpec) -> PageFigures | None:
+def make_slate_metrics(spec: EnvSpec) -> SlateMeasure | None:
     """How pages are looked at, or ``None`` where an action is no slate, or one of something
     else."""
     look = LOOKS.get(spec.observation)
     if look is None or not spec.answers:
         return None
 
-    def figures(obs: PyTree, catalogue: PyTree, slate: Array, taken: Array) -> Pages:
-        page = look(obs, catalogue, slate.reshape(-1, spec.slate))
-        clicked, n = taken < spec.slate, jnp.sum(page.there, axis=1).astype(jnp.float32)
+    def measure(obs: PyTree, catalogue: PyTree, slate: Array, taken: Array) -> SlateSums:
+        shown = look(obs, catalogue, slate.reshape(-1, spec.slate))
+        clicked, n = taken < spec.slate, jnp.sum(shown.there, axis=1).astype(jnp.float32)
         novelty = None
-        if page.known is not None:
-            novelty = jnp.sum(page.there & ~page.known, axis=1) / jnp.maximum(n, 1.0)
-        return Pages(
+        if shown.known is not None:
+            novelty = jnp.sum(shown.there & ~shown.known, axis=1) / jnp.maximum(n, 1.0)
+        return SlateSums(
             place=jnp.where(clicked, taken.astype(jnp.float32) + 1, 0.0),
             top=(taken == 0).astype(jnp.float32),
             several=(n > 1).astype(jnp.float32),
-            diversity=diversity(page.content, page.there),
-            coverage=kinds(page.kind, page.there) / spec.slate,
+            diversity=diversity(shown.content, shown.there),
+            coverage=kinds(shown.kind, shown.there) / spec.slate,
             novelty=novelty,
         )
 
-    return figures
+    return measure
 
 
-def no_pages(spec: EnvSpec, shape: tuple[int, ...]) -> Pages | None:
+def no_slate_sums(spec: EnvSpec, shape: tuple[int, ...]) -> SlateSums | None:
     """The sums before the first page; ``None`` where ``make_slate_metrics`` is."""
     if make_slate_metrics(spec) is None:
         return None
     zero = jnp.zeros(shape)
-    return Pages(zero, zero, zero, zero, zero, zero if spec.observation == "candidates" else None)
+    return SlateSums(
+        zero, zero, zero, zero, zero, zero if spec.observation == "candidates" else None
+    )
 
 
-PAGE_METRICS = ("ctr", "taken_place", "taken_top", "diversity", "coverage", "novelty", "quality")
+SLATE_METRICS = ("ctr", "taken_place", "taken_top", "diversity", "coverage", "novelty", "quality")
 """Names in the files; the last two where there are any."""
 
 
-def page_metrics(
-    pages: Any, shown: np.ndarray, clicks: np.ndarray, quality: np.ndarray
+def mean_slate_metrics(
+    slates: Any, shown: np.ndarray, clicks: np.ndarray, quality: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Per seed ``[..., P]`` of host arrays ``[..., P, N]``: means over all pages of a cohort, or
+    """Per seed ``[..., P]`` of host arrays ``[..., P, N]``: means over all slates of a cohort, or
     over all that was taken.
 
-    - ``ctr``: clicks per page.
+    - ``ctr``: clicks per shown.
     - ``taken_place``, ``taken_top``: mean place of what was taken (1 is the top), and the share of
       it that stood there.
-    - ``diversity``, ``coverage``, ``novelty``: of the pages, whatever was taken (``Pages``).
+    - ``diversity``, ``coverage``, ``novelty``: of the slates, whatever was taken (``SlateSums``).
     - ``quality``: of what was taken, where the world tells it. Source: Ie et al. 2019 (SlateQ), the
       tables' second column.
 
-    NaN where there is nothing to take a mean of. Empty where ``pages`` is ``None``.
+    NaN where there is nothing to take a mean of. Empty where ``slates`` is ``None``.
     """
-    if pages is None:
+    if slates is None:
         return {}
 
     def mean(x: np.ndarray, over: np.ndarray) -> np.ndarray:
@@ -172,13 +174,13 @@ def page_metrics(
 
     found = {
         "ctr": mean(clicks, shown),
-        "taken_place": mean(pages.place, clicks),
-        "taken_top": mean(pages.top, clicks),
-        "diversity": mean(pages.diversity, pages.several),
-        "coverage": mean(pages.coverage, shown),
+        "taken_place": mean(slates.place, clicks),
+        "taken_top": mean(slates.top, clicks),
+        "diversity": mean(slates.diversity, slates.several),
+        "coverage": mean(slates.coverage, shown),
     }
-    if pages.novelty is not None:
-        found["novelty"] = mean(pages.novelty, shown)
+    if slates.novelty is not None:
+        found["novelty"] = mean(slates.novelty, shown)
     if quality.any():
         found["quality"] = mean(quality, clicks)
     return found

@@ -32,7 +32,7 @@ def bootstrap_mean(
 
     ``[low, high]`` = quantiles ``(1 - level) / 2`` and ``(1 + level) / 2`` of ``mean(values[i])``,
     ``i`` drawn n times with replacement, ``resamples`` times. Equal ``n`` and ``seed`` draw equal
-    ``i``, so figures of one table share their resamples.
+    ``i``, so metrics of one table share their resamples.
 
     The interval is too narrow for few seeds: about a fifth narrower than Student's t interval at n
     = 10 (its width goes with ``sqrt((n - 1) / n)`` and normal quantiles). With n = 1 nothing can be

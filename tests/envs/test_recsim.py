@@ -15,7 +15,7 @@ from oracles import recsim as twin
 
 from lrdqn import build
 from lrdqn.config import ConfigError
-from lrdqn.envs.recsim.choice import CHOICES, Constants
+from lrdqn.envs.recsim.choice import CHOICES, ChoiceConstants
 from lrdqn.envs.recsim.draws import cut, halves, normal, one_of, uniform, words_for
 from lrdqn.envs.recsim.env import make_recsim_task
 from lrdqn.envs.recsim.evolution import sampler_of, shifted, spent, topic_quality
@@ -25,10 +25,13 @@ from lrdqn.types import View
 
 INTEREST = [0.5, -0.25, 0.9, -1.0, 0.0]
 GOLDEN = {
-    "proportional": (Constants(1.0, -1.0), (0.209790, 0.104895, 0.265734, 0.0, 0.139860, 0.279720)),
-    "mnl": (Constants(1.0), (0.183737, 0.086791, 0.274103, 0.040997, 0.111442, 0.302930)),
+    "proportional": (
+        ChoiceConstants(1.0, -1.0),
+        (0.209790, 0.104895, 0.265734, 0.0, 0.139860, 0.279720),
+    ),
+    "mnl": (ChoiceConstants(1.0), (0.183737, 0.086791, 0.274103, 0.040997, 0.111442, 0.302930)),
     "cascade_exp": (
-        Constants(1.0, attention=0.65, scaling=0.3),
+        ChoiceConstants(1.0, attention=0.65, scaling=0.3),
         (0.321501, 0.103041, 0.276003, 0.021482, 0.054205, 0.223769),
     ),
 }
@@ -45,7 +48,7 @@ def test_choice_models_give_the_golden_numbers(name: str) -> None:
 @pytest.mark.parametrize("name", CHOICES)
 def test_choice_models_equal_the_twin(name: str) -> None:
     rng = np.random.default_rng(1)
-    constants = Constants(0.4, -1.0, attention=0.65, scaling=0.2)
+    constants = ChoiceConstants(0.4, -1.0, attention=0.65, scaling=0.2)
     choice = CHOICES[name](constants)
     for scores in rng.uniform(-1, 1, (20, 4)).astype(np.float32):
         chances = np.asarray(choice.chances(jnp.asarray(scores)[None]))[0]
@@ -62,9 +65,9 @@ def test_choice_models_equal_the_twin(name: str) -> None:
 
 def test_what_recsim_stops_at_is_no_click_or_a_certain_one() -> None:
     far = jnp.array([[-3.0, 0.5]])
-    v = CHOICES["proportional"](Constants(1.0, -1.0)).chances(far)[0]
+    v = CHOICES["proportional"](ChoiceConstants(1.0, -1.0)).chances(far)[0]
     np.testing.assert_allclose(v, [0.0, 1.5 / 3.5], rtol=1e-6)
-    sure = CHOICES["cascade_exp"](Constants(1.0, attention=0.9, scaling=0.05)).chances(
+    sure = CHOICES["cascade_exp"](ChoiceConstants(1.0, attention=0.9, scaling=0.05)).chances(
         jnp.array([[9.0, 9.0]])
     )[0]
     np.testing.assert_allclose(sure, [0.9, 0.09], rtol=1e-5)

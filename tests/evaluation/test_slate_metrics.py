@@ -15,16 +15,16 @@ from envs.worlds import live_config, small_world
 from oracles import pages as twin
 
 from lrdqn import build
-from lrdqn.baselines import as_page, make_content, make_random_slate
+from lrdqn.baselines import as_slate, make_content, make_random_slate
 from lrdqn.evaluation.cohort import make_cohort, nothing_yet, per_seed
 from lrdqn.evaluation.slate_metrics import (
-    PAGE_METRICS,
-    Pages,
+    SLATE_METRICS,
+    SlateSums,
     diversity,
     documents,
     kinds,
     make_slate_metrics,
-    page_metrics,
+    mean_slate_metrics,
     rooms,
 )
 from lrdqn.observations import Catalogue, LiveObs
@@ -74,12 +74,12 @@ def test_a_page_of_rooms_is_what_is_on_offer_and_named_once() -> None:
         jnp.arange(S + 1), jnp.eye(S + 1), category, jnp.zeros((S + 1, 1)), jnp.zeros((1, 1))
     )
     slate = jnp.array([[0, 1, 2], [3, 1, 3], [0, 1, 2]])
-    page = rooms(obs, world, slate)
-    np.testing.assert_array_equal(page.there, [[1, 1, 1], [1, 0, 0], [0, 1, 1]])
-    figures = make_slate_metrics(SPEC)
-    assert figures is not None
-    got = figures(obs, world, slate, jnp.array([1, 3, 0], jnp.int8))
-    want = Pages(
+    shown = rooms(obs, world, slate)
+    np.testing.assert_array_equal(shown.there, [[1, 1, 1], [1, 0, 0], [0, 1, 1]])
+    measure = make_slate_metrics(SPEC)
+    assert measure is not None
+    got = measure(obs, world, slate, jnp.array([1, 3, 0], jnp.int8))
+    want = SlateSums(
         place=[2, 0, 1],
         top=[0, 0, 1],
         several=[1, 0, 1],
@@ -96,15 +96,15 @@ def test_documents_are_told_apart_by_topic_or_by_their_features() -> None:
     for changes, plain in (({}, True), ({"sampler": "features", "choice_model": "mnl"}, False)):
         env = build.build_env(recsim_config(**changes), 1)
         _, obs = jax.jit(env.reset)(jax.random.key(2), ())
-        page = documents(obs, env.catalogue(()), slate)
+        shown = documents(obs, env.catalogue(()), slate)
         features = np.asarray(obs.features)[0, [7, 0, 4]]
         vectors = np.eye(20)[np.asarray(obs.topic)[0, [7, 0, 4]]] if plain else features
-        got = float(diversity(page.content, page.there)[0])
+        got = float(diversity(shown.content, shown.there)[0])
         assert got == pytest.approx(twin.diversity(list(vectors)) or 0.0, abs=1e-5)
-        assert page.known is None
+        assert shown.known is None
 
 
-def paged(**changes: Any) -> Any:
+def slated(**changes: Any) -> Any:
     return dataclasses.replace(live_config(horizon=8, **changes), slate=K)
 
 
@@ -152,27 +152,27 @@ def of_documents(obs: Any, catalogue: Any, i: int) -> tuple:
 
 @pytest.mark.parametrize("kind", ["live", "recsim"])
 def test_the_cohort_sums_what_a_walk_through_the_sessions_finds(kind: str) -> None:
-    config = paged(choice_model="position_mnl") if kind == "live" else recsim_config(horizon=8)
+    config = slated(choice_model="position_mnl") if kind == "live" else recsim_config(horizon=8)
     env, key = build.build_env(config, 16), jax.random.key(7)
     world = small_world(config) if kind == "live" else ()
-    policy = as_page(make_content(), K) if kind == "live" else make_random_slate(env.spec)
+    policy = as_slate(make_content(), K) if kind == "live" else make_random_slate(env.spec)
     got = jax.device_get(jax.jit(make_cohort(env, ((policy, 1),)))(((),), world, key))
     want = walk(env, world, policy, key, of_rooms if kind == "live" else of_documents)
-    told = {name: x for name, x in got.pages._asdict().items() if x is not None}
+    told = {name: x for name, x in got.slates._asdict().items() if x is not None}
     assert set(told) == set(want)
     for name, x in told.items():
         np.testing.assert_allclose(x[0], want[name], rtol=1e-4, atol=1e-5, err_msg=name)
         assert x.any(), name
-    figures = per_seed(got)
-    assert set(PAGE_METRICS) - set(figures) == {"quality" if kind == "live" else "novelty"}
-    assert figures["ctr"][0] == pytest.approx(got.clicks.sum() / got.length.sum())
-    assert 1 < figures["taken_place"][0] < K
+    measure = per_seed(got)
+    assert set(SLATE_METRICS) - set(measure) == {"quality" if kind == "live" else "novelty"}
+    assert measure["ctr"][0] == pytest.approx(got.clicks.sum() / got.length.sum())
+    assert 1 < measure["taken_place"][0] < K
 
 
 def test_means_are_over_pages_or_over_what_was_taken() -> None:
     """Two policies, two sessions; the second policy's pages are never clicked and hold one item
     each."""
-    pages = Pages(
+    slates = SlateSums(
         place=np.array([[4.0, 1.0], [0, 0]]),
         top=np.array([[1.0, 1.0], [0, 0]]),
         several=np.array([[2.0, 1.0], [0, 0]]),
@@ -185,7 +185,7 @@ def test_means_are_over_pages_or_over_what_was_taken() -> None:
         np.array([[2.0, 1.0], [0, 0]]),
         np.array([[-1.0, 2.5], [0, 0]]),
     )
-    got = page_metrics(pages, shown, clicks, quality)
+    got = mean_slate_metrics(slates, shown, clicks, quality)
     want = {
         "ctr": [0.75, 0],
         "taken_place": [5 / 3, np.nan],
@@ -205,8 +205,8 @@ def test_where_actions_are_no_slates_nothing_is_added() -> None:
     outcome = jax.eval_shape(
         make_cohort(env, ((make_content(), 1),)), ((),), small_world(config), jax.random.key(0)
     )
-    assert outcome.pages is None
-    assert not set(PAGE_METRICS) & set(per_seed(jax.device_get(nothing_yet((2, 4)))))
+    assert outcome.slates is None
+    assert not set(SLATE_METRICS) & set(per_seed(jax.device_get(nothing_yet((2, 4)))))
     assert make_slate_metrics(SPEC._replace(one_step_decisions=False)) is None, (
         "in the tick clock a step is no page"
     )

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from lrdqn.ops.choice import first_taken
 
 
-class Constants(NamedTuple):
+class ChoiceConstants(NamedTuple):
     """Of the choice models; each reads those that it needs."""
 
     no_click: float
@@ -36,7 +36,7 @@ class Choice(NamedTuple):
     """``v_0``."""
 
 
-def multinomial_logit(c: Constants) -> Choice:
+def multinomial_logit(c: ChoiceConstants) -> Choice:
     """``v = exp(s - no_click)``, ``v_0 = 1``: taken relative to "nothing", so that none overflows.
     Source: RECSIM section 1."""
 
@@ -47,7 +47,7 @@ def multinomial_logit(c: Constants) -> Choice:
     return Choice(chances, lambda scores: jnp.exp(scores - c.no_click), 1.0)
 
 
-def proportional(c: Constants) -> Choice:
+def proportional(c: ChoiceConstants) -> Choice:
     """``v = max(0, s - floor)``, ``v_0 = no_click - floor``. Source: RECSIM section 1.
 
     RecSim stops with an error at a score below the floor; here such a document is never chosen.
@@ -64,7 +64,7 @@ def proportional(c: Constants) -> Choice:
     return Choice(chances, weights, nothing)
 
 
-def cascade(appeal: Callable[[Array], Array], c: Constants) -> Choice:
+def cascade(appeal: Callable[[Array], Array], c: ChoiceConstants) -> Choice:
     """Top down, each taken with ``p = attention min(1, scaling g(s))``; RecSim stops with an error
     above 1.
 
@@ -82,17 +82,17 @@ def cascade(appeal: Callable[[Array], Array], c: Constants) -> Choice:
     return Choice(lambda scores: first_taken(taken(scores)), weights, 1.0)
 
 
-def exponential_cascade(c: Constants) -> Choice:
+def exponential_cascade(c: ChoiceConstants) -> Choice:
     """A cascade with ``g = exp(s)``. Source: RECSIM section 1."""
     return cascade(jnp.exp, c)
 
 
-def proportional_cascade(c: Constants) -> Choice:
+def proportional_cascade(c: ChoiceConstants) -> Choice:
     """A cascade with ``g = max(0, s - floor)``. Source: RECSIM section 1."""
     return cascade(lambda scores: jnp.maximum(scores - c.floor, 0.0), c)
 
 
-CHOICES: dict[str, Callable[[Constants], Choice]] = {
+CHOICES: dict[str, Callable[[ChoiceConstants], Choice]] = {
     "mnl": multinomial_logit,
     "proportional": proportional,
     "cascade_exp": exponential_cascade,

@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, PRNGKeyArray
 
-from lrdqn.envs.recsim.choice import CHOICES, Choice, Constants
+from lrdqn.envs.recsim.choice import CHOICES, Choice, ChoiceConstants
 from lrdqn.envs.recsim.config import RecsimConfig
 from lrdqn.envs.recsim.draws import cut, halves, normal, one_of, uniform, words_for
 from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, at, clicked_place, topics_of
@@ -34,7 +34,7 @@ class Evolving(NamedTuple):
     """Minutes left; hidden."""
 
 
-class Draws(NamedTuple):
+class EvolutionDraws(NamedTuple):
     """Random numbers of a step: the choice, which way an interest moves, qualities, a length, a new
     user, documents."""
 
@@ -76,7 +76,7 @@ def choice_of(config: RecsimConfig) -> Choice:
     e = config.evolution
     name = "proportional" if config.choice_model == "auto" else config.choice_model
     return CHOICES[name](
-        Constants(e.no_click, e.floor, sampler_of(config).attention, e.score_scaling)
+        ChoiceConstants(e.no_click, e.floor, sampler_of(config).attention, e.score_scaling)
     )
 
 
@@ -139,10 +139,10 @@ def make_evolution(config: RecsimConfig, sessions: int) -> Task:
     numbers = places if plain else places * topics
     widths = (2 + (slate if plain else 1), words_for(topics), words_for(numbers))
 
-    def draw(key: PRNGKeyArray) -> Draws:
+    def draw(key: PRNGKeyArray) -> EvolutionDraws:
         own, user, documents = cut(key, sessions, widths)
         luck, noise = uniform(own[:, :2]), normal(own[:, 2:])
-        return Draws(
+        return EvolutionDraws(
             luck[:, 0],
             luck[:, 1],
             noise,
@@ -151,10 +151,10 @@ def make_evolution(config: RecsimConfig, sessions: int) -> Task:
             halves(documents, numbers),
         )
 
-    def begin(draws: Draws) -> Evolving:
+    def begin(draws: EvolutionDraws) -> Evolving:
         return Evolving(2 * draws.interest - 1, jnp.full(sessions, sampler.budget))
 
-    def offer(draws: Draws) -> Documents:
+    def offer(draws: EvolutionDraws) -> Documents:
         if plain:
             return Documents(one_of(draws.documents, topics), jnp.zeros((sessions, places, 0)))
         features = (2 * draws.documents - 1).reshape(sessions, places, topics)
@@ -165,7 +165,7 @@ def make_evolution(config: RecsimConfig, sessions: int) -> Task:
             return jnp.take_along_axis(interest, documents.topic, axis=1)
         return jnp.einsum("nt,nct->nc", interest, documents.features)
 
-    def respond(user: Evolving, shown: Documents, draws: Draws) -> Answer:
+    def respond(user: Evolving, shown: Documents, draws: EvolutionDraws) -> Answer:
         clicked, place, told = clicked_place(
             draws.click, choice.chances(scores(user.interest, shown))
         )

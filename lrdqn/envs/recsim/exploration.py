@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from lrdqn.envs.recsim.choice import CHOICES, Constants
+from lrdqn.envs.recsim.choice import CHOICES, ChoiceConstants
 from lrdqn.envs.recsim.config import RecsimConfig
 from lrdqn.envs.recsim.draws import cut, halves, normal, uniform, words_for
 from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, clicked_place, topics_of
@@ -32,7 +32,7 @@ class Exploring(NamedTuple):
     affinity: Float[Array, "N 2"]
 
 
-class Draws(NamedTuple):
+class ExplorationDraws(NamedTuple):
     """Random numbers of a step: the choice, a new user's kind and affinities, topics and qualities
     on offer."""
 
@@ -64,25 +64,25 @@ def make_exploration(config: RecsimConfig, sessions: int) -> Task:
         sessions: N.
     """
     law, places = config.exploration, config.candidates
-    choice, typical = CHOICES["mnl"](Constants(law.no_click)), expected_affinity(config)
+    choice, typical = CHOICES["mnl"](ChoiceConstants(law.no_click)), expected_affinity(config)
 
-    def draw(key: PRNGKeyArray) -> Draws:
+    def draw(key: PRNGKeyArray) -> ExplorationDraws:
         own, normals, topics = cut(key, sessions, (2, TOPICS + places, words_for(places)))
         luck, noise = uniform(own), normal(normals)
-        return Draws(
+        return ExplorationDraws(
             luck[:, 0], luck[:, 1], noise[:, :TOPICS], halves(topics, places), noise[:, TOPICS:]
         )
 
-    def begin(draws: Draws) -> Exploring:
+    def begin(draws: ExplorationDraws) -> Exploring:
         mean = jnp.asarray(AFFINITY_MEAN)[(draws.kind >= law.first_kind).astype(jnp.int32)]
         return Exploring(jnp.exp(mean + law.affinity_sigma * draws.affinity))
 
-    def offer(draws: Draws) -> Documents:
+    def offer(draws: ExplorationDraws) -> Documents:
         topic = (draws.topic >= law.first_topic).astype(jnp.int8)
         quality = jnp.exp(jnp.asarray(QUALITY_MEAN)[topic] + law.quality_sigma * draws.quality)
         return Documents(topic, quality[..., None])
 
-    def respond(user: Exploring, shown: Documents, draws: Draws) -> Answer:
+    def respond(user: Exploring, shown: Documents, draws: ExplorationDraws) -> Answer:
         quality = shown.features[..., 0]
         scores = jnp.take_along_axis(user.affinity, shown.topic, axis=1) + quality
         clicked, _, told = clicked_place(draws.click, choice.chances(scores))

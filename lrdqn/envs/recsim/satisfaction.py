@@ -31,7 +31,7 @@ class Satisfied(NamedTuple):
     """Steps left."""
 
 
-class Draws(NamedTuple):
+class SatisfactionDraws(NamedTuple):
     """Random numbers of a step: engagement and innovation (standard normal), a new user, clickbait
     on offer."""
 
@@ -82,21 +82,23 @@ def make_satisfaction(config: RecsimConfig, sessions: int) -> Task:
     """
     law, places = config.satisfaction, config.candidates
 
-    def draw(key: PRNGKeyArray) -> Draws:
+    def draw(key: PRNGKeyArray) -> SatisfactionDraws:
         own, documents = cut(key, sessions, (3, words_for(places)))
         noise = normal(own[:, :2])
-        return Draws(noise[:, 0], noise[:, 1], uniform(own[:, 2:])[:, 0], halves(documents, places))
+        return SatisfactionDraws(
+            noise[:, 0], noise[:, 1], uniform(own[:, 2:])[:, 0], halves(documents, places)
+        )
 
-    def begin(draws: Draws) -> Satisfied:
+    def begin(draws: SatisfactionDraws) -> Satisfied:
         return Satisfied(
             (draws.exposure - 0.5) / (1 - law.memory_discount),
             jnp.full(sessions, law.budget, jnp.int32),
         )
 
-    def offer(draws: Draws) -> Documents:
+    def offer(draws: SatisfactionDraws) -> Documents:
         return Documents(jnp.zeros((sessions, places), jnp.int8), draws.clickbait[..., None])
 
-    def respond(user: Satisfied, shown: Documents, draws: Draws) -> Answer:
+    def respond(user: Satisfied, shown: Documents, draws: SatisfactionDraws) -> Answer:
         clickbait = shown.features[..., 0]
         engagement = engaged(user.exposure, clickbait[:, 0], draws.engagement, law)
         after = Satisfied(

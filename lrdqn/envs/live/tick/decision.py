@@ -42,7 +42,7 @@ class Request(NamedTuple):
     watch: Float[Array, "N"]
 
 
-class Outcome(NamedTuple):
+class DecisionOutcome(NamedTuple):
     """A whole decision, ``[B]``."""
 
     after: Session
@@ -135,7 +135,7 @@ def finish(
     u: Float[Array, "3 B"],
     params: LiveParams,
     rules: Rules,
-) -> Outcome:
+) -> DecisionOutcome:
     """What the decision clock does after an impression, with what the watch has gathered.
 
     Args:
@@ -169,7 +169,7 @@ def finish(
     truncated = over | (after.decisions >= rules.horizon)
     earned = reward_parts(e, returned.astype(jnp.float32), params.weights)
     parts, pending_reward = rules.delay(earned, session.pending_reward, left | truncated)
-    return Outcome(
+    return DecisionOutcome(
         after._replace(pending_reward=pending_reward),
         e,
         parts,
