@@ -163,10 +163,10 @@ def test_the_cohort_sums_what_a_walk_through_the_sessions_finds(kind: str) -> No
     for name, x in told.items():
         np.testing.assert_allclose(x[0], want[name], rtol=1e-4, atol=1e-5, err_msg=name)
         assert x.any(), name
-    measure = per_seed(got)
-    assert set(SLATE_METRICS) - set(measure) == {"quality" if kind == "live" else "novelty"}
-    assert measure["ctr"][0] == pytest.approx(got.clicks.sum() / got.length.sum())
-    assert 1 < measure["taken_place"][0] < K
+    metrics = per_seed(got)
+    assert set(SLATE_METRICS) - set(metrics) == {"quality" if kind == "live" else "novelty"}
+    assert metrics["ctr"][0] == pytest.approx(got.clicks.sum() / got.length.sum())
+    assert 1 < metrics["taken_place"][0] < K
 
 
 def test_means_are_over_pages_or_over_what_was_taken() -> None:
