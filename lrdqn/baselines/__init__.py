@@ -1,5 +1,5 @@
-"""Policies that do not learn from reward: what every table shows, references that know the truth,
-exploiters, slates."""
+"""Policies that do not learn from reward: simple baselines, exploiters, privileged references and
+slate policies."""
 
 from lrdqn.baselines.exploiters import (
     make_category,

@@ -1,8 +1,8 @@
-"""Evaluation: a fixed cohort of session starts, each played to its end or the horizon by several
-policies side by side.
+"""Evaluation on a fixed cohort of session starts, each played to its end or the horizon by several
+policies.
 
-All policies step in lockstep on the same random numbers (common random numbers), inside one
-compiled program: their sessions are one more axis of the same environment step.
+All policies step in lockstep on the same random numbers (common random numbers) inside one compiled
+program: policies are one more axis of the same environment step.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lrdqn.types import Env, Policy, PyTree, TimeStep, View
 
 
 class Outcome(NamedTuple):
-    """What became of the cohort, per policy P and session N; sums over each session's own life."""
+    """Outcome of the cohort, per policy P and session N; sums over each session."""
 
     returns: Float[Array, "P N"]
     watch_minutes: Float[Array, "P N"]
@@ -35,16 +35,16 @@ class Outcome(NamedTuple):
     """Decisions."""
     clicks: Float[Array, "P N"]
     quality: Float[Array, "P N"]
-    """Of what was clicked, where the world tells it."""
+    """Quality of what was clicked, where the environment reports it."""
     censored: Bool[Array, "P N"]
-    """Cut by the horizon instead of ending by itself."""
+    """Truncated by the horizon instead of terminated."""
     newcomers: Float[Array, "P N"]
-    """Impressions of streamers who were new."""
+    """Impressions of new streamers."""
     group: Int[Array, "P N"]
-    """Place in ``GROUPS`` by what lies behind the viewer, -1 where the environment does not
-    tell."""
+    """Index into ``GROUPS`` by the user's past interactions, -1 where the environment does not
+    report it."""
     slates: SlateSums | None = None
-    """``None`` where actions are no slates."""
+    """``None`` where actions are not slates."""
 
 
 class Players(NamedTuple):
@@ -52,14 +52,14 @@ class Players(NamedTuple):
 
     total: int
     decide: Callable[[tuple[PyTree, ...], View, PRNGKeyArray], tuple[Array, tuple[PyTree, ...]]]
-    """``decide(states, view, key) -> actions [P, N], states``; of the view, ``obs`` and the state
-    in ``truth`` are ``[P, N, ...]``, and only privileged policies are shown ``truth``."""
+    """``decide(states, view, key) -> actions [P, N], states``; ``obs`` and the state in ``truth``
+    of the view are ``[P, N, ...]``, and only privileged policies see ``truth``."""
     remember: Callable[[tuple[PyTree, ...], TimeStep], tuple[PyTree, ...]]
     """``remember(states, timestep [P, N, ...]) -> states``"""
 
 
 def make_players(groups: tuple[tuple[Policy, int], ...]) -> Players:
-    """Join policies; ``groups`` as of ``make_cohort``."""
+    """Join policies into one; ``groups`` as of ``make_cohort``."""
     counts = [count for _, count in groups]
     first = [sum(counts[:i]) for i in range(len(groups))]
 
@@ -76,7 +76,7 @@ def make_players(groups: tuple[tuple[Policy, int], ...]) -> Players:
                 env_state, world = view.truth
                 shown = shown._replace(truth=(members(env_state, g), world))
             axes = View(0, None, (0, None) if policy.privileged else None)
-            # by group, so that a baseline's luck does not depend on how many learners there are
+            # by group, so that a baseline's draws do not depend on the number of learners
             keys = jax.random.split(jax.random.fold_in(key, g), counts[g])
             chosen.append(jax.vmap(policy.act, in_axes=(0, axes, 0))(state, shown, keys))
         actions, states = zip(*chosen, strict=True)
@@ -93,7 +93,7 @@ def make_players(groups: tuple[tuple[Policy, int], ...]) -> Players:
 
 
 def nothing_yet(shape: tuple[int, ...], slates: SlateSums | None = None) -> Outcome:
-    """The outcome before the first step."""
+    """Return the outcome before the first step."""
     zero = jnp.zeros(shape)
     return Outcome(
         zero,
@@ -111,8 +111,11 @@ def nothing_yet(shape: tuple[int, ...], slates: SlateSums | None = None) -> Outc
 def accumulate(
     outcome: Outcome, alive: Any, t: TimeStep, measured: SlateSums | None = None
 ) -> tuple[Outcome, Any]:
-    """What one step, and the page that led to it, add for the sessions that have not ended yet, and
-    which of them go on; arrays of jax or of NumPy."""
+    """Add one step, and the slate that led to it, to the outcome of the sessions that have not
+    ended; return the outcome and which sessions go on.
+
+    Arrays may be those of JAX or of NumPy.
+    """
     live = alive.astype("float32")
     made = live if t.pending is None else live * t.pending.complete
     total = Outcome(
@@ -123,7 +126,7 @@ def accumulate(
         quality=outcome.quality + live * t.info.get("quality", 0.0),
         censored=outcome.censored | (alive & t.truncated & ~t.terminated),
         newcomers=outcome.newcomers + live * t.info.get("newcomers", 0.0),
-        # the first step tells it, and it stays
+        # set by the first step that reports it
         group=outcome.group + (outcome.group < 0) * (t.info.get("cohort", -1) + 1),
         slates=jax.tree.map(lambda total, x: total + live * x, outcome.slates, measured),
     )
@@ -144,9 +147,9 @@ def make_cohort(
 ) -> Callable[[tuple[PyTree, ...], PyTree, PRNGKeyArray], Outcome]:
     """Build ``evaluate(states, world, key) -> Outcome``.
 
-    The cohort is the N session starts that ``key`` draws; a session counts until its first end, so
-    short and long ones weigh the same (counting whatever happened to finish would favour short
-    ones). The loop stops when nobody is left.
+    The cohort is the N session starts that ``key`` draws. A session counts until its first end, so
+    that short and long ones weigh the same (counting all sessions that finish would favour short
+    ones). The loop stops when every session has ended.
 
     Args:
         env: with ``env.spec.sessions`` = N.
@@ -208,13 +211,13 @@ METRICS: dict[str, str] = {
 
 
 def per_seed(outcome: Any) -> dict[str, Any]:
-    """Mean over the cohort, keeping leading axes: ``{metric: [..., P]}`` for an ``Outcome`` of host
-    arrays ``[..., P, N]``.
+    """Return means over the cohort, keeping leading axes: ``{metric: [..., P]}`` for an ``Outcome``
+    of host arrays ``[..., P, N]``.
 
-    Where viewers are told apart, each metric also by group of viewers, ``return/cold`` and so on
-    (NaN where a seed's cohort has none of them), and the share of impressions that went to new
-    streamers, ``new_streamers``. Where actions are slates, also what their slates were like
-    (``slate_figures``).
+    Where the environment reports groups of users, each metric is also given by group,
+    ``return/cold`` and so on (NaN where a seed's cohort has none of them), and so is the share of
+    impressions of new streamers, ``new_streamers``. Where actions are slates, the slate metrics are
+    added (``mean_slate_metrics``).
     """
     metrics = {name: getattr(outcome, field).mean(-1) for name, field in METRICS.items()}
     metrics |= mean_slate_metrics(outcome.slates, outcome.length, outcome.clicks, outcome.quality)
@@ -233,5 +236,5 @@ def per_seed(outcome: Any) -> dict[str, Any]:
 
 
 def joined(outcomes: Sequence[Any]) -> Any:
-    """Cohorts side by side as one, host arrays ``[..., P, N]``."""
+    """Return cohorts side by side as one, host arrays ``[..., P, N]``."""
     return jax.tree.map(lambda *x: np.concatenate(x, axis=-1), *outcomes)
