@@ -1,5 +1,5 @@
-"""Policies on pages of the live world: rankings, and privileged ones against every page that there
-is."""
+"""Policies on slates of the live world: rankings, and privileged policies against an enumeration of
+slates."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def test_a_ranking_shows_its_best_candidates_on_offer_best_first() -> None:
 
 
 def worth_of_slates(config: Any, state: Any, world: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Every ordered page ``[M, K]`` of a request, and what it earns at once by the choice model
-    itself ``[N, M]``; pages with a place that is not on offer stand at minus infinity."""
+    """Return every ordered slate ``[M, K]`` of a request and its expected reward by the choice
+    model ``[N, M]``; minus infinity where a place is not on offer."""
     slates = np.array(list(itertools.permutations(range(config.candidates), K)))
     session, offered = state
     _, watched, nothing = jax.jit(make_prospects(config))(state, world)
@@ -74,8 +74,10 @@ def worth_of_slates(config: Any, state: Any, world: Any) -> tuple[np.ndarray, np
         ("pbm", 0.97, 0.85),
     ],
 )
-def test_no_page_earns_more_at_once_than_the_oracles(model: str, mean: float, least: float) -> None:
-    """Against all pages of 3 of 8: the exact one is the best where the model is a ratio of weights,
+def test_no_slate_earns_more_at_once_than_the_oracles(
+    model: str, mean: float, least: float
+) -> None:
+    """Against all slates of 3 of 8: ``exact`` is the best where the model is a ratio of weights,
     and near it otherwise."""
     config = slated(choice_model=model)
     _, world, state, view = request_of(config, 48)
@@ -102,10 +104,10 @@ def test_no_page_earns_more_at_once_than_the_oracles(model: str, mean: float, le
     assert told["exact"].min() > least
     assert told["greedy"].mean() > mean - 0.001
     if model == "mnl":
-        assert told["topk"].mean() < 0.99, "a page is more than its best rooms"
+        assert told["topk"].mean() < 0.99, "a slate is more than its best rooms"
 
 
-def test_what_is_expected_of_a_page_is_the_mean_of_many() -> None:
+def test_the_expected_reward_of_a_slate_is_the_mean_of_many() -> None:
     config, times = slated(law={"patience_median": 2.0}), 2000  # sessions end often
     env, world, state, view = request_of(config, 32)
     v, watched, nothing = jax.jit(make_prospects(config))(state, world)
@@ -119,12 +121,13 @@ def test_what_is_expected_of_a_page_is_the_mean_of_many() -> None:
         jax.jit(jax.vmap(rewards))(jax.random.split(jax.random.key(1), times)), np.float64
     )
     assert np.asarray(view.obs.mask)[:, 5].sum() > 16
-    off = (told - seen.mean(0)) / (seen.std(0) / np.sqrt(times) + 0.004)  # of the sixteen quantiles
+    # error of the sixteen quantiles
+    off = (told - seen.mean(0)) / (seen.std(0) / np.sqrt(times) + 0.004)
     assert np.abs(off).max() < 4.5
     assert abs(off.mean()) < 4 / np.sqrt(32)
 
 
-def test_every_row_of_a_paged_world_is_a_page_and_plays_in_the_cohort() -> None:
+def test_every_policy_fills_slates_and_plays_in_the_cohort() -> None:
     config = slated(horizon=60)
     env, world = build.build_env(config, 128), small_world(config)
     rows = build.build_baselines(env, config) | build.build_references(config)
@@ -165,7 +168,8 @@ def test_every_row_of_a_paged_world_is_a_page_and_plays_in_the_cohort() -> None:
 
 
 def test_a_room_is_shown_once_and_what_is_not_on_offer_shows_nothing() -> None:
-    """A page that names a place twice is, luck included, the page with nothing there."""
+    """A slate that names a place twice equals, random numbers included, the slate with nothing
+    there."""
     config = slated(choice_model="position_mnl", horizon=8)
     env, world, state, _ = request_of(config, 16)
     offered = state.candidates

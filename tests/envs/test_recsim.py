@@ -1,5 +1,4 @@
-"""The reference slate benchmark: golden numbers of its laws, its contract, and what its users are
-shown."""
+"""RecSim's environments: golden numbers of their laws, the contract, and their observations."""
 
 from __future__ import annotations
 
@@ -35,7 +34,7 @@ GOLDEN = {
         (0.321501, 0.103041, 0.276003, 0.021482, 0.054205, 0.223769),
     ),
 }
-"""RECSIM section 6, from RecSim's own code; the last is of nothing."""
+"""Constants, and probabilities from RecSim's own code; the last is that of nothing."""
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -141,8 +140,8 @@ def test_satisfaction_moves_as_its_equations() -> None:
 
 
 def test_users_and_documents_of_interest_exploration_are_drawn_as_specified() -> None:
-    """Three in ten like the second topic; two in ten documents are of the first, better made one;
-    logs are normal."""
+    """Three in ten users prefer the second topic; two in ten documents are of the first topic,
+    which has the higher quality; logarithms are normal."""
     n = 50_000
     task = make_recsim_task(recsim_config(task="interest_exploration"), n)
     draws = jax.jit(task.draw)(jax.random.key(0))
@@ -203,8 +202,8 @@ def test_it_keeps_the_contract(name: str) -> None:
 
 
 def test_what_is_shown_and_told() -> None:
-    """Interests are seen and the budget is not; the response tells place, watch and the qualities
-    of what was shown."""
+    """Interests are observed and the budget is not; the response reports place, watch and the
+    qualities of the documents shown."""
     config, n = recsim_config(), 2000
     env = build.build_env(config, n)
     state, obs = jax.jit(env.reset)(jax.random.key(0), ())
@@ -239,8 +238,8 @@ def test_what_is_shown_and_told() -> None:
 
 
 def test_clicks_follow_the_weights_of_the_observation() -> None:
-    """What agents compute from an observation is how users choose: shares of clicks at each place,
-    from one offer."""
+    """Weights computed from an observation are those of the users' choice: shares of clicks at each
+    place, from one offer."""
     config, n = recsim_config(choice_model="mnl"), 100_000
     env, task = build.build_env(config, n), make_recsim_task(config, 1)
     state, obs = jax.jit(env.reset)(jax.random.key(0), ())
@@ -269,8 +268,8 @@ def test_the_last_minutes_are_watched_and_paid_and_end_the_session() -> None:
 
 
 def test_policies_share_their_luck() -> None:
-    """Two slates, one key: what is offered next, and whether the same first place is clicked, does
-    not depend on the slate."""
+    """With one key, the next documents, and the click at an equal first place, do not depend on the
+    slate."""
     env = build.build_env(recsim_config(), 500)
     state, obs = jax.jit(env.reset)(jax.random.key(3), ())
     slates, step = jnp.array([[0, 1, 2], [0, 8, 9]]), jax.jit(env.step)
@@ -362,8 +361,7 @@ def test_what_cannot_be_is_refused(changes: dict[str, Any], line: str) -> None:
 def test_a_memory_sums_up_a_sessions_own_responses(
     memory: list[float], scales: list[float]
 ) -> None:
-    """Beside the interests, against a loop over what the steps told; a new session begins with none
-    of it."""
+    """The sums equal a loop over the reported responses; a new session begins with zeros."""
     config, n = recsim_config(evolution={"budget": 30.0}, memory=memory, horizon=17), 6
     env = build.build_env(config, n)
     plain, _ = jax.jit(

@@ -1,4 +1,4 @@
-"""What pages are like: hand-made ones, an independent twin, and the compiled loop against a walk
+"""Slate metrics: slates made by hand, an independent twin, and the compiled loop against a walk
 through the sessions."""
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ K, S = 3, 6
 SPEC = EnvSpec("live", 3, 4, K, "candidates", 8, ())
 
 
-def test_diversity_of_pages_made_by_hand() -> None:
+def test_diversity_of_slates_made_by_hand() -> None:
     x, y, diagonal = [1.0, 0.0], [0.0, 2.0], [3.0, 3.0]
     content = jnp.array(
         [[x, y, [-5.0, 0.0]], [x, x, x], [x, y, diagonal], [x, y, x], [x, y, x], [[0.0, 0.0], x, x]]
     )
     there = jnp.array([[1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 0, 1], [0, 1, 0], [1, 1, 1]], bool)
-    # cosines: 0, -1, 0; 1, 1, 1; 0, .7071 twice; the two that are there are alike; one alone; zeros
-    # are like nothing
+    # cosines: 0, -1, 0; 1, 1, 1; 0, 0.7071 twice; two equal items there; one item; zeros have
+    # cosine 0
     want = [1 + 1 / 3, 0.0, 1 - 2 * 0.70710678 / 3, 0.0, 0.0, 1 - 1 / 3]
     np.testing.assert_allclose(diversity(content, there), want, atol=1e-6)
 
@@ -57,8 +57,8 @@ def test_diversity_and_kinds_equal_the_twin() -> None:
         assert number[i] == len(set(kind[i][there[i]].tolist()))
 
 
-def test_a_page_of_rooms_is_what_is_on_offer_and_named_once() -> None:
-    """Streamer 6 is nobody; of the others, 0 to 5, odd ones are of the second category."""
+def test_a_slate_of_rooms_is_what_is_on_offer_and_named_once() -> None:
+    """Streamer 6 is the empty one; of the others, 0 to 5, odd ones are of the second category."""
     obs = LiveObs(
         user=jnp.zeros(3, jnp.int32),
         context=jnp.zeros((3, 5)),
@@ -109,7 +109,7 @@ def slated(**changes: Any) -> Any:
 
 
 def walk(env: Any, world: Any, policy: Any, key: jax.Array, details: Any) -> dict[str, np.ndarray]:
-    """Sums over each session's own pages, by the twin, in a Python loop over the keys of the
+    """Return sums over each session's slates by the twin, in a Python loop over the keys of the
     compiled one."""
     n, catalogue = env.spec.sessions, env.catalogue(world)
     reset_key, env_key, act_key = jax.random.split(key, 3)
@@ -117,7 +117,7 @@ def walk(env: Any, world: Any, policy: Any, key: jax.Array, details: Any) -> dic
     alive, step, sums = np.ones(n, bool), jax.jit(env.step), {}
     act = jax.jit(lambda obs, key: policy.act((), View(obs, catalogue), key)[0])
     for t in range(env.spec.horizon):
-        # by group and by member, as ``make_players`` deals out keys
+        # keys by group and by member, as in ``make_players``
         own = jax.random.split(jax.random.fold_in(jax.random.fold_in(act_key, t), 0), 1)[0]
         action = act(obs, own)
         after, out = step(jax.random.fold_in(env_key, t), state, action, world)
@@ -169,8 +169,8 @@ def test_the_cohort_sums_what_a_walk_through_the_sessions_finds(kind: str) -> No
     assert 1 < metrics["taken_place"][0] < K
 
 
-def test_means_are_over_pages_or_over_what_was_taken() -> None:
-    """Two policies, two sessions; the second policy's pages are never clicked and hold one item
+def test_means_are_over_slates_or_over_clicks() -> None:
+    """Two policies, two sessions; the second policy's slates are never clicked and hold one item
     each."""
     slates = SlateSums(
         place=np.array([[4.0, 1.0], [0, 0]]),
@@ -208,6 +208,6 @@ def test_where_actions_are_no_slates_nothing_is_added() -> None:
     assert outcome.slates is None
     assert not set(SLATE_METRICS) & set(per_seed(jax.device_get(nothing_yet((2, 4)))))
     assert make_slate_metrics(SPEC._replace(one_step_decisions=False)) is None, (
-        "in the tick clock a step is no page"
+        "in the tick clock a step is not a slate"
     )
     assert make_slate_metrics(SPEC._replace(observation="vector")) is None
