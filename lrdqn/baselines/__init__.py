@@ -1,5 +1,5 @@
-"""Policies that do not learn from reward: what every table shows, references that know the truth,
-exploiters, slates."""
+"""Policies that do not learn from reward: simple baselines, exploiters, privileged references and
+slate policies."""
 
 from lrdqn.baselines.exploiters import (
     make_category,
@@ -9,7 +9,7 @@ from lrdqn.baselines.exploiters import (
     make_static,
     make_streamer,
 )
-from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS, make_index, make_page_index
+from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS, make_index, make_slate_index
 from lrdqn.baselines.scored import from_scores, with_parameters
 from lrdqn.baselines.simple import (
     make_constant,
@@ -19,7 +19,7 @@ from lrdqn.baselines.simple import (
     make_reference,
 )
 from lrdqn.baselines.slates import (
-    as_page,
+    as_slate,
     make_clickbait,
     make_myopic,
     make_random_slate,
@@ -30,7 +30,7 @@ from lrdqn.baselines.slates import (
 __all__ = [
     "MYOPIC_WEIGHTS",
     "PLANNER_WEIGHTS",
-    "as_page",
+    "as_slate",
     "from_scores",
     "make_category",
     "make_clickbait",
@@ -39,7 +39,6 @@ __all__ = [
     "make_index",
     "make_linear",
     "make_myopic",
-    "make_page_index",
     "make_place",
     "make_popularity",
     "make_random",
@@ -47,6 +46,7 @@ __all__ = [
     "make_reference",
     "make_renewal",
     "make_repeat",
+    "make_slate_index",
     "make_static",
     "make_streamer",
     "make_topic_ranking",

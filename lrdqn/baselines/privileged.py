@@ -1,5 +1,5 @@
-"""References that are given the true state: what there is to win, and what of it by looking
-ahead."""
+"""Privileged references, which see the true state: the attainable return, and the part of it that
+planning ahead gives."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from lrdqn.envs.live.expected_outcome import ExpectedOutcome, make_outlook, make
 from lrdqn.types import Policy, PyTree, View
 
 MYOPIC_WEIGHTS = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-"""The next reward alone."""
+"""Weight on the next reward alone."""
 PLANNER_WEIGHTS = (1.0, 1.22, 20.9, -0.3, -0.94, 0.09)
 """Found on the default world by ``benchmarks/acceptance_live.py``."""
 
 
 def make_index(config: LiveConfig, weights: tuple[float, ...] = MYOPIC_WEIGHTS) -> Policy:
-    """An index policy on hidden state:
+    """Build an index policy on hidden state:
     ``argmax_i w . E[reward, patience, satisfaction, loyalty, fatigue, minutes | offer i]``.
 
     Its state is the weights ``[6]``, in rewards per unit. With ``MYOPIC_WEIGHTS`` it is the
-    privileged myopic policy; with weights found by search (``evaluate.search``) the first of the
-    two planners that SIMULATOR's header names.
+    privileged myopic policy; with weights found by search (``evaluation.cem``) it is the privileged
+    planner.
 
     Args:
-        config: of the world that it is played in.
-        weights: of the means (``envs.live.outlook.ExpectedOutcome``).
+        config: of the world in which it is played.
+        weights: of the means (``envs.live.expected_outcome.ExpectedOutcome``).
     """
     outlook = make_outlook(config)
 
@@ -43,20 +43,21 @@ def make_index(config: LiveConfig, weights: tuple[float, ...] = MYOPIC_WEIGHTS) 
     )
 
 
-def make_page_index(
+def make_slate_index(
     config: LiveConfig, optimiser: str, weights: tuple[float, ...] = MYOPIC_WEIGHTS
 ) -> Policy:
-    """An index policy on pages: the slate of the most expected
+    """Build an index policy on slates: the slate with the largest expected
     ``w . E[reward, patience, ... | what is watched]``.
 
-    ``q_i = w . outlook(i is watched)``, ``q_0 = w . outlook(nothing is)``, weights v by
-    ``choice.odds``. With ``MYOPIC_WEIGHTS`` and ``exact`` no full page earns more at once where the
-    choice model is ``mnl`` or ``proportional``. Its rooms are ordered by
-    ``v (q - worth of the page)``: with ``position_mnl`` within .1 % of the best page on average,
-    with ``pbm``, ``bernoulli`` and ``cascade`` within 2 % (small worlds, 3 of 8 rooms). State: w.
+    ``q_i = w . outlook(i is watched)``, ``q_0 = w . outlook(nothing is)``, and the weights v are
+    the odds that each room is watched when shown alone. With ``MYOPIC_WEIGHTS`` and ``exact`` no
+    full slate has a larger expected reward where the choice model is ``mnl`` or ``proportional``.
+    Rooms are ordered by ``v (q - value of the slate)``: with ``position_mnl`` within 0.1 % of the
+    best slate on average, with ``pbm``, ``bernoulli`` and ``cascade`` within 2 % (small worlds, 3
+    of 8 rooms). State: w.
 
     Args:
-        config: of the world that it is played in.
+        config: of the world in which it is played.
         optimiser: of ``ops.slates``.
         weights: as of ``make_index``.
     """

@@ -1,4 +1,4 @@
-"""Turn a scoring function into a ``Policy`` that takes the best-scored action on offer."""
+"""Policies from a scoring function: the best-scored action on offer is taken."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def with_parameters(
     init: Callable[[PRNGKeyArray], PyTree],
     privileged: bool = False,
 ) -> Policy:
-    """A policy whose state is what ``score`` is parametrised by, which it never changes; ties go to
+    """Build a policy whose state is the parameters of ``score``, which it never changes; ties go to
     the lowest place.
 
-    Many parameters are one vmapped axis of an evaluation (``evaluate.make_cohort``).
+    Many parameters are one vmapped axis of an evaluation (``evaluation.cohort.make_cohort``).
 
     Args:
         score: ``score(parameters, view, key) -> [B, A]``.
         mask_of: which actions are on offer.
-        init: the parameters that it is played with where nobody gives others.
-        privileged: whether it is shown the truth.
+        init: default parameters.
+        privileged: whether it sees the true state.
     """
 
     def scores(state: PyTree, view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
@@ -50,5 +50,5 @@ def with_parameters(
 def from_scores(
     score: Callable[[View, PRNGKeyArray], Float[Array, "B A"]], mask_of: MaskOf
 ) -> Policy:
-    """A policy without state; ``score(view, key) -> [B, A]``."""
+    """Build a policy without state; ``score(view, key) -> [B, A]``."""
     return with_parameters(lambda state, view, key: score(view, key), mask_of, lambda key: ())

@@ -1,4 +1,5 @@
-"""The baselines that tables show: random, popularity, content, and a constant action."""
+"""Baselines of every table: random, popularity, content and a constant action; and the reference
+policy of the calibration."""
 
 from __future__ import annotations
 
@@ -13,13 +14,13 @@ from lrdqn.ops.history import cosine, mean_style
 from lrdqn.types import EnvSpec, Policy, PyTree, View
 
 NEAR, POPULAR, FAMILIAR = 1.0, 1.45, 1.5
-"""Weights of the reference policy, fitted: with them .71 of streamers have fewer than five clicks
-in three weeks (.70 in KuaiLive; .56 at SIMULATOR's 2, .5) and .45 of clicks are on familiar
-streamers (.469)."""
+"""Weights of the reference policy, fitted: with them a share of 0.71 of streamers have fewer than
+five clicks in three weeks (0.70 in KuaiLive) and 0.45 of clicks are on familiar streamers (0.469 in
+KuaiLive)."""
 
 
 def offered(obs: LiveObs, scores: Array) -> Bool[Array, "B A"]:
-    """The mask of a live request."""
+    """Return the mask of a live request."""
     del scores
     return obs.mask
 
@@ -30,7 +31,7 @@ def _everything(obs: PyTree, scores: Array) -> Bool[Array, "B A"]:
 
 
 def make_random(spec: EnvSpec) -> Policy:
-    """Uniform over the actions on offer."""
+    """Build the uniform policy over the actions on offer."""
 
     def score(view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
         return jax.random.uniform(key, (jax.tree.leaves(view.obs)[0].shape[0], spec.actions))
@@ -39,7 +40,7 @@ def make_random(spec: EnvSpec) -> Policy:
 
 
 def make_constant(spec: EnvSpec, action: int) -> Policy:
-    """Always the same action of a fixed set."""
+    """Build the policy that always takes the same action of a fixed set."""
 
     def score(view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
         del key
@@ -50,13 +51,13 @@ def make_constant(spec: EnvSpec, action: int) -> Policy:
 
 
 def make_popularity() -> Policy:
-    """The stream on air with the most viewers."""
+    """Build the policy that takes the room on air with the most viewers."""
     return from_scores(lambda view, key: view.obs.features[..., 0].astype(jnp.float32), offered)
 
 
 def make_content() -> Policy:
-    """``cos(p, e_i)``: the stream whose style is nearest to the watch-weighted mean style p of the
-    viewer's history."""
+    """Build the policy with score ``cos(p, e_i)``: the room whose style is nearest to the
+    watch-weighted mean style p of the user's history."""
 
     def score(view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
         del key
@@ -68,12 +69,12 @@ def make_content() -> Policy:
 
 
 def make_reference() -> Policy:
-    """The named policy under which the world is compared with real logs: softmax(cos + 1.45 L + 1.5
-    familiar).
+    """Build the reference policy, under which the world is compared with real logs: softmax of a
+    weighted sum of cosine, L and familiar.
 
-    L is standardised log viewers, familiar marks streamers among the viewer's known ones that are
-    on air. Drawn by the Gumbel trick. Source: SIMULATOR section 0 (logging policy of the
-    calibration), with other weights.
+    The cosine is the content baseline's score, L standardised log viewers, and familiar marks
+    streamers among the user's known ones that are on air. The action is drawn by the Gumbel trick.
+    Source: envs/live/README.md, section 13.
     """
     content = make_content()
 

@@ -1,5 +1,5 @@
-"""Policies that fill slates without learning: rankings, random ones, optimised ones, and references
-of ``env=recsim``."""
+"""Policies that fill slates without learning: rankings, random slates, optimised slates, and
+references of ``env=recsim``."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from lrdqn.ops.slates import OPTIMISERS, as_action, best, random_slate
 from lrdqn.types import EnvSpec, Policy, PyTree, View
 
 RENEWAL_RATE = 1.396
-"""What a minute of budget is worth, in minutes watched, under the best such policy of the default
-world (RECSIM section 1)."""
+"""Value of a minute of budget, in minutes watched, under the best renewal policy in RecSim's
+interest evolution with default settings."""
 
 Worths = Callable[[PyTree, View], tuple[Array, Array, Array, Array]]
-"""``worths(state, view) -> v [B, A], v_0 [B], q [B, A], q_0 [B]``: weights of what is on offer and
-of "nothing", and values."""
+"""``worths(state, view) -> v [B, A], v_0 [B], q [B, A], q_0 [B]``: weights of the candidates and of
+"nothing", and their values."""
 
 
-def as_page(policy: Policy, slate: int) -> Policy:
-    """The same policy on pages: its ``slate`` best-scored candidates, best first; the policy itself
-    where K is 1.
+def as_slate(policy: Policy, slate: int) -> Policy:
+    """Return the policy on slates: its ``slate`` best-scored candidates, best first; the policy
+    itself where K is 1.
 
-    For policies whose ``act`` takes the best score and leaves the state as it is.
+    It applies to policies whose ``act`` takes the best score and leaves the state as it is.
     """
     if slate == 1:
         return policy
@@ -43,8 +43,8 @@ def as_page(policy: Policy, slate: int) -> Policy:
 
 
 def make_random_slate(spec: EnvSpec) -> Policy:
-    """Uniform over the slates of what is on offer; its scores are random too, and not those of the
-    slate."""
+    """Build the uniform policy over slates of the candidates on offer; its scores are random too,
+    and not those of the slate."""
 
     def act(state: PyTree, view: View, key: PRNGKeyArray) -> tuple[Array, PyTree]:
         mask = view.obs.mask
@@ -63,8 +63,8 @@ def make_optimised(
     init: Callable[[PRNGKeyArray], PyTree] = lambda key: (),
     privileged: bool = False,
 ) -> Policy:
-    """The slate that an optimiser of ``ops.slates`` finds for given weights and values; scores are
-    ``v (q - q_0)``.
+    """Build the policy that shows the slate found by an optimiser of ``ops.slates`` for given
+    weights and values; scores are ``v (q - q_0)``.
 
     ``act`` gives ``[B, K]``, or ``[B]`` where K is 1.
     """
@@ -84,10 +84,10 @@ def make_optimised(
 
 
 def make_myopic(task: Task, slate: int, optimiser: str) -> Policy:
-    """Most clicks on the next slate: the optimiser on the choice model's own weights, every click
-    being worth 1 and nothing 0.
+    """Build the policy with the most clicks on the next slate: the optimiser on the choice model's
+    own weights, with value 1 of a click and 0 of nothing.
 
-    With ``topk`` these are the ``slate`` likeliest documents, top-K by interest in interest
+    With ``topk`` these are the ``slate`` most likely documents: the top K by interest in interest
     evolution. Source: Ie et al. 2019 (SlateQ), MYOP, here with the true choice model.
     """
 
@@ -100,21 +100,21 @@ def make_myopic(task: Task, slate: int, optimiser: str) -> Policy:
 
 
 def make_topic_ranking(config: RecsimConfig) -> Policy:
-    """A static ranking: by the mean quality of a document's topic, whoever the user is (RECSIM
-    section 1)."""
+    """Build a static ranking by the mean quality of a document's topic, the same for all users
+    (envs/recsim/README.md, section 1)."""
     quality = topic_quality(config.evolution.topics)
-    return as_page(
+    return as_slate(
         from_scores(lambda view, key: jnp.asarray(quality)[view.obs.topic], offered), config.slate
     )
 
 
 def make_renewal(config: RecsimConfig, task: Task, optimiser: str) -> Policy:
-    """Reward plus the worth of the budget that is left: ``x_c = l + rate l (gain mu_c - 1)``, of
-    nothing ``-rate penalty``.
+    """Build the renewal policy: reward plus the value of the remaining budget,
+    ``x_c = l + rate l (gain mu_c - 1)``, of nothing ``-rate penalty``.
 
     Sessions are renewals: where a minute of budget is worth ``rate``, the best slate maximises the
-    expected x. It sees how users choose and the topics' mean quality, and takes interests as if
-    they stood still. State: the rate.
+    expected x. The policy knows the choice model and the topics' mean quality, and treats interests
+    as constant. State: the rate.
     """
     own, quality = sampler_of(config), jnp.asarray(topic_quality(config.evolution.topics))
 
@@ -132,11 +132,11 @@ def make_renewal(config: RecsimConfig, task: Task, optimiser: str) -> Policy:
 
 
 def make_clickbait(slate: int, clickbait: float) -> Policy:
-    """The documents whose clickbait is nearest to a constant (long-term satisfaction). State: the
-    constant."""
+    """Build the policy that shows the documents whose clickbait is nearest to a constant (long-term
+    satisfaction). State: the constant."""
 
     def score(state: PyTree, view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
         del key
         return -jnp.abs(view.obs.features[..., 0] - state)
 
-    return as_page(with_parameters(score, offered, lambda key: jnp.float32(clickbait)), slate)
+    return as_slate(with_parameters(score, offered, lambda key: jnp.float32(clickbait)), slate)

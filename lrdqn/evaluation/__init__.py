@@ -1,2 +1,2 @@
-"""Evaluation: a fixed cohort of session starts (``cohort``), intervals over seeds (``statistics``),
-a summary's blocks."""
+"""Evaluation: a fixed cohort of session starts (``cohort``), slate metrics, confidence intervals
+over seeds (``statistics``), and the blocks of a summary."""

@@ -1,8 +1,8 @@
-"""Evaluation: a fixed cohort of session starts, each played to its end or the horizon by several
-policies side by side.
+"""Evaluation on a fixed cohort of session starts, each played to its end or the horizon by several
+policies.
 
-All policies step in lockstep on the same random numbers (common random numbers), inside one
-compiled program: their sessions are one more axis of the same environment step.
+All policies step in lockstep on the same random numbers (common random numbers) inside one compiled
+program: policies are one more axis of the same environment step.
 """
 
 from __future__ import annotations
@@ -16,13 +16,18 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
-from lrdqn.evaluation.slate_metrics import Pages, make_slate_metrics, no_pages, page_metrics
+from lrdqn.evaluation.slate_metrics import (
+    SlateSums,
+    make_slate_metrics,
+    mean_slate_metrics,
+    no_slate_sums,
+)
 from lrdqn.evaluation.summary import GROUPS
 from lrdqn.types import Env, Policy, PyTree, TimeStep, View
 
 
 class Outcome(NamedTuple):
-    """What became of the cohort, per policy P and session N; sums over each session's own life."""
+    """Outcome of the cohort, per policy P and session N; sums over each session."""
 
     returns: Float[Array, "P N"]
     watch_minutes: Float[Array, "P N"]
@@ -30,16 +35,16 @@ class Outcome(NamedTuple):
     """Decisions."""
     clicks: Float[Array, "P N"]
     quality: Float[Array, "P N"]
-    """Of what was clicked, where the world tells it."""
+    """Quality of what was clicked, where the environment reports it."""
     censored: Bool[Array, "P N"]
-    """Cut by the horizon instead of ending by itself."""
+    """Truncated by the horizon instead of terminated."""
     newcomers: Float[Array, "P N"]
-    """Impressions of streamers who were new."""
+    """Impressions of new streamers."""
     group: Int[Array, "P N"]
-    """Place in ``GROUPS`` by what lies behind the viewer, -1 where the environment does not
-    tell."""
-    pages: Pages | None = None
-    """``None`` where actions are no slates."""
+    """Index into ``GROUPS`` by the user's past interactions, -1 where the environment does not
+    report it."""
+    slates: SlateSums | None = None
+    """``None`` where actions are not slates."""
 
 
 class Players(NamedTuple):
@@ -47,14 +52,14 @@ class Players(NamedTuple):
 
     total: int
     decide: Callable[[tuple[PyTree, ...], View, PRNGKeyArray], tuple[Array, tuple[PyTree, ...]]]
-    """``decide(states, view, key) -> actions [P, N], states``; of the view, ``obs`` and the state
-    in ``truth`` are ``[P, N, ...]``, and only privileged policies are shown ``truth``."""
+    """``decide(states, view, key) -> actions [P, N], states``; ``obs`` and the state in ``truth``
+    of the view are ``[P, N, ...]``, and only privileged policies see ``truth``."""
     remember: Callable[[tuple[PyTree, ...], TimeStep], tuple[PyTree, ...]]
     """``remember(states, timestep [P, N, ...]) -> states``"""
 
 
 def make_players(groups: tuple[tuple[Policy, int], ...]) -> Players:
-    """Join policies; ``groups`` as of ``make_cohort``."""
+    """Join policies into one; ``groups`` as of ``make_cohort``."""
     counts = [count for _, count in groups]
     first = [sum(counts[:i]) for i in range(len(groups))]
 
@@ -71,7 +76,7 @@ def make_players(groups: tuple[tuple[Policy, int], ...]) -> Players:
                 env_state, world = view.truth
                 shown = shown._replace(truth=(members(env_state, g), world))
             axes = View(0, None, (0, None) if policy.privileged else None)
-            # by group, so that a baseline's luck does not depend on how many learners there are
+            # by group, so that a baseline's draws do not depend on the number of learners
             keys = jax.random.split(jax.random.fold_in(key, g), counts[g])
             chosen.append(jax.vmap(policy.act, in_axes=(0, axes, 0))(state, shown, keys))
         actions, states = zip(*chosen, strict=True)
@@ -87,8 +92,8 @@ def make_players(groups: tuple[tuple[Policy, int], ...]) -> Players:
     return Players(sum(counts), decide, remember)
 
 
-def nothing_yet(shape: tuple[int, ...], pages: Pages | None = None) -> Outcome:
-    """The outcome before the first step."""
+def nothing_yet(shape: tuple[int, ...], slates: SlateSums | None = None) -> Outcome:
+    """Return the outcome before the first step."""
     zero = jnp.zeros(shape)
     return Outcome(
         zero,
@@ -99,15 +104,18 @@ def nothing_yet(shape: tuple[int, ...], pages: Pages | None = None) -> Outcome:
         jnp.zeros(shape, bool),
         zero,
         jnp.full(shape, -1, jnp.int32),
-        pages,
+        slates,
     )
 
 
 def accumulate(
-    outcome: Outcome, alive: Any, t: TimeStep, page: Pages | None = None
+    outcome: Outcome, alive: Any, t: TimeStep, measured: SlateSums | None = None
 ) -> tuple[Outcome, Any]:
-    """What one step, and the page that led to it, add for the sessions that have not ended yet, and
-    which of them go on; arrays of jax or of NumPy."""
+    """Add one step, and the slate that led to it, to the outcome of the sessions that have not
+    ended; return the outcome and which sessions go on.
+
+    Arrays may be those of JAX or of NumPy.
+    """
     live = alive.astype("float32")
     made = live if t.pending is None else live * t.pending.complete
     total = Outcome(
@@ -118,9 +126,9 @@ def accumulate(
         quality=outcome.quality + live * t.info.get("quality", 0.0),
         censored=outcome.censored | (alive & t.truncated & ~t.terminated),
         newcomers=outcome.newcomers + live * t.info.get("newcomers", 0.0),
-        # the first step tells it, and it stays
+        # set by the first step that reports it
         group=outcome.group + (outcome.group < 0) * (t.info.get("cohort", -1) + 1),
-        pages=jax.tree.map(lambda total, x: total + live * x, outcome.pages, page),
+        slates=jax.tree.map(lambda total, x: total + live * x, outcome.slates, measured),
     )
     return total, alive & ~(t.terminated | t.truncated)
 
@@ -139,9 +147,9 @@ def make_cohort(
 ) -> Callable[[tuple[PyTree, ...], PyTree, PRNGKeyArray], Outcome]:
     """Build ``evaluate(states, world, key) -> Outcome``.
 
-    The cohort is the N session starts that ``key`` draws; a session counts until its first end, so
-    short and long ones weigh the same (counting whatever happened to finish would favour short
-    ones). The loop stops when nobody is left.
+    The cohort is the N session starts that ``key`` draws. A session counts until its first end, so
+    that short and long ones weigh the same (counting all sessions that finish would favour short
+    ones). The loop stops when every session has ended.
 
     Args:
         env: with ``env.spec.sessions`` = N.
@@ -152,7 +160,7 @@ def make_cohort(
     players = make_players(groups)
     shape = (players.total, env.spec.sessions)
     look = make_slate_metrics(env.spec)
-    figures = None if look is None else jax.vmap(look, in_axes=(0, None, 0, 0))
+    measure = None if look is None else jax.vmap(look, in_axes=(0, None, 0, 0))
 
     def spread(tree: PyTree) -> PyTree:
         return jax.tree.map(lambda x: jnp.broadcast_to(x, (players.total, *x.shape)), tree)
@@ -161,7 +169,7 @@ def make_cohort(
         reset_key, env_key, act_key = jax.random.split(key, 3)
         catalogue = env.catalogue(world)
         env_state, obs = env.reset(reset_key, world)
-        nothing = nothing_yet(shape, no_pages(env.spec, shape))
+        nothing = nothing_yet(shape, no_slate_sums(env.spec, shape))
         start = _Progress(
             jnp.int32(0), spread(env_state), spread(obs), states, jnp.ones(shape, bool), nothing
         )
@@ -173,12 +181,12 @@ def make_cohort(
             env_state, t = jax.vmap(env.step, in_axes=(None, 0, 0, None))(
                 step_key, p.env, actions, world
             )
-            page = (
+            measured = (
                 None
-                if figures is None or t.taken is None
-                else figures(p.obs, catalogue, actions, t.taken)
+                if measure is None or t.taken is None
+                else measure(p.obs, catalogue, actions, t.taken)
             )
-            outcome, alive = accumulate(p.outcome, p.alive, t, page)
+            outcome, alive = accumulate(p.outcome, p.alive, t, measured)
             return _Progress(
                 p.step + 1, env_state, t.obs, players.remember(states, t), alive, outcome
             )
@@ -203,30 +211,30 @@ METRICS: dict[str, str] = {
 
 
 def per_seed(outcome: Any) -> dict[str, Any]:
-    """Mean over the cohort, keeping leading axes: ``{metric: [..., P]}`` for an ``Outcome`` of host
-    arrays ``[..., P, N]``.
+    """Return means over the cohort, keeping leading axes: ``{metric: [..., P]}`` for an ``Outcome``
+    of host arrays ``[..., P, N]``.
 
-    Where viewers are told apart, each metric also by group of viewers, ``return/cold`` and so on
-    (NaN where a seed's cohort has none of them), and the share of impressions that went to new
-    streamers, ``new_streamers``. Where actions are slates, also what their pages were like
-    (``slate_figures``).
+    Where the environment reports groups of users, each metric is also given by group,
+    ``return/cold`` and so on (NaN where a seed's cohort has none of them), and so is the share of
+    impressions of new streamers, ``new_streamers``. Where actions are slates, the slate metrics are
+    added (``mean_slate_metrics``).
     """
-    figures = {name: getattr(outcome, field).mean(-1) for name, field in METRICS.items()}
-    figures |= page_metrics(outcome.pages, outcome.length, outcome.clicks, outcome.quality)
+    metrics = {name: getattr(outcome, field).mean(-1) for name, field in METRICS.items()}
+    metrics |= mean_slate_metrics(outcome.slates, outcome.length, outcome.clicks, outcome.quality)
     if (outcome.group < 0).any():
-        return figures
-    figures["new_streamers"] = outcome.newcomers.sum(-1) / np.maximum(outcome.length.sum(-1), 1)
+        return metrics
+    metrics["new_streamers"] = outcome.newcomers.sum(-1) / np.maximum(outcome.length.sum(-1), 1)
     for number, name in enumerate(GROUPS):
         among = outcome.group == number
         share = among / np.where(among.any(-1), among.sum(-1), np.nan)[..., None]
-        figures |= {
+        metrics |= {
             f"{m}/{name}": (getattr(outcome, field) * share).sum(-1)
             for m, field in METRICS.items()
             if m != "censored"
         }
-    return figures
+    return metrics
 
 
 def joined(outcomes: Sequence[Any]) -> Any:
-    """Cohorts side by side as one, host arrays ``[..., P, N]``."""
+    """Return cohorts side by side as one, host arrays ``[..., P, N]``."""
     return jax.tree.map(lambda *x: np.concatenate(x, axis=-1), *outcomes)

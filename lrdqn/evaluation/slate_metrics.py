@@ -1,8 +1,8 @@
-"""What pages of several rooms or documents are like: how far down they are clicked, how unlike
-their items are, how new.
+"""Slate metrics: the place of clicks, and the diversity, coverage and novelty of slates of rooms or
+documents.
 
-Sums are taken inside the compiled evaluation loop, from what a policy saw and did; means are made
-of them on the host.
+Sums are taken inside the compiled evaluation loop, from what a policy saw and did; means are taken
+on the host.
 """
 
 from __future__ import annotations
@@ -20,43 +20,44 @@ from lrdqn.ops.slates import first_mentions
 from lrdqn.types import EnvSpec, PyTree
 
 
-class Pages(NamedTuple):
-    """Sums over the pages that each session was shown, ``[P, N]``; or what one page adds,
-    ``[N]``."""
+class SlateSums(NamedTuple):
+    """Sums over the slates that each session was shown, ``[P, N]``; or the contribution of one
+    slate, ``[N]``."""
 
     place: Float[Array, "*P N"]
-    """Of what was taken, 1 being the top; 0 where nothing was."""
+    """Place of the click, 1 being the top; 0 where nothing was clicked."""
     top: Float[Array, "*P N"]
-    """What was taken stood at the top."""
+    """1 where the click was at the top."""
     several: Float[Array, "*P N"]
-    """Two items or more were shown: ``diversity`` is a mean over these."""
+    """1 where two items or more were shown: ``diversity`` is a mean over these slates."""
     diversity: Float[Array, "*P N"]
     """Intra-list diversity."""
     coverage: Float[Array, "*P N"]
-    """Different categories (topics), over K."""
+    """Distinct categories (topics), over K."""
     novelty: Float[Array, "*P N"] | None
-    """Share of streamers who are not among the viewer's last watches; ``None`` where items have no
+    """Share of streamers who are not among the user's last watches; ``None`` where items have no
     identity."""
 
 
 class Shown(NamedTuple):
-    """The items of a page, empty places included."""
+    """Items of a slate, empty places included."""
 
     content: Float[Array, "N K d"]
     kind: Int[Array, "N K"]
     """Category or topic."""
     there: Bool[Array, "N K"]
     known: Bool[Array, "N K"] | None
-    """Watched before, so far as the observation tells."""
+    """Watched before, as far as the observation tells."""
 
 
-PageFigures = Callable[[PyTree, PyTree, Int[Array, "N K"], Int[Array, "N"]], Pages]
-"""``figures(obs, catalogue, slate, taken) -> Pages [N]``: of the page that ``slate`` makes of
-``obs``."""
+SlateMeasure = Callable[[PyTree, PyTree, Int[Array, "N K"], Int[Array, "N"]], SlateSums]
+"""``measure(obs, catalogue, slate, taken) -> SlateSums [N]`` of the slate that the places ``slate``
+of ``obs`` make."""
 
 
 def rooms(obs: LiveObs, catalogue: Catalogue, slate: Int[Array, "N K"]) -> Shown:
-    """Streams of the live world: their shown style and their main category."""
+    """Return the rooms of a slate of the live world: their observed style and their main
+    category."""
     streamer = jnp.take_along_axis(obs.candidates, slate, axis=1)
     nobody = catalogue.style.shape[0] - 1
     return Shown(
@@ -70,10 +71,10 @@ def rooms(obs: LiveObs, catalogue: Catalogue, slate: Int[Array, "N K"]) -> Shown
 
 
 def documents(obs: DocumentObs, catalogue: Topics, slate: Int[Array, "N K"]) -> Shown:
-    """Documents of the reference benchmark: what their topic is about, or their own features where
-    topics have no content."""
+    """Return the documents of a RecSim slate: the content of their topic, or their own features
+    where topics have no content."""
     topic = jnp.take_along_axis(obs.topic, slate, axis=1)
-    by_topic = catalogue.content.shape[1] > 1  # its last column tells the empty item
+    by_topic = catalogue.content.shape[1] > 1  # the last column marks the empty item
     return Shown(
         content=catalogue.content[topic]
         if by_topic
@@ -89,10 +90,11 @@ LOOKS: dict[str, Callable[[Any, Any, Array], Shown]] = {"candidates": rooms, "do
 
 
 def diversity(content: Float[Array, "N K d"], there: Bool[Array, "N K"]) -> Float[Array, "N"]:
-    """``1 - mean_{i < j} cos(x_i, x_j)`` over the n items that are there, 0 for fewer than two.
+    """Return ``1 - mean_{i < j} cos(x_i, x_j)`` over the n items that are there, 0 for fewer than
+    two.
 
-    By ``sum_{i != j} u_i . u_j = |sum_i u_i|^2 - sum_i |u_i|^2`` of the unit vectors u; a vector of
-    zeros is like nothing.
+    Computed by ``sum_{i != j} u_i . u_j = |sum_i u_i|^2 - sum_i |u_i|^2`` with unit vectors u; a
+    vector of zeros has cosine 0 with any other.
 
     Source: Ziegler et al. 2005, "Improving recommendation lists through topic diversification"
     (intra-list similarity).
@@ -105,65 +107,68 @@ def diversity(content: Float[Array, "N K d"], there: Bool[Array, "N K"]) -> Floa
 
 
 def kinds(kind: Int[Array, "N K"], there: Bool[Array, "N K"]) -> Int[Array, "N"]:
-    """How many different kinds are there. Source: Zhai et al. 2003, "Beyond independent relevance"
-    (subtopic recall)."""
+    """Return the number of distinct kinds among the items that are there. Source: Zhai et al. 2003,
+    "Beyond independent relevance" (subtopic recall)."""
     same = (kind[:, :, None] == kind[:, None, :]) & there[:, None, :]
     return jnp.sum(there & ~jnp.any(jnp.tril(same, -1), axis=2), axis=1)
 
 
-def make_slate_metrics(spec: EnvSpec) -> PageFigures | None:
-    """How pages are looked at, or ``None`` where an action is no slate, or one of something
-    else."""
+def make_slate_metrics(spec: EnvSpec) -> SlateMeasure | None:
+    """Build the slate metrics of an environment; return ``None`` where its action is not a slate of
+    rooms or documents."""
     look = LOOKS.get(spec.observation)
     if look is None or not spec.answers:
         return None
 
-    def figures(obs: PyTree, catalogue: PyTree, slate: Array, taken: Array) -> Pages:
-        page = look(obs, catalogue, slate.reshape(-1, spec.slate))
-        clicked, n = taken < spec.slate, jnp.sum(page.there, axis=1).astype(jnp.float32)
+    def measure(obs: PyTree, catalogue: PyTree, slate: Array, taken: Array) -> SlateSums:
+        shown = look(obs, catalogue, slate.reshape(-1, spec.slate))
+        clicked, n = taken < spec.slate, jnp.sum(shown.there, axis=1).astype(jnp.float32)
         novelty = None
-        if page.known is not None:
-            novelty = jnp.sum(page.there & ~page.known, axis=1) / jnp.maximum(n, 1.0)
-        return Pages(
+        if shown.known is not None:
+            novelty = jnp.sum(shown.there & ~shown.known, axis=1) / jnp.maximum(n, 1.0)
+        return SlateSums(
             place=jnp.where(clicked, taken.astype(jnp.float32) + 1, 0.0),
             top=(taken == 0).astype(jnp.float32),
             several=(n > 1).astype(jnp.float32),
-            diversity=diversity(page.content, page.there),
-            coverage=kinds(page.kind, page.there) / spec.slate,
+            diversity=diversity(shown.content, shown.there),
+            coverage=kinds(shown.kind, shown.there) / spec.slate,
             novelty=novelty,
         )
 
-    return figures
+    return measure
 
 
-def no_pages(spec: EnvSpec, shape: tuple[int, ...]) -> Pages | None:
-    """The sums before the first page; ``None`` where ``make_slate_metrics`` is."""
+def no_slate_sums(spec: EnvSpec, shape: tuple[int, ...]) -> SlateSums | None:
+    """Return the sums before the first slate; ``None`` where ``make_slate_metrics`` returns
+    ``None``."""
     if make_slate_metrics(spec) is None:
         return None
     zero = jnp.zeros(shape)
-    return Pages(zero, zero, zero, zero, zero, zero if spec.observation == "candidates" else None)
+    return SlateSums(
+        zero, zero, zero, zero, zero, zero if spec.observation == "candidates" else None
+    )
 
 
-PAGE_METRICS = ("ctr", "taken_place", "taken_top", "diversity", "coverage", "novelty", "quality")
-"""Names in the files; the last two where there are any."""
+SLATE_METRICS = ("ctr", "taken_place", "taken_top", "diversity", "coverage", "novelty", "quality")
+"""Names in the files; the last two where the environment has them."""
 
 
-def page_metrics(
-    pages: Any, shown: np.ndarray, clicks: np.ndarray, quality: np.ndarray
+def mean_slate_metrics(
+    slates: Any, shown: np.ndarray, clicks: np.ndarray, quality: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Per seed ``[..., P]`` of host arrays ``[..., P, N]``: means over all pages of a cohort, or
-    over all that was taken.
+    """Return means per seed ``[..., P]`` of host arrays ``[..., P, N]``: over all slates of a
+    cohort, or over all clicks.
 
-    - ``ctr``: clicks per page.
-    - ``taken_place``, ``taken_top``: mean place of what was taken (1 is the top), and the share of
-      it that stood there.
-    - ``diversity``, ``coverage``, ``novelty``: of the pages, whatever was taken (``Pages``).
-    - ``quality``: of what was taken, where the world tells it. Source: Ie et al. 2019 (SlateQ), the
-      tables' second column.
+    - ``ctr``: clicks per slate.
+    - ``taken_place``, ``taken_top``: mean place of the click (1 is the top), and the share of
+      clicks at the top.
+    - ``diversity``, ``coverage``, ``novelty``: of the slates, whatever was clicked (``SlateSums``).
+    - ``quality``: of what was clicked, where the environment reports it. Source: Ie et al. 2019
+      (SlateQ), the tables' second column.
 
-    NaN where there is nothing to take a mean of. Empty where ``pages`` is ``None``.
+    NaN where the mean is over nothing. Empty where ``slates`` is ``None``.
     """
-    if pages is None:
+    if slates is None:
         return {}
 
     def mean(x: np.ndarray, over: np.ndarray) -> np.ndarray:
@@ -172,13 +177,13 @@ def page_metrics(
 
     found = {
         "ctr": mean(clicks, shown),
-        "taken_place": mean(pages.place, clicks),
-        "taken_top": mean(pages.top, clicks),
-        "diversity": mean(pages.diversity, pages.several),
-        "coverage": mean(pages.coverage, shown),
+        "taken_place": mean(slates.place, clicks),
+        "taken_top": mean(slates.top, clicks),
+        "diversity": mean(slates.diversity, slates.several),
+        "coverage": mean(slates.coverage, shown),
     }
-    if pages.novelty is not None:
-        found["novelty"] = mean(pages.novelty, shown)
+    if slates.novelty is not None:
+        found["novelty"] = mean(slates.novelty, shown)
     if quality.any():
         found["quality"] = mean(quality, clicks)
     return found

@@ -1,10 +1,10 @@
-"""Intervals over seeds: percentile bootstrap of a mean, and of a mean paired difference. NumPy
-only, on the host.
+"""Confidence intervals over seeds: percentile bootstrap of a mean, and of a mean paired difference.
+NumPy only, on the host.
 
-On one environment the unit of replication is the seed (a learner with a world of its own), so a
-result is the mean over seeds, its interval, and every seed's own value beside it (Patterson et al.
-2024, "Empirical Design in Reinforcement Learning", JMLR 25; Agarwal et al. 2021, "Deep
-Reinforcement Learning at the Edge of the Statistical Precipice", section 4).
+On one environment the unit of replication is the seed (a learner with its own world). A result is
+therefore the mean over seeds, its interval, and the value of every seed (Patterson et al. 2024,
+"Empirical Design in Reinforcement Learning", JMLR 25; Agarwal et al. 2021, "Deep Reinforcement
+Learning at the Edge of the Statistical Precipice", section 4).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lrdqn.config import InputError
 
 
 class Interval(NamedTuple):
-    """A mean over seeds and the ends of its interval, in the unit of the values."""
+    """Mean over seeds and the ends of its confidence interval, in the unit of the values."""
 
     mean: float
     low: float
@@ -28,16 +28,16 @@ class Interval(NamedTuple):
 def bootstrap_mean(
     values: Float[np.ndarray, " ..."], resamples: int = 10_000, seed: int = 0, level: float = 0.95
 ) -> Interval:
-    """Percentile bootstrap of the mean over n seeds.
+    """Return the percentile bootstrap interval of the mean over n seeds.
 
     ``[low, high]`` = quantiles ``(1 - level) / 2`` and ``(1 + level) / 2`` of ``mean(values[i])``,
     ``i`` drawn n times with replacement, ``resamples`` times. Equal ``n`` and ``seed`` draw equal
-    ``i``, so figures of one table share their resamples.
+    ``i``, so that all metrics of a table share their resamples.
 
     The interval is too narrow for few seeds: about a fifth narrower than Student's t interval at n
-    = 10 (its width goes with ``sqrt((n - 1) / n)`` and normal quantiles). With n = 1 nothing can be
-    resampled: ``low = high = mean``, a point and not a claim. A seed that is NaN makes all three
-    NaN: a diverged learner is not left out.
+    = 10 (its width is proportional to ``sqrt((n - 1) / n)`` and normal quantiles). With n = 1
+    nothing can be resampled: ``low = high = mean``, a point without an interval. A seed that is NaN
+    makes all three NaN: a diverged learner is not left out.
 
     Args:
         values: one value per seed, ``[n]``.
@@ -72,11 +72,11 @@ def paired_difference(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """Percentile bootstrap of ``mean(a - b)``, resampling pairs.
+    """Return the percentile bootstrap interval of ``mean(a - b)``, resampling pairs.
 
-    Seed i of both policies lives in the same world and on the same session starts; resampling pairs
-    keeps what they share out of the interval, which the difference of two separate bootstraps would
-    count twice.
+    Seed i of both policies has the same world and the same session starts; resampling pairs keeps
+    the variance that they share out of the interval, which the difference of two separate
+    bootstraps would count twice.
 
     Args:
         a, b: one value per seed in the same order, ``[n]``.

@@ -1,5 +1,4 @@
-"""How the streamers of a tick world fare: who is shown, who is watched, who gives up. NumPy only,
-on the host."""
+"""Streamer metrics of a tick world: exposure, watch time and churn. NumPy only, on the host."""
 
 from __future__ import annotations
 
@@ -16,8 +15,8 @@ NEW_SECONDS = 86_400
 
 
 def streamer_report(state: TickState, world: LiveParams) -> dict[str, float]:
-    """Shares and Gini coefficients over the streamers, from what simulated sessions have done since
-    the world began.
+    """Return shares and Gini coefficients over the streamers, from the simulated sessions since the
+    world began.
 
     ``audience_gini`` of seconds watched and ``exposure_gini`` of impressions (NaN where there are
     none); ``newcomers``, the share of streamers who opened their first room less than a day ago,

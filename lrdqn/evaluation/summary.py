@@ -1,4 +1,4 @@
-"""From one value per policy, metric and seed to the blocks of ``summary.json``. NumPy only, on the
+"""Blocks of ``summary.json`` from one value per policy, metric and seed. NumPy only, on the
 host."""
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from lrdqn.config import InputError
 from lrdqn.evaluation.statistics import Interval, bootstrap_mean, paired_difference
 
 LEARNED = "learned"
-"""Name of the policy that every other one is compared with."""
+"""Name of the policy with which every other one is compared."""
 
 MYOPIC = "myopic"
 """Name of a learner's twin with gamma = 0."""
 
 CENSORED = "censored"
-"""Metric that qualifies the others instead of being a result; the summary tells it apart, as
+"""Metric that qualifies the others instead of being a result; the summary reports it as
 ``censored_share``."""
 
 GROUPS = ("cold", "warm", "active")
-"""Viewers with 0 to 9, 10 to 49 and 50 or more interactions behind them (SIMULATOR section 7)."""
+"""Users with 0 to 9, 10 to 49 and 50 or more past interactions."""
 
 Block = dict[str, dict[str, dict[str, Any]]]
 """``{policy: {metric: {"mean", "ci_low", "ci_high", "per_seed"}}}``."""
@@ -33,13 +33,13 @@ def summarise(
     reference: str = LEARNED,
     resamples: int = 10_000,
 ) -> tuple[Block, Block]:
-    """Intervals of every policy and metric, and of ``reference`` minus every other policy, paired
-    by seed.
+    """Return the intervals of every policy and metric, and of ``reference`` minus every other
+    policy, paired by seed.
 
     Args:
         values: ``{policy: {metric: [seeds]}}``, seeds in the same order throughout. ``censored`` is
             left out.
-        reference: the policy that the others are subtracted from.
+        reference: the policy from which the others are subtracted.
         resamples: bootstrap resamples.
 
     Returns:

@@ -16,7 +16,7 @@ from lrdqn import build
 from lrdqn.compose.roots import TrainRun
 from lrdqn.envs.live.world import SIM_VERSION
 from lrdqn.evaluation.cohort import METRICS, Outcome, joined, per_seed
-from lrdqn.evaluation.slate_metrics import PAGE_METRICS
+from lrdqn.evaluation.slate_metrics import SLATE_METRICS
 from lrdqn.evaluation.summary import CENSORED, LEARNED, MYOPIC, summarise
 from lrdqn.runner.compile import (
     Programs,
@@ -271,7 +271,7 @@ class Experiment:
                 row = {"seed": seed, "policy": policy, "gamma": point[GAMMA]}
                 row |= {key: value for key, value in point.items() if key != GAMMA}
                 row |= {"env_steps": env_steps, "seconds": round(seconds, 3)}
-                shown = (metric for metric in (*METRICS, *PAGE_METRICS) if metric in figures)
+                shown = (metric for metric in (*METRICS, *SLATE_METRICS) if metric in figures)
                 row |= {metric: float(figures[metric][seed, g]) for metric in shown}
                 row["valid"] = row["censored"] == 0.0
                 row |= {name: float(value[seed, g]) for name, value in extra.items()}

@@ -14,7 +14,7 @@ from lrdqn.observations import Catalogue, LiveObs
 from lrdqn.types import Policy, View
 
 S = 6
-"""Streamers of the requests made by hand; categories 0, 1, 0, 1, 0, 1."""
+"""Streamers of the requests made by hand; their categories are 0, 1, 0, 1, 0, 1."""
 
 
 def request(
@@ -100,8 +100,8 @@ def test_only_privileged_policies_are_shown_the_truth() -> None:
 
 
 def test_references_that_know_more_earn_more() -> None:
-    """Random, content, the best for the next reward: in a small world, on 512 session starts with
-    common random numbers."""
+    """Random, content and privileged myopic in a small world, on 512 session starts with common
+    random numbers."""
     config = live_config()
     env, world = make_live(config, 512), small_world(config)
     index = baselines.make_index(config)

@@ -136,7 +136,9 @@ BAD = {
     "agent=slateq env.clock=tick": (
         "env.clock=tick: does not tell agent=slateq what was taken; must be decision"
     ),
-    "agent.target=sarsa": "agent.target=sarsa: must be one of max, double, expected_sarsa, munchausen, lambda",
+    "agent.target=sarsa": (
+        "agent.target=sarsa: must be one of max, double, expected_sarsa, munchausen, lambda"
+    ),
     "agent=full_slate network=cnn": (
         "network=cnn: agent=full_slate scores slates by network=scorer, or has one output for each"
     ),

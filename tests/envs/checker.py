@@ -1,5 +1,4 @@
-"""A generic check that any environment of this project must pass; an author calls
-``check_env(env, params)``."""
+"""Generic contract that every environment of the project must keep: ``check_env(env, params)``."""
 
 from __future__ import annotations
 
@@ -15,12 +14,13 @@ from lrdqn.types import Env, TimeStep
 
 
 class Decisions:
-    """What ``TimeStep.pending`` promises, followed from step to step."""
+    """Contract of ``TimeStep.pending``, followed from step to step."""
 
     def __init__(self, env: Env, obs: Any) -> None:
         self.whole, self.obs = env.spec.one_step_decisions, obs
-        self.asked = np.ones(env.spec.sessions, bool)  # whose next action is played
-        self.absent = np.zeros(env.spec.sessions, bool)  # ended, and nobody has come yet
+        self.asked = np.ones(env.spec.sessions, bool)  # sessions whose next action is played
+        # sessions that ended and have no successor yet
+        self.absent = np.zeros(env.spec.sessions, bool)
         self.action = np.zeros(env.spec.sessions, int)
 
     def check(self, action: Any, t: TimeStep) -> None:
@@ -51,8 +51,8 @@ class Decisions:
 
 
 def check_env(env: Env, params: Any, steps: int = 60) -> dict[str, int]:
-    """Play randomly and check the contract; returns how many sessions ended each way, so that a
-    caller can ask for both."""
+    """Play randomly and check the contract; return how many sessions ended each way, so that a
+    caller can require both."""
     step, reset = jax.jit(env.step), jax.jit(env.reset)
     state, obs = reset(jax.random.key(0), params)
     shapes = jax.tree.map(lambda x: (x.shape, x.dtype), obs)

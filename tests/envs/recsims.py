@@ -1,4 +1,4 @@
-"""Configs of the reference slate benchmark, and whole sessions of its policies."""
+"""Configs of RecSim's environments, and whole sessions of their policies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lrdqn.evaluation.cohort import Outcome, make_cohort
 
 
 def recsim_config(**changes: Any) -> Any:
-    """Frozen; a dict changes the keys of a group."""
+    """Return a frozen config; a dict changes the keys of a group."""
     values = dataclasses.asdict(RecsimConfig())
     for key, value in changes.items():
         values[key] = values[key] | value if isinstance(value, dict) else value
@@ -27,7 +27,7 @@ def recsim_config(**changes: Any) -> Any:
 def played(
     config: Any, sessions: int, policies: tuple[str, ...], seed: int = 0
 ) -> dict[str, Outcome]:
-    """Every policy's sessions, each from its start to its end, on common random numbers."""
+    """Play every policy's sessions from start to end, on common random numbers."""
     known = known_policies(config)
     groups = tuple((known[name], 1) for name in policies)
     play = jax.jit(make_cohort(build.build_env(config, sessions), groups))

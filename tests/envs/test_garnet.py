@@ -1,4 +1,4 @@
-"""Random MDPs: the recorded process, what a session sees of it, and the generic contract."""
+"""Random MDPs: the recorded process, its transitions, and the generic contract."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def world(seed: int = 0, config: Any = CONFIG) -> GarnetWorld:
 
 
 def test_recorded_values() -> None:
-    """Planned in float64 on the process that generator 0 draws: Q* at two discounts, their sum, the
-    smallest action gap."""
+    """Planning in float64 on the process that generator 0 draws: Q* at two discounts, their sum,
+    and the smallest action gap."""
     q = value_iteration(*_model(world()), 0.95)
     np.testing.assert_allclose(
         q[0], [15.62053721, 15.55944572, 15.52389467, 16.12427113], atol=2e-5
@@ -52,8 +52,8 @@ def test_it_keeps_the_contract() -> None:
 
 
 def test_transitions_follow_the_process() -> None:
-    """From one state and action: what follows how often, mean and spread of the reward; cut
-    sessions show where they were."""
+    """From one state and action: frequencies of successors, mean and standard deviation of the
+    reward; truncated sessions report their last state."""
     n, w = 100_000, jax.tree.map(jnp.asarray, world())
     env = make_garnet(GarnetConfig(noise=0.1, horizon=3), n)
     state, obs = env.reset(jax.random.key(0), w)

@@ -1,5 +1,5 @@
-"""The gymnax adapter: against gymnax itself stepped one session at a time, dynamics and random
-returns of other codes."""
+"""The gymnax adapter against gymnax itself stepped one session at a time, and against dynamics and
+random returns of other implementations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lrdqn.envs.gymnax.env import make_gymnax
 from lrdqn.types import Env
 
 DOWNLOADED = "MNISTBandit-bsuite"
-CLOSE = {"rtol": 1e-5, "atol": 1e-6}  # one by one and side by side, XLA rounds differently
+CLOSE = {"rtol": 1e-5, "atol": 1e-6}  # XLA rounds differently in a batch
 PLAYED = [name for name in GAMES if name != DOWNLOADED]
 FAST = {
     "CartPole-v1",
@@ -34,7 +34,7 @@ FAST = {
 
 
 def marked(names: list[str]) -> list[Any]:
-    """One of each sort in ``-m 'not slow'``: each compiles for seconds."""
+    """Return the names with all but one of each kind marked slow: each compiles for seconds."""
     return [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
@@ -46,7 +46,8 @@ def test_the_table_of_games_is_that_of_the_installed_package() -> None:
 
 
 def ends(name: str) -> GymnaxConfig:
-    """A horizon that random play reaches, for those that seldom end by themselves."""
+    """Return a config with a horizon that random play reaches, for environments that seldom
+    terminate."""
     return GymnaxConfig(name=name, horizon=12 if "-v" in name or "misc" in name else None)
 
 
@@ -64,7 +65,7 @@ def test_every_game_keeps_the_contract(name: str) -> None:
 )
 def test_it_plays_as_gymnax_does_one_session_at_a_time(name: str) -> None:
     """The same keys in plain Python: every step, the last observation of a session, and the fresh
-    start behind it."""
+    start after it."""
     n, horizon = 3, 14
     env = make_gymnax(GymnaxConfig(name=name, horizon=horizon), n)
     made, params = gymnax.make(name)
@@ -131,7 +132,7 @@ def test_small_types_hold_every_observation_exactly(name: str, store: str) -> No
 
 
 def one_step(name: str, state: list[float], action: int) -> Any:
-    """A step of the adapter from a given state."""
+    """Return a step of the adapter from a given state."""
     env = make_gymnax(GymnaxConfig(name=name), 1)
     began, _ = env.reset(jax.random.key(0), ())
     fields = {
@@ -147,8 +148,7 @@ def one_step(name: str, state: list[float], action: int) -> Any:
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "Acrobot-v1", "MountainCar-v0"])
 def test_one_step_dynamics_are_those_of_gymnasium(name: str, shared_dir: Path) -> None:
-    """Observations from another implementation in another language of arrays (ORACLES section
-    4)."""
+    """Recorded observations of Gymnasium's NumPy implementation."""
     cases = json.loads((shared_dir / "data" / "oracles" / "environments.json").read_text())[
         "gymnasium_one_step"
     ][name]
@@ -160,7 +160,7 @@ def test_one_step_dynamics_are_those_of_gymnasium(name: str, shared_dir: Path) -
 
 
 def test_one_step_dynamics_by_hand() -> None:
-    """CartPole and Acrobot, where the shared numbers are not at hand."""
+    """CartPole and Acrobot, for checkouts without the recorded numbers."""
     pole = one_step("CartPole-v1", [0.01, -0.2, 0.05, 0.3], 1)
     np.testing.assert_allclose(pole.final_obs[0], [0.006, -0.0056251, 0.056, 0.0234959], atol=1e-5)
     bot = one_step("Acrobot-v1", [2.0, 1.0, -3.0, 4.0], 2)
@@ -168,8 +168,8 @@ def test_one_step_dynamics_by_hand() -> None:
 
 
 def episodes(env: Env, steps: int) -> np.ndarray:
-    """Returns of the first whole episode of every session under random play: none is left out for
-    being long."""
+    """Return the return of the first whole episode of every session under random play; none is left
+    out for its length."""
 
     def one(carry: Any, key: jax.Array) -> tuple[Any, None]:
         state, total, alive = carry
@@ -201,8 +201,7 @@ def episodes(env: Env, steps: int) -> np.ndarray:
 def test_random_play_returns_what_it_does_elsewhere(
     name: str, sessions: int, steps: int, mean: float, error: float
 ) -> None:
-    """Means of other implementations, within three standard errors of the two together (ORACLES
-    section 4)."""
+    """Means of other implementations, within three standard errors of the difference."""
     returns = episodes(make_gymnax(GymnaxConfig(name=name), sessions), steps)
     own = returns.std() / np.sqrt(sessions)
     assert abs(returns.mean() - mean) <= 3 * np.hypot(own, error) + 1e-4
@@ -210,8 +209,8 @@ def test_random_play_returns_what_it_does_elsewhere(
 
 @pytest.mark.parametrize("size", [2, 8, 10, 20])
 def test_deep_sea_pays_99_hundredths_for_walking_right(size: int) -> None:
-    """The optimum is 1 - .01; which action is right differs from cell to cell, and walking left
-    costs and pays nothing."""
+    """The optimum is 1 - 0.01; the right action differs from cell to cell, and walking left costs
+    and pays nothing."""
     env = make_gymnax(GymnaxConfig(name="DeepSea-bsuite", size=size), 2)
     state, _ = env.reset(jax.random.key(0), ())
     total, step = jnp.zeros(2), jax.jit(env.step)

@@ -1,5 +1,4 @@
-"""The reference slate benchmark: golden numbers of its laws, its contract, and what its users are
-shown."""
+"""RecSim's environments: golden numbers of their laws, the contract, and their observations."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from oracles import recsim as twin
 
 from lrdqn import build
 from lrdqn.config import ConfigError
-from lrdqn.envs.recsim.choice import CHOICES, Constants
+from lrdqn.envs.recsim.choice import CHOICES, ChoiceConstants
 from lrdqn.envs.recsim.draws import cut, halves, normal, one_of, uniform, words_for
 from lrdqn.envs.recsim.env import make_recsim_task
 from lrdqn.envs.recsim.evolution import sampler_of, shifted, spent, topic_quality
@@ -26,14 +25,17 @@ from lrdqn.types import View
 
 INTEREST = [0.5, -0.25, 0.9, -1.0, 0.0]
 GOLDEN = {
-    "proportional": (Constants(1.0, -1.0), (0.209790, 0.104895, 0.265734, 0.0, 0.139860, 0.279720)),
-    "mnl": (Constants(1.0), (0.183737, 0.086791, 0.274103, 0.040997, 0.111442, 0.302930)),
+    "proportional": (
+        ChoiceConstants(1.0, -1.0),
+        (0.209790, 0.104895, 0.265734, 0.0, 0.139860, 0.279720),
+    ),
+    "mnl": (ChoiceConstants(1.0), (0.183737, 0.086791, 0.274103, 0.040997, 0.111442, 0.302930)),
     "cascade_exp": (
-        Constants(1.0, attention=0.65, scaling=0.3),
+        ChoiceConstants(1.0, attention=0.65, scaling=0.3),
         (0.321501, 0.103041, 0.276003, 0.021482, 0.054205, 0.223769),
     ),
 }
-"""RECSIM section 6, from RecSim's own code; the last is of nothing."""
+"""Constants, and probabilities from RecSim's own code; the last is that of nothing."""
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -46,7 +48,7 @@ def test_choice_models_give_the_golden_numbers(name: str) -> None:
 @pytest.mark.parametrize("name", CHOICES)
 def test_choice_models_equal_the_twin(name: str) -> None:
     rng = np.random.default_rng(1)
-    constants = Constants(0.4, -1.0, attention=0.65, scaling=0.2)
+    constants = ChoiceConstants(0.4, -1.0, attention=0.65, scaling=0.2)
     choice = CHOICES[name](constants)
     for scores in rng.uniform(-1, 1, (20, 4)).astype(np.float32):
         chances = np.asarray(choice.chances(jnp.asarray(scores)[None]))[0]
@@ -63,9 +65,9 @@ def test_choice_models_equal_the_twin(name: str) -> None:
 
 def test_what_recsim_stops_at_is_no_click_or_a_certain_one() -> None:
     far = jnp.array([[-3.0, 0.5]])
-    v = CHOICES["proportional"](Constants(1.0, -1.0)).chances(far)[0]
+    v = CHOICES["proportional"](ChoiceConstants(1.0, -1.0)).chances(far)[0]
     np.testing.assert_allclose(v, [0.0, 1.5 / 3.5], rtol=1e-6)
-    sure = CHOICES["cascade_exp"](Constants(1.0, attention=0.9, scaling=0.05)).chances(
+    sure = CHOICES["cascade_exp"](ChoiceConstants(1.0, attention=0.9, scaling=0.05)).chances(
         jnp.array([[9.0, 9.0]])
     )[0]
     np.testing.assert_allclose(sure, [0.9, 0.09], rtol=1e-5)
@@ -139,8 +141,8 @@ def test_satisfaction_moves_as_its_equations() -> None:
 
 
 def test_users_and_documents_of_interest_exploration_are_drawn_as_specified() -> None:
-    """Three in ten like the second topic; two in ten documents are of the first, better made one;
-    logs are normal."""
+    """Three in ten users prefer the second topic; two in ten documents are of the first topic,
+    which has the higher quality; logarithms are normal."""
     n = 50_000
     task = make_recsim_task(recsim_config(task="interest_exploration"), n)
     draws = jax.jit(task.draw)(jax.random.key(0))
@@ -201,8 +203,8 @@ def test_it_keeps_the_contract(name: str) -> None:
 
 
 def test_what_is_shown_and_told() -> None:
-    """Interests are seen and the budget is not; the response tells place, watch and the qualities
-    of what was shown."""
+    """Interests are observed and the budget is not; the response reports place, watch and the
+    qualities of the documents shown."""
     config, n = recsim_config(), 2000
     env = build.build_env(config, n)
     state, obs = jax.jit(env.reset)(jax.random.key(0), ())
@@ -237,8 +239,8 @@ def test_what_is_shown_and_told() -> None:
 
 
 def test_clicks_follow_the_weights_of_the_observation() -> None:
-    """What agents compute from an observation is how users choose: shares of clicks at each place,
-    from one offer."""
+    """Weights computed from an observation are those of the users' choice: shares of clicks at each
+    place, from one offer."""
     config, n = recsim_config(choice_model="mnl"), 100_000
     env, task = build.build_env(config, n), make_recsim_task(config, 1)
     state, obs = jax.jit(env.reset)(jax.random.key(0), ())
@@ -267,8 +269,8 @@ def test_the_last_minutes_are_watched_and_paid_and_end_the_session() -> None:
 
 
 def test_policies_share_their_luck() -> None:
-    """Two slates, one key: what is offered next, and whether the same first place is clicked, does
-    not depend on the slate."""
+    """With one key, the next documents, and the click at an equal first place, do not depend on the
+    slate."""
     env = build.build_env(recsim_config(), 500)
     state, obs = jax.jit(env.reset)(jax.random.key(3), ())
     slates, step = jnp.array([[0, 1, 2], [0, 8, 9]]), jax.jit(env.step)
@@ -359,8 +361,7 @@ def test_what_cannot_be_is_refused(changes: dict[str, Any], line: str) -> None:
 def test_a_memory_sums_up_a_sessions_own_responses(
     memory: list[float], scales: list[float]
 ) -> None:
-    """Beside the interests, against a loop over what the steps told; a new session begins with none
-    of it."""
+    """The sums equal a loop over the reported responses; a new session begins with zeros."""
     config, n = recsim_config(evolution={"budget": 30.0}, memory=memory, horizon=17), 6
     env = build.build_env(config, n)
     plain, _ = jax.jit(

@@ -1,8 +1,8 @@
-"""Sessions of the reference slate benchmark come to what RecSim's own code and independent code
-make of them.
+"""Sessions of RecSim's environments against RecSim's own code and an independent implementation.
 
-References and their errors: RECSIM sections 1 to 3. Random draws are not shared: a figure may be
-off by four standard errors of the difference, which a constant that is off by a tenth exceeds.
+References are returns measured with both (envs/recsim/README.md, section 7), with their standard
+errors. Random draws are not shared: a mean may be off by four standard errors of the difference,
+which a constant that is off by a tenth exceeds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ N = 4096
 
 
 def near(x: Any, expected: float, error: float) -> None:
-    """The mean of x is ``expected``, which is known up to a standard error."""
+    """Assert that the mean of x is ``expected``, which is known up to a standard error."""
     mean, own = float(np.mean(x)), float(np.std(x)) / np.sqrt(np.size(x))
     assert abs(mean - expected) <= ERRORS * np.hypot(own, error), (
         f"{mean:.4f} +- {own:.4f}, expected {expected} +- {error}"
@@ -33,13 +33,13 @@ def near(x: Any, expected: float, error: float) -> None:
 
 
 def shares(o: Outcome) -> tuple[float, float]:
-    """Clicks per step, and mean quality of what was clicked."""
+    """Return the clicks per step and the mean quality of what was clicked."""
     return float(o.clicks.sum() / o.length.sum()), float(o.quality.sum() / o.clicks.sum())
 
 
 def test_interest_evolution_as_released() -> None:
-    """Proportional choice, slates of 3 of 10; RecSim's own code and an independent one agree on
-    these."""
+    """Proportional choice, slates of 3 of 10: RecSim's own code and an independent one agree on
+    these numbers."""
     found = played(
         recsim_config(), N, ("random", "myopic_topk", "static_ranking", "renewal_greedy")
     )
@@ -72,8 +72,8 @@ def test_interest_evolution_with_multinomial_logit() -> None:
 
 
 def test_interest_evolution_with_a_cascade() -> None:
-    """Attention .65, scale .30: the published null rate, where RecSim's default scale of .05 would
-    give a return of 92."""
+    """Attention 0.65 and scale 0.3 give about the published return of random slates (159.9);
+    RecSim's default scale of 0.05 would give 92."""
     config = recsim_config(choice_model="cascade_exp", evolution={"score_scaling": 0.3})
     near(played(config, 1024, ("random",))["random"].returns, 158.9, 0.25)
 
@@ -105,7 +105,7 @@ def test_interest_exploration_as_an_independent_computation() -> None:
 def test_long_term_satisfaction_of_one_clickbait(
     sensitivity: float, returns: tuple[float, ...]
 ) -> None:
-    """Nothing but kale, half and half, nothing but choc; at a sensitivity of .2 the order turns."""
+    """Clickbait 0, 0.5 and 1 throughout; at a sensitivity of 0.2 the order of returns reverses."""
     n = 20_000
     config = recsim_config(task="long_term_satisfaction", satisfaction={"sensitivity": sensitivity})
     task = make_recsim_task(config, n)

@@ -1,5 +1,5 @@
-"""The tick clock as an environment: its contract, what is conserved, who is served, what happens on
-one clock."""
+"""The tick clock as an environment: its contract, conservation of gifts and seconds, the queue, and
+the shared clock."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CONFIG = live_config(
     schedule={"room_hours": 0.6, "rooms_per_day": 8.0, "gap_hours": 0.5, "days": 8},
     tick={"session_ticks": 60, "served_share": 0.3, "weight": 2.0, "quit_rate": 20.0},
 )
-"""Short rooms that close early and sessions that are cut, so that everything happens."""
+"""Short rooms that close early and sessions that are cut, so that every event occurs."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def env() -> Any:
 
 @pytest.fixture(scope="module")
 def walk(world: Any, env: Any) -> list[tuple[Any, Any, Any]]:
-    """States before and after, and time steps, of a random policy; on the host."""
+    """Return the states before and after and the time steps of a random policy, on the host."""
     step, (state, obs) = jax.jit(env.step), jax.jit(env.reset)(jax.random.key(0), world)
     act = jax.jit(lambda obs, key: random_action(env, obs, key))
     steps = []
@@ -82,7 +82,8 @@ def test_viewers_are_those_who_watch_and_the_background(world: Any, walk: list) 
 
 
 def test_what_sessions_give_is_what_streamers_get(walk: list) -> None:
-    """Sent so far: in decisions that are complete and in watches that go on or are in line."""
+    """Gifts and seconds are counted in complete decisions and in watches that go on or wait in the
+    queue."""
     sent = {"gifts": 0.0, "spent": 0.0, "seconds": 0.0}
     impressions = 0
     for before, after, t in walk:
@@ -157,7 +158,7 @@ def test_rooms_close_and_their_viewers_are_cut(walk: list) -> None:
     assert sum(t.info["stream_ended"].sum() for _, _, t in walk) > 5
 
 
-def test_a_streamer_whom_nobody_watches_gives_up(world: Any) -> None:
+def test_a_streamer_whom_nobody_watches_stops(world: Any) -> None:
     n, now = CONFIG.streamers + 1, jnp.int32(3 * 86_400 + 20 * 3600)
     a = empty_audience(world, jnp.zeros(n), now, CONFIG.tick)
     a = a._replace(met=jnp.arange(n) % 3 == 0, empty_rooms=jnp.arange(n) % 2)

@@ -1,5 +1,4 @@
-"""A ring of known values, once as an environment of Gymnasium and once as one of this project's
-own."""
+"""A ring with known values, as an environment of Gymnasium and as one of this project."""
 
 from __future__ import annotations
 
@@ -14,13 +13,13 @@ from jax import Array
 from lrdqn.types import Env, EnvSpec, TimeStep
 
 NAME, PLACES, LIMIT = "lrdqn-tests/Ring-v0", 4, 6
-"""Action 0 leads one place on, around the ring, and pays 1 where it leaves the last place; action 1
-stays and pays nothing. Nothing ends it; a session is cut after ``LIMIT`` steps, where it sees
-another place than the next one begins with."""
+"""Action 0 moves one place on around the ring and pays 1 where it leaves the last place; action 1
+stays and pays nothing. Nothing terminates; a session is truncated after ``LIMIT`` steps, at a place
+other than the one where the next begins."""
 
 
 class Ring(gymnasium.Env[np.int64, np.int64]):
-    """As Gymnasium has it."""
+    """The ring in Gymnasium's interface."""
 
     observation_space = gymnasium.spaces.Discrete(PLACES)
     action_space = gymnasium.spaces.Discrete(2)
@@ -44,7 +43,7 @@ def register() -> None:
 
 
 def make_ring(sessions: int) -> Env:
-    """The same, inside jit."""
+    """Build the same ring inside jit."""
 
     def seen(place: Array) -> Array:
         return jax.nn.one_hot(place, PLACES)
@@ -74,7 +73,7 @@ def make_ring(sessions: int) -> Env:
 
 
 def values(gamma: float) -> np.ndarray:
-    """``Q [place, action]`` of the ring without an end: V(last) = 1 / (1 - gamma^4), and gamma per
-    place before it."""
+    """Return ``Q [place, action]`` of the endless ring: V(last) = 1 / (1 - gamma^4), and a factor
+    gamma per place before it."""
     v = np.array([gamma ** (PLACES - 1 - place) / (1 - gamma**PLACES) for place in range(PLACES)])
     return np.stack([np.roll(v, -1) * gamma + np.eye(PLACES)[-1], gamma * v], axis=1)

@@ -1,4 +1,4 @@
-"""The cross-entropy search on functions whose best point is known."""
+"""The cross-entropy method on functions with a known maximum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The cohort: every session counted once, to its end, and the same luck for every policy."""
+"""The cohort: every session counts once, to its end, with the same random numbers for every
+policy."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ def scene() -> tuple:
 
 
 def test_cohort_equals_a_walk_through_the_sessions(scene: tuple) -> None:
-    """The compiled loop against a plain Python loop over the same keys."""
+    """The compiled loop equals a plain Python loop over the same keys."""
     world, env = scene
     policy, key = make_content(), jax.random.key(7)
     got = jax.jit(make_cohort(env, ((policy, 2),)))(((),), world, key)
@@ -28,7 +29,7 @@ def test_cohort_equals_a_walk_through_the_sessions(scene: tuple) -> None:
     for field in jax.tree.leaves(got):
         np.testing.assert_array_equal(
             np.asarray(field)[0], np.asarray(field)[1]
-        )  # common random numbers: a twin ties exactly
+        )  # common random numbers: equal policies tie exactly
 
     reset_key, env_key, act_key = jax.random.split(key, 3)
     state, obs = jax.jit(env.reset)(reset_key, world)

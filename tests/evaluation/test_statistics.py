@@ -23,7 +23,7 @@ def test_agrees_with_scipys_percentile_bootstrap():
         confidence_level=0.9,
         rng=np.random.default_rng(1),
     )
-    # a 5 % quantile of 40,000 draws has a standard error of about .011 standard deviations of the
+    # a 5 % quantile of 40,000 draws has a standard error of about 0.011 standard deviations of the
     # mean; 5 of them, twice
     tolerance = 0.08 * theirs.standard_error
     assert ours.mean == pytest.approx(SKEWED.mean(), rel=1e-12)
@@ -32,7 +32,7 @@ def test_agrees_with_scipys_percentile_bootstrap():
 
 
 def test_zeros_and_ones_give_binomial_quantiles():
-    # 8 ones of 20: a resampled mean is Binomial(20, .4) / 20, whose 2.5 % and 97.5 % quantiles are
+    # 8 ones of 20: a resampled mean is Binomial(20, 0.4) / 20, whose 2.5 % and 97.5 % quantiles are
     # 4 and 12
     values = np.array([1.0] * 8 + [0.0] * 12)
     assert bootstrap_mean(values, resamples=100_000) == (0.4, 4 / 20, 12 / 20)
@@ -74,7 +74,7 @@ def test_one_seed_is_a_point_and_nan_is_not_left_out():
 
 
 def test_float32_values_are_averaged_in_float64():
-    values = np.array([1e8, 1.0, -1e8], np.float32)  # summed in float32 the one is lost
+    values = np.array([1e8, 1.0, -1e8], np.float32)  # in float32 the sum loses the one
     assert bootstrap_mean(values, 100).mean == 1 / 3
 
 

@@ -25,7 +25,7 @@ def test_blocks_hold_interval_and_every_seed():
     assert list(policies["learned"]) == [
         "return",
         "clicks",
-    ]  # the censored share qualifies the results and is none
+    ]  # the censored share qualifies the results and is not one
     interval = bootstrap_mean(np.array([5.0, 7.0, 9.0]), 400)
     assert policies["learned"]["return"] == {
         "mean": 7.0,

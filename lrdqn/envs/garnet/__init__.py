@@ -1,2 +1,2 @@
-"""Random Markov decision processes with numbered states, whose exact values are known by
-planning."""
+"""Garnet: random Markov decision processes with numbered states, whose exact values planning
+gives."""

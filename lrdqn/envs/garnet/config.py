@@ -11,8 +11,8 @@ from lrdqn.config.fields import choice, real, whole
 
 @dataclass
 class GarnetConfig(EnvConfig):
-    """Random Markov decision processes with numbered states, whose exact values are known by
-    planning."""
+    """Keys of random Markov decision processes with numbered states, whose exact values planning
+    gives."""
 
     kind: str = choice("garnet", ("garnet",), "environment")
     states: int = whole(20, 1, "states")

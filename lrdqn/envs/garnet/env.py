@@ -16,7 +16,8 @@ from lrdqn.types import Env, EnvSpec, TimeStep
 
 
 class GarnetWorld(NamedTuple):
-    """One process: which states can follow, how likely, and the mean reward."""
+    """One process: successors, their probabilities, and the mean reward of each state and
+    action."""
 
     successors: Any  # Int [S, A, b]
     probabilities: Any  # Float [S, A, b], rows sum to 1
@@ -24,7 +25,7 @@ class GarnetWorld(NamedTuple):
 
 
 class GarnetState(NamedTuple):
-    """The state that each session is in, and its age."""
+    """State and age of each session."""
 
     state: Int[Array, "N"]
     age: Int[Array, "N"]
@@ -32,7 +33,7 @@ class GarnetState(NamedTuple):
 
 def make_garnet_world(config: GarnetConfig, rng: np.random.Generator) -> GarnetWorld:
     """Draw a process: for each state and action Dirichlet(1) weights over ``branching`` distinct
-    successors, uniform rewards.
+    successors, and uniform rewards.
 
     Args:
         config: numbers of states, actions and successors.
@@ -50,8 +51,8 @@ def make_garnet_world(config: GarnetConfig, rng: np.random.Generator) -> GarnetW
 
 
 def make_garnet(config: GarnetConfig, sessions: int) -> Env:
-    """Build it. The observation is one-hot ``[N, S]``; nothing terminates; a session is cut after
-    ``horizon`` steps.
+    """Build the environment. The observation is one-hot ``[N, S]``; nothing terminates; a session
+    is truncated after ``horizon`` steps.
 
     ``r = R[s, a] + noise * N(0, 1)``. ``catalogue(params)`` is the process itself, which planners
     read.

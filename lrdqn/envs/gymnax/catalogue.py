@@ -1,7 +1,7 @@
-"""gymnax's environments, as far as a mistake can be answered without importing gymnax, whose import
-starts up devices.
+"""Table of gymnax's environments, so that a wrong name is refused without importing gymnax, whose
+import initialises devices.
 
-A test compares the table with the package that is installed.
+A test compares the table with the installed package.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from lrdqn.config.fields import ConfigError, InputError
 
 
 class Game(NamedTuple):
-    """What an environment shows, and the types beside float32 that hold its observations
-    exactly."""
+    """Kind of observation of an environment, and the types other than float32 that hold its
+    observations exactly."""
 
     shows: str
     """As ``types.EnvSpec.observation``."""
     stores: tuple[str, ...] = ()
     sized: bool = False
-    """Whether ``env.size`` means something."""
+    """Whether ``env.size`` applies."""
 
 
 FLAGS = ("uint8", "bool")
@@ -49,7 +49,7 @@ GAMES: dict[str, Game] = {
     "Pong-misc": Game("image", FLAGS),
     "FrozenLake-misc": Game("one_hot", FLAGS),
 }
-"""Those whose actions are numbered."""
+"""Environments with a discrete action space."""
 
 CONTINUOUS = (
     "Pendulum-v1",
@@ -61,8 +61,8 @@ CONTINUOUS = (
 
 
 def check_game(env: Any) -> None:
-    """There is such an environment, its actions are numbered, and ``env.size`` and ``env.store``
-    fit it.
+    """Raise ``ConfigError`` unless the environment exists, its actions are discrete, and
+    ``env.size`` and ``env.store`` fit it.
 
     Raises:
         ConfigError: naming the key.
@@ -91,7 +91,7 @@ def check_game(env: Any) -> None:
 
 
 def check_installed() -> None:
-    """Raise ``InputError`` where gymnax is not there. Imports nothing."""
+    """Raise ``InputError`` unless gymnax is installed. Imports nothing."""
     spec = importlib.util.find_spec("gymnax")
-    if spec is None or spec.origin is None:  # without origin it is some folder of that name
+    if spec is None or spec.origin is None:  # without origin it is a mere folder of that name
         raise InputError("env=gymnax: needs gymnax; pip install 'lrdqn[games]'")

@@ -20,23 +20,25 @@ STORED = {"float32": jnp.float32, "uint8": jnp.uint8, "bool": jnp.bool_}
 
 
 def make_gymnax(config: GymnaxConfig, sessions: int) -> Env:
-    """N copies of one environment; ``params`` is ``()``, for gymnax's own stay at their defaults.
+    """Build N copies of one environment; ``params`` is ``()``, since gymnax's own stay at their
+    defaults.
 
-    Resetting is by selection: every session draws a fresh start at each step and takes it where it
-    ended, so nothing branches. ``final_obs`` is gymnax's observation before that, and its time
-    limit is a truncation, not an end (Pardo et al. 2018).
+    Sessions reset by selection: each one draws a fresh start at each step and takes it where it
+    ended, so that nothing branches. ``final_obs`` is gymnax's observation before the reset, and its
+    time limit is a truncation, not a termination (Pardo et al. 2018).
 
     Args:
         config: names the environment.
         sessions: N.
 
     Raises:
-        InputError: gymnax is not installed, or what the environment downloads cannot be had.
-        ConfigError: there is no such environment, its actions are not numbered, it takes no
-            ``size``, or ``store`` would change what it shows.
+        InputError: gymnax is not installed, or data that the environment downloads are not
+            available.
+        ConfigError: the environment does not exist, its actions are not discrete, it takes no
+            ``size``, or ``store`` would change its observations.
 
-    Source: Lange 2022 (gymnax); its step returns termination and truncation apart from version 1.0
-    on.
+    Source: Lange 2022 (gymnax); from version 1.0 on, its step reports termination and truncation
+    separately.
     """
     made, params = _made(config)
     space = made.observation_space(params)
@@ -91,7 +93,7 @@ def make_gymnax(config: GymnaxConfig, sessions: int) -> Env:
 
 
 def _made(config: GymnaxConfig) -> tuple[Any, Any]:
-    """The environment and its parameters."""
+    """Return the environment and its parameters."""
     check_game(config)
     check_installed()
     import gymnax

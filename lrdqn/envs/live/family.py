@@ -87,7 +87,7 @@ def baselines(config: LiveConfig, env: Any) -> dict[str, Any]:
     slate = env.spec.slate
     random = baselines.make_random_slate if slate > 1 else baselines.make_random
     return {"random": random(env.spec)} | {
-        name: baselines.as_page(policy, slate) for name, policy in ranked.items()
+        name: baselines.as_slate(policy, slate) for name, policy in ranked.items()
     }
 
 
@@ -112,9 +112,9 @@ def references(config: LiveConfig) -> dict[str, Any]:
             "oracle_myopic": baselines.make_index(config),
             "oracle_planner": baselines.make_index(config, baselines.PLANNER_WEIGHTS),
         }
-    page = baselines.make_page_index
+    page = baselines.make_slate_index
     return {
-        name: baselines.as_page(policy, config.slate) for name, policy in exploiters.items()
+        name: baselines.as_slate(policy, config.slate) for name, policy in exploiters.items()
     } | {
         "oracle_myopic": page(config, "exact"),
         "oracle_greedy": page(config, "greedy"),

@@ -10,8 +10,8 @@ from lrdqn.config.fields import choice
 
 @dataclass
 class ProbeConfig(EnvConfig):
-    """Tiny environments that fail for one reason each (value, observation, discounting, action,
-    truncation)."""
+    """Keys of tiny environments, each of which fails for one reason (value, observation, discount,
+    action, truncation)."""
 
     kind: str = choice("probe", ("probe",), "environment")
     probe: str = choice(

@@ -1,7 +1,7 @@
-"""Probe environments: each can only be failed for one reason, and each has a closed-form answer.
+"""Probe environments: each can be failed for one reason only, and each has a closed-form answer.
 
-The sessions are identical and reset at once. ``optimum(name, gamma)`` gives the action values a
-right learner must reach.
+The sessions are identical and reset at once. ``optimum(name, gamma)`` gives the action values that
+a correct learner reaches.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HORIZON = 10
 
 
 class ProbeState(NamedTuple):
-    """The observed number of each session and its age."""
+    """Observed number and age of each session."""
 
     number: Float[Array, "N"]
     age: Int[Array, "N"]
@@ -78,11 +78,12 @@ PROBES: dict[str, Probe] = {
 
 
 def optimum(name: str, gamma: float) -> dict[float, list[float]]:
-    """Exact ``Q*`` by observed number.
+    """Return the exact ``Q*`` by observed number.
 
-    ``value``: 1. ``observation``: the number itself. ``discount``: gamma, then 1 (a reward a step
-    later). ``action``: -1 or 1. ``observation_action``: 1 for the action that matches the sign.
-    ``truncation``: ``1 / (1 - gamma)``, for a time limit is no end (Pardo et al. 2018).
+    ``value``: 1. ``observation``: the number itself. ``discount``: gamma, then 1 (the reward comes
+    one step later). ``action``: -1 or 1. ``observation_action``: 1 for the action that matches the
+    sign. ``truncation``: ``1 / (1 - gamma)``, since a time limit is not a termination (Pardo et al.
+    2018).
     """
     return {
         "value": {0.0: [1.0]},

@@ -1,5 +1,6 @@
-"""The reference slate benchmark (RecSim, Ie et al. 2019), N users at once.
+"""RecSim's three environments (Ie et al. 2019, arXiv 1909.04847) as batches of N users.
 
-``evolution``, ``exploration`` and ``satisfaction`` are its environments, ``choice`` how users
-choose, ``draws`` the random numbers of a step, ``env`` the loop.
+``evolution``, ``exploration`` and ``satisfaction`` are the tasks, ``choice`` the choice models,
+``draws`` the random numbers of a step, ``env`` the step loop. README.md in this folder is the
+specification.
 """

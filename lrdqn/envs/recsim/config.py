@@ -1,5 +1,5 @@
-"""Schema of the reference slate benchmark, and what of it must fit together. Defaults are RecSim's
-own."""
+"""Keys of ``env=recsim`` and the check that they fit together. Defaults are those of RecSim's
+code."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ TASKS = ("interest_evolution", "interest_exploration", "long_term_satisfaction")
 
 @dataclass
 class EvolutionConfig:
-    """Users whose interests move with what they watch, and who leave when their time is used up
-    (RECSIM section 1)."""
+    """Keys of interest evolution: interests move with what is watched, and a session ends when its
+    time budget is used up (envs/recsim/README.md, section 1)."""
 
     topics: int = whole(
         20,
@@ -60,7 +60,8 @@ class EvolutionConfig:
 
 @dataclass
 class ExplorationConfig:
-    """Two kinds of users and two topics; which kind a user is stays hidden (RECSIM section 2)."""
+    """Keys of interest exploration: two user types and two topics, the type being hidden
+    (envs/recsim/README.md, section 2)."""
 
     first_kind: float = real(
         0.3, 0.0, 1.0, "share of users of the first kind, which likes the second topic"
@@ -75,7 +76,8 @@ class ExplorationConfig:
 
 @dataclass
 class SatisfactionConfig:
-    """Clickbait pays at once, and what is good for the user pays by and by (RECSIM section 3)."""
+    """Keys of long-term satisfaction: clickbait raises engagement now and lowers satisfaction later
+    (envs/recsim/README.md, section 3)."""
 
     memory_discount: float = real(0.7, 0.0, 0.999, "share of past exposure that is remembered")
     sensitivity: float = real(0.01, 0.0, math.inf, "how much satisfaction hangs on exposure")
@@ -93,7 +95,7 @@ class SatisfactionConfig:
 
 @dataclass
 class RecsimConfig(EnvConfig):
-    """The reference slate benchmark: N users at once, a slate of K of m documents at each step."""
+    """Keys of ``env=recsim``: N users at once, and a slate of K of m documents at each step."""
 
     kind: str = choice("recsim", ("recsim",), "environment")
     task: str = choice("interest_evolution", TASKS, "which of its environments")
@@ -128,7 +130,8 @@ class RecsimConfig(EnvConfig):
 
 
 def check_recsim(env: RecsimConfig) -> None:
-    """Shapes that must fit, and laws that a task does not have."""
+    """Raise ``ConfigError`` unless shapes fit and the task has the choice model and the sampler
+    that are named."""
     if env.slate > env.candidates:
         raise ConfigError(
             "env.slate", env.slate, f"must not exceed env.candidates={env.candidates}"

@@ -1,4 +1,4 @@
-"""The reference slate benchmark as a batch of users: one loop around three tasks."""
+"""RecSim's environments as a batch of users: one step loop around three tasks."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ TASKS: dict[str, Callable[[RecsimConfig, int], Task]] = {
     "interest_exploration": make_exploration,
     "long_term_satisfaction": make_satisfaction,
 }
-"""By ``env.task``."""
+"""Builders of a task by the name in ``env.task``."""
 
 
 class RecsimState(NamedTuple):
-    """N users, what they are offered, and how they answered last."""
+    """State of N users: the user, the documents on offer, and the response to the last slate."""
 
     user: PyTree
     documents: Documents
@@ -38,13 +38,14 @@ class RecsimState(NamedTuple):
 
 
 def make_memory(decays: Sequence[float]) -> Callable[[Array, Array, Array], Float[Array, "N M"]]:
-    """``m <- decay m + scale (1, log1p(watch), quality of what was taken)`` for each decay, of a
-    step's response.
+    """Build ``remember``, which adds a step's response to running sums, three for each decay.
 
-    The scale is 1 - decay, which makes an average of it, and 1/20 where nothing is forgotten. With
-    a decay of 1 the sums tell what a user of interest evolution has left (``sampler=utility``),
-    which is hidden otherwise. Source: the sufficient statistics of RecSim's agent layers (Ie et al.
-    2019, RecSim, section 4).
+    ``m <- decay m + scale (1, log1p(watch), quality of the clicked document)``. The scale is 1 -
+    decay, which makes the sum an average, and 1/20 where the decay is 1. With a decay of 1 the sums
+    determine the remaining budget of interest evolution (``sampler=utility``), which is otherwise
+    hidden.
+
+    Source: the sufficient statistics of RecSim's agent layers (Ie et al. 2019, RecSim, section 4).
     """
     kept = jnp.repeat(jnp.asarray(decays, jnp.float32), 3)[None]
     scale = jnp.where(kept < 1, 1 - kept, 0.05)
@@ -59,24 +60,26 @@ def make_memory(decays: Sequence[float]) -> Callable[[Array, Array, Array], Floa
 
 
 def make_recsim_task(config: RecsimConfig, sessions: int) -> Task:
-    """The laws of ``env.task`` alone, whose ``weights`` say how users choose."""
+    """Return the laws of ``env.task`` without the step loop; its ``weights`` are those of the
+    users' choice model."""
     return TASKS[config.task](config, sessions)
 
 
 def make_recsim(config: RecsimConfig, sessions: int) -> Env:
-    """Build ``env.task``, of which ``params`` is ``()``. The action is a slate of places
-    ``[N, K]``, best first.
+    """Build ``env.task``. ``params`` is ``()``; the action is a slate of places ``[N, K]``, best
+    first, or ``[N]`` where K is 1.
 
-    ``[N]`` will do where K is 1. Documents are drawn anew at each step, and since they do not
-    depend on the user, a session that ended is shown those that would have followed. ``info`` holds
-    per user: ``clicked``, ``place`` (K where none), ``quality`` of what was clicked (0 where none),
-    ``watch``, ``steps`` of the session so far, and ``seconds`` where watch is a time.
+    Documents are drawn anew at each step. They do not depend on the user, so a session that begins
+    is offered the documents that its predecessor would have been offered next. ``info`` holds per
+    user ``clicked``, ``place`` (K where nothing was clicked), ``quality`` of the clicked document
+    (0 where none), ``watch``, ``steps`` of the session so far, and ``seconds`` where watch is a
+    time.
 
     Args:
         config: validated by ``freeze``.
         sessions: N.
 
-    Source: Ie et al. 2019 (RecSim, arXiv 1909.04847); RECSIM sections 1 to 3.
+    Source: Ie et al. 2019 (RecSim, arXiv 1909.04847); envs/recsim/README.md, sections 1 to 3.
     """
     task = make_recsim_task(config, sessions)
     remember, size = make_memory(config.memory), 3 * len(config.memory)

@@ -1,7 +1,8 @@
-"""Interest evolution: what is watched moves interests and uses up time, and good documents give
-some of it back.
+"""Interest evolution: watching moves interests and uses up the time budget, and documents of high
+quality return part of it.
 
-Source: RECSIM section 1; Ie et al. 2019 (RecSim, arXiv 1909.04847), interest evolution.
+Source: Ie et al. 2019 (RecSim, arXiv 1909.04847), interest evolution; Ie et al. 2019 (SlateQ, arXiv
+1905.12767); envs/recsim/README.md, section 1.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, PRNGKeyArray
 
-from lrdqn.envs.recsim.choice import CHOICES, Choice, Constants
+from lrdqn.envs.recsim.choice import CHOICES, Choice, ChoiceConstants
 from lrdqn.envs.recsim.config import RecsimConfig
 from lrdqn.envs.recsim.draws import cut, halves, normal, one_of, uniform, words_for
 from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, at, clicked_place, topics_of
@@ -22,21 +23,21 @@ from lrdqn.observations import DocumentObs
 QUALITY_RANGE, QUALITY_SIGMA = 3.0, 0.1
 TRASHY_SHARE = 0.7
 INTEREST_STEP = 0.3
-"""Largest share of the way to a document that one watch moves an interest."""
+"""Largest share of the distance to a document by which one watch moves an interest."""
 LENGTH_SIGMA, LONGEST = 1.0, 100.0
 
 
 class Evolving(NamedTuple):
-    """N users."""
+    """State of N users."""
 
     interest: Float[Array, "N T"]
     budget: Float[Array, "N"]
     """Minutes left; hidden."""
 
 
-class Draws(NamedTuple):
-    """Random numbers of a step: the choice, which way an interest moves, qualities, a length, a new
-    user, documents."""
+class EvolutionDraws(NamedTuple):
+    """Random numbers of a step: the choice, the direction in which interests move, qualities, a
+    length, a new user, documents. Uniform where nothing else is said."""
 
     click: Float[Array, "N"]
     up: Float[Array, "N"]
@@ -49,7 +50,8 @@ class Draws(NamedTuple):
 
 
 class Sampler(NamedTuple):
-    """Constants that differ by sampler; each can be set by its key of the config."""
+    """Constants that differ by ``env.sampler``; each can be set by the key
+    ``env.evolution.<name>``."""
 
     budget: float
     step_penalty: float
@@ -65,24 +67,24 @@ SAMPLERS = {
 
 
 def sampler_of(config: RecsimConfig) -> Sampler:
-    """The sampler's constants, with what the config sets."""
+    """Return the sampler's constants, replaced by those that the config sets."""
     own = SAMPLERS[config.sampler]
     given = {name: getattr(config.evolution, name) for name in own._fields}
     return own._replace(**{name: value for name, value in given.items() if value is not None})
 
 
 def choice_of(config: RecsimConfig) -> Choice:
-    """The choice model of interest evolution."""
+    """Return the choice model of interest evolution; ``auto`` is proportional."""
     e = config.evolution
     name = "proportional" if config.choice_model == "auto" else config.choice_model
     return CHOICES[name](
-        Constants(e.no_click, e.floor, sampler_of(config).attention, e.score_scaling)
+        ChoiceConstants(e.no_click, e.floor, sampler_of(config).attention, e.score_scaling)
     )
 
 
 def topic_quality(topics: int) -> np.ndarray:
-    """Mean quality by topic ``[T]``: seven tenths of them evenly over [-3, 0], the others over [0,
-    3]."""
+    """Return the mean quality of each topic ``[T]``: seven tenths of the topics evenly over [-3,
+    0], the others over [0, 3]."""
     trashy = round(TRASHY_SHARE * topics)
     low, high = (
         np.linspace(-QUALITY_RANGE, 0, trashy),
@@ -94,10 +96,15 @@ def topic_quality(topics: int) -> np.ndarray:
 def shifted(
     interest: Float[Array, "N T"], document: Float[Array, "N T"], u: Float[Array, "N"]
 ) -> Float[Array, "N T"]:
-    """Interests after a watch: ``I +- .3 (1 - |I|) d (d - I)`` within [-1, 1], up with probability
-    ``d . (I + 1) / 2``.
+    """Return interests after a watch, ``I +- 0.3 (1 - |I|) d (d - I)`` clipped to [-1, 1], with
+    plus at probability ``d . (I + 1) / 2``.
 
-    ``u`` in (0, 1) decides which. Source: RECSIM section 1, step 2, in its general form.
+    Args:
+        interest: I.
+        document: d.
+        u: uniforms in (0, 1) that decide the sign.
+
+    Source: envs/recsim/README.md, section 1.
     """
     step = INTEREST_STEP * (1 - jnp.abs(interest)) * document * (document - interest)
     up = u < jnp.sum(document * (interest + 1) / 2, axis=1)
@@ -111,18 +118,18 @@ def spent(
     quality: Float[Array, "N"],
     s: Sampler,
 ) -> Float[Array, "N"]:
-    """Minutes left: ``B - w + gain w q`` after a watch, ``B - penalty`` without. Source: RECSIM
-    section 1, steps 2 and 3."""
+    """Return the minutes left: ``B - w + gain w q`` after a watch, ``B - penalty`` without one.
+    Source: envs/recsim/README.md, section 1."""
     return budget + jnp.where(clicked, watch * (s.budget_gain * quality - 1), -s.step_penalty)
 
 
 def make_evolution(config: RecsimConfig, sessions: int) -> Task:
-    """Build it. Reward is the watch time of the click, in minutes; a session terminates when the
-    budget is used up.
+    """Build interest evolution. Reward is the watch time of the clicked document in minutes; a
+    session terminates when its budget is used up.
 
-    With ``sampler=features`` documents are ``U[-1, 1]^T``, their lengths ``N(4.3, 1)`` and their
-    quality is 1. Quality and length are hidden before a response, and documents are drawn anew at
-    each step, so they are drawn for what is shown only.
+    With ``sampler=features`` documents are uniform in ``[-1, 1]^T``, their length is
+    ``N(length, 1)`` and their quality 1. Quality and length are hidden before the response, and
+    documents are replaced after each step, so both are drawn only for the documents that are shown.
 
     Args:
         config: validated by ``freeze``.
@@ -139,10 +146,10 @@ def make_evolution(config: RecsimConfig, sessions: int) -> Task:
     numbers = places if plain else places * topics
     widths = (2 + (slate if plain else 1), words_for(topics), words_for(numbers))
 
-    def draw(key: PRNGKeyArray) -> Draws:
+    def draw(key: PRNGKeyArray) -> EvolutionDraws:
         own, user, documents = cut(key, sessions, widths)
         luck, noise = uniform(own[:, :2]), normal(own[:, 2:])
-        return Draws(
+        return EvolutionDraws(
             luck[:, 0],
             luck[:, 1],
             noise,
@@ -151,10 +158,10 @@ def make_evolution(config: RecsimConfig, sessions: int) -> Task:
             halves(documents, numbers),
         )
 
-    def begin(draws: Draws) -> Evolving:
+    def begin(draws: EvolutionDraws) -> Evolving:
         return Evolving(2 * draws.interest - 1, jnp.full(sessions, sampler.budget))
 
-    def offer(draws: Draws) -> Documents:
+    def offer(draws: EvolutionDraws) -> Documents:
         if plain:
             return Documents(one_of(draws.documents, topics), jnp.zeros((sessions, places, 0)))
         features = (2 * draws.documents - 1).reshape(sessions, places, topics)
@@ -165,7 +172,7 @@ def make_evolution(config: RecsimConfig, sessions: int) -> Task:
             return jnp.take_along_axis(interest, documents.topic, axis=1)
         return jnp.einsum("nt,nct->nc", interest, documents.features)
 
-    def respond(user: Evolving, shown: Documents, draws: Draws) -> Answer:
+    def respond(user: Evolving, shown: Documents, draws: EvolutionDraws) -> Answer:
         clicked, place, told = clicked_place(
             draws.click, choice.chances(scores(user.interest, shown))
         )

@@ -1,7 +1,8 @@
-"""Interest exploration: what kind a user is never shows but in clicks, and the well-made topic is
-the wrong one for most.
+"""Interest exploration: a user's type is hidden and shows only in clicks, and most users prefer the
+topic of lower quality.
 
-Source: RECSIM section 2; Ie et al. 2019 (RecSim, arXiv 1909.04847), interest exploration.
+Source: Ie et al. 2019 (RecSim, arXiv 1909.04847), interest exploration; envs/recsim/README.md,
+section 2.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from lrdqn.envs.recsim.choice import CHOICES, Constants
+from lrdqn.envs.recsim.choice import CHOICES, ChoiceConstants
 from lrdqn.envs.recsim.config import RecsimConfig
 from lrdqn.envs.recsim.draws import cut, halves, normal, uniform, words_for
 from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, clicked_place, topics_of
@@ -21,19 +22,19 @@ from lrdqn.observations import DocumentObs
 
 TOPICS = 2
 AFFINITY_MEAN = np.array([[0.1, 0.7], [0.7, 0.1]], np.float32)
-"""Log-affinity of each kind of user to each topic."""
+"""Mean log-affinity of each user type to each topic."""
 QUALITY_MEAN = np.array([0.8, 0.2], np.float32)
-"""Log-quality by topic."""
+"""Mean log-quality by topic."""
 
 
 class Exploring(NamedTuple):
-    """N users, who do not change."""
+    """State of N users, which does not change; hidden."""
 
     affinity: Float[Array, "N 2"]
 
 
-class Draws(NamedTuple):
-    """Random numbers of a step: the choice, a new user's kind and affinities, topics and qualities
+class ExplorationDraws(NamedTuple):
+    """Random numbers of a step: the choice, a new user's type and affinities, topics and qualities
     on offer."""
 
     click: Float[Array, "N"]
@@ -46,7 +47,7 @@ class Draws(NamedTuple):
 
 
 def expected_affinity(config: RecsimConfig) -> np.ndarray:
-    """``E[affinity]`` to each topic ``[2]`` over users of whom nothing is known."""
+    """Return the mean affinity to each topic ``[2]`` over the population of users."""
     share = np.array([config.exploration.first_kind, 1 - config.exploration.first_kind])
     return (share @ np.exp(AFFINITY_MEAN + config.exploration.affinity_sigma**2 / 2)).astype(
         np.float32
@@ -54,35 +55,35 @@ def expected_affinity(config: RecsimConfig) -> np.ndarray:
 
 
 def make_exploration(config: RecsimConfig, sessions: int) -> Task:
-    """Build it. A document's score is affinity to its topic plus its quality, which is seen; reward
-    1 per click; no end.
+    """Build interest exploration. A document's score is the user's affinity to its topic plus its
+    quality, which is observed; reward is 1 per click; nothing terminates.
 
-    ``weights`` takes the affinity that is to be expected of anybody, for the user's own is hidden.
+    ``weights`` takes the population's mean affinity, since the user's own is hidden.
 
     Args:
         config: validated by ``freeze``.
         sessions: N.
     """
     law, places = config.exploration, config.candidates
-    choice, typical = CHOICES["mnl"](Constants(law.no_click)), expected_affinity(config)
+    choice, typical = CHOICES["mnl"](ChoiceConstants(law.no_click)), expected_affinity(config)
 
-    def draw(key: PRNGKeyArray) -> Draws:
+    def draw(key: PRNGKeyArray) -> ExplorationDraws:
         own, normals, topics = cut(key, sessions, (2, TOPICS + places, words_for(places)))
         luck, noise = uniform(own), normal(normals)
-        return Draws(
+        return ExplorationDraws(
             luck[:, 0], luck[:, 1], noise[:, :TOPICS], halves(topics, places), noise[:, TOPICS:]
         )
 
-    def begin(draws: Draws) -> Exploring:
+    def begin(draws: ExplorationDraws) -> Exploring:
         mean = jnp.asarray(AFFINITY_MEAN)[(draws.kind >= law.first_kind).astype(jnp.int32)]
         return Exploring(jnp.exp(mean + law.affinity_sigma * draws.affinity))
 
-    def offer(draws: Draws) -> Documents:
+    def offer(draws: ExplorationDraws) -> Documents:
         topic = (draws.topic >= law.first_topic).astype(jnp.int8)
         quality = jnp.exp(jnp.asarray(QUALITY_MEAN)[topic] + law.quality_sigma * draws.quality)
         return Documents(topic, quality[..., None])
 
-    def respond(user: Exploring, shown: Documents, draws: Draws) -> Answer:
+    def respond(user: Exploring, shown: Documents, draws: ExplorationDraws) -> Answer:
         quality = shown.features[..., 0]
         scores = jnp.take_along_axis(user.affinity, shown.topic, axis=1) + quality
         clicked, _, told = clicked_place(draws.click, choice.chances(scores))

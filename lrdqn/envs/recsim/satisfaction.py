@@ -1,6 +1,8 @@
-"""Long-term satisfaction ("choc and kale"): clickbait engages at once and wears satisfaction down.
+"""Long-term satisfaction ("choc and kale"): clickbait raises engagement at once and lowers
+satisfaction over time.
 
-Source: RECSIM section 3; Ie et al. 2019 (RecSim, arXiv 1909.04847), long-term satisfaction.
+Source: Ie et al. 2019 (RecSim, arXiv 1909.04847), long-term satisfaction; envs/recsim/README.md,
+section 3.
 """
 
 from __future__ import annotations
@@ -19,21 +21,21 @@ from lrdqn.envs.recsim.task import Answer, Documents, Response, Task, topics_of
 from lrdqn.observations import DocumentObs
 
 MOST_SEEN = 100.0
-"""Engagement above this is not told in the observation; the reward has all of it."""
+"""Upper limit of the engagement in the observation; the reward is not limited."""
 
 
 class Satisfied(NamedTuple):
-    """N users; all of it hidden."""
+    """State of N users; all of it hidden."""
 
     exposure: Float[Array, "N"]
-    """Net positive exposure."""
+    """Net positive exposure, NPE."""
     left: Int[Array, "N"]
     """Steps left."""
 
 
-class Draws(NamedTuple):
-    """Random numbers of a step: engagement and innovation (standard normal), a new user, clickbait
-    on offer."""
+class SatisfactionDraws(NamedTuple):
+    """Random numbers of a step: engagement and innovation (standard normal), a new user's exposure,
+    clickbait on offer."""
 
     engagement: Float[Array, "N"]
     innovation: Float[Array, "N"]
@@ -42,7 +44,7 @@ class Draws(NamedTuple):
 
 
 def satisfaction(exposure: Float[Array, "N"], law: SatisfactionConfig) -> Float[Array, "N"]:
-    """``SAT = sigmoid(sensitivity NPE)``."""
+    """Return ``SAT = sigmoid(sensitivity NPE)``."""
     return jax.nn.sigmoid(law.sensitivity * exposure)
 
 
@@ -52,8 +54,11 @@ def exposed(
     noise: Float[Array, "N"],
     law: SatisfactionConfig,
 ) -> Float[Array, "N"]:
-    """``NPE' = discount NPE - 2 (c - 1/2) + innovation noise``; the code's sign, not its
-    docstring's (RECSIM section 3)."""
+    """Return the next exposure, ``NPE' = discount NPE - 2 (c - 1/2) + innovation noise``.
+
+    The sign is that of RecSim's code; its docstring prints a plus (envs/recsim/README.md, section
+    6).
+    """
     return law.memory_discount * exposure - 2 * (clickbait - 0.5) + law.innovation * noise
 
 
@@ -63,18 +68,19 @@ def engaged(
     noise: Float[Array, "N"],
     law: SatisfactionConfig,
 ) -> Float[Array, "N"]:
-    """``exp(SAT (c choc + (1 - c) kale) + (c choc_sigma + (1 - c) kale_sigma) noise)``."""
+    """Return the engagement
+    ``exp(SAT (c choc + (1 - c) kale) + (c choc_sigma + (1 - c) kale_sigma) noise)``."""
     mean = clickbait * law.choc_mean + (1 - clickbait) * law.kale_mean
     sigma = clickbait * law.choc_sigma + (1 - clickbait) * law.kale_sigma
     return jnp.exp(satisfaction(exposure, law) * mean + sigma * noise)
 
 
 def make_satisfaction(config: RecsimConfig, sessions: int) -> Task:
-    """Build it. The first document of a slate is always watched; reward is engagement; a session
-    lasts ``budget`` steps.
+    """Build long-term satisfaction. The first document of a slate is always watched; reward is its
+    engagement; a session lasts ``budget`` steps.
 
-    Documents are told apart by their clickbait in [0, 1], which is seen and stands for their
-    quality in responses.
+    Documents differ in clickbait in [0, 1], which is observed and takes the place of quality in
+    responses.
 
     Args:
         config: validated by ``freeze``.
@@ -82,21 +88,23 @@ def make_satisfaction(config: RecsimConfig, sessions: int) -> Task:
     """
     law, places = config.satisfaction, config.candidates
 
-    def draw(key: PRNGKeyArray) -> Draws:
+    def draw(key: PRNGKeyArray) -> SatisfactionDraws:
         own, documents = cut(key, sessions, (3, words_for(places)))
         noise = normal(own[:, :2])
-        return Draws(noise[:, 0], noise[:, 1], uniform(own[:, 2:])[:, 0], halves(documents, places))
+        return SatisfactionDraws(
+            noise[:, 0], noise[:, 1], uniform(own[:, 2:])[:, 0], halves(documents, places)
+        )
 
-    def begin(draws: Draws) -> Satisfied:
+    def begin(draws: SatisfactionDraws) -> Satisfied:
         return Satisfied(
             (draws.exposure - 0.5) / (1 - law.memory_discount),
             jnp.full(sessions, law.budget, jnp.int32),
         )
 
-    def offer(draws: Draws) -> Documents:
+    def offer(draws: SatisfactionDraws) -> Documents:
         return Documents(jnp.zeros((sessions, places), jnp.int8), draws.clickbait[..., None])
 
-    def respond(user: Satisfied, shown: Documents, draws: Draws) -> Answer:
+    def respond(user: Satisfied, shown: Documents, draws: SatisfactionDraws) -> Answer:
         clickbait = shown.features[..., 0]
         engagement = engaged(user.exposure, clickbait[:, 0], draws.engagement, law)
         after = Satisfied(

@@ -1,5 +1,5 @@
-"""What the three environments of the benchmark have in common: documents, the response to a slate,
-and the parts of a task."""
+"""Parts that the three tasks share: documents, the response to a slate, and the functions of a
+task."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lrdqn.types import PyTree
 
 
 class Documents(NamedTuple):
-    """What is seen of documents: those on offer ``[N, m]`` or those on a slate ``[N, K]``."""
+    """Observed part of documents: those on offer ``[N, m]`` or those on a slate ``[N, K]``."""
 
     topic: Int[Array, "N C"]
     features: Float[Array, "N C F"]
 
 
 class Response(NamedTuple):
-    """What is seen of a user's response to a slate."""
+    """Observed part of a user's response to a slate."""
 
     place: Int[Array, "N"]
     """int8; K where nothing was clicked."""
@@ -33,7 +33,7 @@ class Response(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a slate leads to."""
+    """Outcome of a slate: the user afterwards, the response, the reward, the end of the session."""
 
     user: PyTree
     response: Response
@@ -42,8 +42,8 @@ class Answer(NamedTuple):
 
 
 class Task(NamedTuple):
-    """One environment, as pure functions of N users. ``draws`` are all random numbers of one step,
-    named."""
+    """One environment as pure functions of N users. ``draws`` holds all random numbers of one step
+    by name."""
 
     draw: Callable[[PRNGKeyArray], Any]
     """``draw(key) -> draws``"""
@@ -52,20 +52,20 @@ class Task(NamedTuple):
     offer: Callable[[Any], Documents]
     """``offer(draws) -> documents [N, m]``; they do not depend on the user."""
     respond: Callable[[PyTree, Documents, Any], Answer]
-    """``respond(user, shown [N, K], draws)``"""
+    """``respond(user, shown [N, K], draws) -> answer``"""
     see: Callable[[PyTree], Float[Array, "N U"]]
-    """``see(user)``: what is shown of a user."""
+    """``see(user) -> [N, U]``: the observed part of a user."""
     topics: Topics
     weights: Callable[[DocumentObs], tuple[Float[Array, "N C"], Float[Array, "N"]]]
-    """``weights(obs) -> v [N, m], v_0 [N]``: the choice model's weights of what is on offer and of
-    "nothing", so far as the observation tells."""
+    """``weights(obs) -> v [N, m], v_0 [N]``: the choice model's weights of the documents on offer
+    and of "nothing", as far as the observation determines them."""
     minute: float
-    """Seconds of a unit of watch; 0 where it is no time."""
+    """Seconds in a unit of watch; 0 where watch is not a time."""
 
 
 def topics_of(content: np.ndarray) -> Topics:
-    """``content [T, F]`` and the empty item, a row of zeros behind it; a last column tells the two
-    apart."""
+    """Return the table of ``content [T, F]`` with a row of zeros for the empty item behind it; a
+    last column marks that row."""
     table = np.zeros((content.shape[0] + 1, content.shape[1] + 1), np.float32)
     table[:-1, :-1], table[-1, -1] = content, 1
     return Topics(jnp.asarray(table))
@@ -75,11 +75,11 @@ def clicked_place(
     u: Float[Array, "N"], chances: Float[Array, "N K"]
 ) -> tuple[Bool[Array, "N"], Int[Array, "N"], Int[Array, "N"]]:
     """Draw the choice: whether there is a click, its place (0 where none) and the place as
-    responses tell it (K where none)."""
+    responses report it (K where none)."""
     clicked, place = choose(u, chances)
     return clicked, place, jnp.where(clicked, place, chances.shape[1]).astype(jnp.int8)
 
 
 def at(place: Int[Array, "N"], x: Array) -> Array:
-    """``x [N, K, ...]`` at one place of each slate."""
+    """Return ``x [N, K, ...]`` at one place of each slate."""
     return jnp.take_along_axis(x, place.reshape(place.shape + (1,) * (x.ndim - 1)), axis=1)[:, 0]

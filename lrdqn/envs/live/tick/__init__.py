@@ -1,7 +1,7 @@
-"""The live world on one clock that all sessions share (SIMULATOR, "Two clocks").
+"""The live world on one clock that all sessions share (envs/live/README.md, section 10).
 
-``state`` is what there is; ``watch`` plays a watch tick by tick, ``decision`` its two ends,
-``audience`` the streamers; ``arrivals`` says who comes and when, ``line`` who is served first;
-``env`` is the loop. Choice, experience, patience, satisfaction, loyalty, return and reward are the
-decision clock's functions.
+``state`` defines the state; ``watch`` plays one tick of a watch, ``decision`` its beginning and its
+end, ``audience`` the streamers; ``arrivals`` draws who arrives and when, ``queue`` who is served
+first; ``env`` is the step loop. Choice, experience, patience, satisfaction, loyalty, return and
+reward are the functions of the decision clock.
 """

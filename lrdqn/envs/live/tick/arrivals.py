@@ -1,4 +1,4 @@
-"""Who comes to a place that a session has left, and when."""
+"""Arrivals: which user comes to a place that a session has left, and when."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from lrdqn.envs.live.user_dynamics import by_activity
 from lrdqn.envs.live.world import LiveParams
 
 CALLED = 8
-"""Users of whom one comes: those whose hour it is are the likelier."""
+"""Users drawn per arrival, of whom one is chosen by preferred hour."""
 
 
 def hourly(time: Int[Array, "..."]) -> Float[Array, "..."]:
-    """``24 share(hour)``: how busy the hour of day is, 1 on average (KuaiLive's curve of watch
-    time)."""
+    """Return ``24 share(hour)``, the activity of the hour of day, 1 on average (KuaiLive's curve of
+    watch time)."""
     return jnp.asarray(24 * HOURLY_WATCH / HOURLY_WATCH.sum(), jnp.float32)[time % DAY // 3600]
 
 
 def arrival_chance(time: Int[Array, ""], rate: float) -> Float[Array, ""]:
-    """``min(1, rate x 24 share(hour))``: the chance that somebody comes in this tick, so that waits
-    are geometric."""
+    """Return ``min(1, rate x 24 share(hour))``, the probability of an arrival in this tick, so that
+    waits are geometric."""
     return jnp.minimum(rate * hourly(time), 1.0)
 
 
 def who_comes(u: Float[Array, "B 9"], time: Int[Array, ""], params: LiveParams) -> Int[Array, "B"]:
-    """Of eight users drawn by activity one, by ``exp(-d^2 / 2)``, d the hours between now and their
-    preferred hour over 2.
+    """Draw the arriving user: one of eight users drawn by activity, with weight ``exp(-d^2 / 2)``.
 
-    Sampling and importance resampling (Rubin 1987): O(1) an arrival, whatever the number of users.
+    d is the distance in hours between now and the user's preferred hour, over 2. This is sampling
+    and importance resampling (Rubin 1987): O(1) per arrival, whatever the number of users.
 
     Args:
         u: uniforms: eight for the users, the last for the choice.
@@ -48,8 +48,8 @@ def who_comes(u: Float[Array, "B 9"], time: Int[Array, ""], params: LiveParams) 
 
 
 def starting_instant(u: Float[Array, "2"], days: int, seconds: int) -> Int[Array, ""]:
-    """A day, uniform among the first ``days`` after the world's first, and an hour by its share of
-    watching; a whole tick."""
+    """Draw the starting time: a day uniform over the ``days`` after the world's first, and an hour
+    by its share of watch time; a whole tick."""
     day = 1 + jnp.minimum((u[0] * days).astype(jnp.int32), days - 1)
     upto = jnp.asarray(HOURLY_WATCH.cumsum() / HOURLY_WATCH.sum(), jnp.float32)
     hour = jnp.minimum(jnp.sum(u[1] > upto), 23)

@@ -1,5 +1,5 @@
-"""What sessions share: content, highlights, viewers, crowding, rooms that close, streamers who give
-up (SIMULATOR 2 to 4)."""
+"""State that sessions share: content, highlights, viewer counts, crowding, rooms that close early,
+streamers who stop (envs/live/README.md, section 10)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ RECENT_SECONDS = 300.0
 
 
 class Tally(NamedTuple):
-    """What the sessions of one tick add up to, by streamer, ``[S+1]``: segment sums over whom they
-    watch."""
+    """Sums over the sessions of one tick by the streamer they watch, ``[S+1]``."""
 
     seconds: Float[Array, "S+1"]
     comments: Float[Array, "S+1"]
@@ -35,8 +34,8 @@ class Tally(NamedTuple):
 
 
 class AudienceDraws(NamedTuple):
-    """Random numbers of one tick, one row a streamer: uniform, but for the content's, which are
-    standard normal."""
+    """Random numbers of one tick, one row per streamer: uniform, except those of the content, which
+    are standard normal."""
 
     closing: Float[Array, "S+1"]
     churn: Float[Array, "S+1"]
@@ -45,7 +44,7 @@ class AudienceDraws(NamedTuple):
 
 
 def draw_audience(key: PRNGKeyArray, streamers: int, style: int) -> AudienceDraws:
-    """All of them from one call."""
+    """Draw all of them from one call."""
     u = jnp.clip(jax.random.uniform(key, (3 + style, streamers)), 1e-7, 1 - 1e-7)
     return AudienceDraws(u[0], u[1], u[2], ndtri(u[3:].T))
 
@@ -57,8 +56,11 @@ def next_content(
     pull: float,
     noise: float,
 ) -> Float[Array, "S d"]:
-    """``z <- normalise(z + kappa (e - z) + sigma_z xi / sqrt(d))``; a row of zeros stays one.
-    Source: SIMULATOR section 3."""
+    """Return the next content, ``z <- normalise(z + kappa (e - z) + sigma_z xi / sqrt(d))``; a row
+    of zeros stays zero.
+
+    Source: envs/live/README.md, section 10.
+    """
     moved = content + pull * (style - content) + noise / style.shape[1] ** 0.5 * xi
     length = jnp.sqrt(jnp.sum(moved * moved, axis=1, keepdims=True))
     real = jnp.any(style != 0, axis=1, keepdims=True)
@@ -68,10 +70,11 @@ def next_content(
 def next_highlight(
     is_highlight: Float[Array, "S"], u: Float[Array, "S"], start: float, stop: float
 ) -> Float[Array, "S"]:
-    """A two-state chain: ``P(0 -> 1) = .1071``, ``P(1 -> 0) = .25``, hence 30 % of the time and 4
-    ticks on average.
+    """Return the next highlight indicator of a two-state chain with ``P(0 -> 1) = start`` and
+    ``P(1 -> 0) = stop``.
 
-    Source: SIMULATOR section 3 (KuaiLive-M3).
+    Its stationary share is ``start / (start + stop)`` and a highlight lasts ``1 / stop`` ticks on
+    average. Source: envs/live/README.md, section 10 (KuaiLive-M3).
     """
     return (u < jnp.where(is_highlight > 0, 1 - stop, start)).astype(jnp.float32)
 
@@ -79,15 +82,15 @@ def next_highlight(
 def closes(
     on_air: Bool[Array, "S"], viewers: Float[Array, "S"], u: Float[Array, "S"], config: TickConfig
 ) -> Bool[Array, "S"]:
-    """An empty room closes early, with hazard ``h_0 exp(-N / N_0)`` an hour. Source: SIMULATOR
-    section 2."""
+    """Return which rooms close early, with hazard ``h_0 exp(-N / N_0)`` per hour for N viewers.
+    Source: envs/live/README.md, section 10."""
     hazard = config.quit_rate * config.seconds / 3600 * jnp.exp(-viewers / config.quit_viewers)
     return on_air & (u < -jnp.expm1(-hazard))
 
 
 def crowding(viewers: Float[Array, "..."], config: TickConfig) -> Float[Array, "..."]:
-    """``beta_3 log1p(N) - beta_4 max(0, N - cap) / cap``: what fullness does to a room's utility
-    (SIMULATOR section 4)."""
+    """Return ``beta_3 log1p(N) - beta_4 max(0, N - cap) / cap``, the effect of N viewers on a
+    room's utility (envs/live/README.md, section 10)."""
     crowd = jnp.maximum(viewers - config.capacity, 0.0) / config.capacity
     return config.viewers * jnp.log1p(viewers) - config.crowding * crowd
 
@@ -95,16 +98,16 @@ def crowding(viewers: Float[Array, "..."], config: TickConfig) -> Float[Array, "
 def background(
     params: LiveParams, on_air: Bool[Array, "S+1"], time: Int[Array, ""]
 ) -> Float[Array, "S+1"]:
-    """Viewers that are not simulated: ``P_s x 24 share(hour)`` while on air (the decision clock's
-    curve)."""
+    """Return the number of viewers that are not simulated: ``P_s x 24 share(hour)`` while on air,
+    as in the decision clock."""
     return jnp.where(on_air, jnp.exp(params.streamers.popularity) * hourly(time), 0.0)
 
 
 def opened(
     params: LiveParams, gone: Bool[Array, "S+1"], ended: Int[Array, "S+1"], time: Int[Array, ""]
 ) -> tuple[Array, Array]:
-    """Every streamer's newest room, and whether it is on air: by the schedule, neither closed early
-    nor given up."""
+    """Return each streamer's newest room and whether it is on air: by the schedule, not closed
+    early, the streamer not gone."""
     streamer = jnp.arange(gone.shape[0], dtype=jnp.int32)
     room = room_at(params.schedule, streamer, jnp.broadcast_to(time, streamer.shape))
     return room, is_live(params.schedule, room, time) & (room != ended) & ~gone
@@ -113,8 +116,8 @@ def opened(
 def empty_audience(
     params: LiveParams, is_highlight: Float[Array, "S+1"], time: Int[Array, ""], config: TickConfig
 ) -> Audience:
-    """Before the first session: content as usual, highlights by the stationary law
-    (``is_highlight``: uniforms)."""
+    """Return the audience before the first session: content equal to style, highlights from the
+    stationary law (``is_highlight``: uniforms)."""
     n = params.streamers.popularity.shape[0]
     none, no = jnp.zeros(n, jnp.float32), jnp.zeros(n, bool)
     ended = jnp.full(n, -1, jnp.int32)
@@ -148,11 +151,11 @@ def next_audience(
     params: LiveParams,
     config: TickConfig,
 ) -> Audience:
-    """The streamers at the end of a tick, ``time``.
+    """Return the streamers at the end of a tick, at ``time``.
 
-    A room is over when the streamer is off air or in another one. One that no session watched adds
-    to ``empty_rooms``, any other sets it to 0; from ``churn_rooms`` on the streamer stops for good
-    with ``churn_rate``.
+    A room is over when the streamer is off air or in another room. A room that no session watched
+    adds 1 to ``empty_rooms``, any other resets it to 0; from ``churn_rooms`` on the streamer stops
+    for good with probability ``churn_rate``.
     """
     ended = jnp.where(closing, old.room, old.ended)
     room, on_air = opened(params, old.gone, ended, time)
@@ -192,6 +195,6 @@ def next_audience(
 
 
 def present(audience: Audience) -> Present:
-    """What finding candidates needs to know."""
+    """Return what the candidate generator needs of the audience."""
     closed = jnp.where(audience.gone, audience.room, audience.ended)
     return Present(closed, audience.viewers, audience.recent)

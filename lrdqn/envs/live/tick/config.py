@@ -1,5 +1,4 @@
-"""Schema of the live world's tick clock: what its sessions share (SIMULATOR rule 6 and sections 2
-to 4)."""
+"""Keys of the live world's tick clock (envs/live/README.md, section 10)."""
 
 from __future__ import annotations
 
@@ -11,9 +10,9 @@ from lrdqn.config.fields import real, said, whole
 
 @dataclass
 class TickConfig:
-    """The tick clock (``env.clock=tick``); nothing of it is read in the decision clock. Rates per
-    tick are KuaiLive-M3's or the specification's for ticks of 30 seconds; (design) marks what no
-    data stands behind."""
+    """Keys of the tick clock (``env.clock=tick``); the decision clock reads none of them. Rates per
+    tick are those of KuaiLive-M3 or of envs/live/README.md for ticks of 30 seconds; (design) marks
+    values without data behind them."""
 
     seconds: int = whole(30, 1, "length of a tick", 600)
     session_ticks: int = whole(1440, 1, "ticks after which a session is truncated")
@@ -36,7 +35,7 @@ class TickConfig:
         0.5, "eta: how much a highlight holds, in the log of the leaving rate"
     )
     dwell_content: float = said(
-        0.5, "zeta: the same of content that is nearer to the viewer's interest than usual (design)"
+        0.5, "zeta: the same of content that is nearer to the user's interest than usual (design)"
     )
     viewers: float = said(
         0.0, "weight of log1p(viewers) in the utility; 0, for log popularity stands in it already"

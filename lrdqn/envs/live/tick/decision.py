@@ -1,5 +1,5 @@
-"""Both ends of a decision: what a request leads to at once, and what the whole watch has done to
-the viewer."""
+"""Beginning and end of a decision: the choice that starts a watch, and the effects of the finished
+watch on the user."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from lrdqn.ops.slates import first_mentions
 
 
 class Rules(NamedTuple):
-    """What is chosen when the environment is built."""
+    """Functions and limits that are fixed when the environment is built."""
 
     drift: Drift
     delay: Delay
@@ -42,23 +42,23 @@ class Request(NamedTuple):
     watch: Float[Array, "N"]
 
 
-class Outcome(NamedTuple):
-    """A whole decision, ``[B]``."""
+class DecisionOutcome(NamedTuple):
+    """Outcome of a complete decision, ``[B]``."""
 
     after: Session
     engagement: Engagement
     parts: RewardParts
     truncated: Bool[Array, "B"]
     left: Bool[Array, "B"]
-    """The app."""
+    """The user has left the app."""
     returned: Bool[Array, "B"]
-    """Would come back the next day."""
+    """The user comes back the next day."""
     impatient: Bool[Array, "B"]
 
 
 def of_this_moment(params: LiveParams, audience: Audience) -> LiveParams:
-    """The world with streamers about what they are about now: affinity is with ``z_s`` instead of
-    ``e_s``."""
+    """Return the world with each streamer's style replaced by the current content: affinity is with
+    ``z_s`` instead of ``e_s``."""
     return params._replace(streamers=params.streamers._replace(style=audience.content))
 
 
@@ -69,8 +69,8 @@ def look_at(
     params: LiveParams,
     config: TickConfig,
 ) -> StreamUtility:
-    """How streams strike their viewers now: the decision clock's appeal with H and z of the moment,
-    and the crowd."""
+    """Return the utility of streams to their users now: the decision clock's, with the current H
+    and z, plus crowding."""
     look = appeal_at(
         session, streamer, audience.is_highlight[streamer], of_this_moment(params, audience)
     )
@@ -87,8 +87,8 @@ def begin(
     config: TickConfig,
     chances_of: ChoiceModel,
 ) -> tuple[Watch, Int[Array, "N K"]]:
-    """Show the streams at ``action``'s places: what is clicked, and the watch that begins with it;
-    the streams shown."""
+    """Show the rooms at ``action``'s places, and return the watch that begins with the click and
+    the streamers shown."""
     n = session.time.shape[0]
     slate = action.reshape(n, -1)
 
@@ -135,18 +135,19 @@ def finish(
     u: Float[Array, "3 B"],
     params: LiveParams,
     rules: Rules,
-) -> Outcome:
-    """What the decision clock does after an impression, with what the watch has gathered.
+) -> DecisionOutcome:
+    """Return the outcome of a complete watch: the decision clock's update of the user after an
+    impression.
 
     Args:
         watch: complete.
         session: as of its click.
         over: sessions that are cut from outside; their time stops with the watch.
-        later: end of the tick, where the others are served again; they leave too where their time
+        later: end of the tick, where the others are served again; a session also ends if its time
             is up by then.
         u: uniforms of a follow, of a return and of interests.
-        params: the world, streamers being what they are at this moment (``of_this_moment``).
-        rules: how interests move, when labels are paid, and at how many decisions a session is cut
+        params: the world with the current content as style (``of_this_moment``).
+        rules: interest drift, reward delay and the number of decisions at which a session is cut
             (static).
     """
     e = Engagement(
@@ -169,7 +170,7 @@ def finish(
     truncated = over | (after.decisions >= rules.horizon)
     earned = reward_parts(e, returned.astype(jnp.float32), params.weights)
     parts, pending_reward = rules.delay(earned, session.pending_reward, left | truncated)
-    return Outcome(
+    return DecisionOutcome(
         after._replace(pending_reward=pending_reward),
         e,
         parts,
@@ -181,7 +182,7 @@ def finish(
 
 
 def nobody(sessions: int, action_shape: tuple[int, ...], nothing: int) -> Watch:
-    """Before the first action."""
+    """Return the watch before the first action."""
     zero, none = jnp.zeros(sessions, jnp.int32), jnp.zeros(sessions, jnp.float32)
     no = jnp.zeros(sessions, bool)
     blank = Watch(
@@ -193,5 +194,5 @@ def nobody(sessions: int, action_shape: tuple[int, ...], nothing: int) -> Watch:
 
 
 def segment(values: Array, streamer: Int[Array, "M"], streamers: int) -> Array:
-    """Sums of rows by streamer ``[S+1, ...]``."""
+    """Return the sums of rows by streamer ``[S+1, ...]``."""
     return jax.ops.segment_sum(values, streamer, num_segments=streamers)

@@ -1,5 +1,5 @@
-"""The live world in the tick clock as an ``Env``: N sessions on one clock, a step is a tick of all
-of them."""
+"""The live world in the tick clock as an ``Env``: N sessions on one clock; a step is one tick of
+all of them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ from lrdqn.types import DecisionStatus, Env, EnvSpec, TimeStep
 
 
 class Served(NamedTuple):
-    """Uniforms of those who are offered streams, one row each."""
+    """Uniforms of the sessions that are offered rooms in this tick, one row each."""
 
     outcome: Float[Array, "3 B"]
     who: Float[Array, "B 9"]
@@ -66,12 +66,12 @@ class Served(NamedTuple):
 
 
 def uniforms(key: PRNGKeyArray, shape: tuple[int, ...]) -> Array:
-    """In [1e-7, 1 - 1e-7], so that their normal quantiles are finite."""
+    """Return uniforms in [1e-7, 1 - 1e-7], whose normal quantiles are finite."""
     return jnp.clip(jax.random.uniform(key, shape), 1e-7, 1 - 1e-7)
 
 
 def draw_served(key: PRNGKeyArray, rows: int, candidates: int) -> Served:
-    """All of them from one call."""
+    """Draw all of them from one call."""
     u = uniforms(key, (6 + CALLED + candidates, rows))
     unused = jnp.zeros(rows, jnp.float32)
     arrival = Arrival(unused, unused, unused, *ndtri(u[3:5]))
@@ -79,25 +79,25 @@ def draw_served(key: PRNGKeyArray, rows: int, candidates: int) -> Served:
 
 
 def begun_again(audience: Audience) -> Audience:
-    """The world's last day is over and its second begins: nothing is closed, and nobody has given
-    up."""
+    """Return the audience at the start of the world's second day, where the clock is reset at the
+    end: no room closed early, no streamer gone."""
     n = audience.gone.shape[0]
     no, zero = jnp.zeros(n, bool), jnp.zeros(n, jnp.int32)
     return audience._replace(ended=zero - 1, met=no, empty_rooms=zero, gone=no)
 
 
 def make_tick_live(config: LiveConfig, sessions: int) -> Env:
-    """Build the live world for ``sessions`` viewers on one clock.
+    """Build the live world for ``sessions`` users on one clock.
 
-    One step is one tick. The action of a session to which streams are on offer is played; it is not
-    read while the session watches, is in line or away. ``TimeStep.pending`` tells whose decision is
-    complete; ``info`` is as of ``make_live``, of whole decisions and zero in all other ticks, and
-    besides ``ticks`` (1 where a session was under way), ``decisions`` (1 where one is complete) and
-    ``waiting`` (streams are on offer: the next action will be played).
+    One step is one tick. The action of a session that is offered rooms is played; the action of a
+    session that watches, queues or is away is ignored. ``TimeStep.pending`` says whose decision is
+    complete. ``info`` is that of ``make_live`` for complete decisions and zero in all other ticks;
+    besides, it holds ``ticks`` (1 where a session was under way), ``decisions`` (1 where one is
+    complete) and ``waiting`` (rooms are on offer: the next action will be played).
 
-    A session that has ended leaves its place empty until the next viewer comes; until then ``obs``
-    is its last one. Two policies share the luck of places and streamers, tick by tick; whose turn
-    it is differs from their first choices on.
+    A session that has ended leaves its place empty until the next user arrives; until then ``obs``
+    is its last one. Two policies share the random numbers of places and streamers in every tick;
+    once their first choices differ, different sessions are served in a tick.
 
     Args:
         config: the world's config; validated by ``freeze``.
@@ -115,8 +115,8 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
     def offer(
         session: Session, u: Array, key: PRNGKeyArray, audience: Audience, params: LiveParams
     ) -> Candidates:
-        """Streams on air, and what is seen of them, which stays as it is until the decision is
-        complete."""
+        """Return the rooms on offer and their observed features, which stay fixed until the
+        decision is complete."""
         candidates = draw_candidates(session, u, params, recall, present=present(audience))
         if config.obs == "noisy":
             noise = jax.random.normal(
@@ -135,10 +135,10 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
         )
 
     def reset(key: PRNGKeyArray, params: LiveParams) -> tuple[TickState, LiveObs]:
-        instant_key, bright_key, served_key = jax.random.split(key, 3)
+        instant_key, highlight_key, served_key = jax.random.split(key, 3)
         streamers = params.streamers.popularity.shape[0]
         now = starting_instant(uniforms(instant_key, (2,)), days, tick)
-        audience = empty_audience(params, uniforms(bright_key, (streamers,)), now, ticking)
+        audience = empty_audience(params, uniforms(highlight_key, (streamers,)), now, ticking)
         u = draw_served(served_key, sessions, recall.draws)
         session = first_session(
             who_comes(u.who, now, params), jnp.broadcast_to(now, (sessions,)), u.arrival, params
@@ -166,7 +166,7 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
         streamers, style = params.streamers.style.shape
         later = now + tick
 
-        # Those to whom streams are on offer are served.
+        # Play the action of each session that is offered rooms.
         ready = state.slot == Slot.READY
         begun, shown = begin(
             Request(*u[:3]),
@@ -184,7 +184,7 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
             jnp.repeat(ready, config.slate).astype(jnp.float32), shown.reshape(-1), streamers
         )
 
-        # A tick of every watch.
+        # Play one tick of every watch.
         watching = slot == Slot.WATCHING
         of_streamers = draw_audience(audience_key, streamers, style)
         closing = closes(audience.on_air, audience.viewers, of_streamers.closing, ticking)
@@ -202,7 +202,7 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
         over = state.over | ((watching | (slot == Slot.QUEUED)) & (aged | world_over))
         slot = jnp.where(event.finished | (watching & over), Slot.QUEUED, slot)
 
-        # What they do to the streamers.
+        # Update the streamers.
         stays = (slot == Slot.WATCHING).astype(jnp.float32)
         spent = jnp.sum(event.by_price * jnp.asarray(PRICES)[None], axis=1)
         sums = jnp.stack(
@@ -218,8 +218,7 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
             audience, tally, closing & ~world_over, of_streamers, clock, params, ticking
         )
 
-        # Those whose decision is over, or who have come, are offered streams, as many as a tick
-        # serves.
+        # Offer rooms to sessions whose decision is over and to arrivals, as many as a tick serves.
         arrives = (slot == Slot.AWAY) & (u[7] < arrival_chance(now, ticking.arrival_rate))
         slot = jnp.where(arrives, Slot.ARRIVING, slot)
         done = session.time + jnp.ceil(watch.seconds + params.law.decision_seconds).astype(
@@ -245,7 +244,7 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
         truncated = out.truncated
 
         def of_complete(x: Array) -> Array:
-            """Rows of the batch in their places, zeros where no decision is complete."""
+            """Return rows of the batch at their places, and zeros where no decision is complete."""
             flag = complete.reshape(complete.shape + (1,) * (x.ndim - 1))
             return jnp.where(flag, x[batch.row], jnp.zeros((), x.dtype))
 

@@ -1,8 +1,9 @@
-"""Who is offered streams in a tick: a compact batch of those in line, the longest waiting first.
+"""Queue of a tick: a compact batch of the sessions that wait to be offered rooms, the longest
+waiting first.
 
-Drawing candidates is what a session costs. Only sessions that must be served need new ones, some
-third of all, so a batch of fixed length is gathered, served and put back; whoever does not fit into
-it waits for the next tick.
+Drawing candidates is the main cost of a session. Only sessions that must be served need new ones,
+about a third of all, so a batch of fixed length is gathered, served and put back; a session that
+does not fit waits for the next tick.
 """
 
 from __future__ import annotations
@@ -17,28 +18,29 @@ from jaxtyping import Bool, Int
 T = TypeVar("T")
 
 CLASSES = 4
-"""Waits of 0, 1, 2 and at least 3 ticks are told apart."""
+"""Waits of 0, 1, 2 and at least 3 ticks are distinguished."""
 
 
 class Batch(NamedTuple):
-    """A batch of B places of N."""
+    """A batch of B of the N places."""
 
     slot: Int[Array, "B"]
-    """Which place; 0 in rows that hold nobody."""
+    """Index of the place; 0 in empty rows."""
     chosen: Bool[Array, "N"]
     row: Int[Array, "N"]
-    """Its row in the batch, where chosen."""
+    """Row in the batch, where chosen."""
 
 
 def first_in_line(waiting: Bool[Array, "N"], waited: Int[Array, "N"], size: int) -> Batch:
-    """The first ``size`` of those waiting: by waits of at least 3, of 2, 1 and 0 ticks, then by
-    place.
+    """Return the first ``size`` of the waiting sessions: by waits of at least 3, of 2, 1 and 0
+    ticks, then by place.
 
-    Counting instead of sorting: each one's row is the number of those before it. Cost is O(N).
+    Rows are found by counting instead of sorting: each session's row is the number of those before
+    it. Cost is O(N).
 
     Args:
-        waiting: who is in line.
-        waited: ticks.
+        waiting: which sessions are in the queue.
+        waited: ticks waited so far.
         size: B (static).
     """
     n = waiting.shape[0]
@@ -57,13 +59,13 @@ def first_in_line(waiting: Bool[Array, "N"], waited: Int[Array, "N"], size: int)
 
 
 def taken(tree: T, batch: Batch) -> T:
-    """The rows of the batch."""
+    """Return the rows of the batch."""
     return jax.tree.map(lambda x: x[batch.slot], tree)
 
 
 def put_back(tree: T, rows: T, batch: Batch) -> T:
-    """``tree`` with the batch's rows in their places; a gather, which vectorises where a scatter
-    loops."""
+    """Return ``tree`` with the batch's rows at their places; a gather, which vectorises where a
+    scatter loops."""
 
     def put(x: Array, new: Array) -> Array:
         flag = batch.chosen.reshape(batch.chosen.shape + (1,) * (x.ndim - 1))

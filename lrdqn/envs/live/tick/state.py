@@ -1,5 +1,5 @@
-"""What there is in the tick clock: sessions as of their last decision, their watches so far, and
-the streamers' audience."""
+"""State of the tick clock: sessions as of their last decision, their watches so far, and the
+streamers' audience."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from lrdqn.envs.live.session import Candidates, Session
 
 
 class Slot:
-    """What a place among the N sessions is doing."""
+    """State of a place among the N sessions."""
 
     READY = 0
-    """Streams are on offer; the next action is played."""
+    """Rooms are on offer; the next action is played."""
     WATCHING = 1
     QUEUED = 2
-    """The watch, or a miss, is over; waits to be offered streams again, or for its session's end to
-    be seen."""
+    """The watch, or a decision without a click, is over; the session waits to be offered rooms
+    again, or for its end to be reported."""
     AWAY = 3
-    """Nobody is there."""
+    """The place is empty."""
     ARRIVING = 4
-    """Somebody has come and waits to be offered streams."""
+    """A user has arrived and waits to be offered rooms."""
 
 
 class Watch(NamedTuple):
@@ -40,9 +40,9 @@ class Watch(NamedTuple):
     experience: Float[Array, "N"]
     taste: Float[Array, "N"]
     followed: Bool[Array, "N"]
-    """Already before."""
+    """The user followed the streamer before the decision."""
     budget: Float[Array, "N"]
-    """Cumulative hazard that is left until the viewer leaves by themselves."""
+    """Cumulative hazard that remains until the user leaves of their own accord."""
     seconds: Float[Array, "N"]
     """Watched so far."""
     cut: Bool[Array, "N"]
@@ -52,20 +52,20 @@ class Watch(NamedTuple):
 
 
 class Audience(NamedTuple):
-    """The streamers, one row each; row ``S`` is nobody. Tallies are sums since the world began, of
-    simulated sessions."""
+    """The streamers, one row each; row ``S`` is the empty streamer. Tallies are sums over simulated
+    sessions since the world began."""
 
     content: Float[Array, "S+1 d"]
-    """``z_s``: what the stream is about at this moment, of length 1."""
+    """``z_s``: current content of the stream, of length 1."""
     is_highlight: Float[Array, "S+1"]
     """``H_s``: 1 in a highlight."""
     room: Int[Array, "S+1"]
     """Flat index of the newest room that has started."""
     on_air: Bool[Array, "S+1"]
     ended: Int[Array, "S+1"]
-    """The room that was last closed before its time; -1 for none."""
+    """The last room that was closed early; -1 for none."""
     viewers: Float[Array, "S+1"]
-    """``N_s``: the background's and the simulated sessions', weighted."""
+    """``N_s``: background viewers plus simulated sessions, weighted."""
     watching: Float[Array, "S+1"]
     """Simulated sessions that watch now."""
     recent: Float[Array, "S+1 3"]
@@ -80,12 +80,12 @@ class Audience(NamedTuple):
     empty_rooms: Int[Array, "S+1"]
     """Rooms in a row that no session watched."""
     gone: Bool[Array, "S+1"]
-    """Does not come back."""
+    """The streamer has stopped for good."""
 
 
 class TickState(NamedTuple):
-    """Everything. ``session`` and ``candidates`` are as of each session's last decision, so the
-    observation is theirs alone."""
+    """State of the environment. ``session`` and ``candidates`` are as of each session's last
+    decision, so that its observation depends on nothing later."""
 
     now: Int[Array, ""]
     """Second at which the next tick begins."""
@@ -93,8 +93,8 @@ class TickState(NamedTuple):
     candidates: Candidates
     slot: Int[Array, "N"]
     waited: Int[Array, "N"]
-    """Ticks in line (``QUEUED`` or ``ARRIVING``)."""
+    """Ticks in the queue (``QUEUED`` or ``ARRIVING``)."""
     over: Bool[Array, "N"]
-    """The session is cut from outside: by its length, or the end of the world."""
+    """The session is cut from outside: by its length, or by the end of the world."""
     watch: Watch
     audience: Audience

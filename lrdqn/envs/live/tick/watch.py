@@ -1,9 +1,9 @@
-"""A watch tick by tick: how likely it ends, when exactly, and what happens meanwhile (SIMULATOR
-section 4, tick mode).
+"""One tick of a watch: how likely it ends, at which second, and which reactions it brings
+(envs/live/README.md, section 10).
 
-The decision clock draws a watch's length at the click. Here it comes out of a leaving rate that
-highlights and content move. With their weights at zero both are the same law, and, with the same
-number drawn, the same length.
+The decision clock draws the length of a watch at the click. Here the length follows from a leaving
+rate that highlights and content change. With their weights at zero both clocks have the same law
+and, for the same random number, the same length.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from lrdqn.envs.live.world import LiveParams
 
 LEAST_SIGMA = 1e-3
 HALF = -0.6931472
-"""log .5"""
+"""log 0.5"""
 ROOT_HALF = 0.70710678
 
 
 def dwell(
     stayed: Bool[Array, "N"], law: UserLawConfig
 ) -> tuple[Float[Array, "N"], Float[Array, "N"]]:
-    """Log median and log-sd of the watch: of an engaged one, or of a bounce."""
+    """Return log median and log-sd of the watch: of an engaged one, or of a bounce."""
     median = jnp.where(stayed, law.dwell_median, law.bounce_median)
     return jnp.log(median), jnp.maximum(
         jnp.where(stayed, law.dwell_sigma, law.bounce_sigma), LEAST_SIGMA
@@ -40,8 +40,8 @@ def dwell(
 
 
 def log_upper(z: Float[Array, "..."]) -> Float[Array, "..."]:
-    """``log P(Z > z)`` of a standard normal, precise in both tails down to ``e^-85``, where it
-    stays: nobody gets there."""
+    """Return ``log P(Z > z)`` of a standard normal, precise in both tails down to ``e^-85``, where
+    it stays constant; no watch reaches it."""
     tail = 0.5 * erfc(jnp.abs(z) * ROOT_HALF)
     return jnp.where(z > 0, jnp.log(jnp.maximum(tail, 1e-37)), jnp.log1p(-tail))
 
@@ -49,8 +49,8 @@ def log_upper(z: Float[Array, "..."]) -> Float[Array, "..."]:
 def log_survival(
     seconds: Float[Array, "2 N"], stayed: Bool[Array, "N"], law: UserLawConfig
 ) -> Float[Array, "2 N"]:
-    """``log S(w) = log P(Z > (ln w - mu) / sigma)``: of the lognormal that the watch was drawn from
-    at the click."""
+    """Return ``log S(w) = log P(Z > (ln w - mu) / sigma)`` of the lognormal from which the decision
+    clock draws the watch."""
     mu, sigma = dwell(stayed, law)
     return log_upper((jnp.log(jnp.maximum(seconds, 1e-9)) - mu[None]) / sigma[None])
 
@@ -58,7 +58,7 @@ def log_survival(
 def seconds_at(
     log_s: Float[Array, "N"], stayed: Bool[Array, "N"], law: UserLawConfig
 ) -> Float[Array, "N"]:
-    """The inverse, ``w = exp(mu - sigma Phi^-1(S))``; precise in both tails."""
+    """Return the inverse, ``w = exp(mu - sigma Phi^-1(S))``, precise in both tails."""
     mu, sigma = dwell(stayed, law)
     early = log_s > HALF
     z = ndtri(jnp.where(early, -jnp.expm1(log_s), jnp.exp(log_s)))
@@ -66,21 +66,22 @@ def seconds_at(
 
 
 def budget_of(z: Float[Array, "N"]) -> Float[Array, "N"]:
-    """``-log(1 - u)`` for the standard normal z = Phi^-1(u): the cumulative hazard at which the
-    viewer leaves, exponential."""
+    """Return ``-log(1 - u)`` for the standard normal z = Phi^-1(u): the cumulative hazard at which
+    the user leaves, exponential."""
     return -log_upper(z)
 
 
 def pace(
     is_highlight: Float[Array, "N"], drift: Float[Array, "N"], highlight: float, content: float
 ) -> Float[Array, "N"]:
-    """``exp(-eta (H - .3) - zeta (theta . z - mean))``: how fast hazard is used up, 1 on average.
+    """Return ``exp(-eta (H - share) - zeta (theta . z - mean))``, the rate at which the hazard
+    budget is used up, about 1 on average.
 
     Args:
-        is_highlight: H.
-        drift: standardised affinity of viewer and content now, less that with the streamer's usual
-            content: ``mean`` is the pair's own, since what a viewer likes in a streamer has had its
-                say in whether they stay.
+        is_highlight: H; ``share`` is the share of time in highlights (``HIGHLIGHT_SHARE``).
+        drift: standardised affinity of user and current content, less that with the streamer's
+            style: ``mean`` is the pair's own, since affinity with the style has already acted on
+                whether the user stays.
         highlight, content: eta and zeta.
     """
     return jnp.exp(-highlight * (is_highlight - HIGHLIGHT_SHARE) - content * drift)
@@ -94,15 +95,15 @@ def leave(
     tick: float,
     law: UserLawConfig,
 ) -> tuple[Float[Array, "N"], Float[Array, "N"]]:
-    """Whether a viewer leaves in the tick that begins now, and at which second of the watch.
+    """Return when users leave in the tick that begins now, and the hazard budget that remains.
 
-    ``P(leave in tick) = 1 - [S(w + 30) / S(w)]^rate``. One exponential number serves a whole watch:
-    each tick takes ``rate (log S(w) - log S(w + 30))`` off the budget, and the viewer leaves where
-    it is used up, at ``log S(w + s) = log S(w) - budget / rate``.
+    ``P(leave in tick) = 1 - [S(w + tick) / S(w)]^rate``. One exponential number serves a whole
+    watch: each tick takes ``rate (log S(w) - log S(w + tick))`` off the budget, and the user leaves
+    where it is used up, at ``log S(w + s) = log S(w) - budget / rate``.
 
     Returns:
-        Seconds of the watch at which they leave (infinite where not in this tick), and the budget
-        after it.
+        Seconds of the watch at which the users leave (infinite where not in this tick), and the
+        budget after it.
     """
     before, after = log_survival(jnp.stack([watched, watched + tick]), stayed, law)
     used = rate * (before - after)
@@ -118,7 +119,7 @@ class TickDraws(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What a tick of a watch brings, zeros where nobody watches, ``[N]``."""
+    """Events of one tick of a watch, zeros where nobody watches, ``[N]``."""
 
     seconds: Float[Array, "N"]
     comments: Float[Array, "N"]
@@ -126,7 +127,7 @@ class Event(NamedTuple):
     gifts: Float[Array, "N"]
     by_price: Float[Array, "N 14"]
     finished: Bool[Array, "N"]
-    """The watch is over within this tick."""
+    """The watch ends within this tick."""
 
 
 def play_tick(
@@ -140,17 +141,17 @@ def play_tick(
     tick: int,
     params: LiveParams,
 ) -> tuple[Watch, Event]:
-    """One tick of every watch: until the viewer leaves, has to go, or the room goes off air;
-    reactions by their own rates.
+    """Play one tick of every watch, until the user leaves, has no time left, or the room goes off
+    air; return the watches and their events.
 
     Args:
         draws: random numbers.
         watch: so far; ``ends`` as it stands now.
         session: as of the click; the watch began at its time.
-        watching: who watches.
+        watching: which sessions watch.
         now: second at which the tick begins.
         rate: ``pace`` in this tick.
-        bright: H of the streamer watched.
+        is_highlight: H of the streamer watched.
         tick: seconds (static).
         params: the world.
     """
@@ -188,7 +189,7 @@ def drift_of(
     streamer: Int[Array, "N"],
     params: LiveParams,
 ) -> Float[Array, "N"]:
-    """``(theta_u . z_s - theta_u . e_s) / scale`` ``[N]``: how much nearer to the viewer's interest
-    content is than usual."""
+    """Return ``(theta_u . z_s - theta_u . e_s) / scale`` ``[N]``, the affinity with the current
+    content less that with the streamer's style."""
     off = content - params.streamers.style
     return jnp.sum(interest * off[streamer], axis=1) / params.affinity_scale

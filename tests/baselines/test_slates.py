@@ -1,5 +1,5 @@
-"""Policies on pages of the live world: rankings, and privileged ones against every page that there
-is."""
+"""Policies on slates of the live world: rankings, and privileged policies against an enumeration of
+slates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lrdqn.types import View
 K = 3
 
 
-def paged(**changes: Any) -> Any:
+def slated(**changes: Any) -> Any:
     return dataclasses.replace(live_config(**changes), slate=K)
 
 
@@ -34,10 +34,10 @@ def request_of(config: Any, sessions: int, seed: int = 3) -> tuple[Any, Any, Any
 
 
 def test_a_ranking_shows_its_best_candidates_on_offer_best_first() -> None:
-    _, _, _, view = request_of(paged(), 64)
+    _, _, _, view = request_of(slated(), 64)
     policy = baselines.make_popularity()
-    assert baselines.as_page(policy, 1) is policy
-    places, _ = baselines.as_page(policy, K).act((), view, jax.random.key(0))
+    assert baselines.as_slate(policy, 1) is policy
+    places, _ = baselines.as_slate(policy, K).act((), view, jax.random.key(0))
     first, _ = policy.act((), view, jax.random.key(0))
     np.testing.assert_array_equal(places[:, 0], first)
     viewers, mask = np.asarray(view.obs.features)[..., 0].astype(float), np.asarray(view.obs.mask)
@@ -48,21 +48,21 @@ def test_a_ranking_shows_its_best_candidates_on_offer_best_first() -> None:
     np.testing.assert_array_equal(got[full], want[full])
 
 
-def worth_of_pages(config: Any, state: Any, world: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Every ordered page ``[M, K]`` of a request, and what it earns at once by the choice model
-    itself ``[N, M]``; pages with a place that is not on offer stand at minus infinity."""
-    pages = np.array(list(itertools.permutations(range(config.candidates), K)))
+def worth_of_slates(config: Any, state: Any, world: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return every ordered slate ``[M, K]`` of a request and its expected reward by the choice
+    model ``[N, M]``; minus infinity where a place is not on offer."""
+    slates = np.array(list(itertools.permutations(range(config.candidates), K)))
     session, offered = state
     _, watched, nothing = jax.jit(make_prospects(config))(state, world)
     there = offered.mask & (offered.streamer != config.streamers)
     utility = jax.jit(appeal)(session, offered.streamer, offered.room, world).utility
     chances = np.asarray(
-        CHOICE_MODELS[config.choice_model](utility[:, pages], there[:, pages], world.law),
+        CHOICE_MODELS[config.choice_model](utility[:, slates], there[:, slates], world.law),
         np.float64,
     )
     none = np.asarray(nothing.reward, np.float64)[:, None]
-    worth = none + (chances * (np.asarray(watched.reward)[:, pages] - none[:, :, None])).sum(-1)
-    return pages, np.where(np.asarray(offered.mask)[:, pages].all(-1), worth, -np.inf)
+    worth = none + (chances * (np.asarray(watched.reward)[:, slates] - none[:, :, None])).sum(-1)
+    return slates, np.where(np.asarray(offered.mask)[:, slates].all(-1), worth, -np.inf)
 
 
 @pytest.mark.parametrize(
@@ -74,15 +74,17 @@ def worth_of_pages(config: Any, state: Any, world: Any) -> tuple[np.ndarray, np.
         ("pbm", 0.97, 0.85),
     ],
 )
-def test_no_page_earns_more_at_once_than_the_oracles(model: str, mean: float, least: float) -> None:
-    """Against all pages of 3 of 8: the exact one is the best where the model is a ratio of weights,
+def test_no_slate_earns_more_at_once_than_the_oracles(
+    model: str, mean: float, least: float
+) -> None:
+    """Against all slates of 3 of 8: ``exact`` is the best where the model is a ratio of weights,
     and near it otherwise."""
-    config = paged(choice_model=model)
+    config = slated(choice_model=model)
     _, world, state, view = request_of(config, 48)
-    pages, worth = worth_of_pages(config, state, world)
-    code = {tuple(page): i for i, page in enumerate(pages.tolist())}
+    slates, worth = worth_of_slates(config, state, world)
+    code = {tuple(slate): i for i, slate in enumerate(slates.tolist())}
     oracles, told = (
-        {name: baselines.make_page_index(config, name) for name in ("topk", "greedy", "exact")},
+        {name: baselines.make_slate_index(config, name) for name in ("topk", "greedy", "exact")},
         {},
     )
     weights = oracles["exact"].init(jax.random.key(0))
@@ -102,11 +104,11 @@ def test_no_page_earns_more_at_once_than_the_oracles(model: str, mean: float, le
     assert told["exact"].min() > least
     assert told["greedy"].mean() > mean - 0.001
     if model == "mnl":
-        assert told["topk"].mean() < 0.99, "a page is more than its best rooms"
+        assert told["topk"].mean() < 0.99, "a slate is more than its best rooms"
 
 
-def test_what_is_expected_of_a_page_is_the_mean_of_many() -> None:
-    config, times = paged(law={"patience_median": 2.0}), 2000  # sessions end often
+def test_the_expected_reward_of_a_slate_is_the_mean_of_many() -> None:
+    config, times = slated(law={"patience_median": 2.0}), 2000  # sessions end often
     env, world, state, view = request_of(config, 32)
     v, watched, nothing = jax.jit(make_prospects(config))(state, world)
     slate = jnp.tile(jnp.array([[5, 0, 3]]), (32, 1))
@@ -119,13 +121,14 @@ def test_what_is_expected_of_a_page_is_the_mean_of_many() -> None:
         jax.jit(jax.vmap(rewards))(jax.random.split(jax.random.key(1), times)), np.float64
     )
     assert np.asarray(view.obs.mask)[:, 5].sum() > 16
-    off = (told - seen.mean(0)) / (seen.std(0) / np.sqrt(times) + 0.004)  # of the sixteen quantiles
+    # error of the sixteen quantiles
+    off = (told - seen.mean(0)) / (seen.std(0) / np.sqrt(times) + 0.004)
     assert np.abs(off).max() < 4.5
     assert abs(off.mean()) < 4 / np.sqrt(32)
 
 
-def test_every_row_of_a_paged_world_is_a_page_and_plays_in_the_cohort() -> None:
-    config = paged(horizon=60)
+def test_every_policy_fills_slates_and_plays_in_the_cohort() -> None:
+    config = slated(horizon=60)
     env, world = build.build_env(config, 128), small_world(config)
     rows = build.build_baselines(config, env) | build.build_references(config)
     assert set(rows) == {
@@ -160,13 +163,14 @@ def test_every_row_of_a_paged_world_is_a_page_and_plays_in_the_cohort() -> None:
     )
     cohort = make_cohort(env, tuple((policy, 1) for policy in rows.values()))
     outcome = jax.eval_shape(cohort, states, world, jax.random.key(5))
-    assert outcome.pages is not None
-    assert outcome.pages.diversity.shape == (len(rows), 128)
+    assert outcome.slates is not None
+    assert outcome.slates.diversity.shape == (len(rows), 128)
 
 
 def test_a_room_is_shown_once_and_what_is_not_on_offer_shows_nothing() -> None:
-    """A page that names a place twice is, luck included, the page with nothing there."""
-    config = paged(choice_model="position_mnl", horizon=8)
+    """A slate that names a place twice equals, random numbers included, the slate with nothing
+    there."""
+    config = slated(choice_model="position_mnl", horizon=8)
     env, world, state, _ = request_of(config, 16)
     offered = state.candidates
     streamer, mask = (
@@ -177,7 +181,7 @@ def test_a_room_is_shown_once_and_what_is_not_on_offer_shows_nothing() -> None:
         state._replace(candidates=offered._replace(streamer=streamer, mask=mask)),
         jax.jit(env.step),
     )
-    pages = (jnp.tile(jnp.array([page]), (16, 1)) for page in ([4, 4, 5], [4, 7, 5]))
-    again, empty = (step(jax.random.key(1), state, page, world)[1] for page in pages)
+    slates = (jnp.tile(jnp.array([slate]), (16, 1)) for slate in ([4, 4, 5], [4, 7, 5]))
+    again, empty = (step(jax.random.key(1), state, slate, world)[1] for slate in slates)
     jax.tree.map(np.testing.assert_array_equal, again, empty)
     assert set(np.asarray(again.taken).tolist()) == {0, 2, 3}
