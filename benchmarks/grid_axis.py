@@ -7,7 +7,7 @@ Six learners, three step sizes x two discounts, on the live world. Both sides st
 compilation cache; the single runs share theirs among themselves, as a user's would. The compiler
 orders sums differently for another batch shape, so a learner agrees with itself to float32 rounding
 until rounding flips one choice, and is another sample of the same learner from then on: the table
-says how far they went together. Writes ``benchmarks/results/grid_axis.{json,md}``.
+says for how many steps they agree. Writes ``benchmarks/results/grid_axis.{json,md}``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SIZE = ["train.seeds=4", "train.env_steps=32768", "train.myopic=false"]
 
 
 def run(out: Path, name: str, words: list[str]) -> tuple[dict, float]:
-    """Summary of a run, and its wall clock from shell to table."""
+    """Run ``lrdqn train``; return its summary and its wall clock from shell to table."""
     began = time.perf_counter()
     cache = out / ("cache_grid" if name == "grid" else "cache_single")
     command = [
@@ -43,8 +43,8 @@ def run(out: Path, name: str, words: list[str]) -> tuple[dict, float]:
 
 
 def agreement(out: Path, name: str, rate: float, gamma: float) -> tuple[list[int], list[float]]:
-    """Per seed, the last evaluation up to which all returns are bit-equal; and how much the losses
-    differ till then."""
+    """Return, per seed, the last evaluation up to which all returns are bit-equal, and how much the
+    losses differ until then."""
 
     def curves(run: str) -> dict[int, list[dict]]:
         rows = [json.loads(line) for line in (out / run / "metrics.jsonl").read_text().splitlines()]

@@ -20,7 +20,7 @@ import rows
 
 
 def run(words: list[str]) -> float:
-    """Run ``lrdqn`` as a user would; returns its seconds, imports and compilation included."""
+    """Run ``lrdqn`` as a user would; return its seconds, imports and compilation included."""
     began = time.perf_counter()
     subprocess.run([str(Path(sys.executable).with_name("lrdqn")), *words], check=True)
     return time.perf_counter() - began

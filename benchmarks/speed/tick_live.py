@@ -1,4 +1,4 @@
-"""How fast the tick clock is: CPU time of a session-tick in one thread, and of a decision, over
+"""Speed of the tick clock: CPU time of a session-tick in one thread, and of a decision, over
 sessions and streamers.
 
     python benchmarks/speed/tick_live.py [--rounds 5] [--sessions 1024 4096 16384] [--streamers 1000
@@ -37,7 +37,7 @@ GOAL = 1e6
 
 
 def config_of(clock: str, streamers: int) -> Any:
-    """The live world's defaults, of that many streamers."""
+    """Return the live world's default config, with that many streamers."""
     live = LiveConfig(clock=clock, streamers=streamers, users=4096)
     return freeze(CalibrateRun, dataclasses.asdict(CalibrateRun(env=dataclasses.asdict(live)))).env
 
@@ -77,7 +77,7 @@ class Point:
             self.run()
 
     def run(self) -> tuple[float, float]:
-        """CPU microseconds of a session-step, and decisions per session-step."""
+        """Return CPU microseconds of a session-step, and decisions per session-step."""
         import jax
 
         made, began = int(self.carry[3]), time.process_time()
