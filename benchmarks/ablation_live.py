@@ -34,23 +34,23 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "full": ("the default world", {}),
     "return": ("coming back does not hang on satisfaction", {"law": {"return_slope": 0.0}}),
     "experience": (
-        "every stream leaves the same content: neither patience nor return hang on what is watched",
+        "every room leaves its users as content: patience and return ignore what is watched",
         {"law": {"experience_affinity": 0.0, "experience_skill": 0.0, "experience_hook": 0.0}},
     ),
     "patience": (
         "patience never runs out: sessions end when the time is up",
         {"law": {"patience_median": 1000.0}},
     ),
-    "hook": ("what leaves viewers less content draws no clicks", {"law": {"hook": 0.0}}),
+    "hook": ("what leaves users less content draws no clicks", {"law": {"hook": 0.0}}),
     "hook in experience": (
-        "what draws clicks leaves viewers as content",
+        "what draws clicks leaves users as content",
         {"law": {"experience_hook": 0.0}},
     ),
     "fatigue": ("nobody tires of a category", {"law": {"fatigue": 0.0}}),
     "loyalty": ("nobody is drawn to whom they know", {"law": {"loyalty": 0.0}}),
     "drift": ("interests stay as they are", {"drift": "none"}),
     "availability": (
-        "rooms last some 20 hours: hardly any ends under a viewer",
+        "rooms last some 20 hours: hardly any ends while it is watched",
         {"schedule": {"room_hours": 20.0, "room_sigma": 0.1, "empty_hazard": 0.0}},
     ),
 }
@@ -133,9 +133,7 @@ def main() -> None:
         choices=VARIANTS,
         help="the rows of others stay",
     )
-    parser.add_argument(
-        "--seeds", type=int, default=10, help="worlds that are judged on (%(default)s)"
-    )
+    parser.add_argument("--seeds", type=int, default=10, help="worlds to evaluate on (%(default)s)")
     parser.add_argument("--judged", type=int, default=256, help="sessions of each (%(default)s)")
     parser.add_argument(
         "--worlds", type=int, default=2, help="worlds that are searched on (%(default)s)"

@@ -73,8 +73,8 @@ def job(name: str, overrides: list[str], given: argparse.Namespace) -> list[dict
     """Return all rows of one world."""
     print(name, flush=True)
     began, folder = time.perf_counter(), given.out / name
-    words = [*overrides, f"train.seeds={given.seeds}"]
-    launch.train(words, folder)
+    arguments = [*overrides, f"train.seeds={given.seeds}"]
+    launch.train(arguments, folder)
     config = freeze(TrainRun, read_resolved(folder))
     searched = 1_000_000 + config.train.seed  # no seed of the run's worlds
     found = find(
@@ -84,7 +84,7 @@ def job(name: str, overrides: list[str], given: argparse.Namespace) -> list[dict
     policies, _ = summarise(table)
     common = {
         "command": shown(given),
-        "trained": " ".join(["lrdqn train", *words]),
+        "trained": " ".join(["lrdqn train", *arguments]),
         "commit": rows.commit(),
         "device": rows.device(),
         "seconds": round(time.perf_counter() - began, 1),
@@ -92,7 +92,7 @@ def job(name: str, overrides: list[str], given: argparse.Namespace) -> list[dict
     made = []
     for policy, of in sorted(policies.items(), key=lambda item: -item[1]["return"]["mean"]):
         figures = {k: round(of["return"][k], 4) for k in ("mean", "ci_low", "ci_high")}
-        words_of = found[policy].words if policy in found else ""
+        parameters = found[policy].words if policy in found else ""
         made.append(
             {
                 "name": f"{name}/{policy}",
@@ -101,7 +101,7 @@ def job(name: str, overrides: list[str], given: argparse.Namespace) -> list[dict
                 "n": given.seeds,
                 "unit": "per session start",
                 "per_seed": [round(x, 3) for x in of["return"]["per_seed"]],
-                "found": words_of,
+                "found": parameters,
                 **common,
             }
         )
@@ -182,7 +182,7 @@ def main() -> None:
     given = parser.parse_args()
     jobs = dict(JOBS)
     if given.movielens:
-        jobs["movielens"] = launch.population_words(given.movielens)
+        jobs["movielens"] = launch.population_overrides(given.movielens)
     names = given.only or list(jobs)
     path = rows.RESULTS / "acceptance_live.json"
     kept = json.loads(path.read_text()) if given.only and path.is_file() else []

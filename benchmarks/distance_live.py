@@ -63,10 +63,10 @@ def measured(
     name: str, given: argparse.Namespace, base: list[float] | None
 ) -> tuple[list[dict[str, Any]], list[float]]:
     """Return the rows of one variant, and its return seed by seed."""
-    words = [*VARIANTS[name][1].split(), f"train.seeds={given.seeds}"]
-    summary = launch.train(words, given.out / name.replace(" ", "_"))
+    overrides = [*VARIANTS[name][1].split(), f"train.seeds={given.seeds}"]
+    summary = launch.train(overrides, given.out / name.replace(" ", "_"))
     common = {
-        "command": f"lrdqn train {' '.join(words)}",
+        "command": f"lrdqn train {' '.join(overrides)}",
         "commit": rows.commit(),
         "device": rows.device(),
         "seconds": round(summary["seconds"], 1),

@@ -28,7 +28,7 @@ RATES, GAMMAS = (5e-4, 2e-3, 4e-3), (0.5, 0.9)
 SIZE = ["train.seeds=4", "train.env_steps=32768", "train.myopic=false"]
 
 
-def run(out: Path, name: str, words: list[str]) -> tuple[dict, float]:
+def run(out: Path, name: str, overrides: list[str]) -> tuple[dict, float]:
     """Run ``lrdqn train``; return its summary and its wall clock from shell to table."""
     began = time.perf_counter()
     cache = out / ("cache_grid" if name == "grid" else "cache_single")
@@ -38,7 +38,7 @@ def run(out: Path, name: str, words: list[str]) -> tuple[dict, float]:
         f"hydra.run.dir={out / name}",
         f"runtime.cache_dir={cache}",
     ]
-    subprocess.run([*command, *SIZE, *words], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, *SIZE, *overrides], check=True, stdout=subprocess.DEVNULL)
     return json.loads((out / name / "summary.json").read_text()), time.perf_counter() - began
 
 
@@ -78,8 +78,12 @@ def main() -> None:
     given = parser.parse_args()
     shutil.rmtree(given.out, ignore_errors=True)
     rates, gammas = (f"[{','.join(map(str, values))}]" for values in (RATES, GAMMAS))
-    words = [f"grid.agent.learning_rate={rates}", f"grid.agent.gamma={gammas}", *given.overrides]
-    grid, grid_seconds = run(given.out, "grid", words)
+    overrides = [
+        f"grid.agent.learning_rate={rates}",
+        f"grid.agent.gamma={gammas}",
+        *given.overrides,
+    ]
+    grid, grid_seconds = run(given.out, "grid", overrides)
     apart, together, single_seconds = [], [], 0.0
     for rate, gamma in itertools.product(RATES, GAMMAS):
         name = f"rate{rate:g}_gamma{gamma:g}"

@@ -26,7 +26,7 @@ recall; utilities spread further than the law assumes, so slopes are halved; the
 chosen by head-room (results/NOTES.md)."""
 
 
-def train(words: Sequence[str], folder: Path) -> dict[str, Any]:
+def train(overrides: Sequence[str], folder: Path) -> dict[str, Any]:
     """Run ``lrdqn train OVERRIDES``; return its summary.
 
     Raises:
@@ -35,21 +35,21 @@ def train(words: Sequence[str], folder: Path) -> dict[str, Any]:
     if not (folder / "summary.json").is_file():
         lrdqn = str(Path(sys.executable).with_name("lrdqn"))
         subprocess.run(
-            [lrdqn, "train", *words, f"hydra.run.dir={folder}", "resume=auto"], check=True
+            [lrdqn, "train", *overrides, f"hydra.run.dir={folder}", "resume=auto"], check=True
         )
-    asked = {
+    before = {
         word
         for word in OmegaConf.load(folder / ".hydra" / "overrides.yaml")
         if not word.startswith("resume=")
     }
-    if other := asked ^ set(words):
+    if other := before ^ set(overrides):
         raise SystemExit(
-            f"{folder} is of other words than asked for: {', '.join(sorted(other))}; move it away"
+            f"{folder} holds a run of other overrides: {', '.join(sorted(other))}; move it away"
         )
     return json.loads((folder / "summary.json").read_text())
 
 
-def population_words(population: Path) -> list[str]:
+def population_overrides(population: Path) -> list[str]:
     """Return the overrides that train on a population with the settings that ``lrdqn calibrate``
     suggests for it."""
     beside = population.with_name(f"{population.name}.overrides")

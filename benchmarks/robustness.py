@@ -53,10 +53,10 @@ def configs(run: Path) -> tuple[dict[str, TrainRun], dict[str, str]]:
     register_schemas()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for name in [PLAIN, *names()]:
-            words = [f"run='{run}'"] + [f"perturbation={name}"] * (name != PLAIN)
+            overrides = [f"run='{run}'"] + [f"perturbation={name}"] * (name != PLAIN)
             try:
                 found[name] = train_config(
-                    freeze(EvaluateRun, compose("evaluate", overrides=words))
+                    freeze(EvaluateRun, compose("evaluate", overrides=overrides))
                 )
             except ConfigError as error:
                 left_out[name] = str(error)
@@ -162,7 +162,7 @@ def main() -> None:
         required=True,
         help="folder for the run to train; a finished one is used again",
     )
-    parser.add_argument("--run", type=Path, help="a run folder to judge instead of training one")
+    parser.add_argument("--run", type=Path, help="a run folder to evaluate instead of training one")
     parser.add_argument(
         "--seeds",
         type=int,
@@ -170,20 +170,26 @@ def main() -> None:
         help="seeds to train, each with a world of its own (%(default)s)",
     )
     parser.add_argument(
-        "words", nargs="*", help="further words of lrdqn train, such as content=multimodal"
+        "overrides",
+        nargs="*",
+        help="further overrides of `lrdqn train`, such as content=multimodal",
     )
     given = parser.parse_args()
-    began, run, words = time.perf_counter(), given.run, [f"train.seeds={given.seeds}", *given.words]
+    began, run, overrides = (
+        time.perf_counter(),
+        given.run,
+        [f"train.seeds={given.seeds}", *given.overrides],
+    )
     if run is None:
         run = given.out / "run"
-        command = [str(Path(sys.executable).with_name("lrdqn")), "train", *words]
+        command = [str(Path(sys.executable).with_name("lrdqn")), "train", *overrides]
         subprocess.run([*command, f"hydra.run.dir={run}", "resume=auto"], check=True)
     found, left_out = configs(run)
     returns = judge(run, found)
     shown = (
         "--run DIR"
         if given.run
-        else " ".join(["--out DIR", f"--seeds {given.seeds}", *given.words])
+        else " ".join(["--out DIR", f"--seeds {given.seeds}", *given.overrides])
     )
     common = {
         "command": f"python benchmarks/robustness.py {shown}",

@@ -58,7 +58,7 @@ def summary_rows(
     rows: list[dict[str, Any]] = []
     for policy, metrics in summary["policies"].items():
         for metric, entry in metrics.items():
-            if entry["mean"] is None:  # a group of viewers that some seed's cohort has none of
+            if entry["mean"] is None:  # some seed's cohort has no user of this group
                 continue
             rows.append(_row(f"{name}/{policy}", metric, entry, unit_of(metric), common))
     for policy, metrics in summary["differences"].items():

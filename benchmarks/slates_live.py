@@ -74,13 +74,13 @@ of slates may have."""
 
 def jobs() -> dict[tuple[str, str], str]:
     """Return ``{(world, learner): overrides}``."""
-    asked = {"mnl": LEARNERS | WHY, "pbm": LEARNERS}
+    learners = {"mnl": LEARNERS | WHY, "pbm": LEARNERS}
     found = {
         (world, name): f"env.slate=3 {WORLDS[world]} {learner}"
-        for world, of in asked.items()
+        for world, of in learners.items()
         for name, learner in of.items()
     }
-    return {job: words for job, words in found.items() if job not in LEFT_OUT}
+    return {job: overrides for job, overrides in found.items() if job not in LEFT_OUT}
 
 
 def main() -> None:
@@ -95,11 +95,11 @@ def main() -> None:
         ["| world | policy | return | watch (min) | page clicks |", "|---|---|---|---|---|"],
     )
     seeds: dict[tuple[str, str], np.ndarray] = {}
-    for (world, name), asked in jobs().items():
-        words = [*asked.split(), "train.myopic=false", f"train.seeds={given.seeds}"]
-        summary = launch.train(words, given.out / f"{world}_{name}")
+    for (world, name), learner in jobs().items():
+        overrides = [*learner.split(), "train.myopic=false", f"train.seeds={given.seeds}"]
+        summary = launch.train(overrides, given.out / f"{world}_{name}")
         made = rows.summary_rows(
-            f"{world}/{name}", summary, f"lrdqn train {' '.join(words)}", summary["seconds"]
+            f"{world}/{name}", summary, f"lrdqn train {' '.join(overrides)}", summary["seconds"]
         )
         # what does not learn is the same beside every learner of a world: it is written once
         own = {f"{world}/{name}", f"{world}/{name}/learned"}

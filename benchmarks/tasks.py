@@ -199,7 +199,7 @@ def main() -> None:
     found = [row for of in made.values() for row in of]
     rows.write("tasks", found, [table(found)])
     failed = sorted({row["name"] for row in found if row["verdict"].startswith("FAIL")})
-    sys.exit(f"gates missed: {', '.join(failed)}" if failed else 0)
+    sys.exit(f"gates failed: {', '.join(failed)}" if failed else 0)
 
 
 if __name__ == "__main__":

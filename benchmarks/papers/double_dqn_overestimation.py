@@ -214,7 +214,7 @@ def figure_2() -> tuple[list[Row], dict[str, dict[str, Any]]]:
     for case in FIGURE_2:
         q, truth = estimates(case), case.truth(GRID)
         one, other = jnp.asarray(q, jnp.float32), jnp.asarray(np.roll(q, -5, axis=1), jnp.float32)
-        # the maximum has one set of estimates; for double it chooses and the other judges
+        # The maximum has one set of estimates; for double it chooses and the other evaluates.
         single, double = (
             np.asarray(x, np.float64) for x in (targets(one, one)[0], targets(one, other)[1])
         )

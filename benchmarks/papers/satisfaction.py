@@ -43,14 +43,14 @@ def main() -> None:
         [f"| sensitivity | {' | '.join(POLICIES)} |", "|---" * (1 + len(POLICIES)) + "|"],
     )
     for sensitivity in SENSITIVITIES:
-        words = [
+        overrides = [
             *WORDS.split(),
             f"env.satisfaction.sensitivity={sensitivity}",
             f"train.seeds={given.seeds}",
         ]
-        summary = launch.train(words, given.out / f"sensitivity_{sensitivity}")
+        summary = launch.train(overrides, given.out / f"sensitivity_{sensitivity}")
         made = rows.summary_rows(
-            f"{sensitivity}", summary, f"lrdqn train {' '.join(words)}", summary["seconds"]
+            f"{sensitivity}", summary, f"lrdqn train {' '.join(overrides)}", summary["seconds"]
         )
         found += [row for row in made if row["metric"] == "return"]
         entries = (summary["policies"][policy]["return"] for policy in POLICIES)

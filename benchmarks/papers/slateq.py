@@ -38,7 +38,7 @@ Record = dict[str, Any]
 class Row(NamedTuple):
     """A learner."""
 
-    words: str
+    overrides: str
     published: float | None = None
     quality: float | None = None
     low: float = -np.inf
@@ -122,9 +122,9 @@ def group_of(name: str) -> str:
 
 def run(name: str, given: argparse.Namespace) -> tuple[Record, str]:
     """Train or resume; return the summary and the command."""
-    words = ["experiment=recsim", *ROWS[name].words.split(), f"train.seeds={given.seeds}"]
-    words += [f"train.env_steps={given.steps}"] if given.steps else []
-    return launch.train(words, given.out / name), f"lrdqn train {' '.join(words)}"
+    overrides = ["experiment=recsim", *ROWS[name].overrides.split(), f"train.seeds={given.seeds}"]
+    overrides += [f"train.env_steps={given.steps}"] if given.steps else []
+    return launch.train(overrides, given.out / name), f"lrdqn train {' '.join(overrides)}"
 
 
 def last_quarter(folder: Path) -> list[float]:
@@ -142,7 +142,7 @@ def measured(
     verdict = (
         "-" if bounds == (-np.inf, np.inf) else "PASS" if bounds[0] <= mean <= bounds[1] else "FAIL"
     )
-    words = " to ".join(f"{x:.4g}" for x in bounds if np.isfinite(x))
+    stated = " to ".join(f"{x:.4g}" for x in bounds if np.isfinite(x))
     return {
         "name": name,
         "metric": metric,
@@ -151,7 +151,7 @@ def measured(
         "ci_high": high,
         "n": len(per_seed),
         "unit": metric,
-        "bounds": words,
+        "bounds": stated,
         "verdict": verdict,
         "per_seed": [round(x, 3) for x in per_seed],
         **of,
@@ -367,7 +367,7 @@ def main() -> None:
     else:
         write_figure(draw(given.out, found), rows.RESULTS / "slateq.png")
     failed = [f"{row['name']}: {row['metric']}" for row in found if row["verdict"] == "FAIL"]
-    sys.exit(f"bounds missed: {'; '.join(failed)}" if failed else 0)
+    sys.exit(f"outside their bounds: {'; '.join(failed)}" if failed else 0)
 
 
 if __name__ == "__main__":

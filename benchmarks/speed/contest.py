@@ -88,7 +88,7 @@ def wait_for_quiet(limit: float = QUIET_LOAD, patience: float = 300.0) -> float:
     until = time.monotonic() + patience
     while (load := os.getloadavg()[0]) > limit:
         if time.monotonic() > until:
-            print(f"the machine stays busy (load {load:.1f}): figures will be noisy", flush=True)
+            print(f"the machine stays busy (load {load:.1f}): timings will be noisy", flush=True)
             break
         time.sleep(5)
     return load

@@ -157,7 +157,7 @@ def passed(met: bool) -> str:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the Markdown table: bounded results and their bounds."""
-    lines = ["| asked | value | at least (drift: at most) | |", "|---|---|---|---|"]
+    lines = ["| result | value | at least (drift: at most) | |", "|---|---|---|---|"]
     lines += [
         (
             f"| {row['name']}: {row['metric']} | {row['value']:.4g} "

@@ -34,7 +34,7 @@ from lrdqn.compose.roots import CalibrateRun
 from lrdqn.config.runtime import RuntimeConfig
 from lrdqn.envs.live.config import LiveConfig
 
-FLOOR_SHARE, FLAT, STEPS = 0.4, 0.2, 64
+STEPS = 64
 BASE_SESSIONS, BASE_STREAMERS = 4096, 10_000
 
 
@@ -214,7 +214,7 @@ def main() -> None:
         add(
             name,
             "share of the floor",
-            f"must be at least {FLOOR_SHARE:g} at the race size",
+            "user-steps/s of the world over those of the floor",
             quartiles(shares),
         )
         add(
@@ -243,18 +243,12 @@ def main() -> None:
     flat = [float(np.median(base / speeds[n, BASE_STREAMERS]["world"])) for n in given.sessions]
     lines += [
         "",
-        f"Share of the floor at the race size {race:.2f}, asked for "
-        f"{FLOOR_SHARE:g}: {said(race >= FLOOR_SHARE)}. "
-        f"Cost over sessions {min(flat):.2f} to {max(flat):.2f}, asked for within {FLAT:g} of 1: "
-        f"{said(max(abs(x - 1) for x in flat) <= FLAT)}.",
+        f"Share of the floor at the race size {race:.2f}. "
+        f"Cost over sessions {min(flat):.2f} to {max(flat):.2f}.",
         "",
     ]
     rows.write("scale_live", made, lines)
     print("\n".join(lines))
-
-
-def said(met: bool) -> str:
-    return "PASS" if met else "FAIL"
 
 
 def freeze_runtime() -> Any:

@@ -32,8 +32,6 @@ from lrdqn.config.runtime import RuntimeConfig
 from lrdqn.envs.live.config import LiveConfig
 
 NAME, STEPS, SETTLING = "scale_tick", 40, 240
-GOAL = 1e6
-"""Session-ticks a second on two cores."""
 
 
 def config_of(clock: str, streamers: int) -> Any:
@@ -147,14 +145,7 @@ def main() -> None:
             f"[{low:.2f}, {high:.2f}] | {per:.2f} | {mid / per:.2f} "
             f"| {size:,.0f} bytes |"
         )
-    lines += [
-        "",
-        (
-            f"Asked for: {1e6 * 2 / GOAL:.2f} CPU µs a session-tick "
-            f"({GOAL:,.0f} session-ticks/s on two cores)."
-        ),
-        "",
-    ]
+    lines.append("")
     if given.out:
         rows.write(NAME, made, lines)
     print("\n".join(lines))
