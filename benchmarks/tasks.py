@@ -39,7 +39,7 @@ class Task(NamedTuple):
     gate: tuple[str, float] | None = None
     """A metric, and the least that a seed must reach in it."""
     small: bool = True
-    """Whether ten seeds take minutes on two CPU cores."""
+    """True where ten seeds take minutes on two CPU cores."""
 
 
 MINATAR = "about {}, read off a figure, at 5M frames of a 6-action set (Young and Tian 2019)"

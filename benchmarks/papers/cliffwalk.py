@@ -38,7 +38,7 @@ class Rule(NamedTuple):
     ``oracle`` (hindsight)."""
     alpha: float
     linear: bool
-    """Whether a bias per action stands beside the table, so that states are not independent."""
+    """True where a bias per action stands beside the table, so that states are not independent."""
 
 
 class GreedyState(NamedTuple):

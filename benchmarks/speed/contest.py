@@ -17,7 +17,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 PEERS = Path(os.environ.get("LRDQN_PEERS", Path.home() / ".cache" / "lrdqn" / "peers"))
-"""Where ``peers.py`` builds the environments of other libraries."""
+"""Folder in which ``peers.py`` builds the environments of other libraries."""
 
 QUIET_LOAD = 1.5
 

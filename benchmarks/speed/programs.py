@@ -28,8 +28,8 @@ Shared = tuple[Hypers, Clock]
 
 
 class Desk(NamedTuple):
-    """What lies on the devices while a point is measured, leaves ``[seeds, ...]``. K is the length
-    of the loops."""
+    """Everything that lies on the devices while a point is measured, leaves ``[seeds, ...]``. K is
+    the length of the loops."""
 
     world: PyTree
     train: TrainState
@@ -54,9 +54,9 @@ class Stage(NamedTuple):
 
     name: str
     calls: int
-    """How often a training iteration does this."""
+    """Calls per training iteration."""
     amount: int
-    """What one call handles per seed, in ``unit``."""
+    """Amount that one call handles per seed, in ``unit``."""
     unit: str
     program: Callable[[Any, Any, Shared], tuple[Any, Any]]
     """``program(carry, own, shared) -> carry, metrics``: all iterations of the stage."""
