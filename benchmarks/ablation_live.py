@@ -1,13 +1,12 @@
-"""Which mechanism of the live world makes planning pay? Head-room with one of them off;
-results/ablation_live.{json,md}.
+"""Head-room of the live world with one mechanism removed at a time: which one makes planning pay?
+Writes results/ablation_live.{json,md}.
 
     python benchmarks/ablation_live.py [--only NAME ...] [--seeds 10]
 
-For each variant: the planner's weights are searched anew on worlds of their own
-(``references.py``), then planner and myopic policy, which sees the truth too, play the same session
-starts of other worlds. Head-room is ``planner / myopic - 1`` of the mean returns, paired by seed. A
-variant in which it falls says that the mechanism was a reason to plan; the returns of different
-variants do not compare.
+For each variant, the planner's weights are searched anew on worlds of their own
+(``references.py``); then the planner and the privileged myopic policy play the same session starts
+of other worlds. Head-room is ``planner / myopic - 1`` of the mean returns, paired by seed. Where it
+falls, the removed mechanism was a reason to plan. Returns of different variants are not comparable.
 """
 
 from __future__ import annotations
@@ -35,33 +34,33 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "full": ("the default world", {}),
     "return": ("coming back does not hang on satisfaction", {"law": {"return_slope": 0.0}}),
     "experience": (
-        "every stream leaves the same content: neither patience nor return hang on what is watched",
+        "every room leaves its users as content: patience and return ignore what is watched",
         {"law": {"experience_affinity": 0.0, "experience_skill": 0.0, "experience_hook": 0.0}},
     ),
     "patience": (
         "patience never runs out: sessions end when the time is up",
         {"law": {"patience_median": 1000.0}},
     ),
-    "hook": ("what leaves viewers less content draws no clicks", {"law": {"hook": 0.0}}),
+    "hook": ("what leaves users less content draws no clicks", {"law": {"hook": 0.0}}),
     "hook in experience": (
-        "what draws clicks leaves viewers as content",
+        "what draws clicks leaves users as content",
         {"law": {"experience_hook": 0.0}},
     ),
     "fatigue": ("nobody tires of a category", {"law": {"fatigue": 0.0}}),
     "loyalty": ("nobody is drawn to whom they know", {"law": {"loyalty": 0.0}}),
     "drift": ("interests stay as they are", {"drift": "none"}),
     "availability": (
-        "rooms last some 20 hours: hardly any ends under a viewer",
+        "rooms last some 20 hours: hardly any ends while it is watched",
         {"schedule": {"room_hours": 20.0, "room_sigma": 0.1, "empty_hazard": 0.0}},
     ),
 }
-"""By the mechanism that is off: what that means, and the keys of ``env``."""
+"""Removed mechanism -> what its removal means, and the keys of ``env`` that remove it."""
 SEARCHED = 2_000_000
-"""Root of the worlds that are searched on; those judged on are the first seeds of root 0."""
+"""Root seed of the worlds to search on; evaluation uses the first seeds of root 0."""
 
 
 def config_of(changes: dict[str, Any]) -> LiveConfig:
-    """The default live world with some keys changed."""
+    """Return the default live world with some keys changed."""
     env = dataclasses.asdict(LiveConfig())
     for key, value in changes.items():
         env[key] = env[key] | value if isinstance(value, dict) else value
@@ -71,7 +70,8 @@ def config_of(changes: dict[str, Any]) -> LiveConfig:
 def judged(
     config: LiveConfig, weights: np.ndarray, seeds: int, sessions: int
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Mean return per seed of planner and myopic policy on the same session starts."""
+    """Return the mean return per seed of the planner and the myopic policy on the same session
+    starts."""
     policies = {
         "oracle_planner": with_state(baselines.make_index(config), index_state(weights[None])[0]),
         "oracle_myopic": baselines.make_index(config),
@@ -92,7 +92,7 @@ def judged(
 
 
 def variant(name: str, given: argparse.Namespace, common: dict[str, Any]) -> dict[str, Any]:
-    """One row."""
+    """Return one row of the table."""
     began, (words, changes) = time.perf_counter(), VARIANTS[name]
     config = config_of(changes)
     arena = Arena(config, SEARCHED, given.worlds, given.sessions)
@@ -133,9 +133,7 @@ def main() -> None:
         choices=VARIANTS,
         help="the rows of others stay",
     )
-    parser.add_argument(
-        "--seeds", type=int, default=10, help="worlds that are judged on (%(default)s)"
-    )
+    parser.add_argument("--seeds", type=int, default=10, help="worlds to evaluate on (%(default)s)")
     parser.add_argument("--judged", type=int, default=256, help="sessions of each (%(default)s)")
     parser.add_argument(
         "--worlds", type=int, default=2, help="worlds that are searched on (%(default)s)"
@@ -162,7 +160,8 @@ def main() -> None:
 
 
 def table(made: list[dict[str, Any]]) -> list[str]:
-    """For a reader: what is off, what that means, what is left of the head-room."""
+    """Return the Markdown table: what is removed, what that means, and the head-room that is
+    left."""
     lines = ["| off | what that means | planner | myopic | head-room |", "|---|---|---|---|---|"]
     for row in made:
         lines.append(

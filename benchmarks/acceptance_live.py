@@ -1,16 +1,17 @@
-"""Is the live world worth planning in? Head-room, order of learning, exploiters;
+"""Head-room, order of learners and exploiters of the live world: is it worth planning in? Writes
 results/acceptance_live.{json,md}.
 
     python benchmarks/acceptance_live.py --out DIR [--movielens POPULATION] [--only NAME ...]
     [--seeds 10]
 
-The population is ``lrdqn calibrate source=movielens`` with the settings of ``launch.RATED``.
+The population is written by ``lrdqn calibrate source=movielens`` with the settings of
+``launch.RATED``.
 
 For each world: train the learner and its twin with gamma = 0 (one program, every seed a world of
-its own), search for references on other worlds (``references.py``), and judge all of them on the
+its own), search for references on other worlds (``references.py``), and evaluate all of them on the
 same session starts, which none of them has seen. Head-room is what the privileged planner earns
-above the privileged myopic policy, which sees the same hidden state (SIMULATOR's header asks for 15
-%); the order of the learners is a result and has no bar.
+above the privileged myopic policy, which sees the same hidden state; the order of the learners is a
+result and has no bound.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ JOBS = {
     "default": [],
     "user": ["env.episode=user", "env.horizon=400", "agent.gamma=0.97"],
 }
-"""Overrides of ``lrdqn train``: one session, or up to five of a user's."""
+"""Overrides of ``lrdqn train``: episodes of one session, or of up to five sessions of a user."""
 
 
 def judge(config: TrainRun, folder: Path, found: dict[str, Reference]) -> dict[str, Any]:
-    """Mean return per seed of every policy, ``{name: {metric: [seeds]}}``."""
+    """Return the mean return per seed of every policy: ``{name: {metric: [seeds]}}``."""
     import jax
 
     experiment = Experiment(config)
@@ -55,7 +56,7 @@ def judge(config: TrainRun, folder: Path, found: dict[str, Reference]) -> dict[s
 
 
 def headroom(table: dict[str, Any]) -> dict[str, Any]:
-    """``planner / myopic - 1`` of the means, with its interval over seeds (paired)."""
+    """Return ``planner / myopic - 1`` of the means, with its interval over seeds (paired)."""
     planner, myopic = (np.asarray(table[name]["return"], np.float64) for name in (PLANNER, MYOPIC))
     drawn = np.random.default_rng(0).integers(len(planner), size=(10_000, len(planner)))
     ratios = planner[drawn].mean(1) / myopic[drawn].mean(1) - 1
@@ -69,11 +70,11 @@ def headroom(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def job(name: str, overrides: list[str], given: argparse.Namespace) -> list[dict[str, Any]]:
-    """All rows of one world."""
+    """Return all rows of one world."""
     print(name, flush=True)
     began, folder = time.perf_counter(), given.out / name
-    words = [*overrides, f"train.seeds={given.seeds}"]
-    launch.train(words, folder)
+    arguments = [*overrides, f"train.seeds={given.seeds}"]
+    launch.train(arguments, folder)
     config = freeze(TrainRun, read_resolved(folder))
     searched = 1_000_000 + config.train.seed  # no seed of the run's worlds
     found = find(
@@ -83,7 +84,7 @@ def job(name: str, overrides: list[str], given: argparse.Namespace) -> list[dict
     policies, _ = summarise(table)
     common = {
         "command": shown(given),
-        "trained": " ".join(["lrdqn train", *words]),
+        "trained": " ".join(["lrdqn train", *arguments]),
         "commit": rows.commit(),
         "device": rows.device(),
         "seconds": round(time.perf_counter() - began, 1),
@@ -91,7 +92,7 @@ def job(name: str, overrides: list[str], given: argparse.Namespace) -> list[dict
     made = []
     for policy, of in sorted(policies.items(), key=lambda item: -item[1]["return"]["mean"]):
         figures = {k: round(of["return"][k], 4) for k in ("mean", "ci_low", "ci_high")}
-        words_of = found[policy].words if policy in found else ""
+        parameters = found[policy].words if policy in found else ""
         made.append(
             {
                 "name": f"{name}/{policy}",
@@ -100,7 +101,7 @@ def job(name: str, overrides: list[str], given: argparse.Namespace) -> list[dict
                 "n": given.seeds,
                 "unit": "per session start",
                 "per_seed": [round(x, 3) for x in of["return"]["per_seed"]],
-                "found": words_of,
+                "found": parameters,
                 **common,
             }
         )
@@ -133,7 +134,7 @@ def job(name: str, overrides: list[str], given: argparse.Namespace) -> list[dict
 
 
 def shown(given: argparse.Namespace) -> str:
-    """The command, its folders by name only."""
+    """Return the command with its folders reduced to their names."""
     return " ".join(
         [
             "python benchmarks/acceptance_live.py --out DIR",
@@ -181,7 +182,7 @@ def main() -> None:
     given = parser.parse_args()
     jobs = dict(JOBS)
     if given.movielens:
-        jobs["movielens"] = launch.population_words(given.movielens)
+        jobs["movielens"] = launch.population_overrides(given.movielens)
     names = given.only or list(jobs)
     path = rows.RESULTS / "acceptance_live.json"
     kept = json.loads(path.read_text()) if given.only and path.is_file() else []

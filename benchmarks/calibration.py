@@ -1,5 +1,5 @@
-"""The live world next to published figures; results/calibration.{json,md}. What `lrdqn calibrate`
-prints, recorded.
+"""The live world beside published statistics: the rows that ``lrdqn calibrate`` prints, written to
+results/calibration.{json,md}.
 
 python benchmarks/calibration.py [--worlds 8] [--sessions 4096]
 """

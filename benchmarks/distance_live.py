@@ -1,13 +1,13 @@
-"""Why the learner stands below the policies that see the truth: the default run with one thing
-better at a time.
+"""Why the learner stays below the privileged policies: the default run with one thing changed at a
+time.
 
     python benchmarks/distance_live.py --out runs/distance [--seeds 10] [--only sight,wide]
 
-Each row is one ``lrdqn train ...`` on the default run's worlds and session starts: more in sight, a
-wider network, another reading of the watch sequence, longer training, another discount or unit of
-it. Writes ``benchmarks/results/distance_live.json`` and ``.md`` with the paired difference from the
-default run, beside the privileged rows of ``acceptance_live.json``; the run folders stay under
-``--out``.
+Each row is one ``lrdqn train ...`` on the default run's worlds and session starts: with the hidden
+state observed, a wider network, another encoder of the watch history, longer training, another
+discount or unit of it. Writes ``benchmarks/results/distance_live.json`` and ``.md`` with the paired
+difference from the default run, beside the privileged rows of ``acceptance_live.json``; the run
+folders stay under ``--out``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ PRIVILEGED = ("oracle_myopic", "oracle_planner")
 
 
 def privileged() -> dict[str, dict[str, Any]]:
-    """Rows of the default world in the result file of ``acceptance_live.py``."""
+    """Return the privileged rows of the default world from the result file of
+    ``acceptance_live.py``."""
     path = rows.RESULTS / "acceptance_live.json"
     found = json.loads(path.read_text()) if path.is_file() else []
     return {
@@ -61,11 +62,11 @@ def privileged() -> dict[str, dict[str, Any]]:
 def measured(
     name: str, given: argparse.Namespace, base: list[float] | None
 ) -> tuple[list[dict[str, Any]], list[float]]:
-    """Rows of one variant, and its return seed by seed."""
-    words = [*VARIANTS[name][1].split(), f"train.seeds={given.seeds}"]
-    summary = launch.train(words, given.out / name.replace(" ", "_"))
+    """Return the rows of one variant, and its return seed by seed."""
+    overrides = [*VARIANTS[name][1].split(), f"train.seeds={given.seeds}"]
+    summary = launch.train(overrides, given.out / name.replace(" ", "_"))
     common = {
-        "command": f"lrdqn train {' '.join(words)}",
+        "command": f"lrdqn train {' '.join(overrides)}",
         "commit": rows.commit(),
         "device": rows.device(),
         "seconds": round(summary["seconds"], 1),
@@ -99,7 +100,7 @@ def measured(
 
 
 def table(found: list[dict[str, Any]]) -> list[str]:
-    """One line per variant, and the policies that see the truth."""
+    """Return the Markdown table: one line per variant, then the privileged policies."""
     of = {row["name"]: row for row in found}
 
     def cell(row: dict[str, Any] | None) -> str:

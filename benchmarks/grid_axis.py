@@ -7,7 +7,7 @@ Six learners, three step sizes x two discounts, on the live world. Both sides st
 compilation cache; the single runs share theirs among themselves, as a user's would. The compiler
 orders sums differently for another batch shape, so a learner agrees with itself to float32 rounding
 until rounding flips one choice, and is another sample of the same learner from then on: the table
-says how far they went together. Writes ``benchmarks/results/grid_axis.{json,md}``.
+says for how many steps they agree. Writes ``benchmarks/results/grid_axis.{json,md}``.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ RATES, GAMMAS = (5e-4, 2e-3, 4e-3), (0.5, 0.9)
 SIZE = ["train.seeds=4", "train.env_steps=32768", "train.myopic=false"]
 
 
-def run(out: Path, name: str, words: list[str]) -> tuple[dict, float]:
-    """Summary of a run, and its wall clock from shell to table."""
+def run(out: Path, name: str, overrides: list[str]) -> tuple[dict, float]:
+    """Run ``lrdqn train``; return its summary and its wall clock from shell to table."""
     began = time.perf_counter()
     cache = out / ("cache_grid" if name == "grid" else "cache_single")
     command = [
@@ -38,13 +38,13 @@ def run(out: Path, name: str, words: list[str]) -> tuple[dict, float]:
         f"hydra.run.dir={out / name}",
         f"runtime.cache_dir={cache}",
     ]
-    subprocess.run([*command, *SIZE, *words], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, *SIZE, *overrides], check=True, stdout=subprocess.DEVNULL)
     return json.loads((out / name / "summary.json").read_text()), time.perf_counter() - began
 
 
 def agreement(out: Path, name: str, rate: float, gamma: float) -> tuple[list[int], list[float]]:
-    """Per seed, the last evaluation up to which all returns are bit-equal; and how much the losses
-    differ till then."""
+    """Return, per seed, the last evaluation up to which all returns are bit-equal, and how much the
+    losses differ until then."""
 
     def curves(run: str) -> dict[int, list[dict]]:
         rows = [json.loads(line) for line in (out / run / "metrics.jsonl").read_text().splitlines()]
@@ -78,8 +78,12 @@ def main() -> None:
     given = parser.parse_args()
     shutil.rmtree(given.out, ignore_errors=True)
     rates, gammas = (f"[{','.join(map(str, values))}]" for values in (RATES, GAMMAS))
-    words = [f"grid.agent.learning_rate={rates}", f"grid.agent.gamma={gammas}", *given.overrides]
-    grid, grid_seconds = run(given.out, "grid", words)
+    overrides = [
+        f"grid.agent.learning_rate={rates}",
+        f"grid.agent.gamma={gammas}",
+        *given.overrides,
+    ]
+    grid, grid_seconds = run(given.out, "grid", overrides)
     apart, together, single_seconds = [], [], 0.0
     for rate, gamma in itertools.product(RATES, GAMMAS):
         name = f"rate{rate:g}_gamma{gamma:g}"

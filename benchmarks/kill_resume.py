@@ -1,5 +1,4 @@
-"""Kill a run at random moments, resume it, and compare what it ends with to a run that nobody
-touched.
+"""Kill a run at random moments, resume it, and compare its end with that of an untouched run.
 
     python benchmarks/kill_resume.py --out runs/kill [--chains 6] [--kills 4] [KEY=VALUE ...]
 
@@ -44,7 +43,7 @@ SMALL = [
 
 
 def worker(plan: dict[str, Any], arguments: list[str]) -> None:
-    """One sitting of ``lrdqn train`` in this process, which sends itself ``plan["signal"]`` in
+    """Run ``lrdqn train`` once in this process, which sends itself ``plan["signal"]`` in
     ``plan["phase"]``."""
     from lrdqn.cli.main import main
     from lrdqn.runner import run
@@ -86,7 +85,7 @@ def worker(plan: dict[str, Any], arguments: list[str]) -> None:
 
 
 def sitting(folder: Path, arguments: list[str], plan: dict[str, Any] | None) -> dict[str, Any]:
-    """Start or resume the run in ``folder``; returns how it ended."""
+    """Start or resume the run in ``folder``; return how it ended."""
     given = [f"hydra.run.dir={folder}", "resume=auto", "checkpoint.seconds=0", *arguments]
     command = [
         sys.executable,
@@ -108,7 +107,7 @@ def sitting(folder: Path, arguments: list[str], plan: dict[str, Any] | None) -> 
 
 
 def outcome(folder: Path) -> dict[str, Any]:
-    """What must not depend on how often the run was killed."""
+    """Return what must not depend on how often the run was killed."""
     summary = json.loads((folder / "summary.json").read_text())
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     for row in rows:
@@ -120,8 +119,8 @@ def outcome(folder: Path) -> dict[str, Any]:
 def play(
     out: Path, chains: int, kills: int, arguments: list[str], seed: int = 0
 ) -> list[dict[str, Any]]:
-    """The whole experiment; one row per kill, with whether its chain ended as the untouched run
-    did.
+    """Play the whole experiment; return one row per kill, with whether its chain ended as the
+    untouched run.
 
     Args:
         out: folder for the run folders; emptied first.
@@ -156,7 +155,7 @@ def play(
 
 
 def saved(folder: Path) -> int | None:
-    """Env steps of the newest checkpoint that a kill left."""
+    """Return the env steps of the newest checkpoint that a kill left."""
     steps = [int(path.name) for path in (folder / "checkpoints").glob("*") if path.name.isdigit()]
     return max(steps, default=None)
 
@@ -212,7 +211,8 @@ def main() -> None:
 
 
 def struck(row: dict[str, Any]) -> bool:
-    """Whether the signal ended the sitting: it may also come after a short run has finished."""
+    """Return whether the signal ended the process: it may also come after a short run has
+    finished."""
     return not row["finished"]
 
 

@@ -1,5 +1,5 @@
-"""``lrdqn train`` as benchmarks call it: into a folder that is used again where the run has
-finished, and goes on where not."""
+"""``lrdqn train`` as benchmarks call it: into a folder that is reused where the run has finished
+and resumed where it has not."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ RATED = (
     "env.law.engage_slope=0.4",
     "env.law.experience_hook=-1.4",
 )
-"""Settings of the MovieLens world: few viewers know most of its 9,066 movies, so that candidates
-come by recall; utilities of these lie further apart than the law assumes, so that slopes are
-halved; the hook's weight was chosen by head-room (NOTES)."""
+"""Settings of the MovieLens world. Few users know most of its 9,066 movies, so candidates come by
+recall; utilities spread further than the law assumes, so slopes are halved; the hook's weight was
+chosen by head-room (results/NOTES.md)."""
 
 
-def train(words: Sequence[str], folder: Path) -> dict[str, Any]:
-    """Play ``lrdqn train WORDS``; its summary.
+def train(overrides: Sequence[str], folder: Path) -> dict[str, Any]:
+    """Run ``lrdqn train OVERRIDES``; return its summary.
 
     Raises:
-        SystemExit: the folder holds a run of other words.
+        SystemExit: the folder holds a run of other overrides.
     """
     if not (folder / "summary.json").is_file():
         lrdqn = str(Path(sys.executable).with_name("lrdqn"))
         subprocess.run(
-            [lrdqn, "train", *words, f"hydra.run.dir={folder}", "resume=auto"], check=True
+            [lrdqn, "train", *overrides, f"hydra.run.dir={folder}", "resume=auto"], check=True
         )
-    asked = {
+    before = {
         word
         for word in OmegaConf.load(folder / ".hydra" / "overrides.yaml")
         if not word.startswith("resume=")
     }
-    if other := asked ^ set(words):
+    if other := before ^ set(overrides):
         raise SystemExit(
-            f"{folder} is of other words than asked for: {', '.join(sorted(other))}; move it away"
+            f"{folder} holds a run of other overrides: {', '.join(sorted(other))}; move it away"
         )
     return json.loads((folder / "summary.json").read_text())
 
 
-def population_words(population: Path) -> list[str]:
-    """Words that train on a population with the settings that ``lrdqn calibrate`` suggests for
-    it."""
+def population_overrides(population: Path) -> list[str]:
+    """Return the overrides that train on a population with the settings that ``lrdqn calibrate``
+    suggests for it."""
     beside = population.with_name(f"{population.name}.overrides")
     return [
         f"env.population={population}",
@@ -60,7 +60,7 @@ def population_words(population: Path) -> list[str]:
 
 
 def curve(folder: Path, policy: str = "learned") -> tuple[np.ndarray, np.ndarray]:
-    """Env steps ``[T]`` and the greedy policy's return ``[T, seeds]`` along training."""
+    """Return env steps ``[T]`` and the greedy policy's return ``[T, seeds]`` along training."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     own = {
         (row["env_steps"], row["seed"]): row["return"] for row in lines if row["policy"] == policy

@@ -19,10 +19,10 @@ import launch
 import rows
 
 
-def run(words: list[str]) -> float:
-    """Run ``lrdqn`` as a user would; returns its seconds, imports and compilation included."""
+def run(overrides: list[str]) -> float:
+    """Run ``lrdqn`` as a user would; return its seconds, imports and compilation included."""
     began = time.perf_counter()
-    subprocess.run([str(Path(sys.executable).with_name("lrdqn")), *words], check=True)
+    subprocess.run([str(Path(sys.executable).with_name("lrdqn")), *overrides], check=True)
     return time.perf_counter() - began
 
 
@@ -53,7 +53,7 @@ def main() -> None:
             ]
         )
         jobs["movielens"] = (
-            launch.population_words(population),
+            launch.population_overrides(population),
             "lrdqn train env.population=POP $(cat POP.overrides) runtime.cache_dir=null",
         )
     result = []

@@ -1,4 +1,4 @@
-"""What a mutant is: one replacement in one file, and the fast tests that must catch it."""
+"""The record of a mutant: one replacement in one file, and the fast tests that must catch it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 
 class Mutant(NamedTuple):
-    """``old`` occurs once in ``file`` and is replaced by ``new``; at least one of ``tests`` must
-    then fail."""
+    """A bug: ``old`` occurs once in ``file`` and is replaced by ``new``; at least one of ``tests``
+    must then fail."""
 
     name: str
     file: str

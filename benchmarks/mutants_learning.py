@@ -19,7 +19,7 @@ T_HEADS = "tests/networks/test_heads.py"
 T_HORIZON = "tests/train/test_horizon.py"
 
 NO_OP = Mutant("nothing changed", DQN, '"loss": loss,', '"loss": 1.0 * loss,', ())
-"""Another spelling of the same program: every named test must pass on it."""
+"""A program that is only spelt differently: every named test must pass on it."""
 
 LEARNING = (
     # targets

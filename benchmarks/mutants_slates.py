@@ -1,5 +1,5 @@
-"""Classic bugs of slates, the released SlateQ's own among them, and the fast tests that must catch
-them."""
+"""Classic bugs of slates, the two of the released SlateQ among them, and the fast tests that must
+catch them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Classic bugs of what is stored, replay, acting, schedules and seeds, and the fast tests that must
-catch them."""
+"""Classic bugs of stored transitions, replay, acting, schedules and seeds, and the fast tests that
+must catch them."""
 
 from __future__ import annotations
 

@@ -31,11 +31,11 @@ from mutants_storing import STORING
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("lrdqn", "conf", "tests", "pyproject.toml", "README.md")
 FAILED_TESTS = 1
-"""pytest's exit code for tests that ran and failed; others mean that it could not run them."""
+"""pytest's exit code for tests that ran and failed; other codes mean that it could not run them."""
 
 
 class Result(NamedTuple):
-    """What became of a mutant: ``caught``, ``survived`` or ``error``, by which test, after how many
+    """The fate of a mutant: ``caught``, ``survived`` or ``error``, by which test, after how many
     seconds."""
 
     mutant: Mutant
@@ -45,7 +45,7 @@ class Result(NamedTuple):
 
 
 def copy_to(folder: Path) -> None:
-    """The parts of the project that tests need."""
+    """Copy the parts of the project that tests need."""
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
@@ -58,7 +58,7 @@ def applied(mutant: Mutant, folder: Path) -> None:
     """Write the bug into the copy.
 
     Raises:
-        ValueError: its text does not stand there exactly once.
+        ValueError: its text does not occur exactly once.
     """
     place = folder / mutant.file
     text = place.read_text()
@@ -68,7 +68,7 @@ def applied(mutant: Mutant, folder: Path) -> None:
 
 
 def run_tests(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    """The named tests in the copy, which comes before any installed package."""
+    """Run the named tests in the copy, which comes before any installed package on the path."""
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     where = subprocess.run(
         [sys.executable, "-c", "import lrdqn; print(lrdqn.__file__)"],
@@ -88,7 +88,7 @@ def run_tests(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProce
 
 
 def tried(mutant: Mutant, tests: tuple[str, ...] | None = None) -> Result:
-    """One mutant in a copy of its own."""
+    """Try one mutant in a copy of its own."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="lrdqn-mutant-") as temporary:
         folder = Path(temporary)
@@ -112,7 +112,7 @@ def tried(mutant: Mutant, tests: tuple[str, ...] | None = None) -> Result:
 
 
 def table(results: list[Result]) -> str:
-    """Markdown."""
+    """Return the Markdown table."""
     lines = ["| bug | file | | by | seconds |", "|---|---|---|---|---|"]
     lines += [
         f"| {r.mutant.name} | {r.mutant.file} | {r.verdict} | {r.by} | {r.seconds:.0f} |"

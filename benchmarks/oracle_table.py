@@ -1,11 +1,11 @@
-"""Numbers that a right implementation must give, beside what lrdqn gives: PASS or FAIL, exit code 1
-on a FAIL.
+"""Numbers that any correct implementation must give, beside what lrdqn gives: PASS or FAIL, exit
+code 1 on a FAIL.
 
     python benchmarks/oracle_table.py [--out DIR]
 
 Targets on a worked trajectory, closed-form fixed points, priorities and exact probabilities,
 projections, and values of random MDPs against planning. Constants are worked out by hand or come
-from a float64 computation of the definition; the tests hold the same ground with independent twins.
+from a float64 computation of the definition; the tests cover the same with independent twins.
 Writes ``benchmarks/results/oracles.{json,md}``.
 """
 
@@ -91,7 +91,7 @@ LAMBDA = (0.29122943, 1.065905, -0.067, 1.65421878, 1.631015, -0.046, 0.1001705,
 
 
 def rows_network() -> Network:
-    """Observations are rows of the table that is the parameters."""
+    """Return a network whose parameters are a table and whose observations are rows of it."""
 
     def apply(params: Any, obs: Any, catalogue: Any, key: Any) -> QOutput:
         return QOutput(params[obs], jnp.ones(params[obs].shape, bool), params[obs][..., None])
@@ -107,7 +107,7 @@ def f32(x: Any) -> jax.Array:
 
 
 def gap(name: str, metric: str, expected: Any, got: Any, tolerance: float, unit: str = "-") -> Row:
-    """A row for a whole array: its largest distance from what is expected."""
+    """Return a row for a whole array: its largest distance from the expected one."""
     worst = float(np.abs(np.asarray(got, np.float64) - np.asarray(expected, np.float64)).max())
     return within(
         name,
@@ -121,14 +121,14 @@ def gap(name: str, metric: str, expected: Any, got: Any, tolerance: float, unit:
 
 
 def following() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Online and target values of what follows each step, and the discounts."""
+    """Return online and target values of the next states, and the discounts."""
     online, target, discount = Q[1:].copy(), Q_TARGET[1:].copy(), np.full(8, 0.9)
     online[CUT], target[CUT], discount[TERMINAL] = FINAL, FINAL_TARGET, 0.0
     return online, target, discount
 
 
 def target_rows() -> list[Row]:
-    """One-step, n-step and lambda targets, projections, losses."""
+    """Check one-step, n-step and lambda targets, projections and losses."""
     online, target, discount = following()
     values, found = make_expected(mse), []
     t = Transition(
@@ -169,7 +169,7 @@ def target_rows() -> list[Row]:
 
 
 def nstep(rewards: Any, discounts: Any, ended: Any, n: int) -> Transition:
-    """A single session's n-step transitions; the observation after step k is k + 1."""
+    """Return a single session's n-step transitions; the observation after step k is k + 1."""
     k = jnp.arange(len(rewards))
     t = Transition(f32(k), k, f32(rewards), f32(discounts), f32(k + 1))
     horizon, t = n_step(n), jax.tree.map(lambda x: x[:, None], t)
@@ -180,7 +180,8 @@ def nstep(rewards: Any, discounts: Any, ended: Any, n: int) -> Transition:
 
 
 def three_step_targets(target: np.ndarray, discount: np.ndarray) -> np.ndarray:
-    """The trajectory with two more empty steps behind its end, so that all eight come out."""
+    """Return the 3-step targets of the trajectory, extended by two empty steps so that all eight
+    come out."""
     ended = np.isin(np.arange(10), (TERMINAL, CUT, 7))
     out = nstep(np.append(REWARDS, [0, 0]), np.append(discount, [0, 0]), ended, 3)
     after = np.asarray(out.next_obs[2:], int) - 1
@@ -188,15 +189,16 @@ def three_step_targets(target: np.ndarray, discount: np.ndarray) -> np.ndarray:
 
 
 def distribution_rows() -> list[Row]:
-    """C51's projection through the loss's gradient, and the quantile loss's minimiser."""
+    """Check C51's projection through the loss's gradient, and the minimiser of the quantile
+    loss."""
     values, p = (
         make_categorical(9, -2.0, 2.0),
         f32([0.05, 0.1, 0.05, 0.2, 0.25, 0.05, 0.1, 0.15, 0.05]),
     )
 
     def projected(r: float, discount: float) -> np.ndarray:
-        """Even probabilities minus the gradient of the cross-entropy at even logits: the projected
-        target."""
+        """Return the projected target: even probabilities minus the gradient of the cross-entropy
+        at even logits."""
         gradient = jax.grad(lambda raw: values.loss(raw, f32(r), f32(discount), jnp.log(p))[0])(
             jnp.zeros(9)
         )
@@ -257,8 +259,8 @@ def settled(
     updates: int = 3000,
     rate: float = 0.3,
 ) -> np.ndarray:
-    """The table on which DQN settles that sees the same batch again and again, its target copied
-    after each update."""
+    """Return the table on which DQN settles when it sees the same batch again and again, its target
+    copied after each update."""
     agent = make_dqn(
         config,
         rows_network()._replace(init=lambda key: jnp.zeros(shape)),
@@ -284,7 +286,7 @@ def sgd(**changes: Any) -> DQNConfig:
 
 
 def seen(reward: Any, terminated: Any, truncated: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Rewards and discounts of steps as the training loop stores them."""
+    """Return rewards and discounts of steps as the training loop stores them."""
     n = len(reward)
     step = TimeStep(
         jnp.zeros(n),
@@ -302,7 +304,7 @@ def seen(reward: Any, terminated: Any, truncated: Any) -> tuple[np.ndarray, np.n
 
 
 def fixed_point_rows() -> list[Row]:
-    """Where learning must settle, in closed form."""
+    """Check where learning must settle, in closed form."""
     none, ten = np.zeros(10, bool), np.zeros(10, int)
     first = np.arange(10) == 0
     ends = settled(sgd(), ten, ten, *seen(np.ones(10), first, none), ten, (1, 1))
@@ -368,8 +370,8 @@ def fixed_point_rows() -> list[Row]:
 
 
 def biased() -> float:
-    """Two states in turn, reward 1 for action 0; behaviour takes action 1 in one case of five; all
-    its three-step windows."""
+    """Return all three-step windows of two states in turn, with reward 1 for action 0, where
+    behaviour takes action 1 in one case of five."""
     windows = [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]
     s, a, r, d, after, w = [], [], [], [], [], []
     for start in (0, 1):
@@ -382,8 +384,8 @@ def biased() -> float:
 
 
 def chain_rows() -> list[Row]:
-    """A chain of eight, the target copied after each exact fit: one more state is known per copy.
-    And Polyak's average."""
+    """Check a chain of eight states: with the target copied after each exact fit, one more state is
+    known per copy; and Polyak's average."""
     n = 8
     agent = make_dqn(
         sgd(), rows_network()._replace(init=lambda key: jnp.zeros((n + 1, 1))), make_expected(mse)
@@ -437,7 +439,7 @@ def filled(replay: Replay, td: Any, h: Hypers) -> Any:
 def drawn(
     replay: Replay, state: Any, h: Hypers, times: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Probability and weight of each slot, and how often it was drawn."""
+    """Return probability and weight of each slot, and how often it was drawn."""
     batches = jax.jit(jax.vmap(lambda key: replay.sample(state, key, h)))(
         jax.random.split(jax.random.key(0), times)
     )
@@ -455,7 +457,7 @@ def drawn(
 
 
 def replay_rows() -> list[Row]:
-    """Exact probabilities, weights and frequencies; the tree's precision."""
+    """Check exact probabilities, weights and frequencies, and the tree's precision."""
     td = [0.1, 0.5, 1, 2, 4, 0.25, 3, 0.75]
     want = [
         0.0281161,
@@ -517,7 +519,7 @@ def replay_rows() -> list[Row]:
 
 
 def garnet_rows() -> list[Row]:
-    """A random MDP: planning, tabular Q-learning and one-hot DQN."""
+    """Check a random MDP: planning, tabular Q-learning and one-hot DQN."""
     config = GarnetConfig(noise=0.1)
     world = jax.tree.map(jnp.asarray, make_garnet_world(config, np.random.default_rng(0)))
     model = world.reward, world.successors, world.probabilities
@@ -591,8 +593,8 @@ def garnet_rows() -> list[Row]:
 
 
 def learnt_by_trial(agent: Any, world: Any, spec: EnvSpec, updates: int) -> Any:
-    """An agent that is shown uniformly random states and actions, one by one; rewards have noise
-    .1, gamma is .8."""
+    """Return an agent trained on uniformly random states and actions, one by one; rewards have
+    noise 0.1, gamma is 0.8."""
     h, states, actions = hypers(learning_rate=1.0, gamma=0.8), spec.obs_size, spec.actions
 
     def one(state: Any, key: Any) -> tuple[Any, None]:

@@ -1,13 +1,13 @@
-"""The reference slate benchmark beside RecSim's own code: the same tasks, the same policies, what
-became of the sessions.
+"""The reference slate benchmark beside RecSim's own code: the same tasks and policies, and
+statistics of their sessions.
 
     python benchmarks/speed/peers.py recsim      # once
     python benchmarks/recsim_parity.py [--sessions 2000] [--own 20000] [--only TEXT] [--dry]
 
-Random draws are not shared, so figures agree but for chance: a difference of more than four
-standard errors is a FAIL (of some fifty figures, one run in three hundred has one by chance), and
-the exit code is then 1. `quality` is of what was clicked: of long-term satisfaction, where every
-first document is, it is clickbait. Writes benchmarks/results/recsim_parity.{json,md}.
+Random draws are not shared, so metrics agree but for chance: a difference of more than four
+standard errors is a FAIL (of some fifty metrics, one run in three hundred has one by chance), and
+the exit code is then 1. `quality` is that of clicked documents; in long-term satisfaction, where
+every first document is clicked, it is clickbait. Writes benchmarks/results/recsim_parity.{json,md}.
 """
 
 from __future__ import annotations
@@ -86,13 +86,13 @@ class Figure(NamedTuple):
 
 
 def ratio(top: np.ndarray, bottom: np.ndarray) -> Figure:
-    """``sum top / sum bottom`` over sessions, its error by the delta method."""
+    """Return ``sum top / sum bottom`` over sessions, its error by the delta method."""
     r = top.sum() / bottom.sum()
     return Figure(float(r), float((top - r * bottom).std() / bottom.mean() / np.sqrt(len(top))))
 
 
 def figures(returns: Any, length: Any, clicks: Any, quality: Any) -> dict[str, Figure]:
-    """What the sessions ``[N]`` of one policy came to."""
+    """Return the metrics of the sessions ``[N]`` of one policy."""
     x = [np.asarray(values, np.float64) for values in (returns, length, clicks, quality)]
     ones = np.ones(len(x[0]))
     found = {
@@ -105,8 +105,8 @@ def figures(returns: Any, length: Any, clicks: Any, quality: Any) -> dict[str, F
 
 
 def theirs(scene: Scene, policy: str, sessions: int) -> dict[str, Figure]:
-    """RecSim's own code, every time from a seed of its own, so that no two figures share what they
-    were drawn from."""
+    """Play RecSim's own code, every time from another seed, so that no two metrics share random
+    draws."""
     seed = 1 + 100 * SCENES.index(scene) + scene.policies.index(policy)
     options = {**COMMON, **scene.options, "policy": policy, "sessions": sessions, "seed": seed}
     peer = Contestant(Entry("recsim", "recsim_google.py", options, "recsim"))
@@ -117,7 +117,7 @@ def theirs(scene: Scene, policy: str, sessions: int) -> dict[str, Figure]:
 
 
 def ours(scene: Scene, sessions: int) -> dict[str, dict[str, Figure]]:
-    """lrdqn, all policies in one program."""
+    """Play lrdqn, all policies in one program."""
     config = config_of({**COMMON, **scene.options})
     known = known_policies(config)
     groups = tuple((known[name], 1) for name in scene.policies)
@@ -140,7 +140,8 @@ def compared(
     ours: dict[str, Figure],
     n: tuple[int, int],
 ) -> list[dict]:
-    """Rows of one policy: both figures with their intervals, and the difference with its verdict.
+    """Return the rows of one policy: both metrics with their intervals, and the difference with its
+    verdict.
 
     Where nothing is left to chance (a session of long-term satisfaction has 60 steps), both must be
     equal.
@@ -173,7 +174,7 @@ def compared(
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: RecSim, lrdqn and the verdict side by side."""
+    """Return the Markdown table: RecSim, lrdqn and the verdict side by side."""
     lines = [
         "| world and policy | | RecSim's own code | lrdqn | difference | |",
         "|---|---|---|---|---|---|",

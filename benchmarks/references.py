@@ -1,7 +1,7 @@
-"""Searches for the best that can be done on a live world without learning: exploiters, and planners
-that see the truth.
+"""Searches for the best policies of a live world that need no learning: exploiters, and privileged
+planners.
 
-All searches play on worlds and keys of their own; what they find is judged elsewhere
+All searches play on worlds and keys of their own; what they find is evaluated elsewhere
 (``acceptance_live.py``).
 """
 
@@ -38,7 +38,7 @@ class Reference(NamedTuple):
 
     policy: Policy
     words: str
-    """What was found."""
+    """The found parameters in words."""
 
 
 class Arena:
@@ -52,8 +52,8 @@ class Arena:
         self.count = worlds
 
     def scorer(self, policy: Policy, points: int) -> Callable[[PyTree, int], np.ndarray]:
-        """``score(states [points, ...], number) -> mean return [points]``; one ``number``, one set
-        of session starts."""
+        """Return ``score(states [points, ...], number) -> mean return [points]``; one ``number`` is
+        one set of session starts."""
         cohort = make_cohort(self.env, ((policy, points),))
 
         def one(state: PyTree, world: PyTree, key: jax.Array) -> jax.Array:
@@ -68,7 +68,7 @@ class Arena:
         return score
 
     def best_of(self, policy: Policy, states: PyTree) -> tuple[int, np.ndarray]:
-        """Which of all states plays best."""
+        """Return the index of the state that plays best, and all returns."""
         figures = self.scorer(policy, jax.tree.leaves(states)[0].shape[0])(states, 0)
         return int(np.argmax(figures)), figures
 
@@ -81,7 +81,8 @@ class Arena:
         population: int,
         generations: int,
     ) -> np.ndarray:
-        """Weights by the cross-entropy method; ``of(points [P, D])`` makes states of them."""
+        """Search weights by the cross-entropy method; ``of(points [P, D])`` turns them into
+        states."""
         score, number = self.scorer(policy, population), iter(range(1, generations + 1))
 
         def evaluate(points: np.ndarray) -> np.ndarray:
@@ -105,19 +106,19 @@ class Arena:
 
 
 def with_state(policy: Policy, state: PyTree) -> Policy:
-    """The policy, played with these parameters."""
+    """Return the policy, played with these parameters."""
     return policy._replace(init=lambda key: jax.tree.map(jnp.asarray, state))
 
 
 def index_state(points: np.ndarray) -> jax.Array:
-    """Weights ``[P, 6]`` of the planner from points ``[P, 5]``: the reward counts 1."""
+    """Return weights ``[P, 6]`` of the planner from points ``[P, 5]``: the reward counts 1."""
     return jnp.asarray(np.concatenate([np.ones((len(points), 1)), points], axis=1), jnp.float32)
 
 
 def find(
     config: LiveConfig, seed: int, worlds: int, sessions: int, population: int, generations: int
 ) -> dict[str, Reference]:
-    """Every reference by its name in the table."""
+    """Find every reference; return them by their name in the table."""
     arena = Arena(config, seed, worlds, sessions)
     found: dict[str, Reference] = {}
 

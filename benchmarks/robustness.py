@@ -1,13 +1,14 @@
-"""How policies fare in a world that has changed since training: every named perturbation;
+"""Policies in a world that has changed since training, under every named perturbation; writes
 results/robustness.{json,md}.
 
     python benchmarks/robustness.py --out DIR [--run DIR] [--seeds 10]
 
-Trains ``lrdqn train`` (or takes the run folder given) and judges all of its policies under every
+Trains ``lrdqn train`` (or takes the run folder given) and evaluates all of its policies under every
 ``conf/perturbation/*.yaml``, on the session starts of the run's own table: seed by seed the same
-viewers at the same hours with the same luck, so a change is a paired difference (but ``outage``
-draws the order of who is on air anew, so there other streams are offered by chance). What a run has
-nothing of, as views where ``env.content=exact``, is left out and named below the table.
+users at the same hours with the same random numbers, so a change is a paired difference (except
+that ``outage`` draws the order of rooms anew, so other rooms are offered by chance). Perturbations
+that do not apply to a run, such as missing views where ``env.content=exact``, are left out and
+named below the table.
 """
 
 from __future__ import annotations
@@ -41,21 +42,21 @@ Returns = dict[str, dict[str, list[float]]]
 
 
 def names() -> list[str]:
-    """Every named perturbation."""
+    """Return every named perturbation."""
     return sorted(path.stem for path in (CONF / "perturbation").glob("*.yaml"))
 
 
 def configs(run: Path) -> tuple[dict[str, TrainRun], dict[str, str]]:
-    """The run's configuration unperturbed and under each perturbation; and why some of them do not
-    apply to it."""
+    """Return the run's configuration unperturbed and under each perturbation, and why some of them
+    do not apply to it."""
     found, left_out = {}, {}
     register_schemas()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for name in [PLAIN, *names()]:
-            words = [f"run='{run}'"] + [f"perturbation={name}"] * (name != PLAIN)
+            overrides = [f"run='{run}'"] + [f"perturbation={name}"] * (name != PLAIN)
             try:
                 found[name] = train_config(
-                    freeze(EvaluateRun, compose("evaluate", overrides=words))
+                    freeze(EvaluateRun, compose("evaluate", overrides=overrides))
                 )
             except ConfigError as error:
                 left_out[name] = str(error)
@@ -63,8 +64,8 @@ def configs(run: Path) -> tuple[dict[str, TrainRun], dict[str, str]]:
 
 
 def judge(run: Path, found: Mapping[str, TrainRun]) -> Returns:
-    """Mean return per seed of every policy in every world; one program, compiled again only where a
-    world's shape differs."""
+    """Return the mean return per seed of every policy in every world, from one program that is
+    compiled again only where a world's shape differs."""
     plain = found[PLAIN]
     experiment = Experiment(plain)
     params = jax.device_put(load_policy(run)[0], experiment.sharding)
@@ -85,8 +86,8 @@ def judge(run: Path, found: Mapping[str, TrainRun]) -> Returns:
 
 
 def result_rows(returns: Returns, common: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Two rows per perturbation and policy: the return, and its change from the unperturbed world,
-    paired by seed."""
+    """Return two rows per perturbation and policy: the return, and its change from the unperturbed
+    world, paired by seed."""
     made = []
     for name, of in returns.items():
         for policy, values in of.items():
@@ -112,7 +113,7 @@ def result_rows(returns: Returns, common: Mapping[str, Any]) -> list[dict[str, A
 
 
 def worst_of(made: list[dict[str, Any]]) -> dict[str, str]:
-    """Policy -> the perturbation that costs it most."""
+    """Return, for each policy, the perturbation that costs it most."""
     found: dict[str, tuple[float, str]] = {}
     for row in made:
         name, _, policy = row["name"].partition("/")
@@ -122,8 +123,8 @@ def worst_of(made: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def table(made: list[dict[str, Any]], left_out: Mapping[str, str]) -> str:
-    """Policy x perturbation: the return, and behind it the change with its interval; each policy's
-    worst case is bold."""
+    """Return the table policy x perturbation: the return, and behind it the change with its
+    interval; each policy's worst case is bold."""
     of = {(row["name"], row["metric"]): row for row in made}
     columns, worst = (
         list(dict.fromkeys(row["name"].partition("/")[0] for row in made)),
@@ -161,7 +162,7 @@ def main() -> None:
         required=True,
         help="folder for the run to train; a finished one is used again",
     )
-    parser.add_argument("--run", type=Path, help="a run folder to judge instead of training one")
+    parser.add_argument("--run", type=Path, help="a run folder to evaluate instead of training one")
     parser.add_argument(
         "--seeds",
         type=int,
@@ -169,20 +170,26 @@ def main() -> None:
         help="seeds to train, each with a world of its own (%(default)s)",
     )
     parser.add_argument(
-        "words", nargs="*", help="further words of lrdqn train, such as content=multimodal"
+        "overrides",
+        nargs="*",
+        help="further overrides of `lrdqn train`, such as content=multimodal",
     )
     given = parser.parse_args()
-    began, run, words = time.perf_counter(), given.run, [f"train.seeds={given.seeds}", *given.words]
+    began, run, overrides = (
+        time.perf_counter(),
+        given.run,
+        [f"train.seeds={given.seeds}", *given.overrides],
+    )
     if run is None:
         run = given.out / "run"
-        command = [str(Path(sys.executable).with_name("lrdqn")), "train", *words]
+        command = [str(Path(sys.executable).with_name("lrdqn")), "train", *overrides]
         subprocess.run([*command, f"hydra.run.dir={run}", "resume=auto"], check=True)
     found, left_out = configs(run)
     returns = judge(run, found)
     shown = (
         "--run DIR"
         if given.run
-        else " ".join(["--out DIR", f"--seeds {given.seeds}", *given.words])
+        else " ".join(["--out DIR", f"--seeds {given.seeds}", *given.overrides])
     )
     common = {
         "command": f"python benchmarks/robustness.py {shown}",

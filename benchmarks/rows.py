@@ -1,5 +1,5 @@
-"""Result files of the benchmarks: a JSON list of rows made by the run itself, and a Markdown table
-from it."""
+"""Result files of the benchmarks: a JSON list of rows written by the run itself, and a Markdown
+table of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNITS = {
 
 
 def commit() -> str:
-    """The commit that is checked out; a `+` marks changes on top of it."""
+    """Return the commit that is checked out; a `+` marks changes on top of it."""
     root = Path(__file__).resolve().parents[1]
 
     def git(*words: str) -> str:
@@ -47,8 +47,8 @@ def device() -> str:
 def summary_rows(
     name: str, summary: dict[str, Any], command: str, seconds: float
 ) -> list[dict[str, Any]]:
-    """One row per policy and metric, one per difference of the return, and the run's own
-    figures."""
+    """Return one row per policy and metric, one per difference of the return, and the run's own
+    metrics."""
     common = {
         "command": command,
         "commit": commit(),
@@ -58,7 +58,7 @@ def summary_rows(
     rows: list[dict[str, Any]] = []
     for policy, metrics in summary["policies"].items():
         for metric, entry in metrics.items():
-            if entry["mean"] is None:  # a group of viewers that some seed's cohort has none of
+            if entry["mean"] is None:  # some seed's cohort has no user of this group
                 continue
             rows.append(_row(f"{name}/{policy}", metric, entry, unit_of(metric), common))
     for policy, metrics in summary["differences"].items():
@@ -84,7 +84,8 @@ def summary_rows(
 
 
 def unit_of(metric: str) -> str:
-    """``return/cold`` is in the unit of ``return``, over viewers of that group."""
+    """Return a metric's unit: ``return/cold`` is in the unit of ``return``, over users of that
+    group."""
     base, _, group = metric.partition("/")
     return f"{UNITS[base]}, {group} viewers" if group else UNITS[base]
 
@@ -104,7 +105,8 @@ def _row(
 
 
 def write(name: str, rows: list[dict[str, Any]], tables: Sequence[str] = ()) -> None:
-    """``results/NAME.json`` and ``results/NAME.md``; ``tables`` come before the table of all rows.
+    """Write ``results/NAME.json`` and ``results/NAME.md``; ``tables`` come before the table of all
+    rows.
 
     The fourth column holds a row's 95 % interval, or its quartiles where ``q25`` and ``q75`` are
     given.

@@ -1,15 +1,15 @@
-"""Pages of the live world: is the value of nothing worth as much there, and slates taken apart as
-good as slates in full?
+"""Slates of the live world: is the null item's value worth as much there as in RecSim, and do
+decomposed slates match full ones?
 
     python benchmarks/slates_live.py --out runs/slates_live [--seeds 10]
 
-Three of sixteen streams a page, viewers who look from the top down (position-based) or at all of
-them at once (logit), a choice model learnt beside the values: SlateQ with and without the value of
-nothing, with and without a target of its own slates, and full-slate Q-learning, as one network that
-reads the streams of a page or with an output for each of the 560 pages. What the order of these
-comes from is asked in the first world by shorter sight (gamma 0), another head, sight of the hidden
-truth and longer training, and by ``slates_parts.py``. Writes
-``benchmarks/results/slates_live.json`` and ``.md``; the run folders stay under ``--out``.
+Three of sixteen rooms per slate; users scan from the top (position-based) or consider all rooms at
+once (logit); a choice model is learned beside the values. Compared are SlateQ with and without the
+null item's value, with and without a target of its own slates, and full-slate Q-learning, as one
+network that reads the rooms of a slate or with an output for each of the 560 slates. The reasons
+for their order are studied in the first world: gamma = 0, another head, the hidden state observed,
+longer training; and by ``slates_parts.py``. Writes ``benchmarks/results/slates_live.json`` and
+``.md``; the run folders stay under ``--out``.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ WHY = {
     "slateq_without_null_long": f"agent=slateq {WITHOUT_NULL} {LONG}",
     "slateq_topk_long": f"agent=slateq {TOPK} {LONG}",
 }
-"""Of the first world alone. Were it what lies ahead that is learnt badly, rewards alone (gamma 0),
-of which nothing has exactly 0, would do better, or a head of its own for what all streams of a page
-share (dueling); were it what streams are worth, the hidden truth shown to the learner, or four
-times the training, would bring the rows together."""
+"""Variants in the first world alone. If values of the future were learned badly, rewards alone
+(gamma = 0), of which the null item has exactly 0, would do better, or a head of its own for what
+all rooms of a slate share (dueling); if values of rooms were, the hidden state shown to the learner
+or four times the training would bring the rows together."""
 PAIRS = [
     *(
         ("slateq", other)
@@ -68,19 +68,19 @@ PAIRS = [
 """Learners that are compared seed by seed."""
 
 LEFT_OUT = {("pbm", "full_slate")}
-"""Where the order of a page counts, there are 3,360: six times the work, and more than a scorer of
-pages may have."""
+"""Left out: where order counts there are 3,360 slates, six times the work, and more than a scorer
+of slates may have."""
 
 
 def jobs() -> dict[tuple[str, str], str]:
-    """``{(world, learner): words}``."""
-    asked = {"mnl": LEARNERS | WHY, "pbm": LEARNERS}
+    """Return ``{(world, learner): overrides}``."""
+    learners = {"mnl": LEARNERS | WHY, "pbm": LEARNERS}
     found = {
         (world, name): f"env.slate=3 {WORLDS[world]} {learner}"
-        for world, of in asked.items()
+        for world, of in learners.items()
         for name, learner in of.items()
     }
-    return {job: words for job, words in found.items() if job not in LEFT_OUT}
+    return {job: overrides for job, overrides in found.items() if job not in LEFT_OUT}
 
 
 def main() -> None:
@@ -95,11 +95,11 @@ def main() -> None:
         ["| world | policy | return | watch (min) | page clicks |", "|---|---|---|---|---|"],
     )
     seeds: dict[tuple[str, str], np.ndarray] = {}
-    for (world, name), asked in jobs().items():
-        words = [*asked.split(), "train.myopic=false", f"train.seeds={given.seeds}"]
-        summary = launch.train(words, given.out / f"{world}_{name}")
+    for (world, name), learner in jobs().items():
+        overrides = [*learner.split(), "train.myopic=false", f"train.seeds={given.seeds}"]
+        summary = launch.train(overrides, given.out / f"{world}_{name}")
         made = rows.summary_rows(
-            f"{world}/{name}", summary, f"lrdqn train {' '.join(words)}", summary["seconds"]
+            f"{world}/{name}", summary, f"lrdqn train {' '.join(overrides)}", summary["seconds"]
         )
         # what does not learn is the same beside every learner of a world: it is written once
         own = {f"{world}/{name}", f"{world}/{name}/learned"}

@@ -1,15 +1,14 @@
-"""What a SlateQ policy of the live world gets wrong: how viewers choose, or what follows? One of
-the two replaced by the truth.
+"""Which part of a live SlateQ policy is wrong, its choice model or its values? Each is replaced by
+the truth in turn.
 
     python benchmarks/slates_parts.py --run runs/slates_live/mnl_slateq
 
-Takes a finished ``agent=slateq`` run (``slates_live.py`` leaves them) and fills its pages again, on
-the cohorts of its own table: by the choice model's weights or the true ones; by its values, the
-true expected reward (what the privileged myopic policy sees) or the privileged planner's index;
-greedily or by top-k. The truth holds what no learner can see too. Nothing is trained. True weights
-are the viewers' own where they choose by ``mnl`` or ``proportional``, and the nearest ratio of
-weights elsewhere (``envs.live.choice.odds``). Writes ``benchmarks/results/slates_parts.json`` and
-``.md``.
+Takes a finished ``agent=slateq`` run (``slates_live.py`` leaves them) and fills its slates again,
+on the cohorts of its own table: by the learned choice weights or the true ones; by its values, the
+true expected reward (which the privileged myopic policy sees) or the privileged planner's index;
+greedily or by top-k. The truth includes what no learner can observe. Nothing is trained. True
+weights are the users' own under ``mnl`` and ``proportional``, and the nearest ratio of weights
+elsewhere (``envs.live.choice.odds``). Writes ``benchmarks/results/slates_parts.json`` and ``.md``.
 """
 
 from __future__ import annotations
@@ -45,16 +44,16 @@ from lrdqn.types import Params, Policy, View
 
 Record = dict[str, Any]
 WEIGHTS = {"next reward": MYOPIC_WEIGHTS, "planner's index": PLANNER_WEIGHTS}
-"""Of the means of ``ExpectedOutcome``, which make a true value."""
+"""Weights of the means of ``ExpectedOutcome`` that make a true value."""
 
 
 class Parts(NamedTuple):
-    """What fills the pages."""
+    """The parts that fill the slates."""
 
     choices: str
-    """``learnt`` or ``true``."""
+    """Choice model: ``learnt`` or ``true``."""
     values: str
-    """``learnt``, or one of ``WEIGHTS``."""
+    """Values: ``learnt``, or one of ``WEIGHTS``."""
     fill: str
 
 
@@ -67,7 +66,7 @@ ALL = [
 
 
 def make_mixed(experiment: Experiment, parts: Parts) -> Policy:
-    """The run's policy with parts of it replaced by the truth; its state stays the learnt
+    """Return the run's policy with parts of it replaced by the truth; its state stays the learned
     parameters."""
     config = experiment.config
     of_agent = build.agent_parts(config, experiment.env, experiment.worlds)
@@ -96,7 +95,7 @@ def make_mixed(experiment: Experiment, parts: Parts) -> Policy:
 
 
 def make_judge(run: Path) -> Callable[[Parts], Float[np.ndarray, "seeds"]]:
-    """``judge(parts) -> return [seeds]`` on the cohorts of the run's own table.
+    """Return ``judge(parts) -> return [seeds]`` on the cohorts of the run's own table.
 
     Raises:
         InputError: it is no finished run of one ``agent=slateq`` in ``env=live``.
@@ -132,8 +131,8 @@ def interval(of: Interval) -> str:
 def result_rows(
     returns: Mapping[Parts, Float[np.ndarray, "seeds"]], common: Record
 ) -> tuple[list[Record], list[str]]:
-    """Rows of the result file, and lines of the table: each return, and its distance from the same
-    with one part learnt."""
+    """Return rows of the result file, and lines of the table: each return, and its distance from
+    the same with one part learned."""
     found, lines = (
         [],
         [

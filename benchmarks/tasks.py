@@ -1,14 +1,14 @@
-"""The small tasks of other domains: every experiment with its published figures and its gate.
+"""The small tasks of other domains: every experiment with its published results and its gate.
 
     python benchmarks/tasks.py --out runs/tasks [--seeds 10] [--only cartpole,catch] [--all]
 
-Each task is one ``lrdqn train experiment=NAME``, all its seeds in one program; one that was stopped
-goes on, and one that has finished is not run again. Writes ``benchmarks/results/tasks.json`` and
-``.md``; the run folders stay under ``--out``.
+Each task is one ``lrdqn train experiment=NAME``, all its seeds in one program; a stopped run is
+resumed, a finished one is not run again. Writes ``benchmarks/results/tasks.json`` and ``.md``; the
+run folders stay under ``--out``.
 
-Two figures a seed: the *greedy* return, of the final policy on the run's session starts, and the
+Two metrics per seed: the *greedy* return, of the final policy on the run's session starts, and the
 *training* return, of the exploring sessions themselves. A chunk of training counts rewards and
-ended episodes, and its training return is their ratio: the mean over all episodes, but for those
+ended episodes, and its training return is their ratio: the mean over all episodes, except for those
 that its two ends cut, at most one each way per session.
 """
 
@@ -27,7 +27,7 @@ import rows
 from lrdqn.evaluation.statistics import bootstrap_mean
 
 SHARE = 0.8
-"""Of the seeds that must pass a gate."""
+"""Share of the seeds that must pass a gate."""
 
 GREEDY, LAST, REGRET = "greedy return", "training return, last chunk", "1 - regret / 1.6, whole run"
 
@@ -37,9 +37,9 @@ class Task(NamedTuple):
 
     published: str
     gate: tuple[str, float] | None = None
-    """Figure, and the least that a seed must reach in it."""
+    """A metric, and the least that a seed must reach in it."""
     small: bool = True
-    """Whether ten seeds take minutes on two CPU cores."""
+    """True where ten seeds take minutes on two CPU cores."""
 
 
 MINATAR = "about {}, read off a figure, at 5M frames of a 6-action set (Young and Tian 2019)"
@@ -60,8 +60,8 @@ TASKS = {
 
 
 def training_returns(folder: Path, seeds: int) -> list[list[float]]:
-    """Of every seed, the mean return of an episode in each chunk:
-    ``mean reward x steps / episodes ended``."""
+    """Return, for every seed, the mean return of an episode in each chunk: ``mean reward x steps /
+    episodes ended``."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     learned = [row for row in lines if row["policy"] == "learned"]
     steps = sorted({row["env_steps"] for row in learned})
@@ -74,7 +74,7 @@ def training_returns(folder: Path, seeds: int) -> list[list[float]]:
 
 
 def figures(folder: Path, summary: dict[str, Any]) -> dict[str, list[float]]:
-    """Every seed's figures by name."""
+    """Return every seed's metrics by name."""
     training = training_returns(folder, summary["seeds"])
     return {
         GREEDY: summary["policies"]["learned"]["return"]["per_seed"],
@@ -86,7 +86,7 @@ def figures(folder: Path, summary: dict[str, Any]) -> dict[str, list[float]]:
 
 
 def verdict(gate: tuple[str, float] | None, of: dict[str, list[float]]) -> tuple[str, str]:
-    """The gate in words, and PASS or FAIL."""
+    """Return the gate in words, and PASS or FAIL."""
     if gate is None:
         return "none", "-"
     figure, least = gate
@@ -98,12 +98,12 @@ def verdict(gate: tuple[str, float] | None, of: dict[str, list[float]]) -> tuple
 
 
 def run(name: str, seeds: int, folder: Path) -> dict[str, Any]:
-    """Train, or go on; the summary."""
+    """Train or resume; return the summary."""
     return launch.train([f"experiment={name}", f"train.seeds={seeds}"], folder)
 
 
 def result_rows(name: str, folder: Path, summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row per figure that a task reports."""
+    """Return one row per metric that a task reports."""
     task, of = TASKS[name], figures(folder, summary)
     words, outcome = verdict(task.gate, of)
     common = {
@@ -143,8 +143,8 @@ def result_rows(name: str, folder: Path, summary: dict[str, Any]) -> list[dict[s
 
 
 def table(made: Sequence[dict[str, Any]]) -> str:
-    """One line per task: figures with their intervals, every seed of the gated one, what is
-    published, the gate."""
+    """Return the table, one line per task: metrics with their intervals, every seed of the gated
+    one, published results, the gate."""
     lines = [
         (
             "| task | env steps | greedy return | training return, "
@@ -199,7 +199,7 @@ def main() -> None:
     found = [row for of in made.values() for row in of]
     rows.write("tasks", found, [table(found)])
     failed = sorted({row["name"] for row in found if row["verdict"].startswith("FAIL")})
-    sys.exit(f"gates missed: {', '.join(failed)}" if failed else 0)
+    sys.exit(f"gates failed: {', '.join(failed)}" if failed else 0)
 
 
 if __name__ == "__main__":

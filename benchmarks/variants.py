@@ -1,11 +1,11 @@
 """Every allowed combination of the family's parts, trained for a few iterations at the smallest
-size; a line each.
+size; one line each.
 
     python benchmarks/variants.py [--full] [--shard I/N]
 
 Without ``--full`` it is the covering set of pairs that the tests run. With it, the full product:
 hours on two cores, so shards can be spread over machines. The exit code is 1 where a combination
-fails. It plays what ``tests/family.py`` lists.
+fails. The combinations are those of ``tests/family.py``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import jax
 
 
 def shard_of(text: str) -> tuple[int, int]:
-    """``2/8`` as (2, 8)."""
+    """Return ``2/8`` as (2, 8)."""
     first, _, second = text.partition("/")
     if not (first.isdigit() and second.isdigit() and 1 <= int(first) <= int(second)):
         raise argparse.ArgumentTypeError(f"{text}: must be I/N with 1 <= I <= N")

@@ -1,5 +1,5 @@
-"""How both scripts of this folder say what an agent of another library has learnt: returns per
-seed, and intervals."""
+"""Report of both scripts of this folder: returns per seed of another library's agent, and
+intervals."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ WORLD = (
     "env.reward.gift=0",
     "env.reward.watch_cap_minutes=5",
 )
-"""Small, and without the parts of the reward that vary most: a network that has to learn from a
-flat vector which numbers belong to which place needs all the signal that there is."""
+"""A small world without the parts of the reward that vary most: a network that has to learn from a
+flat vector which numbers belong to which place needs a strong signal."""
 
 
 def report(
@@ -58,7 +58,7 @@ def report(
 
 
 def interval(per_seed: np.ndarray) -> dict[str, object]:
-    """Mean over seeds with its 95 % bootstrap interval."""
+    """Return the mean over seeds with its 95 % bootstrap interval."""
     found = bootstrap_mean(per_seed.tolist(), 10_000)
     numbers = {"mean": found.mean, "low": found.low, "high": found.high}
     return {key: round(float(x), 3) for key, x in numbers.items()} | {

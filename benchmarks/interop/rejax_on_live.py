@@ -3,8 +3,8 @@ gymnax had before 1.0.
 
     PYTHONPATH=. PEER/bin/python benchmarks/interop/rejax_on_live.py [--seeds 3] [--steps 100000]
 
-PEER is what ``python benchmarks/speed/peers.py rejax`` builds. World and agent are one compiled
-program; rejax takes no action mask: places off air show nothing.
+PEER is the environment that ``python benchmarks/speed/peers.py rejax`` builds. World and agent are
+one compiled program; rejax takes no action mask: places off air show nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ SESSIONS, JUDGED = 16, 4096
 
 
 def mean_return(env: Any, params: Any, seed: int, act: Any) -> float:
-    """Of a cohort of sessions, each to its first end; ``act(obs, mask, key) -> action``."""
+    """Return the mean return of a cohort of sessions, each to its first end; ``act(obs, mask, key)
+    -> action``."""
 
     def one(key: jax.Array) -> jax.Array:
         reset_key, run_key = jax.random.split(key)

@@ -3,9 +3,9 @@
 
     PYTHONPATH=. PEER/bin/python benchmarks/interop/sb3_on_live.py [--seeds 3] [--steps 100000]
 
-PEER is what ``python benchmarks/speed/peers.py sb3`` builds. SB3's DQN takes no action mask: places
-off air show nothing. It minimises Huber's loss, which on raw watch rewards fits the bounce and not
-the mean: the rewards it is given are a tenth.
+PEER is the environment that ``python benchmarks/speed/peers.py sb3`` builds. SB3's DQN takes no
+action mask: places off air show nothing. It minimises Huber's loss, which on raw watch rewards fits
+the bounce and not the mean, so its rewards are divided by ten.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ SESSIONS, JUDGED, SCALE = 16, 4096, 0.1
 
 
 class LiveVecEnv(VecEnv):
-    """Stable-Baselines3's shape: the last observation of a session and whether it was cut stand in
-    ``infos``."""
+    """The live world in Stable-Baselines3's shape: ``infos`` holds the last observation of a
+    session and whether it was cut."""
 
     def __init__(self, seed: int, sessions: int) -> None:
         self.vector = live_vector_env(*WORLD, sessions=sessions, seed=seed, flat=True)
@@ -77,7 +77,8 @@ class LiveVecEnv(VecEnv):
 
 
 def mean_return(seed: int, act: Any) -> float:
-    """Of a cohort of sessions, each to its first end; ``act(obs, mask) -> actions``."""
+    """Return the mean return of a cohort of sessions, each to its first end; ``act(obs, mask) ->
+    actions``."""
     env = live_vector_env(*WORLD, sessions=JUDGED, seed=seed, flat=True)
     obs, info = env.reset(seed=1000 + seed)
     alive, total = np.ones(JUDGED, bool), np.zeros(JUDGED)

@@ -1,5 +1,5 @@
-"""Run every paper here and record what came out: ``papers_dqn.json`` and ``.md``, and a figure for
-each.
+"""Run every paper of the DQN family and record the results: ``papers_dqn.json`` and ``.md``, and a
+plot for each.
 
     python benchmarks/papers/all.py [--quick] [--out DIR]
 

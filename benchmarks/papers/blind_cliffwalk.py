@@ -1,5 +1,5 @@
-"""How many updates replay needs on the Blind Cliffwalk (Schaul et al. 2016, section 3.1, figures 1
-and 2, appendix B.1).
+"""The number of updates that replay needs on the Blind Cliffwalk (Schaul et al. 2016, section 3.1,
+Figures 1 and 2, appendix B.1).
 
     python benchmarks/papers/blind_cliffwalk.py [--states N ...] [--seeds N] [--quick] [--out DIR]
     [--json FILE]
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 
 
 class Line(NamedTuple):
-    """A curve of the figures."""
+    """A curve of the paper's plots."""
 
     rule: Rule
     medians: dict[int, int]
-    """By number of states."""
+    """Expected median by number of states."""
     tolerance: float
-    """Share of the median."""
+    """Tolerance, as a share of the median."""
     color: str
 
 
@@ -119,7 +119,8 @@ Counts = dict[tuple[str, str, int], np.ndarray]
 
 
 def measure(states: list[int], seeds: int) -> Counts:
-    """Lines stop where no median is known: rank sorts the whole memory in each update."""
+    """Count the updates of every line; a line stops where no median is known, since rank sorts the
+    whole memory in each update."""
     counts: Counts = {}
     for n in states:
         began = time.perf_counter()
@@ -135,7 +136,8 @@ def measure(states: list[int], seeds: int) -> Counts:
 
 
 def slope(counts: Counts, panel: str, name: str) -> float | None:
-    """Of log(updates) over log(transitions), least squares; ``None`` from less than two sizes."""
+    """Return the slope of log(updates) over log(transitions), least squares; ``None`` from fewer
+    than two sizes."""
     found = {
         n: np.median(c)
         for (p, line, n), c in counts.items()
@@ -149,8 +151,8 @@ def slope(counts: Counts, panel: str, name: str) -> float | None:
 
 
 def judge(counts: Counts, seeds: int) -> list[Row]:
-    """Medians, the slope of uniform replay, the order of the rules, and how much prioritisation
-    saves."""
+    """Return rows for the medians, the slope of uniform replay, the order of the rules, and how
+    much prioritisation saves."""
     rows = []
     for (panel, name, n), found in counts.items():
         line = PANELS[panel][name]
@@ -210,7 +212,7 @@ def judge(counts: Counts, seeds: int) -> list[Row]:
 
 
 def draw(figure: Figure, counts: Counts) -> None:
-    """Median and range of updates over the size of the memory, both logarithmic."""
+    """Plot median and range of updates over the size of the memory, both logarithmic."""
     figure.set_size_inches(11, 4.8)
     for axes, (panel, lines) in zip(
         figure.subplots(1, 2, sharey=True), PANELS.items(), strict=True

@@ -1,8 +1,8 @@
-"""The Blind Cliffwalk: its memory of every action sequence, and how many updates a rule of replay
-needs to learn it.
+"""The Blind Cliffwalk: its memory of every action sequence, and the number of updates that a replay
+rule needs to learn it.
 
 n states in a row and two actions. The right one leads on, in the last state to reward 1 and the
-end; the wrong one ends the episode with nothing. Which one is right alternates.
+end; the wrong one ends the episode without reward. Which one is right alternates.
 
 Source: Schaul et al. 2016, section 3.1 and appendix B.1.
 """
@@ -30,15 +30,15 @@ done."""
 
 
 class Rule(NamedTuple):
-    """How the transition of an update is chosen, and what the values are linear in."""
+    """A replay rule: how the transition of an update is chosen, and what the values are linear
+    in."""
 
     replay: str
     """``uniform``, ``prioritized``, ``rank``, ``greedy`` (largest last-seen |TD error|) or
     ``oracle`` (hindsight)."""
     alpha: float
     linear: bool
-    """A bias per action beside the table, so that states are not independent; else the table
-    alone."""
+    """True where a bias per action stands beside the table, so that states are not independent."""
 
 
 class GreedyState(NamedTuple):
@@ -49,7 +49,7 @@ class GreedyState(NamedTuple):
 
 
 def size_of(n: int) -> int:
-    """Transitions in the memory."""
+    """Return the number of transitions in the memory."""
     return 2 ** (n + 1) - 2
 
 
@@ -58,8 +58,8 @@ def right_action(state: Any) -> Any:
 
 
 def memory_of(n: int, rng: np.random.Generator) -> Transition:
-    """Every sequence of n actions executed until it ends, in random order: ``[2^(n+1) - 2]``
-    transitions.
+    """Return every sequence of n actions, executed until it ends, in random order: ``[2^(n+1) -
+    2]`` transitions.
 
     Of the 2^n sequences, ``2^(n-1-j)`` go right j times and then fail; one arrives.
     """
@@ -81,7 +81,7 @@ def memory_of(n: int, rng: np.random.Generator) -> Transition:
 
 
 def true_values(n: int) -> Float[Array, "n 2"]:
-    """``gamma^(n-1-s)`` for the right action, 0 for the wrong one."""
+    """Return ``gamma^(n-1-s)`` for the right action, 0 for the wrong one."""
     states = np.arange(n)
     values = np.zeros((n, 2), np.float32)
     values[states, right_action(states)] = (1 - 1 / n) ** (n - 1 - states)
@@ -89,14 +89,16 @@ def true_values(n: int) -> Float[Array, "n 2"]:
 
 
 def values_of(theta: Float[Array, "n+1 2"], linear: bool) -> Float[Array, "n 2"]:
-    """``Q(s, a) = theta[s, a]``, plus the bias ``theta[n, a]`` where values are ``linear``."""
+    """Return ``Q(s, a) = theta[s, a]``, plus the bias ``theta[n, a]`` where values are
+    ``linear``."""
     return theta[:-1] + theta[-1:] * linear
 
 
 def learn(
     theta: Float[Array, "n+1 2"], t: Transition, linear: bool
 ) -> tuple[Float[Array, "n+1 2"], Float[Array, ""]]:
-    """One step of Q-learning on one transition: ``theta + eta delta phi``, and delta."""
+    """Take one step of Q-learning on one transition: return ``theta + eta delta phi``, and
+    delta."""
     q = values_of(theta, linear)
     delta = t.reward + t.discount * jnp.max(q[t.next_obs]) - q[t.obs, t.action]
     return theta.at[t.obs, t.action].add(STEP * delta).at[-1, t.action].add(
@@ -105,7 +107,8 @@ def learn(
 
 
 def make_greedy(transitions: int) -> Replay:
-    """The transition whose TD error was largest when last seen, unseen ones first, ties by age.
+    """Return greedy replay: the transition whose TD error was largest when last seen, unseen ones
+    first, ties by age.
 
     Source: Schaul et al. 2016, section 3.2 ("greedy TD-error prioritization").
     """
@@ -133,8 +136,8 @@ def make_greedy(transitions: int) -> Replay:
 
 
 def make_replay(name: str, transitions: int) -> Replay:
-    """One transition at a time. Exponents are those of the recorded medians: epsilon 1e-3 and no
-    importance weights."""
+    """Return the agents' replay, one transition at a time, with the exponents of the recorded
+    medians: epsilon 1e-3 and no importance weights."""
     if name == "greedy":
         return make_greedy(transitions)
     makers = {"uniform": make_uniform, "prioritized": make_prioritized, "rank": make_rank}
@@ -142,8 +145,8 @@ def make_replay(name: str, transitions: int) -> Replay:
 
 
 def make_oracle_step(n: int, linear: bool) -> Callable[[Array], Array]:
-    """The update after which all values together are closest to the truth; equal transitions are
-    tried once.
+    """Return the update after which all values together are closest to the truth; equal transitions
+    are tried once.
 
     Source: Schaul et al. 2016, section 3.1 (the hindsight oracle).
     """
@@ -168,8 +171,8 @@ def make_oracle_step(n: int, linear: bool) -> Callable[[Array], Array]:
 def updates_needed(
     rule: Rule, n: int, memories: Transition, keys: PRNGKeyArray, limit: int
 ) -> Int[Array, "seeds"]:
-    """Updates until the mean squared error of all values is below ``CLOSE``, of each seed;
-    ``limit`` where it never is.
+    """Return the updates of each seed until the mean squared error of all values is below
+    ``CLOSE``; ``limit`` where it never is.
 
     Args:
         rule: what is replayed.
@@ -216,7 +219,8 @@ def updates_needed(
 
 
 def solve(rule: Rule, n: int, seeds: int) -> Int[np.ndarray, "seeds"]:
-    """Updates that each seed needs; memories and initial values do not depend on the rule."""
+    """Return the updates that each seed needs; memories and initial values do not depend on the
+    rule."""
     memories = [memory_of(n, np.random.default_rng([n, seed])) for seed in range(seeds)]
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *memories)
     keys = jax.random.split(jax.random.key(n), seeds)

@@ -1,10 +1,10 @@
-"""How far the maximum overestimates and double Q-learning does not (van Hasselt, Guez and Silver
+"""The overestimation of the maximum, which double Q-learning avoids (van Hasselt, Guez and Silver
 2016).
 
     python benchmarks/papers/double_dqn_overestimation.py [--runs N] [--quick] [--out DIR] [--json
     FILE]
 
-Theorems 1 and 2, figure 1 (independent errors of m actions) and figure 2 (errors of function
+Theorems 1 and 2, Figure 1 (independent errors of m actions) and Figure 2 (errors of function
 approximation). Every value goes through the target rules that the agents use.
 """
 
@@ -45,9 +45,9 @@ EXPECTED_MAX = {
     512: 3.0439,
     1024: 3.2482,
 }
-"""Of m independent standard normal numbers: ``m int x phi(x) Phi(x)^(m-1) dx``."""
+"""Expected maximum of m independent standard normal numbers: ``m int x phi(x) Phi(x)^(m-1) dx``."""
 ACTIONS = (2, 4, 10, 100)
-"""For the theorems."""
+"""Numbers of actions for the theorems."""
 CHUNK = 1000
 EXPECTED = make_expected(mse)
 
@@ -55,13 +55,13 @@ Draw = Callable[[Array, tuple[int, ...]], Array]
 
 
 class Approximation(NamedTuple):
-    """A row of figure 2."""
+    """A row of Figure 2."""
 
     name: str
     truth: Callable[[np.ndarray], np.ndarray]
     degree: int
     single: float
-    """Mean over states of ``max_a Q(s, a) - V(s)``, as printed in the figure."""
+    """Mean over states of ``max_a Q(s, a) - V(s)``, as printed in the paper."""
     double: float
 
 
@@ -74,8 +74,8 @@ GRID = np.linspace(-6, 6, 1201)
 
 
 def values_network(actions: int) -> Network:
-    """A network whose parameters are the values themselves, ``[S, A]``, and whose observations are
-    rows of them."""
+    """Return a network whose parameters are the values themselves, ``[S, A]``, and whose
+    observations are rows of them."""
 
     def apply(params: Array, obs: Array, catalogue: Any, key: Any) -> QOutput:
         del catalogue, key
@@ -91,10 +91,10 @@ def values_network(actions: int) -> Network:
 def targets(
     q_online: Float[Array, "S A"], q_target: Float[Array, "S A"]
 ) -> tuple[Float[Array, "S"], Float[Array, "S"]]:
-    """What the two rules read out of next states: ``max_a q_target`` and
-    ``q_target[argmax_a q_online]``.
+    """Return what the two rules read out of next states: ``max_a q_target`` and ``q_target[argmax_a
+    q_online]``.
 
-    Both as an agent is taught them, with reward 0 and discount 1: the TD error of a value of 0.
+    Both go through an agent's update with reward 0 and discount 1: the TD error of a value of 0.
     """
     states, actions = q_online.shape
     learnt = TargetInputs(values_network(actions), EXPECTED, q_online, q_target, (), hypers.make())
@@ -109,8 +109,8 @@ def targets(
 
 
 def theorem_1(runs: int) -> list[Row]:
-    """Errors e with sum 0 and mean square C: the maximum is off by at least ``sqrt(C / (m - 1))``,
-    double by at least 0."""
+    """Check errors e with sum 0 and mean square C: the maximum is off by at least ``sqrt(C / (m -
+    1))``, double by at least 0."""
     rows, c = [], 0.25
     for m in ACTIONS[1:]:
         bound = np.sqrt(c / (m - 1))
@@ -137,8 +137,8 @@ def theorem_1(runs: int) -> list[Row]:
 
 @partial(jax.jit, static_argnums=(1, 2, 3))
 def means(key: Array, draw: Draw, sizes: tuple[int, ...], chunks: int) -> Float[Array, "m 2"]:
-    """Mean of both targets over ``chunks * CHUNK`` pairs of independent sets of errors; m actions
-    have the first m of a set."""
+    """Return the mean of both targets over ``chunks * CHUNK`` pairs of independent sets of errors;
+    m actions have the first m of a set."""
 
     def chunk(key: Array) -> Array:
         online, other = (draw(k, (CHUNK, max(sizes))) for k in jax.random.split(key))
@@ -155,13 +155,13 @@ def uniform(key: Array, shape: tuple[int, ...]) -> Array:
 
 
 def wider(runs: int) -> float:
-    """Tolerances are for 100,000 pairs, where they are 5 standard errors or more; so they stay with
-    less."""
+    """Return a tolerance widened to fewer pairs. Tolerances are for 100,000 pairs, where they are 5
+    standard errors or more."""
     return np.sqrt(100_000 / runs)
 
 
 def theorem_2(runs: int) -> list[Row]:
-    """Errors uniform on [-1, 1]: the maximum is ``(m - 1) / (m + 1)`` too high on average."""
+    """Check errors uniform on [-1, 1]: the maximum is ``(m - 1) / (m + 1)`` too high on average."""
     found = np.asarray(means(jax.random.key(2), uniform, ACTIONS, runs // CHUNK))
     rows, tolerance = [], 0.01 * wider(runs)
     for m, (single, double) in zip(ACTIONS, found, strict=True):
@@ -181,7 +181,7 @@ def theorem_2(runs: int) -> list[Row]:
 
 
 def figure_1(runs: int) -> tuple[list[Row], np.ndarray]:
-    """Standard normal errors, a second independent set for double."""
+    """Check standard normal errors, a second independent set for double."""
     found = np.asarray(
         means(jax.random.key(1), jax.random.normal, tuple(EXPECTED_MAX), runs // CHUNK)
     )
@@ -197,8 +197,8 @@ def figure_1(runs: int) -> tuple[list[Row], np.ndarray]:
 
 
 def estimates(case: Approximation) -> Float[np.ndarray, "S A"]:
-    """Ten actions of the same value, each fitted on the integer states without two neighbours of
-    its own."""
+    """Return estimates of ten actions of the same value, each fitted on the integer states without
+    two neighbours of its own."""
     states = np.arange(-6, 7)
     columns = []
     for i in range(1, 11):
@@ -208,12 +208,13 @@ def estimates(case: Approximation) -> Float[np.ndarray, "S A"]:
 
 
 def figure_2() -> tuple[list[Row], dict[str, dict[str, Any]]]:
-    """Polynomials through few states; the second set judges action i by action i + 5 (or i - 5)."""
+    """Check polynomials through few states; the second set evaluates action i by action i + 5 (or i
+    - 5)."""
     rows, drawn = [], {}
     for case in FIGURE_2:
         q, truth = estimates(case), case.truth(GRID)
         one, other = jnp.asarray(q, jnp.float32), jnp.asarray(np.roll(q, -5, axis=1), jnp.float32)
-        # the maximum has one set of estimates; for double it chooses and the other judges
+        # The maximum has one set of estimates; for double it chooses and the other evaluates.
         single, double = (
             np.asarray(x, np.float64) for x in (targets(one, one)[0], targets(one, other)[1])
         )
@@ -231,7 +232,7 @@ def figure_2() -> tuple[list[Row], dict[str, dict[str, Any]]]:
 
 
 def draw(figure: Figure, normal: np.ndarray, fits: dict[str, dict[str, Any]]) -> None:
-    """Figure 1 in the first row, figure 2 below."""
+    """Plot Figure 1 in the first row, Figure 2 below."""
     figure.set_size_inches(11, 12)
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 3])[:, 0]
     axes, place = above.subplots(), np.arange(len(normal))

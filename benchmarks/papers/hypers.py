@@ -1,4 +1,4 @@
-"""Hyper-parameters of which a study sets a few."""
+"""Hyper-parameters for studies that set only a few of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from lrdqn.types import Hypers
 
 
 def make(**given: Any) -> Hypers:
-    """``Hypers`` with ``given``; the rest is NaN, so that nothing else is read unnoticed."""
+    """Return ``Hypers`` with ``given``; the rest is NaN, so that reading it does not go
+    unnoticed."""
     rest: dict[str, Any] = dict.fromkeys(Hypers._fields, jnp.float32(np.nan))
     return Hypers(
         **(rest | {name: jnp.asarray(value, jnp.float32) for name, value in given.items()})

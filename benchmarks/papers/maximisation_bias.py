@@ -1,9 +1,9 @@
-"""Q-learning walks into a bad state because it looks good by chance; double Q-learning much less
+"""Q-learning enters a bad state because it looks good by chance; double Q-learning much less often
 (van Hasselt 2010).
 
     python benchmarks/papers/maximisation_bias.py [--runs N] [--quick] [--out DIR] [--json FILE]
 
-Sutton and Barto 2018, example 6.7 and figure 6.5: from A, right ends the episode and left leads to
+Sutton and Barto 2018, example 6.7 and Figure 6.5: from A, right ends the episode and left leads to
 B, both without reward; B has ten actions, each with a reward from N(-0.1, 1) and the end. Shares of
 runs that go left, by episode, with the tabular agents at epsilon 0.1, step size 0.1 and discount 1.
 The book has a curve only: the expected shares are those of an independent program.
@@ -50,7 +50,7 @@ EXPECTED_END = {"q_learning": 12.2, "double_q_learning": 7.0}
 
 
 def make_agent(name: str) -> Agent:
-    """One learner; states are one-hot vectors."""
+    """Return one learner; states are one-hot vectors."""
     spec = EnvSpec(
         "maximisation_bias",
         sessions=1,
@@ -78,14 +78,14 @@ def learn(
     discount: Array,
     key: PRNGKeyArray,
 ) -> PyTree:
-    """One update on one transition, which leads to B where it does not end the episode."""
+    """Take one update on one transition, which leads to B where it does not end the episode."""
     t = Transition(one_hot(at), action[None], reward[None], discount[None], one_hot(B))
     sample = Sample(t, jnp.zeros(1, jnp.int32), jnp.ones(1), jnp.ones(1))
     return agent.update(state, sample, (), hypers.make(learning_rate=STEP, gamma=1.0), key)[0]
 
 
 def episode(agent: Agent, state: PyTree, key: PRNGKeyArray) -> tuple[PyTree, Bool[Array, ""]]:
-    """Play and learn; whether it went left."""
+    """Play and learn one episode; return whether it went left."""
     explore, choose, best, first, act, reward, second = jax.random.split(key, 7)
     greedy = agent.act(state, one_hot(A), (), jnp.float32(0), best)[0]
     explores = jax.random.uniform(explore) < EPSILON
@@ -100,7 +100,7 @@ def episode(agent: Agent, state: PyTree, key: PRNGKeyArray) -> tuple[PyTree, Boo
 
 @partial(jax.jit, static_argnums=(0, 1))
 def shares_left(name: str, runs: int, key: PRNGKeyArray) -> Float[Array, "episodes"]:
-    """Percent of independent runs that go left, by episode."""
+    """Return the percentage of independent runs that go left, by episode."""
     agent = make_agent(name)
 
     def begin(key: PRNGKeyArray) -> PyTree:
@@ -124,7 +124,7 @@ def shares_left(name: str, runs: int, key: PRNGKeyArray) -> Float[Array, "episod
 
 
 def draw(figure: Figure, shares: dict[str, np.ndarray]) -> None:
-    """Shares by episode, over the expected ones."""
+    """Plot shares by episode, over the expected ones."""
     figure.set_size_inches(8, 4.5)
     axes = figure.subplots()
     for (name, values), color in zip(shares.items(), (ORANGE, BLUE), strict=True):

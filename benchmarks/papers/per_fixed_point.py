@@ -1,13 +1,13 @@
-"""Where prioritised replay lets one value settle, and how importance weights bring it back (Schaul
+"""The value on which prioritised replay settles, and its correction by importance weights (Schaul
 et al. 2016, section 3.4).
 
     python benchmarks/papers/per_fixed_point.py [--updates N] [--quick] [--out DIR] [--json FILE]
 
 One state and action, every transition terminal, reward 10 with probability 0.1, else 0. On
-prioritised batches, updates ``q += eta mean_i w_i (r_i - q)`` settle where
-``sum_i f_i |r_i - q|^(alpha (1 - beta)) (r_i - q) = 0``, with f_i how frequent reward r_i is: at
-the mean, 1, only for alpha 0 or beta 1. The paper states the bias and its cure in words; the
-expected values are this closed form.
+prioritised batches, updates ``q += eta mean_i w_i (r_i - q)`` settle where ``sum_i f_i |r_i -
+q|^(alpha (1 - beta)) (r_i - q) = 0``, with f_i the frequency of reward r_i: at the mean, 1, only
+for alpha 0 or beta 1. The paper states the bias and its correction in prose; the expected values
+are this closed form.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ SHARE, HIGH, STORED, STEP, START = 0.1, 10.0, 1000, 0.01, 5.0
 
 
 def settles_at(alpha: float, beta: float) -> float:
-    """``q / (10 - q) = (0.1 / 0.9)^(1 / (1 + alpha (1 - beta)))``."""
+    """Return the fixed point: ``q / (10 - q) = (0.1 / 0.9)^(1 / (1 + alpha (1 - beta)))``."""
     odds = (SHARE / (1 - SHARE)) ** (1 / (1 + alpha * (1 - beta)))
     return HIGH * odds / (1 + odds)
 
 
 def path(given: Hypers, updates: int) -> Float[Array, "updates"]:
-    """The value after each update, from replay as the agents have it; priorities are as old as
-    their last draw."""
+    """Return the value after each update, from the agents' replay; priorities are as old as their
+    last draw."""
     replay = make_prioritized(
         ReplayConfig(name="prioritized", capacity=STORED, batch_size=32, epsilon=0.01)
     )
@@ -66,7 +66,7 @@ def path(given: Hypers, updates: int) -> Float[Array, "updates"]:
 
 
 def draw(figure: Figure, paths: np.ndarray) -> None:
-    """Values over updates, and where they should end."""
+    """Plot values over updates, and their expected limits."""
     figure.set_size_inches(8, 4.5)
     axes = figure.subplots()
     place = np.unique(np.geomspace(1, paths.shape[1], 400).astype(int))

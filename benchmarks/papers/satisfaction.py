@@ -1,10 +1,10 @@
-"""Long-term satisfaction: at which sensitivity clickbait stops paying, and whether a learner finds
-out.
+"""Long-term satisfaction: the sensitivity at which clickbait stops paying, and whether a learner
+finds out.
 
     python benchmarks/papers/satisfaction.py --out runs/satisfaction [--seeds 10]
 
-The world of Ie et al. 2019 (RecSim, arXiv 1909.04847) at sensitivities from .01, its own, to .2: a
-double DQN that shows one document at a time and sees running sums of what was shown
+The world of Ie et al. 2019 (RecSim, arXiv 1909.04847) at sensitivities from 0.01, its own, to 0.2:
+a Double DQN that shows one document at a time and observes running sums of what was shown
 (``env.memory``), its twin with gamma = 0, and policies of constant clickbait. Writes
 ``benchmarks/results/satisfaction.json`` and ``.md``; the run folders stay under ``--out``.
 """
@@ -43,14 +43,14 @@ def main() -> None:
         [f"| sensitivity | {' | '.join(POLICIES)} |", "|---" * (1 + len(POLICIES)) + "|"],
     )
     for sensitivity in SENSITIVITIES:
-        words = [
+        overrides = [
             *WORDS.split(),
             f"env.satisfaction.sensitivity={sensitivity}",
             f"train.seeds={given.seeds}",
         ]
-        summary = launch.train(words, given.out / f"sensitivity_{sensitivity}")
+        summary = launch.train(overrides, given.out / f"sensitivity_{sensitivity}")
         made = rows.summary_rows(
-            f"{sensitivity}", summary, f"lrdqn train {' '.join(words)}", summary["seconds"]
+            f"{sensitivity}", summary, f"lrdqn train {' '.join(overrides)}", summary["seconds"]
         )
         found += [row for row in made if row["metric"] == "return"]
         entries = (summary["policies"][policy]["return"] for policy in POLICIES)

@@ -1,15 +1,14 @@
-"""SlateQ on interest evolution: every row of the paper, and the rows that nobody printed.
+"""SlateQ on interest evolution: every row of the paper, and rows that were not published.
 
     python benchmarks/papers/slateq.py --out runs/slateq [--seeds 10] [--only double_gs,ql_gt_gs]
     [--steps 524288]
 
-Each row is one ``lrdqn train experiment=recsim ...``, all its seeds in one program, judged on 500
-users a seed; one that was stopped goes on, one that has finished is not run again. Writes
+Each row is one ``lrdqn train experiment=recsim ...``, all its seeds in one program, evaluated on
+500 users per seed; a stopped run is resumed, a finished one is not run again. Writes
 ``benchmarks/results/slateq.json``, ``.md``, ``.png``; the run folders stay under ``--out``. The
-exit code is 1 where a row misses its bounds.
+exit code is 1 where a row is outside its bounds.
 
-Published figures are those of Ie et al. 2019 (arXiv 1905.12767), tables 1 to 3, as RECSIM section 5
-has them.
+Published results are those of Ie et al. 2019 (arXiv 1905.12767), Tables 1 to 3.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ Record = dict[str, Any]
 class Row(NamedTuple):
     """A learner."""
 
-    words: str
+    overrides: str
     published: float | None = None
     quality: float | None = None
     low: float = -np.inf
     high: float = np.inf
-    """Bounds of the return."""
+    """Bounds of the mean return."""
 
 
 RECSIM = "env.memory=[] network.head=linear"
@@ -52,7 +51,7 @@ RECSIM = "env.memory=[] network.head=linear"
 
 
 def release(target: str, fill: str, target_fill: str = "same") -> str:
-    """SlateQ as RecSim has it, with the discount that it has by default."""
+    """Return the overrides of SlateQ as released, with its default discount."""
     return (
         f"{RECSIM} agent.gamma=0.99 agent.target={target} agent.slate.fill={fill} "
         f"agent.slate.target_fill={target_fill} "
@@ -61,7 +60,7 @@ def release(target: str, fill: str, target_fill: str = "same") -> str:
 
 
 def null(target: str, fill: str, more: str = "agent.gamma=0.99") -> str:
-    """The same with the value of nothing."""
+    """Return the overrides of the same with the null item's value."""
     return f"{RECSIM} agent.target={target} agent.slate.fill={fill} {more}"
 
 
@@ -103,8 +102,8 @@ ROWS = {
     "cascade_ql_ot_os": Row(f"{release('max', 'exact')} {CASCADE}", 167.6, -0.3903),
     "cascade_null_memory_double_os": Row(f"agent.slate.fill=exact {CASCADE}"),
 }
-"""``memory``: sums of the session's responses are shown too, from which what is left of the hidden
-budget can be told."""
+"""``memory``: sums of the session's responses are observed too, from which the rest of the hidden
+budget can be inferred."""
 KNOWN = {
     "random": (159.2, -0.5929, 159.0, 162.0),
     "myopic_topk": (166.3, -0.5428, 166.0, 168.7),
@@ -117,19 +116,19 @@ OF_GROUP = {"wide": {"random": 160.6}, "cascade": {"random": 159.9, "myopic_topk
 
 
 def group_of(name: str) -> str:
-    """Which of the paper's worlds a row is of."""
+    """Return the paper's world that a row belongs to."""
     return next((group for group in OF_GROUP if name.startswith(group)), "")
 
 
 def run(name: str, given: argparse.Namespace) -> tuple[Record, str]:
-    """Train, or go on; the summary and the command."""
-    words = ["experiment=recsim", *ROWS[name].words.split(), f"train.seeds={given.seeds}"]
-    words += [f"train.env_steps={given.steps}"] if given.steps else []
-    return launch.train(words, given.out / name), f"lrdqn train {' '.join(words)}"
+    """Train or resume; return the summary and the command."""
+    overrides = ["experiment=recsim", *ROWS[name].overrides.split(), f"train.seeds={given.seeds}"]
+    overrides += [f"train.env_steps={given.steps}"] if given.steps else []
+    return launch.train(overrides, given.out / name), f"lrdqn train {' '.join(overrides)}"
 
 
 def last_quarter(folder: Path) -> list[float]:
-    """Of every seed, the mean return of the last quarter of training."""
+    """Return, for every seed, the mean return of the last quarter of training."""
     steps, returns = launch.curve(folder)
     return returns[steps > 0.75 * steps[-1]].mean(0).tolist()
 
@@ -137,13 +136,13 @@ def last_quarter(folder: Path) -> list[float]:
 def measured(
     name: str, per_seed: Sequence[float], metric: str, of: Record, bounds: tuple[float, float]
 ) -> Record:
-    """A row of the result files; ``bounds`` are of its mean."""
+    """Return a row of the result files; ``bounds`` are of its mean."""
     interval = bootstrap_mean(np.asarray(per_seed))
     low, mean, high = (round(x, 4) for x in (interval.low, interval.mean, interval.high))
     verdict = (
         "-" if bounds == (-np.inf, np.inf) else "PASS" if bounds[0] <= mean <= bounds[1] else "FAIL"
     )
-    words = " to ".join(f"{x:.4g}" for x in bounds if np.isfinite(x))
+    stated = " to ".join(f"{x:.4g}" for x in bounds if np.isfinite(x))
     return {
         "name": name,
         "metric": metric,
@@ -152,7 +151,7 @@ def measured(
         "ci_high": high,
         "n": len(per_seed),
         "unit": metric,
-        "bounds": words,
+        "bounds": stated,
         "verdict": verdict,
         "per_seed": [round(x, 3) for x in per_seed],
         **of,
@@ -160,7 +159,7 @@ def measured(
 
 
 def figures(row: str, policy: Record, known: tuple[Any, ...], common: Record) -> list[Record]:
-    """Return and quality of one policy."""
+    """Return rows for return and quality of one policy."""
     published, quality, low, high = known
     found = [
         measured(
@@ -180,8 +179,8 @@ def figures(row: str, policy: Record, known: tuple[Any, ...], common: Record) ->
 
 
 def result_rows(given: argparse.Namespace, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Everything, learner by learner; policies that do not learn come with the first learner of
-    their world."""
+    """Return all rows, learner by learner; policies that do not learn come with the first learner
+    of their world."""
     found: list[dict[str, Any]] = []
     seen: set[str] = set()
     for name in names:
@@ -219,8 +218,8 @@ def result_rows(given: argparse.Namespace, names: Sequence[str]) -> list[dict[st
 
 
 def headline(found: Sequence[Record]) -> list[Record]:
-    """``HEADLINE``, named before its figures were seen: above the static ranking, and within 5 % of
-    the reference policy."""
+    """Compare ``HEADLINE``, chosen before its results were seen, with the static ranking and the
+    reference policy."""
     late = {r["name"]: r for r in found if r["metric"].startswith("return, last")}
     reference = next((r for r in found if r["name"] == REFERENCE), None)
     static = next(
@@ -251,7 +250,7 @@ def headline(found: Sequence[Record]) -> list[Record]:
 
 
 def table(found: Sequence[dict[str, Any]]) -> str:
-    """One line per policy."""
+    """Return the table, one line per policy."""
     lines = [
         "| policy | published | return | quality of clicks | last quarter | bounds | |",
         "|---|---|---|---|---|---|---|",
@@ -296,11 +295,12 @@ CURVES = {
     "null_double_gs_dueling": (GREEN, "the same, dueling"),
     "null_memory_double_gs": (BLUE, "the same, sums of responses shown"),
 }
-"""Rows in the picture."""
+"""Rows in the plot."""
 
 
 def draw(out: Path, found: Sequence[dict[str, Any]]) -> Any:
-    """Learning curves: published SlateQ and ours, all seeds, and the policies that do not learn."""
+    """Plot learning curves: published SlateQ and ours, all seeds, and the policies that do not
+    learn."""
 
     def on(figure: Any) -> None:
         figure.set_size_inches(8, 4.6)
@@ -332,8 +332,8 @@ def draw(out: Path, found: Sequence[dict[str, Any]]) -> Any:
 
 
 def merged(kept: Sequence[Record], new: Sequence[Record]) -> list[Record]:
-    """Rows of an earlier result file with new ones in their places, or at the end of their world's;
-    and the headline of all."""
+    """Return the rows of an earlier result file with new ones in their places, or at the end of
+    their world's; and the headline of all."""
     again = {row["name"] for row in new}
     of = {
         (row["name"], row["metric"]): row for row in (*kept, *new) if " " not in row["name"]
@@ -367,7 +367,7 @@ def main() -> None:
     else:
         write_figure(draw(given.out, found), rows.RESULTS / "slateq.png")
     failed = [f"{row['name']}: {row['metric']}" for row in found if row["verdict"] == "FAIL"]
-    sys.exit(f"bounds missed: {'; '.join(failed)}" if failed else 0)
+    sys.exit(f"outside their bounds: {'; '.join(failed)}" if failed else 0)
 
 
 if __name__ == "__main__":

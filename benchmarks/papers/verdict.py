@@ -1,5 +1,5 @@
-"""What a paper claims against what was measured: rows, their table, PASS or FAIL, and a command
-around them."""
+"""A paper's claims against measurements: rows, their table, PASS or FAIL, and a command around
+them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 
 class Outcome(NamedTuple):
-    """What a study found: its rows, and how it is drawn on an empty figure."""
+    """The result of a study: its rows, and a function that plots it on an empty figure."""
 
     rows: list[Row]
     draw: Callable[[Figure], None]
@@ -57,8 +57,8 @@ def near(
     unit: str,
     share: bool = False,
 ) -> Row:
-    """A row that passes where ``|got - expected| <= tolerance``, or that times ``|expected|`` where
-    it is a ``share``."""
+    """Return a row that passes where ``|got - expected| <= tolerance``, or that times
+    ``|expected|`` where it is a ``share``."""
     reach = tolerance * abs(expected) if share else tolerance
     words = f"± {tolerance * 100:g} %" if share else f"± {tolerance:g}"
     return _row(
@@ -67,7 +67,7 @@ def near(
 
 
 def within(name: str, metric: str, low: float, high: float, got: float, n: int, unit: str) -> Row:
-    """A row that passes where ``low <= got <= high``; the bounds may be infinite."""
+    """Return a row that passes where ``low <= got <= high``; the bounds may be infinite."""
     words = (
         f"at least {low:g}"
         if high == math.inf
@@ -103,13 +103,13 @@ def _row(
 
 
 def failed(rows: Sequence[Row]) -> bool:
-    """Whether a row fails; no rows at all prove nothing, and fail too."""
+    """Return whether a row fails; no rows at all prove nothing, and fail too."""
     return not rows or any(row["verdict"] != "PASS" for row in rows)
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown: expected, got, tolerance and verdict; a row's ``range`` stands behind what was
-    got."""
+    """Return the Markdown table: expected, got, tolerance and verdict; a row's ``range`` stands
+    behind what was got."""
     lines = [
         f"| {row['name']}: {row['metric']} | {row['expected']} "
         f"| {row['value']:.5g}{row.get('range', '')} "
@@ -120,7 +120,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def parse(study: Study, argv: Sequence[str]) -> argparse.Namespace:
-    """The command line of a study; ``out`` is ``None`` where no figure is wanted."""
+    """Parse the command line of a study; ``out`` is ``None`` where no plot is wanted."""
     parser = argparse.ArgumentParser(
         description=study.doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -131,7 +131,7 @@ def parse(study: Study, argv: Sequence[str]) -> argparse.Namespace:
 
 
 def common_options(parser: argparse.ArgumentParser) -> None:
-    """Options of every command here."""
+    """Add the options of every command here."""
     parser.add_argument(
         "--quick",
         action="store_true",
@@ -143,14 +143,14 @@ def common_options(parser: argparse.ArgumentParser) -> None:
 
 
 def with_out(given: argparse.Namespace) -> argparse.Namespace:
-    """A quick run must not replace recorded results by accident."""
+    """Refuse to let a quick run replace recorded results by accident."""
     given.out = given.out or (None if given.quick else RESULTS)
     return given
 
 
 def measure(study: Study, given: argparse.Namespace) -> list[Row]:
-    """Run a study on the CPU, print its table and write its figure; rows get the seconds that all
-    of it took."""
+    """Run a study on the CPU, print its table and write its plot; rows get the seconds that all of
+    it took."""
     import jax
 
     jax.config.update(

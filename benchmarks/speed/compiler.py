@@ -1,5 +1,5 @@
-"""What the compiler knows of a program that is one long loop: kernels, arithmetic and memory of an
-iteration.
+"""Kernels, arithmetic and memory of an iteration of a program that is one long loop, as the
+compiler reports them.
 
 *Kernels.* The optimised HLO is searched from the entry for the outermost loop whose annotated trip
 count is the scan's length (of several, the one with most in it), and the instructions of its body
@@ -9,16 +9,16 @@ scatter, reduce, collectives, ...). Free are parameters, constants, tuples and t
 bitcasts, barriers, and the later halves of asynchronous pairs. An inner loop counts its body times
 its trip count; where the compiler does not know that number, body and condition count once, and
 ``unknown_loops`` tells how many such loops there are. Of the branches of a conditional the dearest
-counts. The figure is one device's.
+counts. The number is that of one device.
 
 *Arithmetic.* XLA's cost analysis visits the body of a loop once, whatever its trip count (seen on a
 CPU with jaxlib 0.10.2): a program's total is that of one iteration and of the little that stands
-around the loop, and is not divided by the length. ``multiplies_trips`` puts the question to the
-backend at hand with a tiny program; where trip counts are multiplied in, totals are divided by the
-length. The analysis sees one device's share, which is multiplied by the number of devices. Two
-limits: library calls count no FLOPs, so that the program is also analysed as it was handed to the
-compiler (``requested_flops``); and an update in place (a scatter into replay) counts the whole
-operand as read and written, so that bytes are an upper bound.
+around the loop, and is not divided by the length. ``multiplies_trips`` tests the backend at hand
+with a tiny program; where trip counts are multiplied in, totals are divided by the length. The
+analysis sees one device's share, which is multiplied by the number of devices. Two limits: library
+calls count no FLOPs, so the program is also analysed as it was handed to the compiler
+(``requested_flops``); and an update in place (a scatter into replay) counts the whole operand as
+read and written, so bytes are an upper bound.
 """
 
 from __future__ import annotations
@@ -56,21 +56,21 @@ class Instruction(NamedTuple):
     line: str
 
     def named(self, attribute: str) -> str:
-        """The computation that an attribute names."""
+        """Return the computation that an attribute names."""
         found = re.search(rf"\b{attribute}=%?([\w.\-]+)", self.line)
         if found is None:
             raise ValueError(f"{self.opcode} without {attribute}: {self.line.strip()[:200]}")
         return found.group(1)
 
     def branches(self) -> list[str]:
-        """The branches of a conditional."""
+        """Return the branches of a conditional."""
         found = re.search(r"branch_computations=\{([^}]*)\}", self.line)
         if found is None:
             return [self.named("true_computation"), self.named("false_computation")]
         return [name.strip().lstrip("%") for name in found.group(1).split(",")]
 
     def trips(self) -> int | None:
-        """Trip count of a loop, where the compiler knows it."""
+        """Return the trip count of a loop, where the compiler knows it."""
         found = TRIPS.search(self.line)
         return int(found.group(1)) if found else None
 
@@ -83,7 +83,7 @@ class Kernels(NamedTuple):
 
 
 def total(parts: Iterable[Kernels]) -> Kernels:
-    """The sum."""
+    """Return the sum of both."""
     launches, loops = zip(Kernels(0), *parts, strict=True)
     return Kernels(sum(launches), sum(loops))
 
@@ -105,11 +105,11 @@ class Module:
                 current.append(Instruction(opcode.group(1), line))
 
     def launches(self, name: str) -> Kernels:
-        """Kernels that one run of a computation launches."""
+        """Return the kernels that one run of a computation launches."""
         return total(map(self.cost, self.computations[name]))
 
     def cost(self, it: Instruction) -> Kernels:
-        """Kernels that one instruction launches."""
+        """Return the kernels that one instruction launches."""
         if it.opcode in FREE or it.opcode.endswith("-done"):
             return Kernels(0)
         if it.opcode == "call":
@@ -124,7 +124,7 @@ class Module:
         return Kernels(1)
 
     def outermost(self, name: str, trips: int) -> Iterator[Instruction]:
-        """Loops of that many trips that lie in no other such loop."""
+        """Return the loops of that many trips that lie in no other such loop."""
         for it in self.computations[name]:
             if it.opcode == "while" and it.trips() == trips:
                 yield it
@@ -135,7 +135,7 @@ class Module:
 
 
 def kernels_of_loop(text: str, trips: int) -> Kernels | None:
-    """Kernels of one iteration of a program's main loop.
+    """Return the kernels of one iteration of a program's main loop.
 
     Args:
         text: optimised HLO (``compiled.as_text()``).
@@ -151,7 +151,8 @@ def kernels_of_loop(text: str, trips: int) -> Kernels | None:
 
 @cache
 def multiplies_trips() -> bool:
-    """Whether this backend's cost analysis multiplies the body of a loop by its trip count."""
+    """Return whether this backend's cost analysis multiplies the body of a loop by its trip
+    count."""
     import jax
     import jax.numpy as jnp
 
@@ -168,8 +169,8 @@ def multiplies_trips() -> bool:
 def cost_per_iteration(
     analysis: dict[str, float] | None, trips: int, devices: int
 ) -> dict[str, float]:
-    """``flops`` and ``bytes`` of one iteration on all devices; what the backend does not tell is
-    left out.
+    """Return ``flops`` and ``bytes`` of one iteration on all devices; what the backend does not
+    report is left out.
 
     Args:
         analysis: of ``compiled.cost_analysis()`` (one device's program), or of ``lowered`` with
@@ -187,10 +188,9 @@ def cost_per_iteration(
 
 
 def memory_per_device(compiled: Any) -> dict[str, int]:
-    """Bytes on one device: ``temporary`` (peak of scratch), ``aliased`` (outputs written over
-    donated inputs), and the program's ``argument`` and ``output``; empty where the backend does not
-    tell.
-    """
+    """Return bytes on one device: ``temporary`` (peak of scratch), ``aliased`` (outputs written
+    over donated inputs), and the program's ``argument`` and ``output``; empty where the backend
+    does not report them."""
     analysis = compiled.memory_analysis()
     if analysis is None:
         return {}

@@ -17,13 +17,13 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 PEERS = Path(os.environ.get("LRDQN_PEERS", Path.home() / ".cache" / "lrdqn" / "peers"))
-"""Where ``peers.py`` builds the environments of other libraries."""
+"""Folder in which ``peers.py`` builds the environments of other libraries."""
 
 QUIET_LOAD = 1.5
 
 
 class Entry(NamedTuple):
-    """Who takes part: a worker script, the options it is prepared with, and the environment it runs
+    """A contestant: a worker script, the options it is prepared with, and the environment it runs
     in."""
 
     name: str
@@ -54,7 +54,7 @@ class Contestant:
         self.prepare_seconds = 0.0
 
     def answer(self) -> dict[str, Any]:
-        """The next line it writes."""
+        """Return the next line that it writes."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -68,7 +68,7 @@ class Contestant:
         self.prepare_seconds = self.answer()["prepare_seconds"]
 
     def run(self, seed: int) -> dict[str, Any]:
-        """One timed run."""
+        """Take one timed run."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{seed}\n")
         self.process.stdin.flush()
@@ -84,11 +84,11 @@ class Contestant:
 
 
 def wait_for_quiet(limit: float = QUIET_LOAD, patience: float = 300.0) -> float:
-    """Wait until the machine is idle; the load it then has."""
+    """Wait until the machine is idle; return the load it then has."""
     until = time.monotonic() + patience
     while (load := os.getloadavg()[0]) > limit:
         if time.monotonic() > until:
-            print(f"the machine stays busy (load {load:.1f}): figures will be noisy", flush=True)
+            print(f"the machine stays busy (load {load:.1f}): timings will be noisy", flush=True)
             break
         time.sleep(5)
     return load
@@ -97,11 +97,11 @@ def wait_for_quiet(limit: float = QUIET_LOAD, patience: float = 300.0) -> float:
 def race(
     entries: Sequence[Entry], rounds: int, first_seed: int = 0
 ) -> dict[str, list[dict[str, Any]]]:
-    """``rounds`` runs of everybody, in turns (A B C A B C ...), so that what slows the machine
+    """Run everybody ``rounds`` times, in turns (A B C A B C ...), so that what slows the machine
     slows all of them.
 
     Returns:
-        name -> figures of each run; every one also has ``prepare_seconds`` and the ``load`` before
+        name -> metrics of each run; every one also has ``prepare_seconds`` and the ``load`` before
         it.
     """
     contestants = []
@@ -131,8 +131,8 @@ def race(
 def ratios(
     slower: Sequence[dict[str, Any]], faster: Sequence[dict[str, Any]], key: str = "seconds"
 ) -> dict[str, float]:
-    """How many times faster ``faster`` is, round by round: median and quartiles of the paired
-    ratios."""
+    """Return how many times faster ``faster`` is, round by round: median and quartiles of the
+    paired ratios."""
     each = np.array([a[key] / b[key] for a, b in zip(slower, faster, strict=True)])
     low, mid, high = np.quantile(each, [0.25, 0.5, 0.75])
     return {"value": float(mid), "q25": float(low), "q75": float(high), "n": len(each)}

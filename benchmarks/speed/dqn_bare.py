@@ -1,5 +1,5 @@
-"""Contestant: as many bare updates as a run makes, on batches that lie ready. No environment, no
-replay: the ceiling of a run.
+"""Contestant: as many bare updates as a run makes, on batches that lie ready. Without environment
+and replay it is the ceiling of a run.
 
 Options: ``seeds``, ``updates``, ``devices``.
 """

@@ -1,10 +1,10 @@
-"""Build the environments of other libraries, which races run against: one environment each, below
+"""Build the environments of other libraries that races run against: one environment each, below
 ``contest.PEERS``.
 
     python benchmarks/speed/peers.py [NAME ...]
 
-Names: flashbax, cpprb, rejax, sb3, recsim (all of them by default). An environment that already has
-what is wanted is left as it is; one that was built for other versions, or not to its end, is built
+Names: flashbax, cpprb, rejax, sb3, recsim (all of them by default). A finished environment of the
+wanted versions is left as it is; one that was built for other versions, or not to its end, is built
 again. ``LRDQN_PEERS`` says where they are kept.
 """
 
@@ -38,7 +38,7 @@ JAX = "jax==0.10.2"
 
 LRDQN = ("hydra-core==1.3.8", "omegaconf==2.3.1", "jaxtyping", "safetensors")
 LRDQN_TOO = (*LRDQN, JAX, "flax==0.12.8", "optax==0.2.8", "chex", "orbax-checkpoint", "rich")
-"""What lrdqn's live world needs where another library's agent plays it
+"""Packages that lrdqn's live world needs where another library's agent plays it
 (``benchmarks/interop/``)."""
 
 PLANS: dict[str, tuple[Install, ...]] = {
@@ -77,17 +77,17 @@ Call = Callable[[list[str]], subprocess.CompletedProcess[str]]
 
 
 def call(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command and keep what it says."""
+    """Run a command; return its output."""
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def pins(name: str) -> list[list[str]]:
-    """What the marker of a finished environment says: every call of pip."""
+    """Return the content of a finished environment's marker: every call of pip."""
     return [[*step.options, *step.wanted] for step in PLANS[name]]
 
 
 def finished(folder: Path, name: str) -> bool:
-    """Whether the environment was built to its end, for these versions."""
+    """Return whether the environment was built to its end, for these versions."""
     try:
         return json.loads((folder / MARKER).read_text()) == pins(name)
     except (OSError, ValueError):
@@ -95,13 +95,13 @@ def finished(folder: Path, name: str) -> bool:
 
 
 def last_error(ran: subprocess.CompletedProcess[str]) -> str:
-    """The line that says why pip failed."""
+    """Return the line that says why pip failed."""
     lines = [line for line in ran.stderr.splitlines() if line.startswith("ERROR")]
     return lines[-1] if lines else f"pip ended with {ran.returncode}"
 
 
 def install(python: Path, step: Install, run: Call) -> None:
-    """One call of pip, and the other where it fails.
+    """Call pip, and the alternative where it fails.
 
     Raises:
         SystemExit: with one line, where both fail.
@@ -126,7 +126,7 @@ def install(python: Path, step: Install, run: Call) -> None:
 def build(
     name: str, root: Path = PEERS, run: Call = call, create: Callable[[Path], None] | None = None
 ) -> bool:
-    """Build one environment where it is not there yet; whether it had to be built."""
+    """Build one environment where it does not exist yet; return whether it had to be built."""
     folder = root / name
     if finished(folder, name):
         return False
@@ -140,7 +140,7 @@ def build(
 
 
 def versions(name: str, root: Path = PEERS, run: Call = call) -> str:
-    """What is installed of what matters."""
+    """Return the installed versions of the packages that matter."""
     code = (
         "from importlib.metadata import version; print(*(n + ' ' + "
         f"version(n) for n in {SHOWN[name]!r}), sep=', ')"

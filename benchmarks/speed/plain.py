@@ -1,5 +1,5 @@
-"""DQN's update at its barest, for baselines and ceilings: two hidden layers, one Adam step on one
-batch. Nothing of lrdqn's."""
+"""A bare DQN update for baselines and ceilings: two hidden layers, one Adam step on one batch. It
+shares no code with lrdqn."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OPTIMIZER = optax.adam(LEARNING_RATE, eps=1e-5)
 
 
 def init(key: jax.Array) -> Learner:
-    """A fresh learner."""
+    """Return a fresh learner."""
     keys = jax.random.split(key, len(WIDTHS) - 1)
     initial = jax.nn.initializers.lecun_normal()
     params = [
@@ -48,7 +48,7 @@ def init(key: jax.Array) -> Learner:
 
 
 def q_values(params: Params, x: jax.Array) -> jax.Array:
-    """``[B, A]``"""
+    """Return Q-values ``[B, A]``."""
     for i, (w, b) in enumerate(params):
         x = x @ w + b
         x = jax.nn.relu(x) if i + 1 < len(params) else x
@@ -56,7 +56,8 @@ def q_values(params: Params, x: jax.Array) -> jax.Array:
 
 
 def update(state: Learner, batch: Batch) -> Learner:
-    """``y = r + gamma (1 - done) max Q(s'; target)``, mean squared error, one Adam step."""
+    """Take one Adam step on the mean squared error of ``y = r + gamma (1 - done) max Q(s';
+    target)``."""
     following = q_values(state.target, batch.next_obs).max(-1)
     y = batch.reward + GAMMA * (1.0 - batch.done) * following
 

@@ -29,13 +29,13 @@ class Point(NamedTuple):
     capacity: int
 
     def __str__(self) -> str:
-        """The prefix of the point's rows."""
+        """Return the prefix of the point's rows."""
         return " ".join(f"{axis}={value}" for axis, value in self._asdict().items())
 
 
 def sweep(base: Point, axes: dict[str, Sequence[int]], full: bool) -> list[Point]:
-    """Points without repetition: the product of the axes, or one axis after the other through
-    ``base``."""
+    """Return points without repetition: the product of the axes, or one axis after the other
+    through ``base``."""
     if full:
         points = [
             Point(*sizes) for sizes in itertools.product(*(axes[name] for name in Point._fields))
@@ -49,8 +49,8 @@ def sweep(base: Point, axes: dict[str, Sequence[int]], full: bool) -> list[Point
 
 
 def config_at(point: Point, iterations: int, overrides: list[str]) -> TrainRun:
-    """The project's default training config at a point, with chunks of ``iterations`` iterations
-    and one sync at their end.
+    """Return the project's default training config at a point, with chunks of ``iterations``
+    iterations and one sync at their end.
 
     Raises:
         InputError: an override that cannot be composed, that sets what is set here, or that does

@@ -28,26 +28,25 @@ Shared = tuple[Hypers, Clock]
 
 
 class Desk(NamedTuple):
-    """What lies on the devices while a point is measured, leaves ``[seeds, ...]``. K is the length
-    of the loops."""
+    """Everything that lies on the devices while a point is measured, leaves ``[seeds, ...]``. K is
+    the length of the loops."""
 
     world: PyTree
     train: TrainState
     outcome: TimeStep
-    """Of the last step, without ``obs`` (which is in ``train``) and ``info`` (which the loop does
-    not read)."""
+    """The last step, without ``obs`` (which is in ``train``) and ``info`` (which the loop does not
+    read)."""
     action: jax.Array
     sample: Sample
     td_error: jax.Array
     transitions: Transition
-    """``[stride]``: what one iteration writes."""
+    """Transitions ``[stride]`` that one iteration writes."""
     played: jax.Array
     """Actions drawn beforehand ``[K, N]``, uniform over all places (nobody can click on an empty
     one)."""
     slots: jax.Array
     """Slots ``[K, B]``, sorted, as stratified sampling gives them; others every time, so that
-    caches help no more than in a run.
-    """
+    caches help no more than in a run."""
 
 
 class Stage(NamedTuple):
@@ -55,12 +54,12 @@ class Stage(NamedTuple):
 
     name: str
     calls: int
-    """How often a training iteration does this."""
+    """Calls per training iteration."""
     amount: int
-    """What one call handles per seed, in ``unit``."""
+    """Amount that one call handles per seed, in ``unit``."""
     unit: str
     program: Callable[[Any, Any, Shared], tuple[Any, Any]]
-    """``program(carry, own, shared) -> carry, figures``: all iterations of the stage."""
+    """``program(carry, own, shared) -> carry, metrics``: all iterations of the stage."""
     take: Callable[[Desk], tuple[Any, Any]]
     """``take(desk) -> carry, own``"""
     put: Callable[[Desk, Any], Desk]
@@ -75,16 +74,16 @@ class Bench(NamedTuple):
     start: Callable[..., Desk]
     """``start(keys, worlds, hypers)``, vmapped over seeds."""
     arguments: tuple[Any, ...]
-    """Of ``start``."""
+    """Keys, worlds and hyper-parameters of ``start``."""
     shared: Shared
     sharding: NamedSharding
     state_bytes: int
-    """Of the desk, from shapes alone."""
+    """Bytes of the desk, from shapes alone."""
 
 
 def repeat(body: Callable[..., Any], length: int) -> Callable[[Any, Any, Shared], tuple[Any, Any]]:
-    """The program that does ``body(carry, fixed, x, key, world, hypers) -> carry`` ``length``
-    times.
+    """Return the program that does ``body(carry, fixed, x, key, world, hypers) -> carry``
+    ``length`` times.
 
     The barrier hides from the compiler that ``fixed`` (observations, a batch, parameters) is the
     same every time, which it is not in training; otherwise all that follows from it would be moved
@@ -108,12 +107,12 @@ def repeat(body: Callable[..., Any], length: int) -> Callable[[Any, Any, Shared]
 def make_stages(
     env: Env, agent: Agent, replay: Replay, trainer: Trainer, plan: Plan, batch: int, length: int
 ) -> list[Stage]:
-    """The stages in the order of an iteration, the whole of it last."""
+    """Return the stages in the order of an iteration, the whole of it last."""
 
     def stage(
         name: str, calls: int, amount: int, unit: str, body: Any, state: Any, own: Any, put: Any
     ) -> Stage:
-        """A repeated stage: the key goes with its state, the world with what is its own."""
+        """Return a repeated stage: the key goes with its state, the world with what is its own."""
 
         def take(desk: Desk) -> tuple[Any, Any]:
             return (state(desk), desk.train.key), (*own(desk), desk.world)
@@ -224,7 +223,8 @@ def make_stages(
 
 
 def make_bench(config: TrainRun, length: int) -> Bench:
-    """Everything of a point that needs no compilation, and no device memory but the worlds'.
+    """Prepare everything of a point that needs no compilation, and no device memory but the
+    worlds'.
 
     Args:
         config: of ``config_at``, for the same ``length``.
@@ -242,8 +242,8 @@ def make_bench(config: TrainRun, length: int) -> Bench:
     trainer = make_trainer(env, agent, replay, horizon, plan, config.agent, train)
 
     def start(key: jax.Array, world: PyTree, hypers: Hypers) -> Desk:
-        """A desk with a full replay, as in most of a run; what the transitions hold does not matter
-        for speed."""
+        """Return a desk with a full replay, as in most of a run; the content of the transitions
+        does not affect speed."""
         keys = jax.random.split(key, 6)
         state = trainer.init(keys[0], world, hypers)
         one = example_transition(env, state.obs, hypers)
@@ -300,7 +300,7 @@ def make_bench(config: TrainRun, length: int) -> Bench:
 
 
 def sharding_of(seeds: int, limit: int | None) -> NamedSharding:
-    """Seeds over as many devices as divide them (``limit`` at most), as a run lays them out."""
+    """Spread seeds over as many devices as divide them (``limit`` at most), as a run does."""
     devices = jax.devices()[:limit]
     count = max(d for d in range(1, len(devices) + 1) if seeds % d == 0)
     mesh = jax.make_mesh((count,), ("seed",), axis_types=(AxisType.Auto,), devices=devices[:count])
@@ -308,5 +308,5 @@ def sharding_of(seeds: int, limit: int | None) -> NamedSharding:
 
 
 def hypers_of(config: TrainRun) -> Hypers:
-    """Float hyper-parameters of the one learner per seed."""
+    """Return the float hyper-parameters of the one learner per seed."""
     return jax.tree.map(lambda x: x[0], build.build_hypers(config, [{}]))

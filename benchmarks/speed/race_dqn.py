@@ -1,11 +1,11 @@
 """DQN on CartPole-v1 against PureJaxRL's algorithm, rejax, stable-baselines3 and the bare updates;
-results/race_dqn.{json,md}.
+writes results/race_dqn.{json,md}.
 
 The work is the same for all: 10 environments, replay of 10,000, batch 128, layers of 120 and 84,
-Adam 2.5e-4, one update per 10 steps, target copied every 500, epsilon from 1 to .05 over 250,000
+Adam 2.5e-4, one update per 10 steps, target copied every 500, epsilon from 1 to 0.05 over 250,000
 steps, 10,000 random steps first, float32 (settings of CleanRL's and PureJaxRL's DQN). Contestants
-run in turns, compiling is not timed, figures are environment steps a second, ratios are taken round
-by round. Peers' environments: ``python benchmarks/speed/peers.py rejax sb3``.
+run in turns, compiling is not timed, speeds are environment steps per second, ratios are taken
+round by round. Peers' environments: ``python benchmarks/speed/peers.py rejax sb3``.
 
 usage: python benchmarks/speed/race_dqn.py [--rounds N] [--only GROUP ...]
 """
@@ -33,7 +33,8 @@ SOLVED, SHARE = 475.0, 0.05
 
 
 class Bar(NamedTuple):
-    """``fast`` must be ``least`` times as fast as ``slow``; ``None`` is shown without a bar."""
+    """A ratio to report: ``fast`` against ``slow``; ``least`` is its lower bound, ``None`` where
+    there is none."""
 
     slow: str
     fast: str
@@ -41,19 +42,19 @@ class Bar(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Contestants that run in turns, and what is read from it."""
+    """Contestants that run in turns, and the ratios that are read from them."""
 
     entries: dict[str, tuple[Entry, int]]
     """Name -> entry and the environment steps of one of its runs, all seeds together."""
     bars: tuple[Bar, ...]
     gated: tuple[str, ...] = ()
-    """Contestants whose return is judged."""
+    """Contestants whose return is checked."""
 
 
 def lrdqn(
     seeds: int, steps: int, devices: int, capacity: int = 10_000, *more: str
 ) -> tuple[Entry, int]:
-    """lrdqn's own program, ``steps`` with warm-up."""
+    """Return the entry of lrdqn's own program, ``steps`` with warm-up."""
     learning = steps - WARMUP
     last = int(learning * SHARE) // 500 * 500  # the last chunk is what the return is read from
     chunk = next(n for n in range(max(last, 500), learning + 1, 500) if learning % n == 0)
@@ -73,7 +74,7 @@ def lrdqn(
 def branching(
     seeds: int, steps: int, devices: int = 1, threads: int | None = None
 ) -> tuple[Entry, int]:
-    """PureJaxRL's algorithm; ``threads`` of XLA where it shall not choose by itself."""
+    """Return the entry of PureJaxRL's algorithm; ``threads`` limits XLA's threads."""
     options = {"seeds": seeds, "env_steps": steps, "capacity": 10_000, "devices": devices}
     return Entry(
         "", "dqn_branching.py", options, env={} if threads is None else {"PJRT_NPROC": str(threads)}
@@ -81,18 +82,18 @@ def branching(
 
 
 def bare(seeds: int, steps: int, devices: int) -> tuple[Entry, int]:
-    """The updates that those steps bring, alone."""
+    """Return the entry of the updates that those steps bring, alone."""
     options = {"seeds": seeds, "updates": (steps - WARMUP) // ENVS, "devices": devices}
     return Entry("", "dqn_bare.py", options, env={"PJRT_NPROC": "1"}), seeds * steps
 
 
 def peer(name: str, steps: int, capacity: int) -> tuple[Entry, int]:
-    """Another library."""
+    """Return the entry of another library."""
     return Entry("", f"dqn_{name}.py", {"env_steps": steps, "capacity": capacity}, peer=name), steps
 
 
 def groups() -> dict[str, Group]:
-    """All races."""
+    """Return all races."""
     rates = "grid.agent.learning_rate=[1e-4,2.5e-4,5e-4,1e-3]"
     return {
         "1 seed": Group(
@@ -162,7 +163,7 @@ def groups() -> dict[str, Group]:
 
 
 def judged(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns of all runs and seeds against the gate."""
+    """Return rows that compare the returns of all runs and seeds with the gate."""
     returns = [x for run in runs for x in run["returns"]]
     passed = sum(x >= SOLVED for x in returns)
     verdict = "PASS" if passed >= 0.8 * len(returns) else "FAIL"
@@ -234,7 +235,7 @@ def run_group(name: str, group: Group, rounds: int) -> list[dict[str, Any]]:
 
 
 def table(result: list[dict[str, Any]]) -> str:
-    """Ratios and returns for readers."""
+    """Return ratios and returns as a table."""
     lines = ["| race | ratio | quartiles | rounds | |", "|---|---|---|---|---|"]
     for row in result:
         if row["metric"] == "ratio":

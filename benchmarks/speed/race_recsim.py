@@ -1,4 +1,4 @@
-"""Race lrdqn's reference slate benchmark against RecSim's own code: user-steps a second under
+"""Race lrdqn's reference slate benchmark against RecSim's own code: user-steps per second under
 random slates, 3 of 10.
 
     python benchmarks/speed/peers.py recsim      # once
@@ -33,7 +33,7 @@ Runs = dict[str, list[dict[str, Any]]]
 
 
 def entries(task: str, sizes: tuple[int, ...]) -> list[Entry]:
-    """RecSim first, then lrdqn at every size, about as many user-steps each."""
+    """Return RecSim's entry first, then lrdqn's at every size, about as many user-steps each."""
     common = {"task": task, "candidates": 10, "slate": 3, "horizon": 500, "sensitivity": 0.01}
     theirs = common | {"policy": "random", "steps": PEER_STEPS}
     ours = [
@@ -50,7 +50,7 @@ def entries(task: str, sizes: tuple[int, ...]) -> list[Entry]:
 
 
 def judged(task: str, runs: Runs) -> list[dict[str, Any]]:
-    """Rows: user-steps a second of everybody, and lrdqn against RecSim, round by round."""
+    """Return rows: user-steps per second of everybody, and lrdqn against RecSim, round by round."""
     found: list[dict[str, Any]] = []
     for who, each in runs.items():
         low, mid, high = np.quantile([1 / run["step_seconds"] for run in each], [0.25, 0.5, 0.75])
@@ -71,7 +71,7 @@ def judged(task: str, runs: Runs) -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: speeds, and how many times RecSim's."""
+    """Return the Markdown table: speeds, and how many times RecSim's."""
     times = {row["name"].replace(f"{PEER} : ", ""): row for row in rows if row["unit"] == "times"}
     lines = [
         "| task | who | user-steps/s | times RecSim's own code [quartiles] |",

@@ -7,9 +7,9 @@ a process of its own.
 Prioritised: sample and write as many priorities, at several capacities and batch sizes, flashbax
 with either of its setters. Uniform: add 1,024 and sample 256. All on one XLA device, compiled
 apart, in turns; cpprb from its loop in Python. lrdqn has one XLA thread, as `lrdqn train` sets it
-(`runtime.threads`); flashbax runs as it comes, where bars count, and with one thread too. Figures
-of a program are per round of `[add] -> sample -> [write priorities]`. Writes
-benchmarks/results/race_replay.{json,md}; the exit code is 1 where a bar is not met.
+(`runtime.threads`); flashbax runs as it comes, to which the bounds refer, and with one thread too.
+Metrics of a program are per round of `[add] -> sample -> [write priorities]`. Writes
+benchmarks/results/race_replay.{json,md}; the exit code is 1 where a result is outside its bound.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ Runs = dict[str, list[dict[str, Any]]]
 
 
 class Contest(NamedTuple):
-    """One task; ``bar`` is how many times faster than the best peer as it comes lrdqn has to be, 0
-    where nothing is asked."""
+    """One task; ``bar`` is the lower bound of lrdqn's speed over that of the best peer as it comes,
+    0 where there is none."""
 
     name: str
     options: dict[str, Any]
@@ -71,12 +71,13 @@ CONTESTS = (
         SETTERS,
     ),
 )
-"""In the one where nothing waits, priorities may be written before the probabilities of the draws
-are worked out, as in a TD loss; in all others they may not."""
+"""Contests in which priorities may be written before the probabilities of the draws are worked out,
+as in a TD loss; in all others they may not."""
 
 
 def entries(contest: Contest, iterations: int) -> list[Entry]:
-    """lrdqn first, then the peers. Many learners do as many rounds in all as one."""
+    """Return lrdqn's entry first, then the peers'. Many learners do as many rounds in all as
+    one."""
     length = max(iterations // contest.options.get("learners", 1), 2)
     options, one_thread = {**contest.options, "iterations": length}, {"PJRT_NPROC": "1"}
     found = [Entry("lrdqn", "replay_lrdqn.py", options, env=one_thread)]
@@ -96,8 +97,8 @@ def entries(contest: Contest, iterations: int) -> list[Entry]:
 
 
 def judged(contest: Contest, runs: Runs, iterations: int) -> list[dict[str, Any]]:
-    """Rows of a contest: microseconds per round, ratios, drift of the root, and what donation
-    saves."""
+    """Return the rows of a contest: microseconds per round, ratios, drift of the root, and what
+    donation saves."""
     found: list[dict[str, Any]] = []
 
     def add(who: str, metric: str, unit: str, figures: dict[str, Any]) -> None:
@@ -155,8 +156,8 @@ def passed(met: bool) -> str:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: what was asked, and what came of it."""
-    lines = ["| asked | value | at least (drift: at most) | |", "|---|---|---|---|"]
+    """Return the Markdown table: bounded results and their bounds."""
+    lines = ["| result | value | at least (drift: at most) | |", "|---|---|---|---|"]
     lines += [
         (
             f"| {row['name']}: {row['metric']} | {row['value']:.4g} "

@@ -1,8 +1,8 @@
-"""Google's RecSim, as it comes: its three environments without its agents, and policies for them.
+"""Google's RecSim as it comes: its three environments without its agents, and policies for them.
 NumPy only.
 
 RecSim imports TensorFlow, Dopamine and gin's TensorFlow half for agents and runners, which are not
-wanted here; empty modules stand for them.
+needed here; empty modules stand for them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Slate = Callable[[dict[str, Any]], Any]
 
 
 def load() -> Any:
-    """RecSim's modules, by name."""
+    """Return RecSim's modules, by name."""
     sys.modules.update({name: types.ModuleType(name) for name in ABSENT})
     sys.modules["gin.tf"] = gin
     from recsim import choice_model
@@ -50,13 +50,13 @@ def load() -> Any:
 
 
 def seed_it(seed: int) -> None:
-    """RecSim draws choices from NumPy's global generator."""
+    """Seed NumPy's global generator, from which RecSim draws choices."""
     np.random.seed(seed)  # noqa: NPY002 - it is what RecSim reads
 
 
 def make(options: dict[str, Any], seed: int) -> Any:
-    """An environment as RecSim's ``create_environment`` makes it; with ``mnl`` or ``sensitivity``,
-    of the same parts."""
+    """Return an environment as RecSim's ``create_environment`` makes it; with ``mnl`` or
+    ``sensitivity``, of the same parts."""
     seed_it(seed)
     recsim, task, slate = load(), options["task"], options["slate"]
     given = {
@@ -95,12 +95,12 @@ def make(options: dict[str, Any], seed: int) -> Any:
 
 
 def ranked(scores: Any, slate: int) -> Any:
-    """The best-scored places, best first."""
+    """Return the best-scored places, best first."""
     return np.argsort(-scores, kind="stable")[:slate]
 
 
 def policy_of(options: dict[str, Any], seed: int) -> Slate:
-    """A policy by the name that lrdqn has for it; they see what RecSim shows."""
+    """Return a policy by the name that lrdqn has for it; it sees what RecSim shows."""
     rng, slate, name = np.random.default_rng(seed), options["slate"], options["policy"]
 
     def documents(obs: dict[str, Any]) -> list[Any]:
@@ -123,8 +123,8 @@ def policy_of(options: dict[str, Any], seed: int) -> Slate:
 
 
 def prepare(options: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
-    """``steps`` of one user after another in a loop, timed; or ``sessions`` whole ones, each with
-    what became of it."""
+    """Play ``steps`` of one user after another in a loop, timed; or ``sessions`` whole ones, each
+    with its statistics."""
     env = make(options, options.get("seed", 0))
     choose, limit = policy_of(options, options.get("seed", 0)), options["horizon"]
 

@@ -18,7 +18,8 @@ from lrdqn.train.loop import random_action
 
 
 def config_of(options: dict[str, Any]) -> Any:
-    """The options that are keys of ``env``; ``sensitivity`` is one of long-term satisfaction."""
+    """Return the config of the options that are keys of ``env``; ``sensitivity`` is one of
+    long-term satisfaction."""
     own = {f.name for f in dataclasses.fields(RecsimConfig)}
     values = dataclasses.asdict(RecsimConfig()) | {k: v for k, v in options.items() if k in own}
     if "sensitivity" in options:
@@ -27,8 +28,8 @@ def config_of(options: dict[str, Any]) -> Any:
 
 
 def prepare(options: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
-    """Random slates for ``sessions`` users, ``length`` steps of each in a program that is called
-    ``calls`` times."""
+    """Compile random slates for ``sessions`` users, ``length`` steps of each in a program that is
+    called ``calls`` times."""
     sessions, length, calls = options["sessions"], options["length"], options["calls"]
     env = build.build_env(config_of(options), sessions)
 

@@ -14,7 +14,7 @@ from worker import serve
 
 
 def prepare(options: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
-    """A full buffer, and the loop over it."""
+    """Fill a buffer; return the loop over it."""
     capacity, batch, length = options["capacity"], options["batch"], options["iterations"]
     fields = {
         "obs": {"shape": OBS},

@@ -18,8 +18,8 @@ SETTERS = {"scan": sum_tree.set_batch_scan, "bincount": sum_tree.set_batch_binco
 
 
 def make(options: dict[str, Any]) -> Buffer:
-    """The buffer with the race's settings. Weights, which lrdqn's samples have, flashbax leaves to
-    the learner."""
+    """Return the buffer with the race's settings. flashbax leaves the weights, which lrdqn's
+    samples have, to the learner."""
     capacity = options["capacity"]
     sizes = {
         "max_length": capacity,

@@ -1,5 +1,5 @@
-"""What every contestant of the replay race stores and writes, whatever library it is of. NumPy
-only."""
+"""Transitions and priorities that every contestant of the replay race stores and writes, whatever
+its library. NumPy only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SMALLEST = 1e-3
 
 
 def items(number: int, seed: int) -> dict[str, Any]:
-    """Transitions ``[number, ...]``: two observations of 32 float32, action, reward and
+    """Return transitions ``[number, ...]``: two observations of 32 float32, action, reward and
     discount."""
     rng = np.random.default_rng(seed)
     obs = rng.standard_normal((2, number, OBS), np.float32)
@@ -31,11 +31,12 @@ def items(number: int, seed: int) -> dict[str, Any]:
 
 
 def errors(shape: tuple[int, ...], seed: int) -> Any:
-    """Absolute TD errors: Student's t with two degrees of freedom, so that a few are large."""
+    """Return absolute TD errors: Student's t with two degrees of freedom, so that a few are
+    large."""
     return np.abs(np.random.default_rng(seed).standard_t(2, shape)).astype(np.float32)
 
 
 def drift(root: float, leaves: Any) -> float:
-    """How far a root is off the float64 sum of its leaves, relative to that."""
+    """Return how far a root is off the float64 sum of its leaves, relative to that."""
     exact = float(np.sum(np.asarray(leaves), dtype=np.float64))
     return abs(root / exact - 1.0)

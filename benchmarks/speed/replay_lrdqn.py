@@ -17,7 +17,7 @@ from lrdqn.types import Hypers, Transition
 
 
 def make(options: dict[str, Any]) -> Buffer:
-    """The replay with the race's settings."""
+    """Return the replay with the race's settings."""
     capacity, kind = options["capacity"], options["kind"]
     config = ReplayConfig(
         name=kind, capacity=capacity, batch_size=options["batch"], epsilon=SMALLEST

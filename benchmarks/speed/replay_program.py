@@ -1,4 +1,4 @@
-"""The replay race as a compiled program, whatever library the replay is of: one scan with the state
+"""The replay race as a compiled program, whatever the replay's library: one scan with the state
 donated."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Buffer(NamedTuple):
 
 
 def filled(buffer: Buffer, options: dict[str, Any]) -> Any:
-    """A full replay with random priorities, made with the library's own functions."""
+    """Return a full replay with random priorities, made with the library's own functions."""
     capacity, prioritized = options["capacity"], options["kind"] == "prioritized"
     batch = min(FILL, capacity)
     block = jax.tree.map(jnp.asarray, items(batch, seed=0))

@@ -1,15 +1,14 @@
-"""How the live world scales: user-steps a second against a bare floor, over sessions and streamers,
-and bytes of each.
+"""Scaling of the live world: user-steps per second against a bare floor, over sessions and
+streamers, and bytes of each.
 
     python benchmarks/speed/scale_live.py [--rounds 5] [--streamers 1000 10000 100000] [--sessions
     1024 4096 16384]
 
-The race size: 10,000 streamers, 32 candidates, styles of 16 numbers, some 32 rooms a streamer, a
-history of 20, one seed on one device with one XLA thread, a random policy. The floor does what no
-such world can do without and nothing else: it draws no random number, gathers the rooms of 32
-candidates and whether they are on air, gathers their styles and multiplies them with the viewer's
-interest. World and floor run in turns, each a scan with its state donated. Writes
-results/scale_live.{json,md}.
+The race size: 10,000 streamers, 32 candidates, styles of 16 numbers, some 32 rooms per streamer, a
+history of 20, one seed on one device with one XLA thread, a random policy. The floor does only what
+no such world can do without: it draws no random number, gathers the rooms of 32 candidates and
+whether they are on air, gathers their styles and multiplies them with the user's interest. World
+and floor run in turns, each a scan with its state donated. Writes results/scale_live.{json,md}.
 """
 
 from __future__ import annotations
@@ -35,19 +34,19 @@ from lrdqn.compose.roots import CalibrateRun
 from lrdqn.config.runtime import RuntimeConfig
 from lrdqn.envs.live.config import LiveConfig
 
-FLOOR_SHARE, FLAT, STEPS = 0.4, 0.2, 64
+STEPS = 64
 BASE_SESSIONS, BASE_STREAMERS = 4096, 10_000
 
 
 def config_of(streamers: int) -> Any:
-    """The race size."""
+    """Return the config of the race size."""
     live = LiveConfig(streamers=streamers, users=4096, candidates=32, style=16, history=20)
     live.schedule.days = 21
     return freeze(CalibrateRun, dataclasses.asdict(CalibrateRun(env=dataclasses.asdict(live)))).env
 
 
 class Point:
-    """One size, compiled: ``world`` and ``floor`` run ``STEPS`` steps and give their seconds."""
+    """One size, compiled: ``world`` and ``floor`` run ``STEPS`` steps and return their seconds."""
 
     def __init__(self, config: Any, params: Any, sessions: int) -> None:
         import jax
@@ -117,7 +116,7 @@ class Point:
         self.obs_bytes = sum(x.nbytes for x in jax.tree.leaves(obs))
 
     def run(self, name: str) -> float:
-        """Seconds of one call."""
+        """Return the seconds of one call."""
         import jax
 
         began = time.perf_counter()
@@ -130,7 +129,7 @@ class Point:
 def measure(
     points: dict[tuple[int, int], Point], rounds: int
 ) -> dict[tuple[int, int], dict[str, np.ndarray]]:
-    """User-steps a second ``[rounds]`` of world and floor at every point, all in turns."""
+    """Return user-steps per second ``[rounds]`` of world and floor at every point, all in turns."""
     speeds: dict[tuple[int, int], dict[str, list[float]]] = {
         at: {"world": [], "floor": []} for at in points
     }
@@ -146,7 +145,7 @@ def measure(
 
 
 def quartiles(x: np.ndarray) -> dict[str, Any]:
-    """For a row."""
+    """Return median and quartiles for a row."""
     low, mid, high = np.quantile(x, [0.25, 0.5, 0.75])
     return {"value": float(mid), "q25": float(low), "q75": float(high), "n": len(x)}
 
@@ -215,7 +214,7 @@ def main() -> None:
         add(
             name,
             "share of the floor",
-            f"must be at least {FLOOR_SHARE:g} at the race size",
+            "user-steps/s of the world over those of the floor",
             quartiles(shares),
         )
         add(
@@ -244,22 +243,16 @@ def main() -> None:
     flat = [float(np.median(base / speeds[n, BASE_STREAMERS]["world"])) for n in given.sessions]
     lines += [
         "",
-        f"Share of the floor at the race size {race:.2f}, asked for "
-        f"{FLOOR_SHARE:g}: {said(race >= FLOOR_SHARE)}. "
-        f"Cost over sessions {min(flat):.2f} to {max(flat):.2f}, asked for within {FLAT:g} of 1: "
-        f"{said(max(abs(x - 1) for x in flat) <= FLAT)}.",
+        f"Share of the floor at the race size {race:.2f}. "
+        f"Cost over sessions {min(flat):.2f} to {max(flat):.2f}.",
         "",
     ]
     rows.write("scale_live", made, lines)
     print("\n".join(lines))
 
 
-def said(met: bool) -> str:
-    return "PASS" if met else "FAIL"
-
-
 def freeze_runtime() -> Any:
-    """One CPU device with one thread, or whatever else jax finds."""
+    """Set up one CPU device with one thread, or whatever else jax finds."""
     return dataclasses.replace(RuntimeConfig(), devices=1, cache_dir=None)
 
 

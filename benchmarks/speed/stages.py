@@ -1,5 +1,5 @@
-"""Time the stages of training one by one, and ask the compiler about them; on whatever devices jax
-finds.
+"""Timings of the stages of training, one by one, and the compiler's account of them; on whatever
+devices jax finds.
 
     python benchmarks/speed/stages.py [--sessions N ...] [--seeds N ...] [--capacity N ...]
     [KEY=VALUE ...]
@@ -34,11 +34,11 @@ from lrdqn.config import InputError
 LEAST_ROUNDS = 5
 SESSIONS, SEEDS, CAPACITY = [256, 1024, 4096, 16_384], [1, 4, 16], [16_384, 131_072, 1_048_576]
 STATE_SHARE = 0.6
-"""Of available memory; the rest is for what programs need besides their state."""
+"""Share of available memory; the rest is for what programs need besides their state."""
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Options, and the overrides, which may stand anywhere."""
+    """Parse the options, and the overrides, which may stand anywhere."""
     overrides = [word for word in argv if "=" in word and not word.startswith("-")]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -121,7 +121,7 @@ def set_up(config: TrainRun) -> None:
 
 
 def device_name() -> str:
-    """The devices for readers."""
+    """Return the devices in words."""
     import jax
 
     first = jax.devices()[0]
@@ -131,7 +131,7 @@ def device_name() -> str:
 
 
 def skipped(point: Point, size: int, why: str) -> list[dict[str, Any]]:
-    """The row of a point that was not measured."""
+    """Return the row of a point that was not measured."""
     print(f"  skipped: {why}", flush=True)
     return [
         {

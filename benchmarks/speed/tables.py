@@ -23,22 +23,22 @@ Costs = dict[str, float | None]
 
 
 def figure(metric: str, value: float, unit: str, n: int = 1) -> Row:
-    """A row's own part."""
+    """Return a row's own part."""
     return {"metric": metric, "value": value, "n": n, "unit": unit}
 
 
 def spread(metric: str, values: Sequence[float], unit: str) -> Row:
-    """Median of the rounds, with the least and the quartiles."""
+    """Return the median of the rounds, with the least and the quartiles."""
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return figure(metric, middle, unit, len(values)) | {"min": min(values), "q25": low, "q75": high}
 
 
 def with_inner_loops(programs: Sequence[Compiled], counted: Costs) -> Costs:
-    """FLOPs or bytes by stage, with those of a whole iteration completed.
+    """Return FLOPs or bytes by stage, with those of a whole iteration completed.
 
-    Where the cost analysis visits the body of a loop once, the whole program's figure holds one
-    round and one update, whatever their numbers; the others are added as the stages' own programs
-    have them.
+    Where the cost analysis visits the body of a loop once, the whole program's number holds one
+    round and one update, however many there are; the others are added from the stages' own
+    programs.
     """
     repeated = [(p.stage.calls - 1, counted[p.stage.name]) for p in programs if p.stage.calls > 1]
     whole = counted[WHOLE]
@@ -50,7 +50,7 @@ def with_inner_loops(programs: Sequence[Compiled], counted: Costs) -> Costs:
 def stage_figures(
     program: Compiled, times: Sequence[float], seeds: int, costs: dict[str, Costs]
 ) -> Iterator[Row]:
-    """Rows of one stage.
+    """Return the rows of one stage.
 
     Args:
         program: the stage.
@@ -93,7 +93,7 @@ def point_rows(
     devices: int,
     once: bool,
 ) -> list[Row]:
-    """All rows of a point.
+    """Return all rows of a point.
 
     Args:
         point: the size.
@@ -134,35 +134,35 @@ def point_rows(
 
 
 def scaled(value: float, steps: Sequence[tuple[float, str]]) -> str:
-    """Three digits and a prefix."""
+    """Return a number with three digits and a prefix."""
     size, name = next((step for step in steps if abs(value) >= step[0]), steps[-1])
     return f"{value / size:.3g} {name}"
 
 
 def as_seconds(value: float) -> str:
-    """A time for readers."""
+    """Return a time as text."""
     return scaled(value, ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")))
 
 
 def as_rate(value: float) -> str:
-    """A speed for readers."""
+    """Return a speed as text."""
     return scaled(value, ((1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s"), (1.0, "/s")))
 
 
 def as_bytes(value: float) -> str:
-    """A size for readers."""
+    """Return a size as text."""
     return scaled(value, ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")))
 
 
 def points_of(rows: Sequence[Row]) -> set[Point]:
-    """The points that rows are about, by their names."""
+    """Return the points that rows are about, by their names."""
     names = {row["name"].partition("/")[0] for row in rows}
     return {Point(*(int(word.partition("=")[2]) for word in name.split())) for name in names}
 
 
 def axis_tables(base: Point, rows: Sequence[Row]) -> list[str]:
-    """Markdown: the legend, and a table for each axis of which several sizes were tried (of the
-    first, where there is none)."""
+    """Return Markdown: the legend, and a table for each axis of which several sizes were tried (of
+    the first, where there is none)."""
     points = points_of(rows)
     lines = {
         axis: sorted(p for p in points if p._replace(**{axis: 0}) == base._replace(**{axis: 0}))
@@ -175,7 +175,7 @@ def axis_tables(base: Point, rows: Sequence[Row]) -> list[str]:
 
 
 def axis_table(axis: str, line: Sequence[Point], rows: Sequence[Row]) -> str:
-    """Markdown: stages by the sizes of one axis.
+    """Return a Markdown table: stages by the sizes of one axis.
 
     Args:
         axis: a field of ``Point``.

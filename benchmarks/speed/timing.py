@@ -22,13 +22,13 @@ class Compiled(NamedTuple):
     stage: Stage
     call: Callable[..., tuple[Any, Any]]
     compile_seconds: float
-    """Tracing, lowering and compiling."""
+    """Seconds of tracing, lowering and compiling."""
     kernels: Kernels | None
     cost: dict[str, float]
     requested_flops: float | None
     memory: dict[str, int]
     alias_share: float | None
-    """Of the bytes that were donated, how many an output was written over."""
+    """Donated bytes that an output was written over, as a share."""
 
 
 def compile_stage(stage: Stage, desk: Desk, bench: Bench, length: int) -> Compiled:
@@ -62,7 +62,7 @@ def start(bench: Bench) -> Desk:
 
 
 def run(program: Compiled, desk: Desk, bench: Bench, calls: int) -> tuple[Desk, float]:
-    """Call a program ``calls`` times, each on what the last one left; returns the desk and the
+    """Call a program ``calls`` times, each on what the last one left; return the desk and the
     seconds.
 
     Calls are sent off one behind the other, so that the device does not wait for the host between
@@ -79,11 +79,11 @@ def run(program: Compiled, desk: Desk, bench: Bench, calls: int) -> tuple[Desk, 
 def time_rounds(
     programs: list[Compiled], desk: Desk, bench: Bench, rounds: int, least: float, length: int
 ) -> dict[str, list[float]]:
-    """Seconds per iteration of every stage, one figure per round; all stages have their turn in
-    each round.
+    """Return seconds per iteration of every stage, one number per round; all stages have their turn
+    in each round.
 
     Nothing may move between host and devices meanwhile. Two calls of each come before: one that is
-    not timed, whole iterations first, so that sessions of all ages are about; and one that tells
+    not timed, whole iterations first, so that sessions of all ages are present; and one that tells
     how many calls of the program last ``least`` seconds.
     """
     calls: dict[str, int] = {}

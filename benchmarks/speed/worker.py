@@ -1,7 +1,7 @@
 """One contestant of a race, as a process of its own: it gets ready, then runs once for every line
 it reads.
 
-Standard library only, for it also runs in the environments of peers.
+Standard library only, since it also runs in the environments of peers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def serve(prepare: Callable[[dict[str, Any]], Run]) -> None:
     """Answer a race.
 
     Args:
-        prepare: gets the options and returns ``run(seed) -> figures``. What it compiles or imports
+        prepare: gets the options and returns ``run(seed) -> metrics``. What it compiles or imports
             is not part of a run, and its seconds are told apart. ``run`` must have waited for its
             results when it returns.
     """

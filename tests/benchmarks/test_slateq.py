@@ -48,7 +48,12 @@ def made(folder: Path, name: str, late: tuple[float, float], **policies: dict[st
     (folder / name).mkdir()
     (folder / name / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
     (folder / name / ".hydra").mkdir()
-    words = ["experiment=recsim", *slateq.ROWS[name].words.split(), "train.seeds=2", "resume=auto"]
+    words = [
+        "experiment=recsim",
+        *slateq.ROWS[name].overrides.split(),
+        "train.seeds=2",
+        "resume=auto",
+    ]
     (folder / name / ".hydra" / "overrides.yaml").write_text(
         "".join(f"- {word}\n" for word in words)
     )
@@ -123,7 +128,7 @@ def test_rows_of_another_day_keep_their_places(found: list[dict[str, Any]]) -> N
 def test_every_row_is_a_run_that_can_be_asked_for(name: str) -> None:
     register_schemas()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        words = ["experiment=recsim", *slateq.ROWS[name].words.split()]
+        words = ["experiment=recsim", *slateq.ROWS[name].overrides.split()]
         config = freeze(TrainRun, compose("train", overrides=words))
     assert config.agent.slate.null_value == ("null" in name or "full_slate" in name)
     assert (config.env.memory == ()) == ("memory" not in name)
@@ -133,7 +138,7 @@ def test_a_folder_of_other_words_is_not_taken_for_this_run(tmp_path: Path) -> No
     made(tmp_path, "ql_gt_gs", (173, 175), learned=entry(172, 176))
     with pytest.raises(
         SystemExit,
-        match=r"of other words than asked for: train\.seeds=2, train\.seeds=3; move it away",
+        match=r"a run of other overrides: train\.seeds=2, train\.seeds=3; move it away",
     ):
         slateq.result_rows(argparse.Namespace(out=tmp_path, seeds=3, steps=None), ["ql_gt_gs"])
 
