@@ -43,7 +43,7 @@ def test_utility_and_experience_equal_the_twin(scene: tuple) -> None:
         fatigue=jax.random.uniform(jax.random.key(1), state.session.fatigue.shape)
     )
     streamer, room = state.candidates.streamer, state.candidates.room
-    look = appeal(session, streamer, room, world)
+    stream_utility = appeal(session, streamer, room, world)
     s, u = jax.tree.map(np.asarray, (world.streamers, world.users))
     users, fatigue = np.asarray(session.user), np.asarray(session.fatigue)
     for n in range(0, N, 7):
@@ -56,7 +56,7 @@ def test_utility_and_experience_equal_the_twin(scene: tuple) -> None:
                 if int(session.loyalty[n, slot]) == i:
                     gap = float(session.time[n] - session.loyalty_seen[n, slot])
                     loyal += twin.loyalty_pull(float(session.loyalty_strength[n, slot]), gap)
-            is_highlight = float(look.highlight[n, c])
+            is_highlight = float(stream_utility.highlight[n, c])
             bias = float(u.category_bias[users[n]] @ s.category[i])
             tired = float(fatigue[n] @ s.category[i])
             want = twin.utility(
@@ -71,8 +71,8 @@ def test_utility_and_experience_equal_the_twin(scene: tuple) -> None:
                 float(world.utility_mean),
                 float(world.utility_scale),
             )
-            assert float(look.utility[n, c]) == pytest.approx(want, abs=2e-4)
-            assert float(look.experience[n, c]) == pytest.approx(
+            assert float(stream_utility.utility[n, c]) == pytest.approx(want, abs=2e-4)
+            assert float(stream_utility.experience[n, c]) == pytest.approx(
                 twin.experience(a, float(s.skill[i]), float(s.hook[i])), abs=2e-4
             )
 

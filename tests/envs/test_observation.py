@@ -27,9 +27,16 @@ def test_the_full_observation_has_the_truth_behind_what_is_observable() -> None:
     width = plain.features.shape[2]
     np.testing.assert_array_equal(seen.features[..., :width], plain.features)
     np.testing.assert_array_equal(seen.context[:, : plain.context.shape[1]], plain.context)
-    look = appeal(state.session, state.candidates.streamer, state.candidates.room, world)
+    stream_utility = appeal(state.session, state.candidates.streamer, state.candidates.room, world)
     there = np.asarray(plain.mask & (plain.candidates != 300))
-    for i, x in enumerate((look.utility, look.experience, look.affinity, look.highlight)):
+    for i, x in enumerate(
+        (
+            stream_utility.utility,
+            stream_utility.experience,
+            stream_utility.affinity,
+            stream_utility.highlight,
+        )
+    ):
         np.testing.assert_allclose(
             np.asarray(seen.features[..., width + i])[there],
             np.asarray(x)[there],

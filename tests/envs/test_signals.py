@@ -20,10 +20,10 @@ from lrdqn.envs.live.schedule import is_live, room_at
 from lrdqn.envs.live.signals import (
     AUDIO_DELAY,
     AUDIO_NOISE,
-    SIGNAL_HAZE,
+    SIGNAL_NOISE,
     audio_cue,
-    chance,
     expected_reactions,
+    hash_uniform,
     recent_reactions,
 )
 
@@ -51,12 +51,14 @@ def is_highlight(time: jnp.ndarray) -> np.ndarray:
 
 
 def test_luck_is_uniform_and_its_streams_are_apart() -> None:
-    draws = [np.asarray(chance(ROOM, TIME[:, None], WORLD.salt, stream))[:, 0] for stream in (1, 2)]
+    draws = [
+        np.asarray(hash_uniform(ROOM, TIME[:, None], WORLD.salt, stream))[:, 0] for stream in (1, 2)
+    ]
     for u in (*draws, (draws[0] + draws[1]) % 1):
         assert scipy.stats.kstest(u, "uniform").pvalue > 1e-3
         assert u.min() > 0
         assert u.max() < 1
-    top = chance(jnp.arange(2**20), jnp.zeros(2**20, jnp.int32), WORLD.salt, 3)
+    top = hash_uniform(jnp.arange(2**20), jnp.zeros(2**20, jnp.int32), WORLD.salt, 3)
     assert 0 < float(top.min()) < 1e-4
     assert 1 - 1e-4 < float(top.max()) < 1
 
@@ -114,8 +116,8 @@ def test_recent_reactions_equal_a_count_minute_by_minute() -> None:
                 * 0.0664
             )
             h = float(highlight(jnp.int32(r), jnp.int32(60 * minute), WORLD.salt))
-            luck = float(chance(jnp.int32(r), jnp.int32(minute), WORLD.salt, 0x51ED270B))
-            counted += scipy.stats.poisson.ppf(luck, e * math.exp(0.7 * (h - 0.3)) / mean)
+            u_hash = float(hash_uniform(jnp.int32(r), jnp.int32(minute), WORLD.salt, 0x51ED270B))
+            counted += scipy.stats.poisson.ppf(u_hash, e * math.exp(0.7 * (h - 0.3)) / mean)
             awaited += e
         off += abs(x - math.log((counted + 0.5) / (awaited + 0.5))) > 1e-3
     assert off <= 2  # float32 at the edges of the steps
@@ -164,5 +166,5 @@ def test_they_stand_behind_the_other_features_unless_off_and_the_haze_lies_on_th
     assert not np.asarray(more.features)[~there].any()
     off = np.asarray(obs["hazy"].features.astype(jnp.float32) - more.features.astype(jnp.float32))
     np.testing.assert_allclose(
-        off[there].std(axis=0), 2 * np.array([*NOISE, *SIGNAL_HAZE]), rtol=0.1
+        off[there].std(axis=0), 2 * np.array([*NOISE, *SIGNAL_NOISE]), rtol=0.1
     )

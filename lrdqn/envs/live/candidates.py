@@ -11,14 +11,13 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from lrdqn.envs.live.config import LiveConfig
-from lrdqn.envs.live.daily_patterns import HOURLY_WATCH
+from lrdqn.envs.live.daily_patterns import DAY, HOURLY_WATCH
 from lrdqn.envs.live.schedule import Schedule, room_at
 from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.signals import Signal
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.ops.history import cosine, mean_style
 
-DAY = 86_400
 SIMILAR_DRAWN = 4
 """Streams that are looked at for each place by similarity: a pass over all of them would cost
 O(streamers)."""
@@ -105,7 +104,7 @@ def draw_candidates(
         Candidates with C the sum of ``recall``. Cost is O(C log R), whatever the number of
         streamers.
     """
-    schedule, nothing = params.schedule, params.streamers.popularity.shape[0] - 1
+    schedule, nothing = params.schedule, params.nothing
     found: list[Found] = []
     if recall.familiar:
         found.append(_familiar(state, params, recall.familiar))
@@ -254,18 +253,21 @@ def _features(
             [jnp.log(jnp.maximum(present.viewers, 1e-3))[:, None], jnp.log1p(present.recent)],
             axis=1,
         )
-        told = seen[streamer]
-        viewers, *recent = (told[..., i] for i in range(told.shape[-1]))
+        columns = seen[streamer]
+        viewers, *recent = (columns[..., i] for i in range(columns.shape[-1]))
     on_air = (state.time[:, None] - start).astype(jnp.float32) / 3600
     hours = (state.time[:, None] - state.loyalty_seen).astype(jnp.float32) / 3600
-    lately, known = jnp.exp(-hours / 24), jnp.where(state.loyalty_strength > 0, state.loyalty, -1)
+    slot_recency, known = (
+        jnp.exp(-hours / 24),
+        jnp.where(state.loyalty_strength > 0, state.loyalty, -1),
+    )
     recency, followed = jnp.zeros(streamer.shape, jnp.float32), jnp.zeros(streamer.shape, bool)
     # slot by slot: an array [N, C, L] would cost more than everything else here
     for slot in range(known.shape[1]):
         same = streamer == known[:, slot, None]
-        recency = jnp.where(same, lately[:, slot, None], recency)
+        recency = jnp.where(same, slot_recency[:, slot, None], recency)
         followed = followed | (same & state.followed[:, slot, None])
-    there = streamer != params.streamers.popularity.shape[0] - 1
+    on_offer = streamer != params.nothing
     features = [
         viewers,
         jnp.clip(on_air, 0.0, 24.0),
@@ -274,6 +276,6 @@ def _features(
         *recent,
     ]
     # columns are put side by side last: rows of four numbers are no work for a vector unit
-    return jnp.stack([jnp.where(there, x, 0.0).astype(jnp.float16) for x in features]).transpose(
+    return jnp.stack([jnp.where(on_offer, x, 0.0).astype(jnp.float16) for x in features]).transpose(
         1, 2, 0
     )

@@ -11,13 +11,13 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from lrdqn.envs.live.config import UserLawConfig
+from lrdqn.envs.live.daily_patterns import DAY
 from lrdqn.envs.live.session import Session
 from lrdqn.envs.live.world import LiveParams, affinity, fresh_utility
 from lrdqn.ops.choice import first_taken
 
 HIGHLIGHT_SHARE = 0.3
 HIGHLIGHT_SECONDS = 120
-DAY_SECONDS = 86_400.0
 
 
 class StreamUtility(NamedTuple):
@@ -57,9 +57,19 @@ def loyalty_kernel(seconds: Float[Array, "..."]) -> Float[Array, "..."]:
 
     Source: SIMULATOR section 4 and correction 4.
     """
-    return (
-        0.5 * (1 + jnp.cos(2 * jnp.pi * seconds / DAY_SECONDS)) * (1 - jnp.exp(-seconds / 1800.0))
-    )
+    return 0.5 * (1 + jnp.cos(2 * jnp.pi * seconds / DAY)) * (1 - jnp.exp(-seconds / 1800.0))
+
+
+def decayed_loyalty(
+    session: Session, law: UserLawConfig
+) -> tuple[Float[Array, "N L"], Float[Array, "N L"]]:
+    """Return ``D``, seconds since the last visit of each slot's streamer, and ``l exp(-D / tau)``,
+    tau being ``loyalty_days``.
+
+    Source: envs/live/README.md, section 7.
+    """
+    gap = jnp.maximum(session.time[:, None] - session.loyalty_seen, 0).astype(jnp.float32)
+    return gap, session.loyalty_strength * jnp.exp(-gap / (law.loyalty_days * DAY))
 
 
 def appeal(
@@ -83,12 +93,8 @@ def appeal_at(
     section 0, set J.
     """
     law = params.law
-    gap = jnp.maximum(state.time[:, None] - state.loyalty_seen, 0).astype(jnp.float32)
-    pull = (
-        state.loyalty_strength
-        * jnp.exp(-gap / (law.loyalty_days * DAY_SECONDS))
-        * loyalty_kernel(gap)
-    )
+    gap, strength = decayed_loyalty(state, law)
+    pull = strength * loyalty_kernel(gap)
     same = streamer[:, :, None] == state.loyalty[:, None, :]
     loyal = jnp.sum(jnp.where(same, pull[:, None, :], 0.0), axis=2)
     tired = jnp.einsum("ng,nkg->nk", state.fatigue, params.streamers.category[streamer])

@@ -11,6 +11,8 @@ import numpy as np
 
 from lrdqn.envs.live.affinity import Floats
 
+DAY = 86_400
+"""Seconds of a day."""
 ACTIVITY_SIGMA = 1.75
 """Log-sd of how many sessions users have. The published figures are of users seen to click,
 comment, like and give within three weeks, whom that narrows: their watch time then has log-sd 1.2

@@ -11,15 +11,16 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, PRNGKeyArray
 
-from lrdqn.envs.live.candidates import DAY, Recall, draw_candidates
+from lrdqn.envs.live.candidates import Recall, draw_candidates
 from lrdqn.envs.live.choice import CHOICE_MODELS, appeal
 from lrdqn.envs.live.config import LiveConfig, discount_minutes
+from lrdqn.envs.live.daily_patterns import DAY
 from lrdqn.envs.live.drift import DRIFTS
 from lrdqn.envs.live.engagement import engage
 from lrdqn.envs.live.observation import NOISE, OBSERVE, blur
 from lrdqn.envs.live.reward import DELAYS, reward_parts, scalarise
 from lrdqn.envs.live.session import Arrival, Candidates, Session, draw, select
-from lrdqn.envs.live.signals import SIGNAL_HAZE, SIGNALS
+from lrdqn.envs.live.signals import SIGNAL_NOISE, SIGNALS
 from lrdqn.envs.live.user_dynamics import (
     arrive,
     come_back,
@@ -45,7 +46,7 @@ class RequestNoise(NamedTuple):
     """What a request takes of chance."""
 
     u: Float[Array, "N V"]
-    noise: Float[Array, "N C F"] | None
+    blur: Float[Array, "N C F"] | None
 
 
 class Ending(NamedTuple):
@@ -60,7 +61,7 @@ class Ending(NamedTuple):
     """Discount units added to the step's own."""
 
 
-RENEWED = 8
+RESET_DIVISOR = 8
 """One session in so many begins anew at a time: two or three times as many as end at a step, so
 that once is mostly enough."""
 NOISE_STREAM = 1
@@ -128,34 +129,36 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         else end_user(config.return_elapsed, config.max_sessions)
     )
 
-    batch = max(1, sessions // RENEWED)
-    see, signals = OBSERVE[config.obs], SIGNALS if config.live_signals else ()
-    scale = (*NOISE, *SIGNAL_HAZE[: len(signals)])
+    batch = max(1, sessions // RESET_DIVISOR)
+    observe_session, signals = OBSERVE[config.obs], SIGNALS if config.live_signals else ()
+    scale = (*NOISE, *SIGNAL_NOISE[: len(signals)])
 
-    def luck(u: Float[Array, "2N V"], key: PRNGKeyArray) -> tuple[RequestNoise, RequestNoise]:
+    def request_noise(
+        u: Float[Array, "2N V"], key: PRNGKeyArray
+    ) -> tuple[RequestNoise, RequestNoise]:
         """What requests take of chance: those of the sessions as they are, and those of new ones in
         their place."""
-        noise = None
+        normals = None
         if config.obs == "noisy":
-            noise = jax.random.normal(
+            normals = jax.random.normal(
                 jax.random.fold_in(key, NOISE_STREAM), (2 * sessions, places, len(scale))
             )
-        both = RequestNoise(u, noise)
+        both = RequestNoise(u, normals)
         return jax.tree.map(lambda x: x[:sessions], both), jax.tree.map(
             lambda x: x[sessions:], both
         )
 
-    def offer(session: Session, luck: RequestNoise, params: LiveParams) -> LiveState:
-        candidates = draw_candidates(session, luck.u, params, recall, signals)
-        if luck.noise is not None:
-            candidates = blur(candidates, config.obs_noise, luck.noise, scale)
+    def offer(session: Session, noise: RequestNoise, params: LiveParams) -> LiveState:
+        candidates = draw_candidates(session, noise.u, params, recall, signals)
+        if noise.blur is not None:
+            candidates = blur(candidates, config.obs_noise, noise.blur, scale)
         return LiveState(session, candidates)
 
     def reset_ended(
         state: LiveState,
         ended: Bool[Array, "N"],
         arrival: Arrival,
-        luck: RequestNoise,
+        noise: RequestNoise,
         params: LiveParams,
     ) -> LiveState:
         """Sessions that have ended begin anew. A few do at each step, so they are made ``batch`` at
@@ -166,10 +169,10 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         def some(carry: tuple[Array, LiveState]) -> tuple[Array, LiveState]:
             done, state = carry
             rows = jax.lax.dynamic_slice_in_dim(places_of, done, batch)
-            own_arrival, own_luck = jax.tree.map(
-                lambda x: x[jnp.minimum(rows, sessions - 1)], (arrival, luck)
+            own_arrival, own_noise = jax.tree.map(
+                lambda x: x[jnp.minimum(rows, sessions - 1)], (arrival, noise)
             )
-            fresh = offer(arrive(own_arrival, params, days), own_luck, params)
+            fresh = offer(arrive(own_arrival, params, days), own_noise, params)
             return done + batch, jax.tree.map(
                 lambda x, y: x.at[rows].set(y, mode="drop"), state, fresh
             )
@@ -179,11 +182,11 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         )[1]
 
     def observe(state: LiveState, params: LiveParams) -> LiveObs:
-        return see(*state, params)
+        return observe_session(*state, params)
 
     def reset(key: PRNGKeyArray, params: LiveParams) -> tuple[LiveState, LiveObs]:
         _, arrival, u = draw(key, sessions, recall.draws)
-        state = offer(arrive(arrival, params, days), luck(u, key)[0], params)
+        state = offer(arrive(arrival, params, days), request_noise(u, key)[0], params)
         return state, observe(state, params)
 
     def step(
@@ -197,16 +200,18 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
             return jnp.take_along_axis(x, slate, axis=1)
 
         streamers, rooms = shown(offered.streamer), shown(offered.room)
-        nothing = params.streamers.popularity.shape[0] - 1
-        look = appeal(before, streamers, rooms, params)
-        there = shown(offered.mask) & (streamers != nothing) & first_mentions(slate)
-        clicked, place = choose(draws.click, chances_of(look.utility, there, params.law))
+        nothing = params.nothing
+        stream_utility = appeal(before, streamers, rooms, params)
+        on_offer = shown(offered.mask) & (streamers != nothing) & first_mentions(slate)
+        clicked, place = choose(
+            draws.click, chances_of(stream_utility.utility, on_offer, params.law)
+        )
 
         def of_clicked(x: Array) -> Array:
             return jnp.take_along_axis(x, place[:, None], axis=1)[:, 0]
 
         streamer = jnp.where(clicked, of_clicked(streamers), nothing)
-        utility, experience, taste, is_highlight = map(of_clicked, look)
+        utility, experience, taste, is_highlight = map(of_clicked, stream_utility)
         followed = jnp.any((before.loyalty == streamer[:, None]) & before.followed, axis=1)
         left_on_air = (of_clicked(shown(offered.ends)) - before.time).astype(jnp.float32)
         free = jnp.maximum(before.until - before.time, 0).astype(jnp.float32)
@@ -238,9 +243,9 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         earned = reward_parts(e, ending.comeback, params.weights)
         parts, pending_reward = delay(earned, before.pending_reward, left | terminated | truncated)
 
-        going_on, anew = luck(u_offer, key)
-        final = offer(ending.session._replace(pending_reward=pending_reward), going_on, params)
-        following = reset_ended(final, terminated | truncated, arrival, anew, params)
+        noise_ongoing, noise_fresh = request_noise(u_offer, key)
+        final = offer(ending.session._replace(pending_reward=pending_reward), noise_ongoing, params)
+        following = reset_ended(final, terminated | truncated, arrival, noise_fresh, params)
 
         unit = (
             jnp.ones_like(e.seconds)
@@ -250,8 +255,8 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         info = {f"reward/{name}": value for name, value in parts._asdict().items()} | {
             "hour": before.time % DAY // 3600,
             "cohort": params.users.cohort[before.user],
-            "newcomers": jnp.sum(params.streamers.newcomer[streamers] & there, axis=1)
-            / jnp.maximum(jnp.sum(there, axis=1), 1),
+            "newcomers": jnp.sum(params.streamers.newcomer[streamers] & on_offer, axis=1)
+            / jnp.maximum(jnp.sum(on_offer, axis=1), 1),
             "clicked": e.clicked,
             "stayed": e.stayed,
             "stream_ended": e.cut,

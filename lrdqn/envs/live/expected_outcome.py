@@ -20,7 +20,7 @@ from jax import Array
 from jax.scipy.special import ndtri
 from jaxtyping import Bool, Float
 
-from lrdqn.envs.live.choice import CHOICE_MODELS, ChoiceModel, appeal, odds
+from lrdqn.envs.live.choice import CHOICE_MODELS, ChoiceModel, appeal, decayed_loyalty, odds
 from lrdqn.envs.live.config import LiveConfig, UserLawConfig
 from lrdqn.envs.live.engagement import (
     Engagement,
@@ -32,7 +32,6 @@ from lrdqn.envs.live.env import LiveState
 from lrdqn.envs.live.prices import PRICES, gifts_by_price, price_shares
 from lrdqn.envs.live.reward import reward_parts, scalarise
 from lrdqn.envs.live.user_dynamics import (
-    DAY,
     leaves,
     next_patience,
     next_satisfaction,
@@ -136,29 +135,31 @@ class SlateOutcome(NamedTuple):
     """Given that nothing is, ``[N]``."""
 
 
-def make_prospects(config: LiveConfig) -> Callable[[LiveState, LiveParams], SlateOutcome]:
-    """Build ``prospects(state, params)``, for pages of any length.
+def make_slate_outcome(config: LiveConfig) -> Callable[[LiveState, LiveParams], SlateOutcome]:
+    """Build ``slate_outcome(state, params)``, for pages of any length.
 
     Args:
-        config: as of ``make_outlook``.
+        config: as of ``make_expected_outcome``.
     """
     chances_of = CHOICE_MODELS[config.choice_model]
-    watched, passed = make_outlook(config, _always), make_outlook(config, _never)
+    watched, passed = make_expected_outcome(config, _always), make_expected_outcome(config, _never)
 
-    def prospects(state: LiveState, params: LiveParams) -> SlateOutcome:
-        viewer, offered = state
-        there = offered.mask & (offered.streamer != params.streamers.popularity.shape[0] - 1)
-        utility = appeal(viewer, offered.streamer, offered.room, params).utility
+    def slate_outcome(state: LiveState, params: LiveParams) -> SlateOutcome:
+        session, candidates = state
+        on_offer = candidates.mask & (candidates.streamer != params.nothing)
+        utility = appeal(session, candidates.streamer, candidates.room, params).utility
         # the same for whatever is passed by; zeros stand where nothing is on offer
-        on_offer = jnp.argmax(offered.mask, axis=1)[:, None]
-        nothing = [jnp.take_along_axis(x, on_offer, axis=1)[:, 0] for x in passed(state, params)]
+        first_offered = jnp.argmax(candidates.mask, axis=1)[:, None]
+        nothing = [
+            jnp.take_along_axis(x, first_offered, axis=1)[:, 0] for x in passed(state, params)
+        ]
         return SlateOutcome(
-            odds(chances_of, utility, there, params.law),
+            odds(chances_of, utility, on_offer, params.law),
             watched(state, params),
             ExpectedOutcome(*nothing),
         )
 
-    return prospects
+    return slate_outcome
 
 
 def _always(
@@ -175,10 +176,10 @@ def _never(
     return jnp.zeros_like(utility)
 
 
-def make_outlook(
+def make_expected_outcome(
     config: LiveConfig, choice: ChoiceModel | None = None
 ) -> Callable[[LiveState, LiveParams], ExpectedOutcome]:
-    """Build ``outlook(state, params)`` for slates of one.
+    """Build ``expected_outcome(state, params)`` for slates of one.
 
     ``E[x | offer i] = P(click) sum_k (P(stay) x(engaged_k) + P(bounce) x(bounced_k)) / K
     + P(no click) x(nothing)`` with the K quantiles of ``watch_seconds`` for each part.
@@ -192,15 +193,15 @@ def make_outlook(
     rewarded, chances_of = config.episode == "session", choice or CHOICE_MODELS[config.choice_model]
     values = gift_values(config.law.price_tilt)
 
-    def outlook(state: LiveState, params: LiveParams) -> ExpectedOutcome:
-        viewer, offered = state
-        law, nothing = params.law, params.streamers.popularity.shape[0] - 1
-        look = appeal(viewer, offered.streamer, offered.room, params)
-        there = offered.mask & (offered.streamer != nothing)
-        clicks = chances_of(look.utility[..., None], there[..., None], law)[..., 0]
+    def expected_outcome(state: LiveState, params: LiveParams) -> ExpectedOutcome:
+        session, candidates = state
+        law = params.law
+        stream_utility = appeal(session, candidates.streamer, candidates.room, params)
+        on_offer = candidates.mask & (candidates.streamer != params.nothing)
+        clicks = chances_of(stream_utility.utility[..., None], on_offer[..., None], law)[..., 0]
 
         # [N, C, 2K + 1]: bounces, engaged watches, no click
-        stays = stay_probability(look.utility, law)[..., None]
+        stays = stay_probability(stream_utility.utility, law)[..., None]
         z = ndtri((jnp.arange(NODES, dtype=jnp.float32) + 0.5) / NODES)
         number = jnp.arange(2 * NODES + 1)[None, None]
         stayed, clicked = (number >= NODES) & (number < 2 * NODES), number < 2 * NODES
@@ -213,23 +214,27 @@ def make_outlook(
             axis=-1,
         )
         wished = watch_seconds(jnp.concatenate([z, z, z[:1]])[None, None], stayed, law)
-        left = (offered.ends - viewer.time[:, None]).astype(jnp.float32)[..., None]
-        free = jnp.maximum(viewer.until - viewer.time, 0).astype(jnp.float32)[:, None, None]
+        left = (candidates.ends - session.time[:, None]).astype(jnp.float32)[..., None]
+        free = jnp.maximum(session.until - session.time, 0).astype(jnp.float32)[:, None, None]
         seconds = jnp.where(
             clicked, jnp.clip(jnp.minimum(wished, jnp.minimum(left, free)), 0.0, None), 0.0
         )
         cut = clicked & (left < wished) & (left <= free)
 
-        lively = seconds / 60 * reaction_factor(look.utility, look.highlight, law)[..., None]
-        wealth = params.users.wealth[viewer.user][:, None, None]
-        gifts = law.gift_rate * lively * wealth
-        rank = params.users.wealth_rank[viewer.user][:, None, None]
+        reaction_minutes = (
+            seconds
+            / 60
+            * reaction_factor(stream_utility.utility, stream_utility.highlight, law)[..., None]
+        )
+        wealth = params.users.wealth[session.user][:, None, None]
+        gifts = law.gift_rate * reaction_minutes * wealth
+        rank = params.users.wealth_rank[session.user][:, None, None]
         gift_value = interpolate(jnp.asarray(values), jnp.broadcast_to(rank, gifts.shape), gifts)
-        same = offered.streamer[:, :, None] == viewer.loyalty[:, None, :]
-        followed = jnp.any(same & viewer.followed[:, None, :], axis=2)[..., None]
+        same = candidates.streamer[:, :, None] == session.loyalty[:, None, :]
+        followed = jnp.any(same & session.followed[:, None, :], axis=2)[..., None]
         follows = jnp.where(
             (seconds > 60) & ~followed,
-            jax.nn.sigmoid(law.follow_bias + look.affinity)[..., None],
+            jax.nn.sigmoid(law.follow_bias + stream_utility.affinity)[..., None],
             0.0,
         )
         e = Engagement(
@@ -237,8 +242,8 @@ def make_outlook(
             stayed=jnp.broadcast_to(stayed, seconds.shape),
             seconds=seconds,
             cut=cut,
-            comments=law.comment_rate * lively,
-            likes=law.like_rate * lively,
+            comments=law.comment_rate * reaction_minutes,
+            likes=law.like_rate * reaction_minutes,
             followed=follows,
             gifts=gifts,
             by_price=jnp.zeros(
@@ -246,14 +251,14 @@ def make_outlook(
             ),  # the mean of a log is not the log of means: it is put in below
         )
 
-        experience = look.experience[..., None]
-        patience, cap = viewer.patience[:, None, None], viewer.patience_cap[:, None, None]
-        after = viewer._replace(
+        experience = stream_utility.experience[..., None]
+        patience, cap = session.patience[:, None, None], session.patience_cap[:, None, None]
+        after = session._replace(
             patience=next_patience(patience, cap, e, experience, law),
-            satisfaction=next_satisfaction(viewer.satisfaction[:, None, None], e, experience, law),
-            time=viewer.time[:, None, None]
+            satisfaction=next_satisfaction(session.satisfaction[:, None, None], e, experience, law),
+            time=session.time[:, None, None]
             + jnp.ceil(seconds + law.decision_seconds).astype(jnp.int32),
-            until=viewer.until[:, None, None],
+            until=session.until[:, None, None],
         )
         returns = (
             jnp.where(leaves(after), return_probability(after.satisfaction, law), 0.0) * rewarded
@@ -262,19 +267,18 @@ def make_outlook(
         parts = reward_parts(e, returns, params.weights)._replace(gift_value=gift_value)
 
         def mean(x: Array) -> Array:
-            return jnp.where(offered.mask, jnp.sum(chance * x, axis=-1), 0.0)
+            return jnp.where(candidates.mask, jnp.sum(chance * x, axis=-1), 0.0)
 
-        gap = jnp.maximum(viewer.time[:, None] - viewer.loyalty_seen, 0).astype(jnp.float32)
-        decayed = viewer.loyalty_strength * jnp.exp(-gap / (law.loyalty_days * DAY))
+        _, decayed = decayed_loyalty(session, law)
         loyal = jnp.sum(jnp.where(same, decayed[:, None, :], 0.0), axis=2)[..., None]
         watched = jnp.minimum(1.0, seconds / 600)
         return ExpectedOutcome(
             reward=mean(scalarise(parts, params.weights)),
             patience=mean(after.patience - patience),
-            satisfaction=mean(after.satisfaction - viewer.satisfaction[:, None, None]),
+            satisfaction=mean(after.satisfaction - session.satisfaction[:, None, None]),
             loyalty=mean(law.loyalty_gain * (1 - loyal) * watched),
             fatigue=mean(seconds / 600),
             minutes=mean(seconds / 60),
         )
 
-    return outlook
+    return expected_outcome

@@ -2,7 +2,7 @@
 leak (SIMULATOR rule 3).
 
 ``env.obs`` chooses a level: ``observable`` is what a platform has, ``noisy`` the same through a
-haze, ``full`` the truth too.
+normals, ``full`` the truth too.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from lrdqn.envs.live.candidates import DAY
 from lrdqn.envs.live.choice import StreamUtility, appeal
+from lrdqn.envs.live.daily_patterns import DAY
 from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.observations import LiveObs
@@ -66,16 +66,24 @@ def full(state: Session, candidates: Candidates, params: LiveParams) -> LiveObs:
     candidate: utility, experience, affinity, highlight. For finding out how much of a learner's
     distance to a privileged policy is blindness.
     """
-    look = appeal(state, candidates.streamer, candidates.room, params)
-    return with_hidden_user_state(state, revealed(candidates, look, params), params)
+    stream_utility = appeal(state, candidates.streamer, candidates.room, params)
+    return with_hidden_user_state(state, revealed(candidates, stream_utility, params), params)
 
 
-def revealed(candidates: Candidates, look: StreamUtility, params: LiveParams) -> Candidates:
+def revealed(
+    candidates: Candidates, stream_utility: StreamUtility, params: LiveParams
+) -> Candidates:
     """Candidates with the truth about them behind their features; zeros where there is nothing."""
-    hidden = jnp.stack([look.utility, look.experience, look.affinity, look.highlight], axis=2)
-    hidden = jnp.where(
-        (candidates.streamer != params.streamers.popularity.shape[0] - 1)[..., None], hidden, 0.0
+    hidden = jnp.stack(
+        [
+            stream_utility.utility,
+            stream_utility.experience,
+            stream_utility.affinity,
+            stream_utility.highlight,
+        ],
+        axis=2,
     )
+    hidden = jnp.where((candidates.streamer != params.nothing)[..., None], hidden, 0.0)
     return candidates._replace(
         features=jnp.concatenate([candidates.features, hidden.astype(jnp.float16)], axis=2)
     )
@@ -95,11 +103,11 @@ must not change afterwards."""
 
 
 def blur(
-    candidates: Candidates, noise: float, haze: Float[Array, "N C F"], scale: tuple[float, ...]
+    candidates: Candidates, noise: float, normals: Float[Array, "N C F"], scale: tuple[float, ...]
 ) -> Candidates:
-    """Candidates whose changing features are seen through a haze: ``x + noise scale haze``, haze
+    """Candidates whose changing features are seen through a haze: ``x + noise scale normals``, haze
     standard normal."""
-    haze = noise * jnp.asarray([[scale]], jnp.float32) * haze
-    there = jnp.any(candidates.features != 0, axis=2, keepdims=True)
-    blurred = candidates.features.astype(jnp.float32) + jnp.where(there, haze, 0.0)
+    added = noise * jnp.asarray([[scale]], jnp.float32) * normals
+    on_offer = jnp.any(candidates.features != 0, axis=2, keepdims=True)
+    blurred = candidates.features.astype(jnp.float32) + jnp.where(on_offer, added, 0.0)
     return candidates._replace(features=blurred.astype(candidates.features.dtype))

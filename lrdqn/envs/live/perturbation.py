@@ -44,18 +44,18 @@ def perturb(
     if config.taste_drift:
         world = world._replace(
             users=world.users._replace(
-                interest=turned(world.users.interest, config.taste_drift, taste)
+                interest=turn_interests(world.users.interest, config.taste_drift, taste)
             )
         )
     s = world.streamers
     if config.hook_share:
-        baited = hook.random(len(s.hook) - 1) < config.hook_share
+        baited = hook.random(world.nothing) < config.hook_share
         s = s._replace(
             hook=s.hook
             + np.float32(config.hook_shift) * np.append(baited, False).astype(np.float32)
         )
     if config.popularity_shock:
-        shock = np.append(popularity.normal(size=len(s.popularity) - 1), 0.0)
+        shock = np.append(popularity.normal(size=world.nothing), 0.0)
         s = s._replace(
             popularity=(s.popularity + config.popularity_shock * shock).astype(np.float32)
         )
@@ -63,9 +63,7 @@ def perturb(
     if config.outage_share:
         world = world._replace(schedule=drop_out(world.schedule, config.outage_share, outage))
     if config.cold_users:
-        world = world._replace(
-            users=forgotten(world.users, len(s.hook) - 1, config.cold_users, users)
-        )
+        world = world._replace(users=forget(world.users, world.nothing, config.cold_users, users))
     if config.cold_streamers:
         identity = world.catalogue.identity.copy()
         identity[:-1][streamers.random(len(identity) - 1) < config.cold_streamers] = UNKNOWN
@@ -76,13 +74,13 @@ def perturb(
     return world
 
 
-def turned(interest: Any, share: float, rng: np.random.Generator) -> Any:
+def turn_interests(interest: Any, share: float, rng: np.random.Generator) -> Any:
     """Interests that have turned some way to a random direction."""
     xi = unit(rng.normal(size=interest.shape))
     return unit((1 - share) * interest + share * xi).astype(np.float32)
 
 
-def forgotten(users: Any, nobody: int, share: float, rng: np.random.Generator) -> Any:
+def forget(users: Any, nothing: int, share: float, rng: np.random.Generator) -> Any:
     """Users of whom some have no past."""
     cold = (rng.random(len(users.interest)) < share)[:, None]
 
@@ -91,10 +89,10 @@ def forgotten(users: Any, nobody: int, share: float, rng: np.random.Generator) -
         return np.where(cold, np.asarray(value, x.dtype), x)
 
     past = {
-        "history": nobody,
+        "history": nothing,
         "history_watch": 0,
         "history_reaction": 0,
-        "loyalty": nobody,
+        "loyalty": nothing,
         "loyalty_strength": 0,
         "loyalty_hours": 0,
         "followed": False,

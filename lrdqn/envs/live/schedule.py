@@ -16,6 +16,7 @@ from jax import Array
 from jaxtyping import Int
 
 from lrdqn.envs.live.config import LiveConfig
+from lrdqn.envs.live.daily_patterns import DAY
 from lrdqn.envs.live.population import sample_start_hour
 from lrdqn.envs.live.population_arrays import Population
 
@@ -59,7 +60,7 @@ def sample_schedule(
     Source: SIMULATOR section 2 and correction 8; KuaiLive (rooms per streamer-day, hours),
     KuaiLive-Agent (lengths).
     """
-    law, day = config.schedule, 86_400.0
+    law = config.schedule
     n = len(population.room_rate)
     wanted = rng.poisson(
         np.outer(population.room_rate, np.ones(law.days))
@@ -74,13 +75,13 @@ def sample_schedule(
         population.start_hour[owner] + rng.normal(0, 1, total),
         sample_start_hour(config, rng, phase),
     )
-    intended = np.maximum(on_day * day + hour * 3600.0, 0.0)
-    there = np.flatnonzero(intended >= 3600.0 * population.debut[owner])
-    order = there[np.lexsort((intended[there], owner[there]))]
+    intended = np.maximum(on_day * DAY + hour * 3600.0, 0.0)
+    since_debut = np.flatnonzero(intended >= 3600.0 * population.debut[owner])
+    order = since_debut[np.lexsort((intended[since_debut], owner[since_debut]))]
     total = len(order)
     owner, intended = owner[order], intended[order]
     mu = np.log(law.room_hours * 3600) - law.room_sigma**2 / 2
-    length = np.clip(np.exp(mu + law.room_sigma * rng.normal(size=total)), 60.0, day)
+    length = np.clip(np.exp(mu + law.room_sigma * rng.normal(size=total)), 60.0, DAY)
     # in the tick clock, rooms close by the viewers that they really have
     given_up = law.empty_hazard if config.clock == "decision" else 0.0
     alone = given_up / 3600 * np.exp(-np.exp(population.log_popularity[owner]) / law.empty_viewers)
@@ -101,7 +102,7 @@ def sample_schedule(
         begin = np.maximum(intended[rows], free[s])
         start[s, r], end[s, r] = begin, begin + length[rows]
         free[s] = begin + length[rows] + gap[rows]
-    world = int(law.days * day)
+    world = law.days * DAY
     late = start >= world
     start[late], end[late] = NEVER, NEVER
 
@@ -133,15 +134,15 @@ def with_lists(schedule: Schedule, popularity: np.ndarray, popular: int, fresh: 
             rooms will have gone off air; what they lack is filled with -1.
     """
     room, width = schedule.on_air, schedule.start.shape[1]
-    there = np.arange(room.shape[1])[None] < schedule.count[:, None]
+    listed_in_bin = np.arange(room.shape[1])[None] < schedule.count[:, None]
     begins = np.arange(len(room))[:, None] * int(schedule.bin_seconds)
-    there = there & (schedule.start.ravel()[room] <= begins)
+    eligible = listed_in_bin & (schedule.start.ravel()[room] <= begins)
 
     def best(score: np.ndarray, places: int) -> np.ndarray:
         length = 2 * places + 4 if places else 0
-        order = np.argsort(-np.where(there, score, -np.inf), axis=1, kind="stable")[:, :length]
+        order = np.argsort(-np.where(eligible, score, -np.inf), axis=1, kind="stable")[:, :length]
         listed = np.where(
-            np.take_along_axis(there, order, axis=1), np.take_along_axis(room, order, axis=1), -1
+            np.take_along_axis(eligible, order, axis=1), np.take_along_axis(room, order, axis=1), -1
         )
         return np.pad(listed, ((0, 0), (0, length - listed.shape[1])), constant_values=-1).astype(
             np.int32

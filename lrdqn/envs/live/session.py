@@ -84,6 +84,11 @@ class Arrival(NamedTuple):
     minutes: Float[Array, "N"]
 
 
+def uniforms(key: PRNGKeyArray, shape: tuple[int, ...]) -> Array:
+    """Draw uniforms clipped to [1e-7, 1 - 1e-7], so that their normal quantiles are finite."""
+    return jnp.clip(jax.random.uniform(key, shape), 1e-7, 1 - 1e-7)
+
+
 def draw(
     key: PRNGKeyArray, sessions: int, candidates: int
 ) -> tuple[Draws, Arrival, Float[Array, "2N C"]]:
@@ -93,7 +98,7 @@ def draw(
     Uniforms lie in [1e-7, 1 - 1e-7], so that their normal quantiles are finite. Normals are
     quantiles of uniforms: the same number means the same luck whatever the law's parameters.
     """
-    u = jnp.clip(jax.random.uniform(key, (15 + 2 * candidates, sessions)), 1e-7, 1 - 1e-7)
+    u = uniforms(key, (15 + 2 * candidates, sessions))
     watch, hour, patience, minutes = ndtri(u[:4])
     click, stay, follow, price, comeback, drift, user, day = u[4:12]
     draws = Draws(click, stay, u[12:15], follow, price, comeback, drift, watch)

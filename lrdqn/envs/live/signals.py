@@ -16,7 +16,7 @@ from jax.scipy.special import ndtri
 from jaxtyping import Float, Int
 
 from lrdqn.envs.live.choice import HIGHLIGHT_SHARE, highlight, mixed
-from lrdqn.envs.live.daily_patterns import HOURLY_WATCH
+from lrdqn.envs.live.daily_patterns import DAY, HOURLY_WATCH
 from lrdqn.envs.live.engagement import poisson_quantile
 from lrdqn.envs.live.world import LiveParams
 
@@ -25,6 +25,7 @@ Signal = Callable[[Int[Array, "N"], Int[Array, "N C"], LiveParams], Float[Array,
 and on air."""
 
 COUNTED_MINUTES = 5
+MINUTES_PER_DAY = DAY // 60
 AUDIO_DELAY = 30
 AUDIO_NOISE = 1.0
 """Standard deviation of the noise over that of the highlight (design)."""
@@ -32,7 +33,7 @@ REACTION_STREAM, AUDIO_STREAM = 0x51ED270B, 0x2545F491
 """Set these hashes apart from the one of the highlights and from each other; any constants do."""
 
 
-def chance(
+def hash_uniform(
     room: Int[Array, "..."], at: Int[Array, "..."], salt: Int[Array, ""], stream: int
 ) -> Float[Array, "..."]:
     """A uniform in (0, 1) that belongs to (room, at): the upper 23 bits of a hash, so that float32
@@ -51,7 +52,7 @@ def expected_reactions(
     feature log viewers.
     """
     law, rooms = params.law, params.schedule.start.shape[-1]
-    share = jnp.asarray(24 * HOURLY_WATCH, jnp.float32)[minute % 1440 // 60]
+    share = jnp.asarray(24 * HOURLY_WATCH, jnp.float32)[minute % MINUTES_PER_DAY // 60]
     return (
         jnp.exp(params.streamers.popularity[room // rooms])
         * share
@@ -79,13 +80,13 @@ def recent_reactions(
     )
     back = jnp.arange(1, COUNTED_MINUTES + 1)
     minute = (time // 60)[:, None, None] - back[None, None] + jnp.zeros_like(room)[:, :, None]
-    there = room[:, :, None] + jnp.zeros_like(minute)
+    rooms = room[:, :, None] + jnp.zeros_like(minute)
     expected = jnp.where(
-        minute * 60 >= start[:, :, None], expected_reactions(there, minute, params), 0.0
+        minute * 60 >= start[:, :, None], expected_reactions(rooms, minute, params), 0.0
     )
-    lively = jnp.exp(xi * (highlight(there, minute * 60, params.salt) - HIGHLIGHT_SHARE)) / mean
+    lively = jnp.exp(xi * (highlight(rooms, minute * 60, params.salt) - HIGHLIGHT_SHARE)) / mean
     counted = poisson_quantile(
-        chance(there, minute, params.salt, REACTION_STREAM), expected * lively
+        hash_uniform(rooms, minute, params.salt, REACTION_STREAM), expected * lively
     )
     return jnp.log((jnp.sum(counted, axis=2) + 0.5) / (jnp.sum(expected, axis=2) + 0.5))
 
@@ -102,11 +103,11 @@ def audio_cue(
     then = (time - AUDIO_DELAY)[:, None] + jnp.zeros_like(room)
     spread = (HIGHLIGHT_SHARE * (1 - HIGHLIGHT_SHARE)) ** 0.5
     heard = (highlight(room, then, params.salt) - HIGHLIGHT_SHARE) / spread
-    noise = AUDIO_NOISE * ndtri(chance(room, then // AUDIO_DELAY, params.salt, AUDIO_STREAM))
+    noise = AUDIO_NOISE * ndtri(hash_uniform(room, then // AUDIO_DELAY, params.salt, AUDIO_STREAM))
     return jnp.where(then >= params.schedule.start.reshape(-1)[room], heard + noise, 0.0)
 
 
 SIGNALS: tuple[Signal, ...] = (recent_reactions, audio_cue)
 """In the order of their columns."""
-SIGNAL_HAZE = (0.5, 0.5)
+SIGNAL_NOISE = (0.5, 0.5)
 """What ``observation.NOISE`` is for them."""

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from lrdqn.envs.live.candidates import DAY
+from lrdqn.envs.live.choice import decayed_loyalty
 from lrdqn.envs.live.config import UserLawConfig
-from lrdqn.envs.live.daily_patterns import START_SPREAD
+from lrdqn.envs.live.daily_patterns import DAY, START_SPREAD
 from lrdqn.envs.live.engagement import Engagement, bounced
 from lrdqn.envs.live.session import Arrival, Session
 from lrdqn.envs.live.world import LiveParams
@@ -90,8 +90,7 @@ def next_loyalty(
     A newcomer who was watched for a minute takes the weakest slot if it is weaker, or in any case
     with a follow, which is remembered with its slot. Source: SIMULATOR section 6 and correction 4.
     """
-    gap = jnp.maximum(state.time[:, None] - state.loyalty_seen, 0).astype(jnp.float32)
-    decayed = state.loyalty_strength * jnp.exp(-gap / (law.loyalty_days * DAY))
+    _, decayed = decayed_loyalty(state, law)
     same = (state.loyalty == streamer[:, None]) & (state.loyalty_strength > 0)
     gain = law.loyalty_gain * jnp.minimum(1.0, e.seconds / 600)
     met = jnp.any(same, axis=1)

@@ -53,22 +53,22 @@ def simulate_history(
     )
 
     seen = np.minimum(population.interactions, PAST_PICKS)
-    there = np.arange(PAST_PICKS)[None] < seen[:, None]
+    lived = np.arange(PAST_PICKS)[None] < seen[:, None]
     h = min(config.history, PAST_PICKS)
     history = np.full((u, config.history), n, np.int32)
     history_watch, history_reaction = (
         np.zeros_like(population.history_watch),
         np.zeros_like(population.history_reaction),
     )
-    history[:, :h] = np.where(there, pick, n)[:, :h]
-    history_watch[:, :h] = np.where(there, watch, 0)[:, :h]
-    history_reaction[:, :h] = np.where(there, reaction, 0)[:, :h]
+    history[:, :h] = np.where(lived, pick, n)[:, :h]
+    history_watch[:, :h] = np.where(lived, watch, 0)[:, :h]
+    history_reaction[:, :h] = np.where(lived, reaction, 0)[:, :h]
 
     slots = config.loyalty_slots
     # A streamer picked twice is one acquaintance.
     again = np.tril(pick[:, :, None] == pick[:, None, :], -1).any(axis=2)
     pull = np.where(
-        there & stays & ~again, np.minimum(watch / 600, 1.0) + 1e-3 * rng.random(pick.shape), -1.0
+        lived & stays & ~again, np.minimum(watch / 600, 1.0) + 1e-3 * rng.random(pick.shape), -1.0
     )
     best = np.argsort(-pull, axis=1)[:, :slots]
     g = np.take_along_axis(pull, best, axis=1)

@@ -93,6 +93,11 @@ class LiveParams(NamedTuple):
     salt: Int[Array, ""]
     """Seeds the hash that decides which two-minute bins of a room are highlights."""
 
+    @property
+    def nothing(self) -> int:
+        """Id S of the row that stands for "show nothing", in one world (no axis of seeds)."""
+        return self.streamers.popularity.shape[0] - 1
+
 
 def id_dtype(streamers: int) -> type[np.signedinteger[Any]]:
     """Smallest integer type that holds every streamer id and the empty one."""
