@@ -1,5 +1,5 @@
-"""The live world as an ``Env``: N sessions that step together, each on a clock of its own (decision
-clock)."""
+"""The live world in the decision clock as an ``Env``: N sessions that step together, each at a time
+of its own."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ from lrdqn.types import Env, EnvSpec, TimeStep
 
 
 class LiveState(NamedTuple):
-    """Sessions and what they are being offered."""
+    """Sessions and the candidates on offer to them."""
 
     session: Session
     candidates: Candidates
 
 
 class RequestNoise(NamedTuple):
-    """What a request takes of chance."""
+    """Random numbers of one request: uniforms of its candidates, normals of a noisy observation."""
 
     u: Float[Array, "N V"]
     blur: Float[Array, "N C F"] | None
 
 
 class Ending(NamedTuple):
-    """What leaving the app leads to (DESIGN P24)."""
+    """Consequences of leaving the app (envs/live/README.md, section 12)."""
 
     session: Session
     terminated: Bool[Array, "N"]
@@ -62,10 +62,10 @@ class Ending(NamedTuple):
 
 
 RESET_DIVISOR = 8
-"""One session in so many begins anew at a time: two or three times as many as end at a step, so
-that once is mostly enough."""
+"""Ended sessions begin anew in batches of ``N / RESET_DIVISOR``: two or three times as many as end
+in a step, so that one batch is mostly enough."""
 NOISE_STREAM = 1
-"""What the step's key is folded with for a noisy observation; everything else is drawn from the key
+"""Folded into the step's key for a noisy observation; everything else is drawn from the key
 itself."""
 
 EndRule = Callable[[Session, Bool[Array, "N"], Bool[Array, "N"], Arrival, LiveParams], Ending]
@@ -74,17 +74,18 @@ EndRule = Callable[[Session, Bool[Array, "N"], Bool[Array, "N"], Arrival, LivePa
 def end_session(
     state: Session, left: Array, returned: Array, arrival: Arrival, params: LiveParams
 ) -> Ending:
-    """``episode=session``: leaving terminates, and coming back the next day is rewarded there."""
+    """Terminate sessions whose user leaves, and reward a return on the next day
+    (``episode=session``)."""
     del arrival, params
     none = jnp.zeros(left.shape, jnp.float32)
     return Ending(state, left, jnp.zeros_like(left), (left & returned).astype(jnp.float32), none)
 
 
 def end_user(return_elapsed: float, max_sessions: int) -> EndRule:
-    """``episode=user``: leaving leads on to the user's next session; not coming back terminates; no
-    reward for returning.
+    """Build the rule of ``episode=user``: leaving leads to the user's next session, not returning
+    terminates.
 
-    After ``max_sessions`` sessions the window of observation ends: truncated.
+    A return is not rewarded. After ``max_sessions`` sessions the episode is truncated.
     """
 
     def rule(
@@ -102,15 +103,14 @@ def end_user(return_elapsed: float, max_sessions: int) -> EndRule:
 
 
 def make_live(config: LiveConfig, sessions: int) -> Env:
-    """Build the live world for ``sessions`` viewers that step together.
+    """Build the live world for ``sessions`` users that step together.
 
     One step is one recommendation request. The action is the place of a candidate, ``[N]``, or a
-    slate of places ``[N, K]``, top first; one that is not on offer, or is named again, shows
+    slate of places ``[N, K]``, top first; a place that is not on offer, or is named again, shows
     nothing. ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the
-    day, ``cohort`` of the viewer (0 cold, 1 warm, 2 active), ``newcomers`` (share of what was
-    shown), ``clicked``, ``stayed``, ``stream_ended``, ``left`` (the app), ``impatient`` (left for
-    that reason), ``returned``, ``seconds``, ``gifts``, ``spent``, and ``gifts_by_price``
-    ``[N, 14]``.
+    day, ``cohort`` of the user (0 cold, 1 warm, 2 active), ``newcomers`` (share of the slate),
+    ``clicked``, ``stayed``, ``stream_ended``, ``left`` (the app), ``impatient`` (left for that
+    reason), ``returned``, ``seconds``, ``gifts``, ``spent``, and ``gifts_by_price`` ``[N, 14]``.
 
     Args:
         config: the world's config; validated by ``freeze``.
@@ -136,7 +136,7 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     def request_noise(
         u: Float[Array, "2N V"], key: PRNGKeyArray
     ) -> tuple[RequestNoise, RequestNoise]:
-        """What requests take of chance: those of the sessions as they are, and those of new ones in
+        """Return the random numbers of two requests: of the sessions that go on, and of new ones in
         their place."""
         normals = None
         if config.obs == "noisy":
@@ -161,8 +161,10 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         noise: RequestNoise,
         params: LiveParams,
     ) -> LiveState:
-        """Sessions that have ended begin anew. A few do at each step, so they are made ``batch`` at
-        a time, not N at once."""
+        """Replace ended sessions by new ones.
+
+        Few end in a step, so new ones are made ``batch`` at a time, not N at once.
+        """
         total = jnp.sum(ended)
         places_of = jnp.nonzero(ended, size=sessions + batch, fill_value=sessions)[0]
 

@@ -1,10 +1,10 @@
-"""What offering each candidate would lead to on average, from the true state: what privileged
-references are given.
+"""Expected outcome of offering each candidate, from the true state: the input of privileged
+policies.
 
-One impression of one stream. The watch is a mixture of two lognormals, cut by the room's end and
-the viewer's free time, and what follows from it has kinks (caps, ends of a session); means over it
-are sums over equally likely quantiles of either part, put through the world's own laws. Everything
-else is a probability in closed form.
+An outcome is one impression of one stream. The watch is a mixture of two lognormals, cut by the
+room's end and the user's free time, and its consequences have kinks (caps, ends of a session);
+means over it are sums over equally likely quantiles of either part, put through the world's own
+laws. Everything else is a probability in closed form.
 """
 
 from __future__ import annotations
@@ -40,14 +40,15 @@ from lrdqn.envs.live.user_dynamics import (
 from lrdqn.envs.live.world import LiveParams
 
 NODES = 16
-"""Quantiles of either part of the watch."""
+"""Number of quantiles of either part of the watch."""
 GIFT_RATES = np.geomspace(1e-6, 1e4, 201)
-"""Mean gifts of a watch at which the mean of their reward is tabled; between them it is
-interpolated in the log."""
+"""Mean numbers of gifts at which the mean of their reward is tabled; interpolated in the log
+between them."""
 RANKS = np.linspace(0.0, 1.0, 9)
-"""Wealth ranks at which it is tabled; linear between them, for prices change smoothly with the
+"""Wealth ranks at which it is tabled; interpolated linearly, since prices change smoothly with the
 rank."""
 MANY, DRAWS = 300, 128
+"""Number of gifts above which their total is replaced by its mean, and draws of prices below it."""
 
 
 class ExpectedOutcome(NamedTuple):
@@ -55,25 +56,26 @@ class ExpectedOutcome(NamedTuple):
     shown."""
 
     reward: Float[Array, "N C"]
-    """What the impression earns, whenever it is paid; a return at the end of the session included
+    """Reward of the impression, whenever it is paid, with the return at the end of the session
     (``episode=session``)."""
     patience: Float[Array, "N C"]
-    """Patience won or lost, below the cap."""
+    """Change of patience, below the cap."""
     satisfaction: Float[Array, "N C"]
     """Change of satisfaction."""
     loyalty: Float[Array, "N C"]
-    """Loyalty won."""
+    """Gain of loyalty."""
     fatigue: Float[Array, "N C"]
-    """Minutes watched in the stream's category, over ten: what fatigue grows by."""
+    """Minutes watched in the stream's category, over ten: the growth of fatigue."""
     minutes: Float[Array, "N C"]
     """Minutes watched."""
 
 
 def mean_gift_value(rate: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """``E log1p(total price)`` of n ~ Poisson(rate) gifts ``[M]``: sums over n (up to where 1e-9 is
-    left) and draws of prices.
+    """Return ``E log1p(total price)`` of n ~ Poisson(rate) gifts ``[M]``, summed over n and draws
+    of prices.
 
-    Above ``MANY`` gifts the total is as good as its mean, ``n`` times the mean price.
+    The sum over n ends where less than 1e-9 is left. Above ``MANY`` gifts the total is replaced by
+    its mean, n times the mean price.
 
     Args:
         rate: mean numbers of gifts.
@@ -90,14 +92,14 @@ def mean_gift_value(rate: np.ndarray, share: np.ndarray) -> np.ndarray:
     )
     value[:MANY] = np.log1p(counts @ PRICES.astype(np.float64)).mean(axis=1)
     log_factorial = np.cumsum(np.log(n))
-    # one rate at a time: all at once would take gigabytes
+    # one rate at a time: all at once would take gigabytes of memory
     return np.array([np.exp(n * np.log(r) - r - log_factorial) @ value for r in rate])
 
 
 @functools.cache
 def gift_values(price_tilt: float) -> np.ndarray:
-    """``mean_gift_value`` over ``RANKS`` and ``GIFT_RATES``: a second's work that every outlook of
-    a world shares."""
+    """Return ``mean_gift_value`` over ``RANKS`` and ``GIFT_RATES``, ``[R, M]``; cached, since it
+    takes a second."""
     by_rank = np.asarray(price_shares(jnp.asarray(RANKS, jnp.float32), jnp.float32(price_tilt)))
     return np.stack([mean_gift_value(GIFT_RATES, share) for share in by_rank]).astype(np.float32)
 
@@ -105,10 +107,10 @@ def gift_values(price_tilt: float) -> np.ndarray:
 def interpolate(
     table: Float[Array, "R M"], rank: Float[Array, "..."], rate: Float[Array, "..."]
 ) -> Float[Array, "..."]:
-    """``table`` over ``RANKS`` and ``GIFT_RATES`` at points between: linear in the rank and in the
-    log of the rate.
+    """Interpolate ``table`` over ``RANKS`` and ``GIFT_RATES``, linearly in the rank and in the log
+    of the rate.
 
-    Below the first rate the mean is proportional to it.
+    Below the first rate the mean is proportional to the rate.
     """
 
     def place(x: Array, knots: int) -> tuple[Array, Array]:
@@ -124,19 +126,19 @@ def interpolate(
 
 
 class SlateOutcome(NamedTuple):
-    """What a page is made of: how much each candidate draws, what its watch leads to, and what
-    choosing nothing does."""
+    """Parts of a slate's expected outcome: weight and watched outcome of each candidate, and the
+    outcome of nothing."""
 
     weight: Float[Array, "N C"]
     """Against 1 for "nothing" (``choice.odds``)."""
     watched: ExpectedOutcome
     """Given that the candidate is the one that is watched."""
     nothing: ExpectedOutcome
-    """Given that nothing is, ``[N]``."""
+    """Given that nothing is watched, ``[N]``."""
 
 
 def make_slate_outcome(config: LiveConfig) -> Callable[[LiveState, LiveParams], SlateOutcome]:
-    """Build ``slate_outcome(state, params)``, for pages of any length.
+    """Build ``slate_outcome(state, params)``, for slates of any length.
 
     Args:
         config: as of ``make_expected_outcome``.
@@ -148,7 +150,7 @@ def make_slate_outcome(config: LiveConfig) -> Callable[[LiveState, LiveParams], 
         session, candidates = state
         on_offer = candidates.mask & (candidates.streamer != params.nothing)
         utility = appeal(session, candidates.streamer, candidates.room, params).utility
-        # the same for whatever is passed by; zeros stand where nothing is on offer
+        # the outcome of no click is the same for all candidates; masked places hold zeros
         first_offered = jnp.argmax(candidates.mask, axis=1)[:, None]
         nothing = [
             jnp.take_along_axis(x, first_offered, axis=1)[:, 0] for x in passed(state, params)
@@ -185,10 +187,8 @@ def make_expected_outcome(
     + P(no click) x(nothing)`` with the K quantiles of ``watch_seconds`` for each part.
 
     Args:
-        config: the world's config: whether a return is rewarded.
+        config: the world's config; says whether a return is rewarded.
         choice: P(click) of each candidate alone; ``None`` takes the world's own model.
-
-    Source: DESIGN's privileged references (SIMULATOR's header).
     """
     rewarded, chances_of = config.episode == "session", choice or CHOICE_MODELS[config.choice_model]
     values = gift_values(config.law.price_tilt)
@@ -248,7 +248,7 @@ def make_expected_outcome(
             gifts=gifts,
             by_price=jnp.zeros(
                 (*seconds.shape, 1)
-            ),  # the mean of a log is not the log of means: it is put in below
+            ),  # set below: the mean of a log is not the log of means
         )
 
         experience = stream_utility.experience[..., None]
