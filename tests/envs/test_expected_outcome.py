@@ -1,5 +1,4 @@
-"""What privileged references are told: means over an impression, against many impressions of the
-world itself."""
+"""Expected outcomes of an impression against means of many impressions of the world itself."""
 
 from __future__ import annotations
 
@@ -50,8 +49,8 @@ def test_the_mean_reward_is_that_of_many_steps(episode: str, model: str) -> None
 
 
 def test_the_other_means_are_those_of_many_steps() -> None:
-    """In ``episode=user`` with long sessions nobody leaves at once, and the state after a step can
-    be looked at."""
+    """With long sessions of ``episode=user`` no user leaves at once, so that the state after a step
+    can be compared."""
     config = live_config(episode="user", law={"patience_median": 40.0, "session_hours": 24.0})
     world, env = small_world(config), make_live(config, SESSIONS)
     state, obs = jax.jit(env.reset)(jax.random.key(0), world)

@@ -1,4 +1,4 @@
-"""Levels of observation: what each shows, and what it must not."""
+"""Levels of observation: what each shows and must not show."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_full_observation_has_the_truth_behind_what_is_observable() -> None:
     np.testing.assert_allclose(seen.context[:, -3], state.session.patience, rtol=1e-3)
 
 
-def test_the_noisy_observation_is_a_haze_of_the_stated_strength() -> None:
+def test_the_noisy_observation_has_noise_of_the_stated_scale() -> None:
     _, _, _, plain = first()
     _, _, _, twice = first(obs="noisy", obs_noise=2.0)
     for name in (

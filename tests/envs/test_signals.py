@@ -1,5 +1,4 @@
-"""Signs of a highlight: delayed, noisy, the same for everyone who looks, and off unless asked
-for."""
+"""Delayed signals of a highlight: noisy, the same for all users, and off by default."""
 
 from __future__ import annotations
 
@@ -32,7 +31,8 @@ ROOMS = WORLD.schedule.start.shape[1]
 
 
 def pairs(n: int = 4000) -> tuple[jnp.ndarray, jnp.ndarray]:
-    """Times ``[n]`` and rooms ``[n, 1]`` on air for at least ten minutes then."""
+    """Return times ``[n]`` and rooms ``[n, 1]`` that have then been on air for ten minutes or
+    more."""
     rng = np.random.default_rng(0)
     time = jnp.asarray(rng.integers(86_400, 12 * 86_400, 30 * n), jnp.int32)
     room = room_at(WORLD.schedule, jnp.asarray(rng.integers(0, 300, 30 * n), jnp.int32), time)
@@ -50,7 +50,7 @@ def is_highlight(time: jnp.ndarray) -> np.ndarray:
     return np.asarray(highlight(ROOM, time[:, None], WORLD.salt))[:, 0]
 
 
-def test_luck_is_uniform_and_its_streams_are_apart() -> None:
+def test_hashed_uniforms_are_uniform_and_their_streams_independent() -> None:
     draws = [
         np.asarray(hash_uniform(ROOM, TIME[:, None], WORLD.salt, stream))[:, 0] for stream in (1, 2)
     ]
@@ -72,7 +72,7 @@ def test_the_audio_cue_is_the_highlight_half_a_minute_ago_through_noise() -> Non
     now = is_highlight(TIME)
     assert (
         0.05 < (now != then).mean() < 0.25
-    )  # a quarter of all looks lie within 30 s of a new bin, .42 of which differ
+    )  # a quarter of all times lie within 30 s of a new bin, 0.42 of which differ
     assert abs(np.corrcoef(left, now)[0, 1]) < 0.06, (
         "what is new within the last half minute cannot be heard"
     )
@@ -101,7 +101,7 @@ def test_reactions_of_a_full_minute_are_expected_by_hand() -> None:
 
 
 def test_recent_reactions_equal_a_count_minute_by_minute() -> None:
-    """The twin counts with SciPy's Poisson quantiles, from the same luck, in float64."""
+    """The twin counts with SciPy's Poisson quantiles of the same uniforms, in float64."""
     time, room = np.asarray(TIME[:200]), np.asarray(ROOM[:200, 0])
     got, off = np.asarray(recent_reactions(TIME[:200], ROOM[:200], WORLD))[:, 0], 0
     mean = 0.3 * math.exp(0.7 * 0.7) + 0.7 * math.exp(-0.7 * 0.3)
@@ -132,7 +132,7 @@ def test_reactions_tell_of_the_last_minutes_where_people_watch() -> None:
     assert np.abs(np.asarray(recent_reactions(TIME, ROOM, nobody))).max() < 0.01
 
 
-def test_what_is_seen_of_a_room_is_the_same_for_all_who_look() -> None:
+def test_what_is_seen_of_a_room_is_the_same_for_all_users() -> None:
     for signal in (recent_reactions, audio_cue):
         many = jax.jit(signal)(jnp.full(9, TIME[0]), jnp.broadcast_to(ROOM[0], (9, 3)), WORLD)
         np.testing.assert_allclose(
@@ -140,11 +140,11 @@ def test_what_is_seen_of_a_room_is_the_same_for_all_who_look() -> None:
         )
 
 
-def test_they_stand_behind_the_other_features_unless_off_and_the_haze_lies_on_them_too() -> None:
+def test_they_stand_behind_the_other_features_unless_off_and_are_noisy_too() -> None:
     config = {
         "off": {},
         "on": {"live_signals": True},
-        "hazy": {"live_signals": True, "obs": "noisy", "obs_noise": 2.0},
+        "noisy": {"live_signals": True, "obs": "noisy", "obs_noise": 2.0},
     }
     reset = {
         name: jax.jit(make_live(live_config(**changes), 512).reset)
@@ -164,7 +164,7 @@ def test_they_stand_behind_the_other_features_unless_off_and_the_haze_lies_on_th
             np.asarray(more.features[..., 4 + i])[there], want[there], atol=5e-3
         )
     assert not np.asarray(more.features)[~there].any()
-    off = np.asarray(obs["hazy"].features.astype(jnp.float32) - more.features.astype(jnp.float32))
+    off = np.asarray(obs["noisy"].features.astype(jnp.float32) - more.features.astype(jnp.float32))
     np.testing.assert_allclose(
         off[there].std(axis=0), 2 * np.array([*NOISE, *SIGNAL_NOISE]), rtol=0.1
     )
