@@ -33,7 +33,7 @@ from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.roots import TrainRun
 from lrdqn.config import InputError
-from lrdqn.envs.live.expected_outcome import ExpectedOutcome, make_prospects
+from lrdqn.envs.live.expected_outcome import ExpectedOutcome, make_slate_outcome
 from lrdqn.evaluation.statistics import Interval, bootstrap_mean, paired_difference
 from lrdqn.evaluation.summary import LEARNED
 from lrdqn.ops.slates import OPTIMISERS, as_action
@@ -71,7 +71,7 @@ def make_mixed(experiment: Experiment, parts: Parts) -> Policy:
     config = experiment.config
     of_agent = build.agent_parts(config, experiment.env, experiment.worlds)
     choice = choice_model(config.agent, of_agent)
-    items, prospects = item_network(experiment.network, choice), make_prospects(config.env)
+    items, prospects = item_network(experiment.network, choice), make_slate_outcome(config.env)
 
     def worth(of: ExpectedOutcome) -> Array:
         return jnp.tensordot(jnp.asarray(WEIGHTS[parts.values]), jnp.stack(of), axes=1)

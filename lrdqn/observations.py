@@ -56,6 +56,11 @@ class Catalogue(NamedTuple):
     profile: Float[Array, "U P"]
     """Static observed user profile."""
 
+    @property
+    def nothing(self) -> int:
+        """Id S of the row that stands for "show nothing", in one world (no axis of seeds)."""
+        return self.identity.shape[0] - 1
+
 
 class DocumentObs(NamedTuple):
     """Observation of N users of the reference slate benchmark (``env=recsim``), the response to the

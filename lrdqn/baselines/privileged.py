@@ -11,7 +11,11 @@ from lrdqn.baselines.scored import with_parameters
 from lrdqn.baselines.simple import offered
 from lrdqn.baselines.slates import make_optimised
 from lrdqn.envs.live.config import LiveConfig
-from lrdqn.envs.live.expected_outcome import ExpectedOutcome, make_outlook, make_prospects
+from lrdqn.envs.live.expected_outcome import (
+    ExpectedOutcome,
+    make_expected_outcome,
+    make_slate_outcome,
+)
 from lrdqn.types import Policy, PyTree, View
 
 MYOPIC_WEIGHTS = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -32,7 +36,7 @@ def make_index(config: LiveConfig, weights: tuple[float, ...] = MYOPIC_WEIGHTS) 
         config: of the world in which it is played.
         weights: of the means (``envs.live.expected_outcome.ExpectedOutcome``).
     """
-    outlook = make_outlook(config)
+    outlook = make_expected_outcome(config)
 
     def score(state: PyTree, view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
         del key
@@ -61,7 +65,7 @@ def make_slate_index(
         optimiser: of ``ops.slates``.
         weights: as of ``make_index``.
     """
-    prospects = make_prospects(config)
+    prospects = make_slate_outcome(config)
 
     def worths(state: PyTree, view: View) -> tuple[Array, Array, Array, Array]:
         v, watched, nothing = prospects(*view.truth)

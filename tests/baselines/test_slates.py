@@ -15,7 +15,7 @@ from envs.worlds import live_config, small_world
 
 from lrdqn import baselines, build
 from lrdqn.envs.live.choice import CHOICE_MODELS, appeal
-from lrdqn.envs.live.expected_outcome import make_prospects
+from lrdqn.envs.live.expected_outcome import make_slate_outcome
 from lrdqn.evaluation.cohort import make_cohort
 from lrdqn.ops.slates import slate_value
 from lrdqn.types import View
@@ -53,7 +53,7 @@ def worth_of_slates(config: Any, state: Any, world: Any) -> tuple[np.ndarray, np
     model ``[N, M]``; minus infinity where a place is not on offer."""
     slates = np.array(list(itertools.permutations(range(config.candidates), K)))
     session, offered = state
-    _, watched, nothing = jax.jit(make_prospects(config))(state, world)
+    _, watched, nothing = jax.jit(make_slate_outcome(config))(state, world)
     there = offered.mask & (offered.streamer != config.streamers)
     utility = jax.jit(appeal)(session, offered.streamer, offered.room, world).utility
     chances = np.asarray(
@@ -110,7 +110,7 @@ def test_no_slate_earns_more_at_once_than_the_oracles(
 def test_the_expected_reward_of_a_slate_is_the_mean_of_many() -> None:
     config, times = slated(law={"patience_median": 2.0}), 2000  # sessions end often
     env, world, state, view = request_of(config, 32)
-    v, watched, nothing = jax.jit(make_prospects(config))(state, world)
+    v, watched, nothing = jax.jit(make_slate_outcome(config))(state, world)
     slate = jnp.tile(jnp.array([[5, 0, 3]]), (32, 1))
     told = np.asarray(slate_value(v, watched.reward, slate, jnp.ones(32), nothing.reward))
 

@@ -25,7 +25,7 @@ from lrdqn.agents.slateq.family import choice_model  # noqa: E402
 from lrdqn.compose.freeze import freeze  # noqa: E402
 from lrdqn.compose.roots import TrainRun  # noqa: E402
 from lrdqn.config import InputError  # noqa: E402
-from lrdqn.envs.live.expected_outcome import make_prospects  # noqa: E402
+from lrdqn.envs.live.expected_outcome import make_slate_outcome  # noqa: E402
 from lrdqn.ops.slates import OPTIMISERS  # noqa: E402
 from lrdqn.runner.experiment import Experiment  # noqa: E402
 from lrdqn.types import View  # noqa: E402
@@ -77,7 +77,7 @@ def test_each_part_is_replaced_by_itself() -> None:
     state, obs = jax.jit(experiment.env.reset)(key, world)
     view = View(obs, experiment.env.catalogue(world), (state, world))
     out = item_network(experiment.network, choice).apply(params, obs, view.catalogue, None)
-    true = jax.jit(make_prospects(experiment.config.env))(state, world)
+    true = jax.jit(make_slate_outcome(experiment.config.env))(state, world)
     reward, nothing = true.watched.reward, true.nothing.reward
     weights = {
         "learnt": choice.weights(params, obs, view.catalogue),

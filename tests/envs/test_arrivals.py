@@ -1,4 +1,4 @@
-"""Newcomers on either side, how often users come, and when rooms open and close."""
+"""New users and streamers, frequency of users' sessions, and hours of rooms."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_categories_have_hours_of_their_own() -> None:
         )  # A / 2 of a raised cosine
 
 
-def test_hosts_give_up_empty_rooms() -> None:
+def test_streamers_give_up_empty_rooms() -> None:
     config = live_config(streamers=3000)
     population = sample_population(config, np.random.default_rng(0))._replace(
         debut=np.zeros(3000, np.float32)
@@ -126,7 +126,7 @@ def test_hosts_give_up_empty_rooms() -> None:
 
     full = mean_hours(0.0, -20.0)
     assert full == pytest.approx(3.6, rel=0.03)
-    # nobody comes: the smaller of a lognormal and an exponential of two hours
+    # an empty room: the smaller of a lognormal and an exponential of two hours
     rng = np.random.default_rng(2)
     length = np.minimum(np.exp(np.log(3.6) - 0.405 + 0.9 * rng.normal(size=400_000)), 24)
     assert mean_hours(0.5, -20.0) == pytest.approx(

@@ -1,5 +1,5 @@
-"""What is shown of a streamer's content: views of the stated strength, gaps and all, and never the
-truth behind them."""
+"""Streamers' content as policies see it: views with the stated signal, noise and gaps, without
+hidden state."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ WIDTHS = {
     "image": (16, slice(17, 33), 33),
     "audio": (8, slice(34, 42), 42),
 }
-"""Width, columns and place of the gap's sign, of the default views, counted by hand."""
+"""Width, columns and column of the mark "missing" of the default views, counted by hand."""
 D = 43
 
 
 def world(seed: int = 0, **changes: Any) -> LiveParams:
-    """One seed's world on the device."""
+    """Return one seed's world on the device."""
     return jax.tree.map(
         lambda x: jnp.asarray(x[0]), build.build_worlds(live_config(**changes), seed, 1)
     )
@@ -45,7 +45,7 @@ def world(seed: int = 0, **changes: Any) -> LiveParams:
 def shown(
     streamers: int = 4000, seed: int = 0, **views: ViewConfig
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Styles, uniform on the sphere, and their views."""
+    """Return styles, uniform on the sphere, and their views."""
     config = live_config(streamers=streamers, users=20)
     rng = np.random.default_rng(seed)
     population = sample_population(config, rng)
@@ -74,8 +74,8 @@ def test_directions_are_orthogonal_and_keep_the_mean_square(width: int, d: int) 
 
 
 def test_signal_and_noise_of_every_view_have_the_stated_variance() -> None:
-    """A view regressed on the style: what the style explains, and what is left over, by the formula
-    of the specification."""
+    """Regress a view on the style: explained and residual variance follow the formula of
+    ``multimodal``."""
     style, seen = shown()
     noise, gap = (
         {"text": 0.5, "image": 1.0, "audio": 1.0},
@@ -134,7 +134,8 @@ def test_exact_is_the_style_and_changes_nothing_else() -> None:
 
 
 def test_worlds_have_views_of_their_own_but_the_same_seed_keeps_its_directions() -> None:
-    """Learner i is judged on another population through the views that it learnt to read."""
+    """Learner i must be evaluated on another population through the views that it learnt to
+    read."""
     clear = {"text": ViewConfig(16, 0.0, 0.0)}
     fits = []
     for streamers in (300, 500):
@@ -152,8 +153,8 @@ def test_worlds_have_views_of_their_own_but_the_same_seed_keeps_its_directions()
 
 
 def test_the_truth_does_not_reach_what_is_shown() -> None:
-    """Style, skill, hook and tastes are permuted behind the catalogue: neither it nor a first
-    request may change by a bit."""
+    """Permute style, skill, hook and tastes behind the catalogue: neither it nor a first request
+    may change by a bit."""
     config = live_config(content="multimodal", similar=3, live_signals=True)
     plain, env = world(content="multimodal", similar=3, live_signals=True), make_live(config, 64)
     users = plain.users._replace(
@@ -267,7 +268,7 @@ def test_embeddings_are_shown_as_unit_rows_and_gaps_as_zeros(tmp_path: Path) -> 
 
 
 def test_a_changed_embedding_file_is_another_world(tmp_path: Path) -> None:
-    """By the digest of its worlds a run that goes on knows that it is no longer the one it was."""
+    """A resumed run detects a changed world by the digest of its worlds."""
     path, table = tmp_path / "e.npy", np.random.default_rng(0).normal(size=(50, 6))
     env = live_config(streamers=50, users=20, content="embeddings", embeddings=str(path))
     found = []

@@ -1,4 +1,4 @@
-"""Every environment against the generic check, and what ends an episode (DESIGN P24)."""
+"""Environments against the generic checker, and the endings of episodes."""
 
 from __future__ import annotations
 
@@ -74,8 +74,7 @@ def test_the_window_of_observation_truncates() -> None:
 
 
 def test_a_stream_going_off_air_is_an_ordinary_transition() -> None:
-    """Rooms end under viewers; that alone never ends an episode, and the viewer loses no patience
-    for it."""
+    """A room that ends under its user never ends an episode by itself and costs no patience."""
     config = live_config(schedule={"room_hours": 0.2})
     world, env = small_world(config), make_live(config, 256)
     state, obs = env.reset(jax.random.key(0), world)
@@ -118,11 +117,11 @@ def test_nothing_on_air_offers_to_show_nothing() -> None:
     after, t = env.step(jax.random.key(1), state, jnp.zeros(16, jnp.int32), silent)
     assert not bool(t.info["clicked"].any())
     moved = np.asarray(after.session.time - state.session.time)[~np.asarray(t.terminated)]
-    np.testing.assert_array_equal(moved, 3)  # the clock must not stall (correction 9)
+    np.testing.assert_array_equal(moved, 3)  # the clock must not stall
 
 
 def test_hidden_truth_does_not_reach_the_observation() -> None:
-    """Everything hidden is permuted; the observations of a fixed first step must not change by a
+    """Permute everything hidden: the observations of a fixed first step must not change by a
     bit."""
     config = live_config()
     world, env = small_world(config), make_live(config, 64)

@@ -1,5 +1,4 @@
-"""Delayed labels: what follows and gifts earn is paid later, within the session, and none of it is
-lost."""
+"""Delayed labels: follows and gifts are paid later, within the session, and in full."""
 
 from __future__ import annotations
 

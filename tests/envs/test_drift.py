@@ -1,4 +1,4 @@
-"""How interests move: against a twin, and RecSim's own numbers for its rule."""
+"""Drift of interests against a twin, and RecSim's rule against RecSim's own numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ LAW = small_world(live_config()).law
 
 
 def watches() -> Engagement:
-    """Stayed ten minutes, stayed a minute, bounced, cut off at once, nothing clicked."""
+    """Return five sessions: engaged for over ten minutes and for one, bounced, cut at once, no
+    click."""
     flag = jnp.array([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0], [0, 0, 0, 1, 0]], bool)
     zero = jnp.zeros(5)
     seconds = jnp.array([700.0, 60.0, 30.0, 3.0, 0.0])

@@ -1,4 +1,4 @@
-"""Embedding files: what is read of them, and one line for everything that cannot be."""
+"""Embedding files: rows that are read, and one line for every file that is refused."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What privileged references are told: means over an impression, against many impressions of the
-world itself."""
+"""Expected outcomes of an impression against means of many impressions of the world itself."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from lrdqn.envs.live.expected_outcome import (
     RANKS,
     ExpectedOutcome,
     interpolate,
-    make_outlook,
+    make_expected_outcome,
     mean_gift_value,
 )
 from lrdqn.envs.live.prices import PRICES, gifts_by_price, price_shares
@@ -31,7 +30,7 @@ def test_the_mean_reward_is_that_of_many_steps(episode: str, model: str) -> None
     )  # sessions end often
     world, env = small_world(config), make_live(config, SESSIONS)
     state, obs = jax.jit(env.reset)(jax.random.key(3), world)
-    told = jax.jit(make_outlook(config))(state, world)
+    told = jax.jit(make_expected_outcome(config))(state, world)
     for place in (0, 5):
         action = jnp.full(SESSIONS, place)
 
@@ -50,12 +49,12 @@ def test_the_mean_reward_is_that_of_many_steps(episode: str, model: str) -> None
 
 
 def test_the_other_means_are_those_of_many_steps() -> None:
-    """In ``episode=user`` with long sessions nobody leaves at once, and the state after a step can
-    be looked at."""
+    """With long sessions of ``episode=user`` no user leaves at once, so that the state after a step
+    can be compared."""
     config = live_config(episode="user", law={"patience_median": 40.0, "session_hours": 24.0})
     world, env = small_world(config), make_live(config, SESSIONS)
     state, obs = jax.jit(env.reset)(jax.random.key(0), world)
-    told = jax.jit(make_outlook(config))(state, world)
+    told = jax.jit(make_expected_outcome(config))(state, world)
     before, place = state.session, 5
     streamer = state.candidates.streamer[:, place]
 
@@ -136,7 +135,9 @@ def test_nothing_to_offer_means_nothing_but_time() -> None:
         streamer=jnp.full_like(candidates.streamer, config.streamers),
         mask=jnp.zeros_like(candidates.mask).at[:, 0].set(True),
     )
-    told: ExpectedOutcome = jax.jit(make_outlook(config))(state._replace(candidates=nobody), world)
+    told: ExpectedOutcome = jax.jit(make_expected_outcome(config))(
+        state._replace(candidates=nobody), world
+    )
     assert float(jnp.abs(told.minutes).max()) == 0.0
     assert float(jnp.abs(told.loyalty).max()) == 0.0
     np.testing.assert_allclose(told.patience[:, 0], -config.law.patience_no_click, atol=1e-6)

@@ -1,4 +1,4 @@
-"""The live world's laws against a NumPy twin, SciPy, and the published fits."""
+"""Laws of the live world against a NumPy twin, SciPy and the published fits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_utility_and_experience_equal_the_twin(scene: tuple) -> None:
         fatigue=jax.random.uniform(jax.random.key(1), state.session.fatigue.shape)
     )
     streamer, room = state.candidates.streamer, state.candidates.room
-    look = appeal(session, streamer, room, world)
+    stream_utility = appeal(session, streamer, room, world)
     s, u = jax.tree.map(np.asarray, (world.streamers, world.users))
     users, fatigue = np.asarray(session.user), np.asarray(session.fatigue)
     for n in range(0, N, 7):
@@ -56,7 +56,7 @@ def test_utility_and_experience_equal_the_twin(scene: tuple) -> None:
                 if int(session.loyalty[n, slot]) == i:
                     gap = float(session.time[n] - session.loyalty_seen[n, slot])
                     loyal += twin.loyalty_pull(float(session.loyalty_strength[n, slot]), gap)
-            is_highlight = float(look.highlight[n, c])
+            is_highlight = float(stream_utility.highlight[n, c])
             bias = float(u.category_bias[users[n]] @ s.category[i])
             tired = float(fatigue[n] @ s.category[i])
             want = twin.utility(
@@ -71,8 +71,8 @@ def test_utility_and_experience_equal_the_twin(scene: tuple) -> None:
                 float(world.utility_mean),
                 float(world.utility_scale),
             )
-            assert float(look.utility[n, c]) == pytest.approx(want, abs=2e-4)
-            assert float(look.experience[n, c]) == pytest.approx(
+            assert float(stream_utility.utility[n, c]) == pytest.approx(want, abs=2e-4)
+            assert float(stream_utility.experience[n, c]) == pytest.approx(
                 twin.experience(a, float(s.skill[i]), float(s.hook[i])), abs=2e-4
             )
 
@@ -81,8 +81,8 @@ U = (np.arange(50_000) + 0.5) / 50_000
 
 
 def shares(model: str, utility: np.ndarray, shown: np.ndarray, law) -> np.ndarray:
-    """How often each place is watched, by the very draws that the world makes of the model's
-    probabilities."""
+    """Return the share of draws in which each place is watched, by the world's own inversion of the
+    model's probabilities."""
     chances = CHOICE_MODELS[model](
         jnp.asarray(utility, jnp.float32)[None], jnp.asarray(shown)[None], law
     )
@@ -128,8 +128,8 @@ def test_poisson_quantile_equals_scipys() -> None:
 
 
 def test_watch_times_follow_the_published_mixture() -> None:
-    """At an engaged share of .13 the mixture has mean 83.9 s, median 4.87 s, P(< 3 s) .333, P(> 600
-    s) .031."""
+    """At an engaged share of 0.13 the mixture has mean 83.9 s, median 4.87 s, P(< 3 s) = 0.333 and
+    P(> 600 s) = 0.031."""
     law = small_world(live_config()).law
     n = 400_000
     z = jnp.asarray(scipy.stats.norm.ppf((np.arange(n) + 0.5) / n), jnp.float32)
@@ -142,7 +142,7 @@ def test_watch_times_follow_the_published_mixture() -> None:
 
 
 def _engagement(spent: float = 0.0, **changes: object) -> Engagement:
-    """``spent`` has to be a price of the ladder."""
+    """Return an engagement of one session; ``spent`` must be a price of the ladder."""
     flag, zero = jnp.zeros(1, bool), jnp.zeros(1)
     blank = Engagement(
         flag,

@@ -1,4 +1,4 @@
-"""Levels of observation: what each shows, and what it must not."""
+"""Levels of observation: what each shows and must not show."""
 
 from __future__ import annotations
 
@@ -27,9 +27,16 @@ def test_the_full_observation_has_the_truth_behind_what_is_observable() -> None:
     width = plain.features.shape[2]
     np.testing.assert_array_equal(seen.features[..., :width], plain.features)
     np.testing.assert_array_equal(seen.context[:, : plain.context.shape[1]], plain.context)
-    look = appeal(state.session, state.candidates.streamer, state.candidates.room, world)
+    stream_utility = appeal(state.session, state.candidates.streamer, state.candidates.room, world)
     there = np.asarray(plain.mask & (plain.candidates != 300))
-    for i, x in enumerate((look.utility, look.experience, look.affinity, look.highlight)):
+    for i, x in enumerate(
+        (
+            stream_utility.utility,
+            stream_utility.experience,
+            stream_utility.affinity,
+            stream_utility.highlight,
+        )
+    ):
         np.testing.assert_allclose(
             np.asarray(seen.features[..., width + i])[there],
             np.asarray(x)[there],
@@ -40,7 +47,7 @@ def test_the_full_observation_has_the_truth_behind_what_is_observable() -> None:
     np.testing.assert_allclose(seen.context[:, -3], state.session.patience, rtol=1e-3)
 
 
-def test_the_noisy_observation_is_a_haze_of_the_stated_strength() -> None:
+def test_the_noisy_observation_has_noise_of_the_stated_scale() -> None:
     _, _, _, plain = first()
     _, _, _, twice = first(obs="noisy", obs_noise=2.0)
     for name in (

@@ -1,4 +1,4 @@
-"""Changes of a world: each does what it says, nothing else, and none of them is felt at 0."""
+"""Perturbations of a world: each changes what it names and nothing else, and nothing at 0."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lrdqn.observations import UNKNOWN
 
 
 def worlds(**changes: Any) -> Any:
-    """One seed's world on the host, without its axis."""
+    """Return one seed's world on the host, without the axis of seeds."""
     return jax.tree.map(
         lambda x: np.asarray(x)[0], build.build_worlds(live_config(perturb=changes), 3, 1)
     )
@@ -28,7 +28,7 @@ PLAIN = worlds()
 
 
 def changed(world: Any) -> set[str]:
-    """Names of the arrays that differ."""
+    """Return the names of the arrays that differ from the unperturbed world's."""
     differs = jax.tree.map(
         lambda a, b: a.shape != b.shape or not np.array_equal(a, b), PLAIN, world
     )
@@ -72,7 +72,7 @@ def test_a_change_touches_its_own_arrays_only(asked: dict[str, float], arrays: s
     assert changed(worlds(**asked)) == arrays
 
 
-def test_each_change_has_luck_of_its_own() -> None:
+def test_each_change_has_a_random_stream_of_its_own() -> None:
     alone, together = (
         worlds(popularity_shock=1.0),
         worlds(popularity_shock=1.0, taste_drift=0.3, hook_share=0.5),
@@ -134,7 +134,7 @@ def test_an_outage_splits_rooms_and_keeps_them_in_order() -> None:
     assert width >= start.shape[1]
 
 
-def test_every_named_perturbation_is_felt() -> None:
+def test_every_named_perturbation_changes_the_world() -> None:
     from hydra import compose, initialize_config_dir
 
     from lrdqn.compose.freeze import freeze

@@ -1,5 +1,4 @@
-"""The population folder: what goes in comes out, and every damage is named before anything heavy is
-loaded."""
+"""Population folders: round trips, and damage that is named before anything heavy is loaded."""
 
 from __future__ import annotations
 
@@ -35,7 +34,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def small_population() -> Population:
-    """Five streamers, three users, d = 2, G = 2, T = 1, P = 3, H = 2, L = 2."""
+    """Return five streamers and three users with d = 2, G = 2, T = 1, P = 3, H = 2, L = 2."""
     rng = np.random.default_rng(0)
 
     def real(*shape: int) -> np.ndarray:
@@ -241,7 +240,7 @@ def test_a_card_that_is_no_json(folder: Path, text: bytes) -> None:
 
 
 def put(folder: Path, data: bytes) -> None:
-    """New arrays with the checksum that belongs to them."""
+    """Write new arrays with the checksum that belongs to them."""
     (folder / ARRAYS).write_bytes(data)
     edit_card(folder, lambda card: card | {"sha256": hashlib.sha256(data).hexdigest()})
 

@@ -1,4 +1,4 @@
-"""Gifts one by one on the price ladder, and who buys how dearly."""
+"""Gifts on the price ladder, and their prices by the wealth of users."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHARE = PRICE_SHARES / PRICE_SHARES.sum()
 
 
 def counted(u: np.ndarray, gifts: float) -> np.ndarray:
-    """With the published shares, whoever gives."""
+    """Return gifts by price with the published shares."""
     shares = jnp.broadcast_to(jnp.asarray(SHARE, jnp.float32), (len(u), len(PRICES)))
     return np.asarray(gifts_by_price(jnp.asarray(u, jnp.float32), jnp.full(len(u), gifts), shares))
 

@@ -1,4 +1,4 @@
-"""Who is on air: the closed form against a walk through the rooms."""
+"""Schedule: the closed form of liveness against a walk through the rooms."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Signs of a highlight: delayed, noisy, the same for everyone who looks, and off unless asked
-for."""
+"""Delayed signals of a highlight: noisy, the same for all users, and off by default."""
 
 from __future__ import annotations
 
@@ -20,10 +19,10 @@ from lrdqn.envs.live.schedule import is_live, room_at
 from lrdqn.envs.live.signals import (
     AUDIO_DELAY,
     AUDIO_NOISE,
-    SIGNAL_HAZE,
+    SIGNAL_NOISE,
     audio_cue,
-    chance,
     expected_reactions,
+    hash_uniform,
     recent_reactions,
 )
 
@@ -32,7 +31,8 @@ ROOMS = WORLD.schedule.start.shape[1]
 
 
 def pairs(n: int = 4000) -> tuple[jnp.ndarray, jnp.ndarray]:
-    """Times ``[n]`` and rooms ``[n, 1]`` on air for at least ten minutes then."""
+    """Return times ``[n]`` and rooms ``[n, 1]`` that have then been on air for ten minutes or
+    more."""
     rng = np.random.default_rng(0)
     time = jnp.asarray(rng.integers(86_400, 12 * 86_400, 30 * n), jnp.int32)
     room = room_at(WORLD.schedule, jnp.asarray(rng.integers(0, 300, 30 * n), jnp.int32), time)
@@ -50,13 +50,15 @@ def is_highlight(time: jnp.ndarray) -> np.ndarray:
     return np.asarray(highlight(ROOM, time[:, None], WORLD.salt))[:, 0]
 
 
-def test_luck_is_uniform_and_its_streams_are_apart() -> None:
-    draws = [np.asarray(chance(ROOM, TIME[:, None], WORLD.salt, stream))[:, 0] for stream in (1, 2)]
+def test_hashed_uniforms_are_uniform_and_their_streams_independent() -> None:
+    draws = [
+        np.asarray(hash_uniform(ROOM, TIME[:, None], WORLD.salt, stream))[:, 0] for stream in (1, 2)
+    ]
     for u in (*draws, (draws[0] + draws[1]) % 1):
         assert scipy.stats.kstest(u, "uniform").pvalue > 1e-3
         assert u.min() > 0
         assert u.max() < 1
-    top = chance(jnp.arange(2**20), jnp.zeros(2**20, jnp.int32), WORLD.salt, 3)
+    top = hash_uniform(jnp.arange(2**20), jnp.zeros(2**20, jnp.int32), WORLD.salt, 3)
     assert 0 < float(top.min()) < 1e-4
     assert 1 - 1e-4 < float(top.max()) < 1
 
@@ -70,7 +72,7 @@ def test_the_audio_cue_is_the_highlight_half_a_minute_ago_through_noise() -> Non
     now = is_highlight(TIME)
     assert (
         0.05 < (now != then).mean() < 0.25
-    )  # a quarter of all looks lie within 30 s of a new bin, .42 of which differ
+    )  # a quarter of all times lie within 30 s of a new bin, 0.42 of which differ
     assert abs(np.corrcoef(left, now)[0, 1]) < 0.06, (
         "what is new within the last half minute cannot be heard"
     )
@@ -99,7 +101,7 @@ def test_reactions_of_a_full_minute_are_expected_by_hand() -> None:
 
 
 def test_recent_reactions_equal_a_count_minute_by_minute() -> None:
-    """The twin counts with SciPy's Poisson quantiles, from the same luck, in float64."""
+    """The twin counts with SciPy's Poisson quantiles of the same uniforms, in float64."""
     time, room = np.asarray(TIME[:200]), np.asarray(ROOM[:200, 0])
     got, off = np.asarray(recent_reactions(TIME[:200], ROOM[:200], WORLD))[:, 0], 0
     mean = 0.3 * math.exp(0.7 * 0.7) + 0.7 * math.exp(-0.7 * 0.3)
@@ -114,8 +116,8 @@ def test_recent_reactions_equal_a_count_minute_by_minute() -> None:
                 * 0.0664
             )
             h = float(highlight(jnp.int32(r), jnp.int32(60 * minute), WORLD.salt))
-            luck = float(chance(jnp.int32(r), jnp.int32(minute), WORLD.salt, 0x51ED270B))
-            counted += scipy.stats.poisson.ppf(luck, e * math.exp(0.7 * (h - 0.3)) / mean)
+            u_hash = float(hash_uniform(jnp.int32(r), jnp.int32(minute), WORLD.salt, 0x51ED270B))
+            counted += scipy.stats.poisson.ppf(u_hash, e * math.exp(0.7 * (h - 0.3)) / mean)
             awaited += e
         off += abs(x - math.log((counted + 0.5) / (awaited + 0.5))) > 1e-3
     assert off <= 2  # float32 at the edges of the steps
@@ -130,7 +132,7 @@ def test_reactions_tell_of_the_last_minutes_where_people_watch() -> None:
     assert np.abs(np.asarray(recent_reactions(TIME, ROOM, nobody))).max() < 0.01
 
 
-def test_what_is_seen_of_a_room_is_the_same_for_all_who_look() -> None:
+def test_what_is_seen_of_a_room_is_the_same_for_all_users() -> None:
     for signal in (recent_reactions, audio_cue):
         many = jax.jit(signal)(jnp.full(9, TIME[0]), jnp.broadcast_to(ROOM[0], (9, 3)), WORLD)
         np.testing.assert_allclose(
@@ -138,11 +140,11 @@ def test_what_is_seen_of_a_room_is_the_same_for_all_who_look() -> None:
         )
 
 
-def test_they_stand_behind_the_other_features_unless_off_and_the_haze_lies_on_them_too() -> None:
+def test_they_stand_behind_the_other_features_unless_off_and_are_noisy_too() -> None:
     config = {
         "off": {},
         "on": {"live_signals": True},
-        "hazy": {"live_signals": True, "obs": "noisy", "obs_noise": 2.0},
+        "noisy": {"live_signals": True, "obs": "noisy", "obs_noise": 2.0},
     }
     reset = {
         name: jax.jit(make_live(live_config(**changes), 512).reset)
@@ -162,7 +164,7 @@ def test_they_stand_behind_the_other_features_unless_off_and_the_haze_lies_on_th
             np.asarray(more.features[..., 4 + i])[there], want[there], atol=5e-3
         )
     assert not np.asarray(more.features)[~there].any()
-    off = np.asarray(obs["hazy"].features.astype(jnp.float32) - more.features.astype(jnp.float32))
+    off = np.asarray(obs["noisy"].features.astype(jnp.float32) - more.features.astype(jnp.float32))
     np.testing.assert_allclose(
-        off[there].std(axis=0), 2 * np.array([*NOISE, *SIGNAL_HAZE]), rtol=0.1
+        off[there].std(axis=0), 2 * np.array([*NOISE, *SIGNAL_NOISE]), rtol=0.1
     )

@@ -1,4 +1,4 @@
-"""A small live world for tests."""
+"""Small live worlds for tests."""
 
 from __future__ import annotations
 

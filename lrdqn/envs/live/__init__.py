@@ -1,6 +1,7 @@
 """The live-streaming world, decision clock.
 
-``population`` (who there is) and ``schedule`` (who is on air) are drawn on the host; ``world`` puts
-them on the device; ``candidates``, ``choice``, ``engagement`` and ``viewer`` are its laws;
-``observation`` is what may be seen; ``env`` the loop.
+``population`` and ``schedule`` are drawn on the host; ``world`` lays them out as a pytree;
+``candidates``, ``choice``, ``engagement``, ``user_dynamics`` and ``reward`` are its laws;
+``observation`` is what a policy sees; ``env`` is the loop. README.md beside this file is the
+specification.
 """

@@ -1,5 +1,7 @@
-"""Users and streamers in pairs, on the host: affinity and utility before a session begins
-(SIMULATOR section 0)."""
+"""Affinity and raw utility of user-streamer pairs, on the host, before a session begins.
+
+Source: envs/live/README.md, sections 2 and 5.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +16,20 @@ from lrdqn.envs.live.population_arrays import Population
 Floats = NDArray[np.floating]
 
 POPULARITY_MU, POPULARITY_SIGMA = 0.670, 1.792
-"""Log popularity of a streamer; reproduces P(< 5 interactions) = .70 (SIMULATOR section 7)."""
+"""Mean and sd of a streamer's log popularity; they reproduce P(< 5 interactions) = 0.70
+(KuaiLive)."""
 
 
 def standard_popularity(log_popularity: Any) -> Any:
-    """``L = (log P - .670) / 1.792``."""
+    """Return ``L = (log P - POPULARITY_MU) / POPULARITY_SIGMA``."""
     return (log_popularity - POPULARITY_MU) / POPULARITY_SIGMA
 
 
 def pair_affinity(
     population: Population, user: NDArray[np.integer], streamer: NDArray[np.integer]
 ) -> Floats:
-    """Standardised affinity of pairs: ``(theta_u . e_s - mean) / scale``; ids of any one broadcast
-    shape."""
+    """Return the standardised affinity of pairs, ``(theta_u . e_i - m_a) / s_a``; the ids may have
+    any shapes that broadcast."""
     dot = np.sum(population.interest[user] * population.style[streamer], axis=-1)
     return (dot - population.affinity_mean) / population.affinity_scale
 
@@ -37,8 +40,11 @@ def pair_utility(
     user: NDArray[np.integer],
     streamer: NDArray[np.integer],
 ) -> Floats:
-    """Raw utility of fresh pairs (no loyalty, fatigue or highlight), before standardisation
-    (SIMULATOR section 0)."""
+    """Return the raw utility of fresh pairs (no loyalty, fatigue or highlight), before
+    standardisation.
+
+    ``w_a a + b_g + w_P L + w_k k + w_h h``. Source: envs/live/README.md, section 5.
+    """
     bias = np.sum(population.category_bias[user] * population.category[streamer], axis=-1)
     return (
         law.affinity * pair_affinity(population, user, streamer)

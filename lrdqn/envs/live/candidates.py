@@ -1,5 +1,8 @@
-"""Candidate generation: streams on air, found in several ways: known ones, popular, fresh and
-similar ones, any ones."""
+"""Candidate generation: streams on air that are familiar, popular, fresh, similar or drawn
+uniformly.
+
+Source: envs/live/README.md, section 4.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,19 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from lrdqn.envs.live.config import LiveConfig
-from lrdqn.envs.live.daily_patterns import HOURLY_WATCH
+from lrdqn.envs.live.daily_patterns import DAY, HOURLY_WATCH
 from lrdqn.envs.live.schedule import Schedule, room_at
 from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.signals import Signal
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.ops.history import cosine, mean_style
 
-DAY = 86_400
 SIMILAR_DRAWN = 4
-"""Streams that are looked at for each place by similarity: a pass over all of them would cost
-O(streamers)."""
+"""Streams drawn for each place filled by similarity; comparing all of them would cost O(S)."""
 
 
 class Recall(NamedTuple):
-    """How many places of a request each way of finding streams fills, in this order (static)."""
+    """Places of a request that each way of finding streams fills, in this order (static)."""
 
     familiar: int
     popular: int
@@ -35,38 +36,37 @@ class Recall(NamedTuple):
 
     @classmethod
     def of(cls, config: LiveConfig) -> Recall:
-        """As configured; what is left of ``env.candidates`` is filled uniformly."""
+        """Return the configured places; the rest of ``env.candidates`` is filled uniformly."""
         named = (config.familiar, config.popular, config.fresh, config.similar)
         return cls(*named, config.candidates - sum(named))
 
     @property
     def draws(self) -> int:
-        """Uniforms that one request takes."""
+        """Return the number V of uniforms that one request takes."""
         return self.uniform + SIMILAR_DRAWN * self.similar
 
 
 class Found(NamedTuple):
-    """Streams by one way of finding them, ``[N, places]``."""
+    """Streams found in one way, ``[N, places]``."""
 
     streamer: Int[Array, "N F"]
     room: Int[Array, "N F"]
     start: Int[Array, "N F"]
     end: Int[Array, "N F"]
-    """Of the room: looked up once, for a look into a large table is what a candidate costs."""
+    """End of the room; start and end are kept because gathers from large tables dominate the
+    cost."""
     mask: Bool[Array, "N F"]
-    """On air at this very second, and not a repetition within."""
+    """On air at this very second, and not found twice in this way."""
 
 
 class Present(NamedTuple):
-    """What sessions have made of the streamers by now (tick clock); in the decision clock nothing
-    is known of it."""
+    """State of the streamers that sessions have brought about (tick clock only)."""
 
     closed: Int[Array, "S+1"]
-    """Flat index of the room that a streamer has left before its time, or stays away from; -1 for
-    none."""
+    """Flat index of the room that a streamer closed early or does not open; -1 for none."""
     viewers: Float[Array, "S+1"]
     recent: Float[Array, "S+1 3"]
-    """Comments, likes and gifts of the last minutes."""
+    """Comments, likes and gifts of the last five minutes."""
 
 
 def draw_candidates(
@@ -77,35 +77,34 @@ def draw_candidates(
     signals: tuple[Signal, ...] = (),
     present: Present | None = None,
 ) -> Candidates:
-    """Offer streams at each session's own time, found in several ways.
+    """Draw the candidates of a request at each session's own time.
 
-    - familiar: the known streamers on air that were visited last.
-    - popular: those of the present time bin with the largest popularity; fresh: those whose room
-      started last.
-    - similar: of ``SIMILAR_DRAWN`` times as many uniform draws, those whose shown style is nearest
-      to that of the history.
+    - familiar: known streamers on air, the last visited first.
+    - popular: the streams of the current time bin with the largest popularity; fresh: those whose
+      room started last.
+    - similar: of ``SIMILAR_DRAWN`` times as many uniform draws, those whose shown style has the
+      highest cosine with that of the history.
     - uniform: one stream from each of as many equal strata of the streams in the current time bin
-      (every stream is equally likely, none twice).
+      (every stream is equally likely, none is drawn twice).
 
-    A place is masked where its stream is not on air at this very second or was found by an earlier
-    way. Where nothing at all is on air, place 0 offers "show nothing" (streamer ``S``), so that a
-    policy always has one action.
+    A place is masked where its stream is not on air at this very second or was found in an earlier
+    way. Where nothing is on air, place 0 offers "show nothing" (streamer ``S``), so that a policy
+    always has one action.
 
     Args:
         state: sessions.
         u: uniforms, ``recall.draws`` per session.
         params: the world.
-        recall: places by way of finding (static).
+        recall: places that each way fills (static).
         signals: further features of rooms on air (static).
-        present: of the tick clock: rooms that were closed are not offered; viewers are those there
-            are, and three more features are the logs of the last minutes' comments, likes and
-            gifts.
+        present: in the tick clock: closed rooms are not offered, viewers are counted, and the logs
+            of the last five minutes' comments, likes and gifts are three more features.
 
     Returns:
-        Candidates with C the sum of ``recall``. Cost is O(C log R), whatever the number of
-        streamers.
+        Candidates, C being the sum of ``recall``. The cost is O(C log R), R rooms a streamer,
+        whatever the number of streamers.
     """
-    schedule, nothing = params.schedule, params.streamers.popularity.shape[0] - 1
+    schedule, nothing = params.schedule, params.nothing
     found: list[Found] = []
     if recall.familiar:
         found.append(_familiar(state, params, recall.familiar))
@@ -141,26 +140,28 @@ def draw_candidates(
 
 
 def _bin(state: Session, schedule: Schedule) -> Int[Array, "N"]:
-    """The time bin that each session is in."""
+    """Return the time bin that each session is in."""
     return jnp.clip(state.time // schedule.bin_seconds, 0, schedule.count.shape[0] - 1)
 
 
 def _hours(
     schedule: Schedule, room: Int[Array, "N F"], time: Int[Array, "N"]
 ) -> tuple[Int[Array, "N F"], Int[Array, "N F"], Bool[Array, "N F"]]:
-    """When rooms start and end, and whether they are on air: ``start <= time < end``."""
+    """Return starts and ends of rooms, and whether they are on air: ``start <= time < end``."""
     start, end = schedule.start.reshape(-1)[room], schedule.end.reshape(-1)[room]
     return start, end, (start <= time[:, None]) & (time[:, None] < end)
 
 
 def _owner(schedule: Schedule, room: Int[Array, "N F"]) -> Int[Array, "N F"]:
-    """Whose rooms they are. Flat indices are not negative, which spares the care that ``//`` takes
-    of signs."""
+    """Return the streamers of rooms, ``room // R``.
+
+    Flat indices are not negative, so ``lax.div`` avoids the sign correction of ``//``.
+    """
     return jax.lax.div(room, jnp.full_like(room, schedule.start.shape[-1]))
 
 
 def _uniform(state: Session, u: Float[Array, "N V"], params: LiveParams) -> Found:
-    """One stream from each of V equal strata of the streams in the current time bin."""
+    """Draw one stream from each of V equal strata of the streams in the current time bin."""
     schedule = params.schedule
     at = _bin(state, schedule)
     count = schedule.count[at][:, None]
@@ -177,8 +178,8 @@ def _uniform(state: Session, u: Float[Array, "N V"], params: LiveParams) -> Foun
 
 
 def _listed(table: Int[Array, "bins M"], state: Session, params: LiveParams, places: int) -> Found:
-    """The first ``places`` streams of the present bin's list that are on air now; -1 fills lists
-    that are short."""
+    """Return the first ``places`` streams of the current bin's list that are on air now; -1 fills
+    lists that are short."""
     schedule = params.schedule
     listed = table[_bin(state, schedule)]
     room = jnp.maximum(listed, 0)
@@ -196,7 +197,7 @@ def _listed(table: Int[Array, "bins M"], state: Session, params: LiveParams, pla
 
 
 def _similar(state: Session, u: Float[Array, "N V"], params: LiveParams, places: int) -> Found:
-    """Of uniform draws, the ``places`` nearest to the viewer's history."""
+    """Return the ``places`` uniform draws whose style is nearest to that of the user's history."""
     drawn, style = _uniform(state, u, params), params.catalogue.style
     profile = mean_style(style, state.history, state.history_watch)
     near = jnp.where(drawn.mask, cosine(profile[:, None, :], style[drawn.streamer]), -2.0)
@@ -205,10 +206,10 @@ def _similar(state: Session, u: Float[Array, "N V"], params: LiveParams, places:
 
 
 def _familiar(state: Session, params: LiveParams, places: int) -> Found:
-    """The ``places`` known streamers on air that were visited last, by counting instead of sorting
-    (L is small).
+    """Return the ``places`` known streamers on air that were visited last, by counting instead of
+    sorting (L is small).
 
-    Ordered by what the platform can see: the order of places must not tell how strong a hidden
+    They are ordered by what a platform can see: the order must not reveal how strong a hidden
     loyalty is.
     """
     room = room_at(params.schedule, state.loyalty, state.time[:, None])
@@ -236,13 +237,13 @@ def _features(
     params: LiveParams,
     present: Present | None,
 ) -> Float[Array, "N C F"]:
-    """The features that change with time: log viewers, hours on air, followed, recency of the last
-    visit.
+    """Return the features that change with time: log viewers, hours on air, followed, recency of
+    the last visit.
 
-    In the decision clock viewers follow the hour-of-day mean field ``P_s x 24 share(hour)``
-    (SIMULATOR rule 6: exogenous); in the tick clock they are counted, and log comments, likes and
-    gifts of the last minutes follow. Recency is ``exp(-hours since the last visit / 24)``, 0 for a
-    streamer that the viewer is not known to watch.
+    In the decision clock the number of viewers is exogenous, ``P_i x 24 share(hour)``; in the tick
+    clock it is counted, and the logs of the last five minutes' comments, likes and gifts follow.
+    Recency is ``exp(-hours since the last visit / 24)``, 0 for a streamer not in the user's loyalty
+    slots.
     """
     recent: list[Array] = []
     if present is None:
@@ -254,18 +255,21 @@ def _features(
             [jnp.log(jnp.maximum(present.viewers, 1e-3))[:, None], jnp.log1p(present.recent)],
             axis=1,
         )
-        told = seen[streamer]
-        viewers, *recent = (told[..., i] for i in range(told.shape[-1]))
+        columns = seen[streamer]
+        viewers, *recent = (columns[..., i] for i in range(columns.shape[-1]))
     on_air = (state.time[:, None] - start).astype(jnp.float32) / 3600
     hours = (state.time[:, None] - state.loyalty_seen).astype(jnp.float32) / 3600
-    lately, known = jnp.exp(-hours / 24), jnp.where(state.loyalty_strength > 0, state.loyalty, -1)
+    slot_recency, known = (
+        jnp.exp(-hours / 24),
+        jnp.where(state.loyalty_strength > 0, state.loyalty, -1),
+    )
     recency, followed = jnp.zeros(streamer.shape, jnp.float32), jnp.zeros(streamer.shape, bool)
-    # slot by slot: an array [N, C, L] would cost more than everything else here
+    # a loop over slots: an array [N, C, L] would cost more than everything else here
     for slot in range(known.shape[1]):
         same = streamer == known[:, slot, None]
-        recency = jnp.where(same, lately[:, slot, None], recency)
+        recency = jnp.where(same, slot_recency[:, slot, None], recency)
         followed = followed | (same & state.followed[:, slot, None])
-    there = streamer != params.streamers.popularity.shape[0] - 1
+    on_offer = streamer != params.nothing
     features = [
         viewers,
         jnp.clip(on_air, 0.0, 24.0),
@@ -273,7 +277,7 @@ def _features(
         recency,
         *recent,
     ]
-    # columns are put side by side last: rows of four numbers are no work for a vector unit
-    return jnp.stack([jnp.where(there, x, 0.0).astype(jnp.float16) for x in features]).transpose(
+    # the features are transposed last: vector units need long rows, not rows of four numbers
+    return jnp.stack([jnp.where(on_offer, x, 0.0).astype(jnp.float16) for x in features]).transpose(
         1, 2, 0
     )

@@ -1,4 +1,4 @@
-"""Shapes and settings of the live world that must fit together; needs no jax."""
+"""Constraints between keys of the live world; needs no jax."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from lrdqn.envs.live.config import LiveConfig, discount_minutes
 
 
 def check_live(env: LiveConfig) -> None:
-    """Shapes of the live world that must fit together."""
+    """Raise ``ConfigError`` unless shapes, clock, episode and content of the live world fit
+    together."""
     if env.population is None and env.candidates > env.streamers:
         raise ConfigError(
             "env.candidates",
@@ -45,7 +46,7 @@ def check_live(env: LiveConfig) -> None:
         raise ConfigError(
             "env.episode",
             env.episode,
-            "env.clock=tick gives a place to the next viewer; must be session",
+            "env.clock=tick gives a place to the next user; must be session",
         )
     if env.clock == "tick" and env.live_signals:
         raise ConfigError(
@@ -57,8 +58,8 @@ def check_live(env: LiveConfig) -> None:
 
 
 def check_content(env: LiveConfig) -> None:
-    """Embeddings and the file that they are read from go together, and views can go missing only
-    where there are some."""
+    """Raise ``ConfigError`` unless embeddings have a file, files have a reader, and views are there
+    to go missing."""
     if env.content == "embeddings" and env.embeddings is None:
         raise ConfigError(
             "env.embeddings", "null", "env.content=embeddings needs a file, env.embeddings=PATH.npy"

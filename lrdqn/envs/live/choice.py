@@ -1,4 +1,7 @@
-"""Utility of the shown streams and the choice among them and "nothing" (SIMULATOR section 4)."""
+"""Utility of the shown streams, and the choice among them and "nothing".
+
+Source: envs/live/README.md, section 5.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,17 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from lrdqn.envs.live.config import UserLawConfig
+from lrdqn.envs.live.daily_patterns import DAY
 from lrdqn.envs.live.session import Session
 from lrdqn.envs.live.world import LiveParams, affinity, fresh_utility
 from lrdqn.ops.choice import first_taken
 
 HIGHLIGHT_SHARE = 0.3
 HIGHLIGHT_SECONDS = 120
-DAY_SECONDS = 86_400.0
 
 
 class StreamUtility(NamedTuple):
-    """How the shown streams strike the viewer."""
+    """Utility and experience of the shown streams to each user."""
 
     utility: Float[Array, "N K"]
     experience: Float[Array, "N K"]
@@ -32,19 +35,18 @@ class StreamUtility(NamedTuple):
 def highlight(
     room: Int[Array, "..."], time: Int[Array, "..."], salt: Int[Array, ""]
 ) -> Float[Array, "..."]:
-    """1 where the room's current two-minute bin is a highlight: an integer hash of (room, bin)
-    below .30.
+    """Return 1 where the room's current bin of ``HIGHLIGHT_SECONDS`` is a highlight, else 0.
 
-    Closed form, so that sessions on clocks of their own agree on it. Source: SIMULATOR section 3
-    and correction 6; the 30 % and the two minutes are KuaiLive-M3's.
+    ``H = 1{hash(room, t // HIGHLIGHT_SECONDS) < HIGHLIGHT_SHARE 2^32}``: a closed form, so that
+    sessions with clocks of their own agree on it. Source: share and length, KuaiLive-M3.
     """
     x = mixed(room, time // HIGHLIGHT_SECONDS, salt.astype(jnp.uint32))
     return (x < jnp.uint32(int(HIGHLIGHT_SHARE * 2**32))).astype(jnp.float32)
 
 
 def mixed(room: Int[Array, "..."], at: Int[Array, "..."], salt: Array) -> Array:
-    """A hash of (room, at) to 32 bits; the mixing constants are MurmurHash3's finaliser (Appleby,
-    public domain)."""
+    """Return a hash of (room, at) to 32 bits; the mixing constants are MurmurHash3's finaliser
+    (Appleby, public domain)."""
     x = room.astype(jnp.uint32) * jnp.uint32(0x9E3779B1) + at.astype(jnp.uint32) + salt
     for multiplier, shift in ((0x85EBCA6B, 16), (0xC2B2AE35, 13)):
         x = (x ^ (x >> jnp.uint32(shift))) * jnp.uint32(multiplier)
@@ -52,20 +54,31 @@ def mixed(room: Int[Array, "..."], at: Int[Array, "..."], salt: Array) -> Array:
 
 
 def loyalty_kernel(seconds: Float[Array, "..."]) -> Float[Array, "..."]:
-    """``(1 + cos(2 pi D / 24 h)) / 2 * (1 - exp(-D / 30 min))``: people come back at the same hour,
-    not at once.
+    """Return ``K(D) = (1 + cos(2 pi D / 24 h)) / 2 * (1 - exp(-D / 30 min))``: users come back at
+    the same hour, and not at once.
 
-    Source: SIMULATOR section 4 and correction 4.
+    Source: envs/live/README.md, section 5.
     """
-    return (
-        0.5 * (1 + jnp.cos(2 * jnp.pi * seconds / DAY_SECONDS)) * (1 - jnp.exp(-seconds / 1800.0))
-    )
+    return 0.5 * (1 + jnp.cos(2 * jnp.pi * seconds / DAY)) * (1 - jnp.exp(-seconds / 1800.0))
+
+
+def decayed_loyalty(
+    session: Session, law: UserLawConfig
+) -> tuple[Float[Array, "N L"], Float[Array, "N L"]]:
+    """Return ``D``, seconds since the last visit of each slot's streamer, and ``l exp(-D / tau)``,
+    tau being ``loyalty_days``.
+
+    Source: envs/live/README.md, section 7.
+    """
+    gap = jnp.maximum(session.time[:, None] - session.loyalty_seen, 0).astype(jnp.float32)
+    return gap, session.loyalty_strength * jnp.exp(-gap / (law.loyalty_days * DAY))
 
 
 def appeal(
     state: Session, streamer: Int[Array, "N K"], room: Int[Array, "N K"], params: LiveParams
 ) -> StreamUtility:
-    """``appeal_at`` in the light of the room's own two-minute bins (decision clock)."""
+    """Return utility and experience at each session's own time (decision clock); see
+    ``appeal_at``."""
     return appeal_at(state, streamer, highlight(room, state.time[:, None], params.salt), params)
 
 
@@ -75,20 +88,23 @@ def appeal_at(
     is_highlight: Float[Array, "N K"],
     params: LiveParams,
 ) -> StreamUtility:
-    """Utility (what draws a click) and experience (what leaves a viewer content) of each shown
-    stream; ``is_highlight``: 1 in a highlight.
+    """Return utility V (it draws a click) and experience Q (it leaves a user content) of each shown
+    stream.
 
-    ``V = (1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V + 1.5 l x kernel + .4 (H - .3) - .8 f_c``,
-    ``Q = .2 a + .4 k - .9 h``; l is loyalty decayed over ``loyalty_days``. Source: SIMULATOR
-    section 0, set J.
+    ``V = V_0 + w_l l' K(D) + w_H (H - 0.3) - w_f f_g`` and ``Q = q_a a + q_k k + q_h h``, with V_0
+    ``fresh_utility``, l' and D ``decayed_loyalty``, K ``loyalty_kernel``.
+
+    Args:
+        state: sessions.
+        streamer: shown to each of them.
+        is_highlight: H, 1 in a highlight.
+        params: the world.
+
+    Source: envs/live/README.md, section 5; the weights are design choices.
     """
     law = params.law
-    gap = jnp.maximum(state.time[:, None] - state.loyalty_seen, 0).astype(jnp.float32)
-    pull = (
-        state.loyalty_strength
-        * jnp.exp(-gap / (law.loyalty_days * DAY_SECONDS))
-        * loyalty_kernel(gap)
-    )
+    gap, strength = decayed_loyalty(state, law)
+    pull = strength * loyalty_kernel(gap)
     same = streamer[:, :, None] == state.loyalty[:, None, :]
     loyal = jnp.sum(jnp.where(same, pull[:, None, :], 0.0), axis=2)
     tired = jnp.einsum("ng,nkg->nk", state.fatigue, params.streamers.category[streamer])
@@ -110,20 +126,20 @@ def appeal_at(
 ChoiceModel = Callable[
     [Float[Array, "*N K"], Bool[Array, "*N K"], UserLawConfig], Float[Array, "*N K"]
 ]
-"""``model(utility, shown, law) -> P(the stream at each place is the one watched)``; what is left to
-1 is "nothing"."""
+"""``model(utility, shown, law) -> P(the stream at each place is watched)``; the rest, up to 1, is
+the probability of "nothing"."""
 
 
 def logits(
     utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
 ) -> Float[Array, "*N K"]:
-    """``l = bias + slope V``, against 0 for "nothing"; a place that shows nothing stands at minus
-    infinity."""
+    """Return ``l = c_0 + c_1 V``, against 0 for "nothing"; minus infinity where a place shows
+    nothing."""
     return jnp.where(shown, law.click_bias + law.click_slope * utility, -jnp.inf)
 
 
 def against_nothing(ends: Float[Array, "*N K"]) -> Float[Array, "*N K"]:
-    """``exp(e_i) / (1 + sum_j exp(e_j))``."""
+    """Return ``exp(e_i) / (1 + sum_j exp(e_j))``."""
     return jax.nn.softmax(jnp.concatenate([ends, jnp.zeros_like(ends[..., :1])], axis=-1), axis=-1)[
         ..., :-1
     ]
@@ -132,16 +148,16 @@ def against_nothing(ends: Float[Array, "*N K"]) -> Float[Array, "*N K"]:
 def multinomial_logit(
     utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
 ) -> Float[Array, "*N K"]:
-    """``P(i) = exp(l_i) / (1 + sum_j exp(l_j))``; for K = 1 this is ``sigmoid(l)``. Source:
-    SIMULATOR section 4, ``mnl``."""
+    """Return ``P(i) = exp(l_i) / (1 + sum_j exp(l_j))``, the multinomial logit; for K = 1 this is
+    ``sigmoid(l)``."""
     return against_nothing(logits(utility, shown, law))
 
 
 def proportional(
     utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
 ) -> Float[Array, "*N K"]:
-    """``P(i) = v_i / (v_0 + sum_j v_j)`` with ``v = max(0, l - floor)``, and ``v_0 = -floor`` for
-    "nothing".
+    """Return ``P(i) = v_i / (v_0 + sum_j v_j)`` with ``v = max(0, l - floor)``, and
+    ``v_0 = -floor`` for "nothing".
 
     Source: RecSim's multinomial proportional choice (Ie et al. 2019b, section 4), on the same
     logits as ``mnl``.
@@ -151,18 +167,17 @@ def proportional(
 
 
 def attention(like: Float[Array, "*N K"], law: UserLawConfig) -> Float[Array, "*N K"]:
-    """``decay^rank``: how likely each place is looked at (position-based model; Richardson et al.
-    2007)."""
+    """Return ``decay^rank``, the probability that each place is examined (position-based model;
+    Richardson et al. 2007)."""
     return law.position_decay ** jax.lax.broadcasted_iota(jnp.float32, like.shape, like.ndim - 1)
 
 
 def position_multinomial(
     utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
 ) -> Float[Array, "*N K"]:
-    """``P(i) = a_i exp(l_i) / (1 + sum_j a_j exp(l_j))`` with attention ``a = decay^rank``: ``mnl``
-    where places differ.
+    """Return ``P(i) = a_i exp(l_i) / (1 + sum_j a_j exp(l_j))`` with attention ``a = decay^rank``.
 
-    A ratio of weights as ``mnl`` is, so that a slate's worth can be taken apart. Source: Abeliuk et
+    Like ``mnl`` a ratio of weights, so that the value of a slate decomposes. Source: Abeliuk et
     al. 2016, "Assortment optimization under a multinomial logit model with position bias and social
     influence", 4OR 14.
     """
@@ -172,8 +187,11 @@ def position_multinomial(
 def exponential_cascade(
     utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
 ) -> Float[Array, "*N K"]:
-    """Top down, each taken with ``min(1, attention scale exp(l))``. Source: RecSim's exponential
-    cascade (Ie et al. 2019b)."""
+    """Return the probability that each place is the first taken from the top, each with
+    ``min(1, attention scale exp(l))``.
+
+    Source: RecSim's exponential cascade (Ie et al. 2019b).
+    """
     appeal = jnp.exp(logits(utility, shown, law))
     return first_taken(jnp.minimum(attention(utility, law) * law.cascade_scale * appeal, 1.0))
 
@@ -181,15 +199,15 @@ def exponential_cascade(
 def position_based(
     utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
 ) -> Float[Array, "*N K"]:
-    """Looked at with ``.85^rank``, then taken with ``sigmoid(l)``; the first one taken is
-    watched."""
+    """Return the probability that each place is the first taken: examined with ``decay^rank``, then
+    taken with ``sigmoid(l)``."""
     return first_taken(attention(utility, law) * jax.nn.sigmoid(logits(utility, shown, law)))
 
 
 def independent(
     utility: Float[Array, "*N K"], shown: Bool[Array, "*N K"], law: UserLawConfig
 ) -> Float[Array, "*N K"]:
-    """Each taken with ``sigmoid(l)``, whatever its place; the first one taken is watched.
+    """Return the probability that each place is the first taken, each with ``sigmoid(l)``;
     ``bernoulli`` in the config."""
     return first_taken(jax.nn.sigmoid(logits(utility, shown, law)))
 
@@ -211,12 +229,12 @@ def odds(
     shown: Bool[Array, "N C"],
     law: UserLawConfig,
 ) -> Float[Array, "N C"]:
-    """``v = p / (1 - p)``, p being the chance of a stream that is shown alone: its weight against 1
-    for "nothing".
+    """Return ``v = p / (1 - p)``, p being the probability of a stream that is shown alone: its
+    weight against 1 for "nothing".
 
-    What slate optimisers work with (``ops.slates``). Exact for the models that are ratios of
-    weights, up to what places add (``mnl``, ``proportional``, ``position_mnl``); for those that go
-    down the page, the nearest such model.
+    Slate optimisers (``ops.slates``) work with these weights. They are exact for the models that
+    are ratios of weights, apart from position effects (``mnl``, ``proportional``,
+    ``position_mnl``); for the models that scan from the top they are an approximation.
     """
     alone = chances_of(utility[..., None], shown[..., None], law)[..., 0]
     return alone / jnp.maximum(1 - alone, 1e-6)

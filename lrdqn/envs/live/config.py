@@ -12,8 +12,10 @@ from lrdqn.envs.live.tick.config import TickConfig
 
 @dataclass
 class RewardConfig:
-    """Weights of the reward's parts (SIMULATOR section 5): a design choice, not data. Each part is
-    reported by itself."""
+    """Weights of the reward's parts, all of them design choices; each part is reported by itself.
+
+    Source: envs/live/README.md, section 8.
+    """
 
     watch: float = said(1.0, "per minute watched")
     watch_cap_minutes: float = real(
@@ -41,15 +43,17 @@ class RewardConfig:
 
 @dataclass
 class UserLawConfig:
-    """Laws of the viewer: set J of SIMULATOR section 0 with its corrections. Marked (design) where
-    no data stands behind it."""
+    """Constants of the laws of users; (design) marks a number without data behind it.
+
+    Source: envs/live/README.md, sections 5 to 7 and 15.
+    """
 
     affinity: float = said(1.2, "weight of standardised interest . style in the utility")
     popularity: float = said(0.15, "weight of standardised log popularity")
-    skill: float = said(0.4, "weight of the host's skill")
+    skill: float = said(0.4, "weight of the streamer's skill")
     hook: float = said(0.4, "weight of the hook: it draws clicks (design)")
     loyalty: float = said(1.5, "weight of loyalty x 24-hour kernel")
-    highlight: float = said(0.4, "weight of (highlight - .3)")
+    highlight: float = said(0.4, "weight of (highlight - 0.3)")
     fatigue: float = said(0.8, "weight of the category's fatigue")
     click_bias: float = said(-0.375, "logit of a click at average utility")
     click_slope: float = said(0.8, "logit of a click per unit of utility")
@@ -79,13 +83,13 @@ class UserLawConfig:
     like_rate: float = real(0.0265, 0.0, math.inf, "likes per viewer-minute (KuaiLive)")
     gift_rate: float = real(0.0108, 0.0, math.inf, "gifts per viewer-minute (KuaiLive)")
     reaction_utility: float = said(0.5, "log-rate of reactions per unit of utility")
-    reaction_highlight: float = said(0.7, "log-rate of reactions per unit of (highlight - .3)")
+    reaction_highlight: float = said(0.7, "log-rate of reactions per unit of (highlight - 0.3)")
     reaction_norm: float = real(
         2.6, 0.0, math.inf, "mean of the two factors above over viewer-minutes", open_low=True
     )
     follow_bias: float = said(-4.0, "logit of a follow after a minute")
     price_tilt: float = said(
-        0.1, "logit of a gift's price, per rung of the ladder, of the wealthiest viewer (GiftLive)"
+        0.1, "logit of a gift's price, per rung of the ladder, of the wealthiest user (GiftLive)"
     )
     experience_affinity: float = said(0.2, "experience per unit of standardised affinity (design)")
     experience_skill: float = said(0.4, "experience per unit of skill (design)")
@@ -101,7 +105,7 @@ class UserLawConfig:
     patience_no_click: float = real(0.5, 0.0, math.inf, "patience lost without a click (design)")
     patience_gain: float = real(3.0, 0.0, math.inf, "patience won by a good long watch (design)")
     session_hours: float = real(
-        1.5, 0.0, math.inf, "median of the time a viewer has (design)", open_low=True
+        1.5, 0.0, math.inf, "median of a user's free time (design)", open_low=True
     )
     session_sigma: float = real(0.6, 0.0, math.inf, "its log-sd (design)")
     decision_seconds: float = real(
@@ -133,7 +137,7 @@ class UserLawConfig:
 
 @dataclass
 class ScheduleConfig:
-    """When streamers are on air (SIMULATOR section 2)."""
+    """Schedule of rooms. Source: envs/live/README.md, section 3."""
 
     days: int = whole(14, 3, "length of the schedule", 365)
     rooms_per_day: float = real(
@@ -158,7 +162,7 @@ class ScheduleConfig:
         0.6, 0.0, 1.0, "share of a streamer's rooms that start around a preferred hour"
     )
     empty_hazard: float = real(
-        0.2, 0.0, 60.0, "chance per hour that a host gives up a room that nobody is in (design)"
+        0.2, 0.0, 60.0, "chance per hour that a streamer gives up an empty room (design)"
     )
     empty_viewers: float = real(
         1.0, 0.0, math.inf, "viewers at which that chance has fallen to 1 / e", open_low=True
@@ -170,23 +174,23 @@ class ScheduleConfig:
 
 @dataclass
 class PerturbConfig:
-    """What is changed about a world after it was drawn; at 0, nothing. Named sets of them stand in
-    ``conf/perturbation/``."""
+    """Changes of a world after it was drawn; at 0, none. ``conf/perturbation/`` holds named sets.
+
+    Source: envs/live/README.md, section 11.
+    """
 
     taste_drift: float = real(
-        0.0, 0.0, 1.0, "share of every viewer's interest that turns to a direction of chance"
+        0.0, 0.0, 1.0, "share of every user's interest that turns to a random direction"
     )
     hook_share: float = real(0.0, 0.0, 1.0, "share of streamers that turn to clickbait")
-    hook_shift: float = real(2.0, -10.0, 10.0, "what their hook grows by")
+    hook_shift: float = real(2.0, -10.0, 10.0, "increase of their hook")
     popularity_shock: float = real(
         0.0, 0.0, 10.0, "standard deviation of a shock on every streamer's log popularity"
     )
     outage_share: float = real(
         0.0, 0.0, 1.0, "share of rooms that drop out once, for 2 to 20 minutes"
     )
-    cold_users: float = real(
-        0.0, 0.0, 1.0, "share of viewers of whom nothing is known: no history, no loyalties"
-    )
+    cold_users: float = real(0.0, 0.0, 1.0, "share of users without history and loyalties")
     cold_streamers: float = real(0.0, 0.0, 1.0, "share of streamers that no policy has met")
     missing_views: float = real(
         0.0, 0.0, 1.0, "share of the views of streamers that go missing (content=multimodal)"
@@ -206,8 +210,10 @@ class ViewConfig:
 
 @dataclass
 class ViewsConfig:
-    """What is seen of a streamer's content where ``env.content=multimodal`` (SIMULATOR section
-    3)."""
+    """Views of a streamer's content (``env.content=multimodal``).
+
+    Source: envs/live/README.md, section 9.
+    """
 
     text: ViewConfig = field(default_factory=lambda: ViewConfig(16, 0.5, 0.1))
     image: ViewConfig = field(default_factory=lambda: ViewConfig(16, 1.0, 0.1))
@@ -281,7 +287,7 @@ class LiveConfig(EnvConfig):
     choice_model: str = choice(
         "mnl",
         ("mnl", "proportional", "cascade", "pbm", "bernoulli", "position_mnl"),
-        "how a viewer chooses from the slate, or nothing",
+        "how a user chooses from the slate, or nothing",
     )
     drift: str = choice(
         "smooth",
@@ -291,9 +297,9 @@ class LiveConfig(EnvConfig):
     obs: str = choice(
         "observable",
         ("observable", "noisy", "full"),
-        "what is seen: as a platform does, blurred, or the truth too",
+        "what is observed: what a platform has, the same with noise, or the hidden state too",
     )
-    obs_noise: float = real(1.0, 0.0, 100.0, "strength of the blur (obs=noisy)")
+    obs_noise: float = real(1.0, 0.0, 100.0, "scale of the noise (obs=noisy)")
     live_signals: bool = said(
         False,
         "show signs of highlights: recent reactions, and the sound of the room half a minute ago",
@@ -320,7 +326,11 @@ class LiveConfig(EnvConfig):
 
 
 def discount_minutes(unit: str) -> float | None:
-    """Minutes of one discount unit: ``None`` for ``decision``, X for ``minutes:X``."""
+    """Return the minutes of one discount unit: ``None`` for ``decision``, X for ``minutes:X``.
+
+    Raises:
+        ConfigError: ``unit`` is neither.
+    """
     if unit == "decision":
         return None
     kind, _, number = unit.partition(":")

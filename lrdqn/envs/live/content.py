@@ -1,9 +1,8 @@
-"""What policies are shown of a streamer's content: the style itself, views of it, or embeddings
-from a file (SIMULATOR 3).
+"""Streamers' content as policies see it: the style itself, views of it, or embeddings from a file.
 
-The truth stays in ``params.streamers.style`` and drives the laws; what is made here goes into
-``params.catalogue.style``, which is all that a policy, and the way of finding similar candidates,
-can read.
+The laws use the true style, ``params.streamers.style``. The arrays made here go into
+``params.catalogue.style``, which is all that policies and recall by similarity can read. Source:
+envs/live/README.md, section 9.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Content = Callable[[Population, LiveConfig, np.random.Generator, Any], Any]
 
 
 class Block(NamedTuple):
-    """Where one view stands in a row: ``columns`` its numbers, behind them one that says that it is
+    """Place of one view in a row: its ``columns``, and behind them the column that marks it as
     missing."""
 
     columns: slice
@@ -33,7 +32,7 @@ class Block(NamedTuple):
 
 
 def layout(config: ViewsConfig) -> tuple[tuple[Block, ...], int]:
-    """The views of a row in order, those of width 0 left out, and the length D of the row."""
+    """Return the views of a row in order, without those of width 0, and the length D of the row."""
     blocks, at = [], 0
     for name in VIEWS:
         view = getattr(config, name)
@@ -46,7 +45,7 @@ def layout(config: ViewsConfig) -> tuple[tuple[Block, ...], int]:
 
 
 def exact(population: Population, config: LiveConfig, rng: np.random.Generator, table: Any) -> Any:
-    """``content=exact``: the style e itself ``[S, d]``."""
+    """Return the style e itself ``[S, d]`` (``content=exact``)."""
     del config, rng, table
     return population.style
 
@@ -54,20 +53,20 @@ def exact(population: Population, config: LiveConfig, rng: np.random.Generator, 
 def multimodal(
     population: Population, config: LiveConfig, rng: np.random.Generator, table: Any
 ) -> Any:
-    """``content=multimodal``: views
-    ``x_m = (M_m e + sigma_m eps / sqrt(w_m)) / sqrt(V (1 + sigma_m^2))``, side by side.
+    """Return noisy views of the style side by side, ``[S, D]`` (``content=multimodal``).
 
+    View m is ``x_m = (M_m e + sigma_m eps / sqrt(w_m)) / sqrt(V (1 + sigma_m^2))``.
     ``M_m [w_m, d]`` has orthonormal rows (or columns, where w_m > d) of random directions, times
     ``sqrt(d / min(w_m, d))``: a style gives every view a signal of expected squared length 1, and
     ``sigma_m^2`` is noise over signal. The divisor gives each of the V views a V-th of the row's
-    squared length, so that none rules a cosine. A view that is missing, with chance ``rho_m`` for
-    each streamer, is zeros and the number behind it ``1 / sqrt(D)``, as large as the entries beside
-    it; a cosine then shrinks towards 0, for there is less to go by.
+    squared length, so that no view dominates a cosine. A view is missing with probability ``rho_m``
+    for each streamer: zeros, and ``1 / sqrt(D)``, as large as the other entries, in the column
+    behind it; a cosine then shrinks towards 0.
 
-    Directions, noise and gaps come from streams of their own: learner i meets the same directions
+    Directions, noise and gaps have random streams of their own: learner i meets the same directions
     in another population.
 
-    Source: SIMULATOR section 3 (observed features); widths, noise and gaps are a design choice.
+    Source: envs/live/README.md, section 9; widths, noise and gaps are design choices.
     """
     del table
     style = np.asarray(population.style, np.float64)
@@ -84,7 +83,7 @@ def multimodal(
 
 
 def mixing(width: int, d: int, rng: np.random.Generator) -> Any:
-    """``[width, d]`` with orthonormal rows, or columns where it is tall, times
+    """Return a random matrix ``[width, d]`` with orthonormal rows (columns where width > d), times
     ``sqrt(d / min(width, d))``."""
     square, triangle = np.linalg.qr(rng.normal(size=(max(width, d), min(width, d))))
     even = square * np.sign(np.diag(triangle))  # every direction equally likely (Mezzadri 2007)
@@ -92,13 +91,13 @@ def mixing(width: int, d: int, rng: np.random.Generator) -> Any:
 
 
 def blank(shown: Any, block: Block, gone: Any) -> None:
-    """Take one view of some streamers away, in place."""
+    """Mark one view of some streamers as missing, in place."""
     shown[:, block.columns][gone] = 0
     shown[gone, block.missing] = 1 / np.sqrt(shown.shape[1])
 
 
 def without_views(shown: Any, config: ViewsConfig, share: float, rng: np.random.Generator) -> Any:
-    """A catalogue ``[S + 1, D]`` of views of which a further share, drawn view by view, has gone
+    """Return a catalogue ``[S + 1, D]`` of which a further share of views, drawn view by view, is
     missing."""
     found = np.array(shown)
     for block in layout(config)[0]:
@@ -109,8 +108,8 @@ def without_views(shown: Any, config: ViewsConfig, share: float, rng: np.random.
 def embeddings(
     population: Population, config: LiveConfig, rng: np.random.Generator, table: Any
 ) -> Any:
-    """``content=embeddings``: rows of a table ``[S, D]`` (``io.embeddings``), scaled to length 1; a
-    row of zeros is missing."""
+    """Return rows of a table ``[S, D]`` scaled to length 1 (``content=embeddings``); a row of zeros
+    is a missing embedding."""
     del population, config, rng
     return unit(np.asarray(table, np.float64)).astype(np.float32)
 

@@ -1,5 +1,7 @@
-"""How often, when and with how much to give users come (SIMULATOR sections 5 and 6), on the
-host."""
+"""Activity, wealth and preferred hours of users, on the host.
+
+Source: envs/live/README.md, section 2.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,18 @@ import numpy as np
 
 from lrdqn.envs.live.affinity import Floats
 
+DAY = 86_400
+"""Seconds of a day."""
 ACTIVITY_SIGMA = 1.75
-"""Log-sd of how many sessions users have. The published figures are of users seen to click,
-comment, like and give within three weeks, whom that narrows: their watch time then has log-sd 1.2
-(KuaiLive: 1.22)."""
+"""Log-sd of the number of sessions of a user. Published figures are of users with a click, a
+comment, a like and a gift within three weeks, which narrows the law: the watch time of such users
+has log-sd 1.2 (KuaiLive: 1.22)."""
 WEALTH_SIGMA = 3.2
-"""Log-sd of the wealth of viewers. Among those same users, gifts then have a Gini coefficient of
-.912 where 8 worlds of 4,500 users are pooled, but of .937 in one of 45,000 (KuaiLive: .942). Wealth
-is drawn by strata: 4,500 users end at z = 3.69, and a share ``1 - Phi(3.69 - 3.2) = .31`` of a
-lognormal's total lies beyond, .15 with 45,000 users. So a wider one hardly raises it in small
-worlds: at a log-sd of 3.7 half of the total lies beyond."""
+"""Log-sd of the wealth of users. Among such users, gifts have a Gini coefficient of 0.912 where 8
+worlds of 4,500 users are pooled, and of 0.937 in one of 45,000 (KuaiLive: 0.942). Wealth is
+stratified: the last of 4,500 strata lies at z = 3.69, and a share ``1 - Phi(3.69 - 3.2) = 0.31`` of
+the lognormal's total lies beyond, 0.15 with 45,000 users. In small worlds a wider law therefore
+hardly raises the coefficient: at a log-sd of 3.7 half of the total lies beyond."""
 HOURLY_WATCH = np.array(
     [
         0.0409,
@@ -50,17 +54,18 @@ HOURLY_WATCH = np.array(
     ]
 )
 """Share of watch time by hour of the day, KuaiLive, China Standard Time (digitised; sums to 1
-within .1 %)."""
+within 0.1 %)."""
 START_SPREAD = 2.0
-"""Hours by which a session's start is off the user's preferred hour (SIMULATOR section 6)."""
+"""Sd, in hours, of a session's start around the user's preferred hour (design)."""
 INTERACTIONS_MEDIAN, INTERACTIONS_SIGMA = 60.0, 1.2
-"""Watches that a user has behind them, lognormal: 43.8 % of users have fewer than 50 (KuaiLive)."""
+"""Median and log-sd of a user's watches before the first session: 43.8 % of users have fewer than
+50 (KuaiLive)."""
 COLD_INTERACTIONS = 10
-"""Below it, a user counts as cold (SIMULATOR section 7)."""
+"""Watches below which a user belongs to the cold cohort."""
 
 
 class Habits(NamedTuple):
-    """Of U users, float32 but for ``interactions`` (int32)."""
+    """Habits of U users, arrays ``[U]``: float32, ``interactions`` int32."""
 
     activity: np.ndarray
     """Mean 1 over users."""
@@ -71,12 +76,12 @@ class Habits(NamedTuple):
 
 
 def draw_habits(new_users: float, rng: np.random.Generator, users: int) -> Habits:
-    """Lognormal activity and wealth, interactions that go with activity, preferred hours by
-    ``preferred_hours``.
+    """Draw lognormal activity and wealth, interactions that grow with activity, and preferred hours
+    by ``preferred_hours``.
 
-    All but the pairing is stratified, so that a world of few users has the stated rates: activity
-    and wealth are quantiles, wealth is divided by its mean over sessions, and hours are quantiles
-    of the sessions that the users have.
+    Everything but the pairing is stratified, so that a world of few users, too, has the stated
+    rates: activity and wealth are quantiles, wealth is divided by its mean over sessions, and hours
+    are quantiles over the users' sessions.
 
     Args:
         new_users: share of users who have just joined, with 0 to 9 interactions.
@@ -88,7 +93,7 @@ def draw_habits(new_users: float, rng: np.random.Generator, users: int) -> Habit
     often = quantile(rng.permutation(strata))
     activity = np.exp(ACTIVITY_SIGMA * often)
     wealth = np.exp(WEALTH_SIGMA * quantile(rng.permutation(strata)))
-    # who comes often has been here often
+    # active users have many watches behind them
     interactions = np.floor(INTERACTIONS_MEDIAN * np.exp(INTERACTIONS_SIGMA * often))
     interactions = np.where(
         rng.random(users) < new_users, rng.integers(0, COLD_INTERACTIONS, users), interactions
@@ -107,12 +112,12 @@ def draw_habits(new_users: float, rng: np.random.Generator, users: int) -> Habit
 
 @cache
 def preferred_hours() -> Floats:
-    """Shares ``[24]`` of users by preferred hour, such that starts, a normal around it, follow
-    ``HOURLY_WATCH``.
+    """Return the shares ``[24]`` of preferred hours with which session starts, normal around them,
+    follow ``HOURLY_WATCH``.
 
-    The spread of starts is taken out of the shares by expectation-maximisation (Richardson 1972;
-    Lucy 1974), which keeps them positive: ``g <- g K^T (h / K g)``, K the chance of a start in hour
-    i with a preferred time in hour j.
+    The spread of starts is removed from the shares by expectation-maximisation (Richardson 1972;
+    Lucy 1974), which keeps them positive: ``g <- g K^T (h / K g)``, ``K_ij`` being the probability
+    of a start in hour i given a preferred time in hour j.
     """
     fine = (np.arange(240) + 0.5) / 10
     off = (fine[:, None] - fine[None, :] + 12) % 24 - 12

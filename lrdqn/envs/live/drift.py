@@ -1,4 +1,4 @@
-"""How interests move with what is watched (SIMULATOR section 6)."""
+"""Drift of interests with what is watched. Source: envs/live/README.md, section 7."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from lrdqn.envs.live.session import Session
 from lrdqn.envs.live.world import LiveParams
 
 Drift = Callable[[Session, Int[Array, "N"], Engagement, Float[Array, "N"], LiveParams], Session]
-"""``drift(state, streamer, e, u, params) -> state`` with interests moved; u is uniform."""
+"""``drift(state, streamer, e, u, params) -> state`` with the interests moved; u is uniform."""
 
 RECSIM_SLOPE = 0.3
-"""How far a topic of no interest either way can move (RecSim, interest evolution)."""
+"""Step of a topic at interest 0 (RecSim, interest evolution)."""
 
 
 def stay_put(
@@ -27,7 +27,7 @@ def stay_put(
     u: Float[Array, "N"],
     params: LiveParams,
 ) -> Session:
-    """``drift=none``."""
+    """Leave the interests as they are (``drift=none``)."""
     del streamer, e, u, params
     return state
 
@@ -35,8 +35,8 @@ def stay_put(
 def towards(
     interest: Float[Array, "N d"], style: Float[Array, "N d"], e: Engagement, law: UserLawConfig
 ) -> Float[Array, "N d"]:
-    """``theta <- normalise(theta + a min(1, w / 600) (z - theta))`` after staying, with ``-a / 2``
-    for a after a bounce."""
+    """Return ``normalise(theta + a min(1, w / 600) (e - theta))``: a is ``interest_rate`` after an
+    engaged watch, ``-interest_rate / 2`` after a bounce, 0 otherwise."""
     rate = (
         jnp.where(e.stayed, 1.0, jnp.where(bounced(e), -0.5, 0.0))
         * law.interest_rate
@@ -53,8 +53,7 @@ def smooth(
     u: Float[Array, "N"],
     params: LiveParams,
 ) -> Session:
-    """``drift=smooth``: the interest turns to the style of what was watched. Source: SIMULATOR
-    section 6."""
+    """Turn the interest towards the style of the stream watched (``drift=smooth``)."""
     del u
     return state._replace(
         interest=towards(state.interest, params.streamers.style[streamer], e, params.law)
@@ -67,8 +66,8 @@ def one_topic(
     clicked: Float[Array, "N 1"],
     u: Float[Array, "N"],
 ) -> Float[Array, "N G"]:
-    """``I <- clip(I +- a(I) m (m - I), -1, 1)`` with ``a = .3 (1 - |I|)``, up with chance
-    ``sum_g m_g (I_g + 1) / 2``.
+    """Return ``clip(I +- a(I) m (m - I), -1, 1)`` with ``a = RECSIM_SLOPE (1 - |I|)``, up with
+    probability ``sum_g m_g (I_g + 1) / 2``.
 
     m is the document: one topic, or shares of several.
 
@@ -86,11 +85,10 @@ def recsim(
     u: Float[Array, "N"],
     params: LiveParams,
 ) -> Session:
-    """``drift=recsim``: a click moves the viewer's leaning to the stream's category, for good or
-    for bad."""
+    """Move the category bias by RecSim's rule, up or down, after a click (``drift=recsim``)."""
     topic, clicked = params.streamers.category[streamer], e.clicked.astype(jnp.float32)[:, None]
-    leaning = jnp.clip(state.category_bias, -1.0, 1.0)
-    return state._replace(category_bias=one_topic(leaning, topic, clicked, u))
+    bias = jnp.clip(state.category_bias, -1.0, 1.0)
+    return state._replace(category_bias=one_topic(bias, topic, clicked, u))
 
 
 DRIFTS: dict[str, Drift] = {"none": stay_put, "smooth": smooth, "recsim": recsim}

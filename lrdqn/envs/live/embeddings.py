@@ -1,8 +1,8 @@
 """Embeddings of streamers from a NumPy file (``.npy`` or ``.npz``); checked without jax, and never
 unpickled.
 
-KuaiLive's title embeddings have this form: a row per ``live_name_id``, 128 numbers;
-``env.embedding_ids`` then says which row is whose (DATA section 4.1).
+KuaiLive's title embeddings have this form: a row of 128 numbers per ``live_name_id``;
+``env.embedding_ids`` then maps streamers to rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TABLE, IDS = "env.embeddings", "env.embedding_ids"
 
 
 def load_embeddings(path: Path, ids: Path | None, streamers: int) -> Any:
-    """One row per streamer ``[S, D]``, float32; zeros where a streamer has none.
+    """Return one row per streamer ``[S, D]``, float32; zeros where a streamer has none.
 
     Args:
         path: the table ``[rows, D]``; of a ``.npz`` its only array, or the one named
@@ -61,7 +61,7 @@ def load_embeddings(path: Path, ids: Path | None, streamers: int) -> Any:
 
 
 def _picked(table: Any, path: Path, streamers: int) -> Any:
-    """The rows that the ids name; a table on disk is read at these only."""
+    """Return the rows that the ids name; a table on disk is read at these only."""
     ids = _read(IDS, path)
     if ids.shape != (streamers,) or ids.dtype.kind not in "iu":
         raise InputError(
@@ -79,7 +79,7 @@ def _picked(table: Any, path: Path, streamers: int) -> Any:
 
 
 def _read(key: str, path: Path) -> Any:
-    """The array of a file."""
+    """Return the array of a file; ``key`` is the setting that named it."""
     if path.suffix not in (".npy", ".npz"):
         raise InputError(f"{key}={path}: must be a .npy or .npz file")
     try:

@@ -1,5 +1,7 @@
-"""What a click leads to: staying or bouncing, seconds watched, comments, likes, follows, gifts
-(SIMULATOR sections 4 and 5)."""
+"""Outcome of a click: staying or bouncing, seconds watched, comments, likes, follows, gifts.
+
+Source: envs/live/README.md, section 6.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ class Engagement(NamedTuple):
     stayed: Bool[Array, "N"]
     seconds: Float[Array, "N"]
     cut: Bool[Array, "N"]
-    """The room went off air under the viewer."""
+    """The room went off air before the user had finished."""
     comments: Float[Array, "N"]
     likes: Float[Array, "N"]
     followed: Bool[Array, "N"]
@@ -38,13 +40,12 @@ class Engagement(NamedTuple):
 
     @property
     def spent(self) -> Float[Array, "N"]:
-        """Total price of the gifts."""
+        """Return the total price of the gifts ``[N]``."""
         return jnp.sum(self.by_price * along_last(PRICES, self.by_price.ndim), axis=-1)
 
 
 def poisson_quantile(u: Float[Array, "..."], rate: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Number of events: the u-quantile of Poisson(rate), so the same uniform gives more events at a
-    higher rate.
+    """Return the u-quantile of Poisson(rate): the same uniform gives more events at a higher rate.
 
     Exact inversion ``min{k : F(k) >= u}`` up to rate 10; above, the normal approximation
     ``floor(rate + sqrt(rate) z + (z^2 - 1) / 6 + 1/2)`` (Cornish-Fisher, first correction). No
@@ -70,13 +71,11 @@ def poisson_quantile(u: Float[Array, "..."], rate: Float[Array, "..."]) -> Float
 def watch_seconds(
     z: Float[Array, "N"], stayed: Bool[Array, "N"], law: UserLawConfig
 ) -> Float[Array, "N"]:
-    """Seconds a viewer would watch: ``LogNormal(ln 216, 1.43)`` after staying,
-    ``LogNormal(ln 4.04, 1.0)`` after a bounce.
+    """Return the seconds that a user would watch, ``median exp(sigma z)``: ``dwell_*`` if the user
+    stays, ``bounce_*`` if not.
 
-    z is standard normal.
-
-    Source: SIMULATOR section 4; the mixture fits KuaiLive's mean 82.6 s and median 4.87 s per
-    click.
+    z is standard normal. Source: the mixture is fitted to KuaiLive's mean of 82.6 s and median of
+    4.87 s per click.
     """
     engaged = law.dwell_median * jnp.exp(law.dwell_sigma * z)
     bounced = law.bounce_median * jnp.exp(law.bounce_sigma * z)
@@ -84,15 +83,20 @@ def watch_seconds(
 
 
 def stay_probability(utility: Float[Array, "N"], law: UserLawConfig) -> Float[Array, "N"]:
-    """``sigmoid(-2.64 + .8 V)``. Source: SIMULATOR section 0, set J (-2.495 there; fitted)."""
+    """Return ``P(stay) = sigmoid(engage_bias + engage_slope V)``; the bias is fitted to KuaiLive's
+    mean watch."""
     return jax.nn.sigmoid(law.engage_bias + law.engage_slope * utility)
 
 
 def reaction_factor(
     utility: Float[Array, "N"], is_highlight: Float[Array, "N"], law: UserLawConfig
 ) -> Float[Array, "N"]:
-    """``exp(.7 (H - .3)) exp(.5 V) / norm``: how much livelier than average the viewer is
-    (SIMULATOR section 5)."""
+    """Return the multiplier of all reaction rates, ``m = exp(xi (H - 0.3) + eta V) / m_0``, about 1
+    on average.
+
+    xi is ``reaction_highlight``, eta ``reaction_utility``, m_0 ``reaction_norm``. Source:
+    envs/live/README.md, section 6.
+    """
     return (
         jnp.exp(
             law.reaction_highlight * (is_highlight - HIGHLIGHT_SHARE)
@@ -108,14 +112,14 @@ def reactions(
     wealth: Float[Array, "N"],
     law: UserLawConfig,
 ) -> Float[Array, "3 N"]:
-    """Comments, likes and gifts: Poisson with KuaiLive's rates per viewer-minute (.0291, .0265,
-    .0108; gifts times wealth).
+    """Draw comments, likes and gifts, ``Poisson(rate x per_minute)``; the rate of gifts is times
+    wealth.
 
     Args:
         u: uniforms.
         per_minute: minutes watched times ``reaction_factor``.
-        wealth: of the viewer, mean 1.
-        law: constants.
+        wealth: W_u of the user, mean 1 over sessions.
+        law: constants; the rates are KuaiLive's per viewer-minute.
     """
     rates = jnp.stack(
         [
@@ -134,7 +138,8 @@ def follows(
     already: Bool[Array, "N"],
     law: UserLawConfig,
 ) -> Bool[Array, "N"]:
-    """Bernoulli(sigmoid(-4 + affinity)) on watches over 60 s, once per pair."""
+    """Draw follows, ``Bernoulli(sigmoid(follow_bias + a))`` after watches over 60 s, once per
+    pair."""
     return (seconds > 60) & ~already & (u < jax.nn.sigmoid(law.follow_bias + taste))
 
 
@@ -151,16 +156,18 @@ def engage(
     free: Float[Array, "N"],
     law: UserLawConfig,
 ) -> Engagement:
-    """Play out one click.
+    """Draw the watch, reactions, follow and gifts of one impression.
+
+    ``w = min(wished, left, free)``; the watch is cut where the room's end is the shortest.
 
     Args:
-        draws: this step's random numbers.
+        draws: random numbers of this step.
         clicked: whether there was a click.
-        utility, taste, bright: of the clicked stream.
-        wealth, rank: of the viewer, mean 1, and the place among all by it.
-        already_followed: a follow fires once per pair.
+        utility, taste, is_highlight: V, a and H of the clicked stream.
+        wealth, rank: W_u of the user, and the rank of it among all users, in (0, 1).
+        already_followed: whether the user follows the streamer; a follow fires once per pair.
         left: seconds until the room goes off air.
-        free: seconds until the viewer has to go.
+        free: seconds until the user's free time ends.
         law: constants.
 
     Returns:
@@ -189,6 +196,6 @@ def engage(
 
 
 def bounced(e: Engagement) -> Bool[Array, "N"]:
-    """A click that did not hold the viewer; a room that went off air before they could tell does
-    not count."""
+    """Return whether a click did not hold the user; a watch that the room's end cut does not
+    count."""
     return e.clicked & ~e.stayed & ~e.cut

@@ -1,5 +1,5 @@
-"""The live world as an ``Env``: N sessions that step together, each on a clock of its own (decision
-clock)."""
+"""The live world in the decision clock as an ``Env``: N sessions that step together, each at a time
+of its own."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, PRNGKeyArray
 
-from lrdqn.envs.live.candidates import DAY, Recall, draw_candidates
+from lrdqn.envs.live.candidates import Recall, draw_candidates
 from lrdqn.envs.live.choice import CHOICE_MODELS, appeal
 from lrdqn.envs.live.config import LiveConfig, discount_minutes
+from lrdqn.envs.live.daily_patterns import DAY
 from lrdqn.envs.live.drift import DRIFTS
 from lrdqn.envs.live.engagement import engage
 from lrdqn.envs.live.observation import NOISE, OBSERVE, blur
 from lrdqn.envs.live.reward import DELAYS, reward_parts, scalarise
 from lrdqn.envs.live.session import Arrival, Candidates, Session, draw, select
-from lrdqn.envs.live.signals import SIGNAL_HAZE, SIGNALS
+from lrdqn.envs.live.signals import SIGNAL_NOISE, SIGNALS
 from lrdqn.envs.live.user_dynamics import (
     arrive,
     come_back,
@@ -35,21 +36,21 @@ from lrdqn.types import Env, EnvSpec, TimeStep
 
 
 class LiveState(NamedTuple):
-    """Sessions and what they are being offered."""
+    """Sessions and the candidates on offer to them."""
 
     session: Session
     candidates: Candidates
 
 
 class RequestNoise(NamedTuple):
-    """What a request takes of chance."""
+    """Random numbers of one request: uniforms of its candidates, normals of a noisy observation."""
 
     u: Float[Array, "N V"]
-    noise: Float[Array, "N C F"] | None
+    blur: Float[Array, "N C F"] | None
 
 
 class Ending(NamedTuple):
-    """What leaving the app leads to (DESIGN P24)."""
+    """Consequences of leaving the app (envs/live/README.md, section 12)."""
 
     session: Session
     terminated: Bool[Array, "N"]
@@ -60,11 +61,11 @@ class Ending(NamedTuple):
     """Discount units added to the step's own."""
 
 
-RENEWED = 8
-"""One session in so many begins anew at a time: two or three times as many as end at a step, so
-that once is mostly enough."""
+RESET_DIVISOR = 8
+"""Ended sessions begin anew in batches of ``N / RESET_DIVISOR``: two or three times as many as end
+in a step, so that one batch is mostly enough."""
 NOISE_STREAM = 1
-"""What the step's key is folded with for a noisy observation; everything else is drawn from the key
+"""Folded into the step's key for a noisy observation; everything else is drawn from the key
 itself."""
 
 EndRule = Callable[[Session, Bool[Array, "N"], Bool[Array, "N"], Arrival, LiveParams], Ending]
@@ -73,17 +74,18 @@ EndRule = Callable[[Session, Bool[Array, "N"], Bool[Array, "N"], Arrival, LivePa
 def end_session(
     state: Session, left: Array, returned: Array, arrival: Arrival, params: LiveParams
 ) -> Ending:
-    """``episode=session``: leaving terminates, and coming back the next day is rewarded there."""
+    """Terminate sessions whose user leaves, and reward a return on the next day
+    (``episode=session``)."""
     del arrival, params
     none = jnp.zeros(left.shape, jnp.float32)
     return Ending(state, left, jnp.zeros_like(left), (left & returned).astype(jnp.float32), none)
 
 
 def end_user(return_elapsed: float, max_sessions: int) -> EndRule:
-    """``episode=user``: leaving leads on to the user's next session; not coming back terminates; no
-    reward for returning.
+    """Build the rule of ``episode=user``: leaving leads to the user's next session, not returning
+    terminates.
 
-    After ``max_sessions`` sessions the window of observation ends: truncated.
+    A return is not rewarded. After ``max_sessions`` sessions the episode is truncated.
     """
 
     def rule(
@@ -101,15 +103,14 @@ def end_user(return_elapsed: float, max_sessions: int) -> EndRule:
 
 
 def make_live(config: LiveConfig, sessions: int) -> Env:
-    """Build the live world for ``sessions`` viewers that step together.
+    """Build the live world for ``sessions`` users that step together.
 
     One step is one recommendation request. The action is the place of a candidate, ``[N]``, or a
-    slate of places ``[N, K]``, top first; one that is not on offer, or is named again, shows
+    slate of places ``[N, K]``, top first; a place that is not on offer, or is named again, shows
     nothing. ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the
-    day, ``cohort`` of the viewer (0 cold, 1 warm, 2 active), ``newcomers`` (share of what was
-    shown), ``clicked``, ``stayed``, ``stream_ended``, ``left`` (the app), ``impatient`` (left for
-    that reason), ``returned``, ``seconds``, ``gifts``, ``spent``, and ``gifts_by_price``
-    ``[N, 14]``.
+    day, ``cohort`` of the user (0 cold, 1 warm, 2 active), ``newcomers`` (share of the slate),
+    ``clicked``, ``stayed``, ``stream_ended``, ``left`` (the app), ``impatient`` (left for that
+    reason), ``returned``, ``seconds``, ``gifts``, ``spent``, and ``gifts_by_price`` ``[N, 14]``.
 
     Args:
         config: the world's config; validated by ``freeze``.
@@ -128,48 +129,52 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         else end_user(config.return_elapsed, config.max_sessions)
     )
 
-    batch = max(1, sessions // RENEWED)
-    see, signals = OBSERVE[config.obs], SIGNALS if config.live_signals else ()
-    scale = (*NOISE, *SIGNAL_HAZE[: len(signals)])
+    batch = max(1, sessions // RESET_DIVISOR)
+    observe_session, signals = OBSERVE[config.obs], SIGNALS if config.live_signals else ()
+    scale = (*NOISE, *SIGNAL_NOISE[: len(signals)])
 
-    def luck(u: Float[Array, "2N V"], key: PRNGKeyArray) -> tuple[RequestNoise, RequestNoise]:
-        """What requests take of chance: those of the sessions as they are, and those of new ones in
+    def request_noise(
+        u: Float[Array, "2N V"], key: PRNGKeyArray
+    ) -> tuple[RequestNoise, RequestNoise]:
+        """Return the random numbers of two requests: of the sessions that go on, and of new ones in
         their place."""
-        noise = None
+        normals = None
         if config.obs == "noisy":
-            noise = jax.random.normal(
+            normals = jax.random.normal(
                 jax.random.fold_in(key, NOISE_STREAM), (2 * sessions, places, len(scale))
             )
-        both = RequestNoise(u, noise)
+        both = RequestNoise(u, normals)
         return jax.tree.map(lambda x: x[:sessions], both), jax.tree.map(
             lambda x: x[sessions:], both
         )
 
-    def offer(session: Session, luck: RequestNoise, params: LiveParams) -> LiveState:
-        candidates = draw_candidates(session, luck.u, params, recall, signals)
-        if luck.noise is not None:
-            candidates = blur(candidates, config.obs_noise, luck.noise, scale)
+    def offer(session: Session, noise: RequestNoise, params: LiveParams) -> LiveState:
+        candidates = draw_candidates(session, noise.u, params, recall, signals)
+        if noise.blur is not None:
+            candidates = blur(candidates, config.obs_noise, noise.blur, scale)
         return LiveState(session, candidates)
 
     def reset_ended(
         state: LiveState,
         ended: Bool[Array, "N"],
         arrival: Arrival,
-        luck: RequestNoise,
+        noise: RequestNoise,
         params: LiveParams,
     ) -> LiveState:
-        """Sessions that have ended begin anew. A few do at each step, so they are made ``batch`` at
-        a time, not N at once."""
+        """Replace ended sessions by new ones.
+
+        Few end in a step, so new ones are made ``batch`` at a time, not N at once.
+        """
         total = jnp.sum(ended)
         places_of = jnp.nonzero(ended, size=sessions + batch, fill_value=sessions)[0]
 
         def some(carry: tuple[Array, LiveState]) -> tuple[Array, LiveState]:
             done, state = carry
             rows = jax.lax.dynamic_slice_in_dim(places_of, done, batch)
-            own_arrival, own_luck = jax.tree.map(
-                lambda x: x[jnp.minimum(rows, sessions - 1)], (arrival, luck)
+            own_arrival, own_noise = jax.tree.map(
+                lambda x: x[jnp.minimum(rows, sessions - 1)], (arrival, noise)
             )
-            fresh = offer(arrive(own_arrival, params, days), own_luck, params)
+            fresh = offer(arrive(own_arrival, params, days), own_noise, params)
             return done + batch, jax.tree.map(
                 lambda x, y: x.at[rows].set(y, mode="drop"), state, fresh
             )
@@ -179,11 +184,11 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         )[1]
 
     def observe(state: LiveState, params: LiveParams) -> LiveObs:
-        return see(*state, params)
+        return observe_session(*state, params)
 
     def reset(key: PRNGKeyArray, params: LiveParams) -> tuple[LiveState, LiveObs]:
         _, arrival, u = draw(key, sessions, recall.draws)
-        state = offer(arrive(arrival, params, days), luck(u, key)[0], params)
+        state = offer(arrive(arrival, params, days), request_noise(u, key)[0], params)
         return state, observe(state, params)
 
     def step(
@@ -197,16 +202,18 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
             return jnp.take_along_axis(x, slate, axis=1)
 
         streamers, rooms = shown(offered.streamer), shown(offered.room)
-        nothing = params.streamers.popularity.shape[0] - 1
-        look = appeal(before, streamers, rooms, params)
-        there = shown(offered.mask) & (streamers != nothing) & first_mentions(slate)
-        clicked, place = choose(draws.click, chances_of(look.utility, there, params.law))
+        nothing = params.nothing
+        stream_utility = appeal(before, streamers, rooms, params)
+        on_offer = shown(offered.mask) & (streamers != nothing) & first_mentions(slate)
+        clicked, place = choose(
+            draws.click, chances_of(stream_utility.utility, on_offer, params.law)
+        )
 
         def of_clicked(x: Array) -> Array:
             return jnp.take_along_axis(x, place[:, None], axis=1)[:, 0]
 
         streamer = jnp.where(clicked, of_clicked(streamers), nothing)
-        utility, experience, taste, is_highlight = map(of_clicked, look)
+        utility, experience, taste, is_highlight = map(of_clicked, stream_utility)
         followed = jnp.any((before.loyalty == streamer[:, None]) & before.followed, axis=1)
         left_on_air = (of_clicked(shown(offered.ends)) - before.time).astype(jnp.float32)
         free = jnp.maximum(before.until - before.time, 0).astype(jnp.float32)
@@ -238,9 +245,9 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         earned = reward_parts(e, ending.comeback, params.weights)
         parts, pending_reward = delay(earned, before.pending_reward, left | terminated | truncated)
 
-        going_on, anew = luck(u_offer, key)
-        final = offer(ending.session._replace(pending_reward=pending_reward), going_on, params)
-        following = reset_ended(final, terminated | truncated, arrival, anew, params)
+        noise_ongoing, noise_fresh = request_noise(u_offer, key)
+        final = offer(ending.session._replace(pending_reward=pending_reward), noise_ongoing, params)
+        following = reset_ended(final, terminated | truncated, arrival, noise_fresh, params)
 
         unit = (
             jnp.ones_like(e.seconds)
@@ -250,8 +257,8 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         info = {f"reward/{name}": value for name, value in parts._asdict().items()} | {
             "hour": before.time % DAY // 3600,
             "cohort": params.users.cohort[before.user],
-            "newcomers": jnp.sum(params.streamers.newcomer[streamers] & there, axis=1)
-            / jnp.maximum(jnp.sum(there, axis=1), 1),
+            "newcomers": jnp.sum(params.streamers.newcomer[streamers] & on_offer, axis=1)
+            / jnp.maximum(jnp.sum(on_offer, axis=1), 1),
             "clicked": e.clicked,
             "stayed": e.stayed,
             "stream_ended": e.cut,

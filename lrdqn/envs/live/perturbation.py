@@ -1,9 +1,9 @@
-"""Named changes of a world that was drawn already: how a policy fares when the world is no longer
-what it learnt on.
+"""Changes of a world after it was drawn, to evaluate policies in a world other than the one they
+learnt on.
 
-Constants that were frozen with the population stay, and a world without perturbation is the same to
-the bit whether or not it passes here; each change draws from a stream of its own, so that one does
-not move the luck of another.
+The standardisation constants of the population stay. Without a perturbation the world is unchanged
+to the bit. Each change has a random stream of its own, so that it does not alter the draws of
+another. Source: envs/live/README.md, section 11.
 """
 
 from __future__ import annotations
@@ -26,36 +26,34 @@ def perturb(
     rng: np.random.Generator,
     views: ViewsConfig | None = None,
 ) -> LiveParams:
-    """Apply every change that is asked for to host arrays; ``views`` says where the views of a row
-    of the catalogue stand.
+    """Apply every configured change to host arrays; ``views`` gives the layout of the catalogue's
+    rows.
 
     - ``taste_drift`` a: ``theta <- normalise((1 - a) theta + a xi)``, xi a random direction;
-      histories tell of the old taste.
-    - ``hook_share``, ``hook_shift``: so many streamers, drawn uniformly, have a larger hook.
-    - ``popularity_shock`` s: ``log P <- log P + s N(0, 1)``.
+      histories still show the old taste.
+    - ``hook_share``, ``hook_shift``: that share of streamers, drawn uniformly, gets a larger hook.
+    - ``popularity_shock`` x: ``log P <- log P + x N(0, 1)``.
     - ``outage_share``: ``schedule.drop_out``.
-    - ``cold_users``: history, loyalties and follows of so many viewers are empty.
-    - ``cold_streamers``: so many streamers stand in the shared row of the identity table.
-    - ``missing_views``: so many views of streamers, drawn one by one, are no longer shown.
-
-    Source: SIMULATOR's list of robustness perturbations (section 2; PEERS section 1 names them).
+    - ``cold_users``: history, loyalties and follows of that share of users are emptied.
+    - ``cold_streamers``: that share of streamers maps to the shared row of the identity table.
+    - ``missing_views``: that share of views, drawn one by one, is no longer shown.
     """
     taste, hook, popularity, outage, users, streamers, gaps = rng.spawn(7)
     if config.taste_drift:
         world = world._replace(
             users=world.users._replace(
-                interest=turned(world.users.interest, config.taste_drift, taste)
+                interest=turn_interests(world.users.interest, config.taste_drift, taste)
             )
         )
     s = world.streamers
     if config.hook_share:
-        baited = hook.random(len(s.hook) - 1) < config.hook_share
+        baited = hook.random(world.nothing) < config.hook_share
         s = s._replace(
             hook=s.hook
             + np.float32(config.hook_shift) * np.append(baited, False).astype(np.float32)
         )
     if config.popularity_shock:
-        shock = np.append(popularity.normal(size=len(s.popularity) - 1), 0.0)
+        shock = np.append(popularity.normal(size=world.nothing), 0.0)
         s = s._replace(
             popularity=(s.popularity + config.popularity_shock * shock).astype(np.float32)
         )
@@ -63,9 +61,7 @@ def perturb(
     if config.outage_share:
         world = world._replace(schedule=drop_out(world.schedule, config.outage_share, outage))
     if config.cold_users:
-        world = world._replace(
-            users=forgotten(world.users, len(s.hook) - 1, config.cold_users, users)
-        )
+        world = world._replace(users=forget(world.users, world.nothing, config.cold_users, users))
     if config.cold_streamers:
         identity = world.catalogue.identity.copy()
         identity[:-1][streamers.random(len(identity) - 1) < config.cold_streamers] = UNKNOWN
@@ -76,14 +72,14 @@ def perturb(
     return world
 
 
-def turned(interest: Any, share: float, rng: np.random.Generator) -> Any:
-    """Interests that have turned some way to a random direction."""
+def turn_interests(interest: Any, share: float, rng: np.random.Generator) -> Any:
+    """Return ``normalise((1 - share) theta + share xi)``, xi random directions."""
     xi = unit(rng.normal(size=interest.shape))
     return unit((1 - share) * interest + share * xi).astype(np.float32)
 
 
-def forgotten(users: Any, nobody: int, share: float, rng: np.random.Generator) -> Any:
-    """Users of whom some have no past."""
+def forget(users: Any, nothing: int, share: float, rng: np.random.Generator) -> Any:
+    """Return users of whom a share has an empty past; ``nothing`` is the id of no streamer."""
     cold = (rng.random(len(users.interest)) < share)[:, None]
 
     def empty(name: str, value: Any) -> Any:
@@ -91,10 +87,10 @@ def forgotten(users: Any, nobody: int, share: float, rng: np.random.Generator) -
         return np.where(cold, np.asarray(value, x.dtype), x)
 
     past = {
-        "history": nobody,
+        "history": nothing,
         "history_watch": 0,
         "history_reaction": 0,
-        "loyalty": nobody,
+        "loyalty": nothing,
         "loyalty_strength": 0,
         "loyalty_hours": 0,
         "followed": False,

@@ -1,5 +1,7 @@
-"""A synthetic population: users and streamers drawn from the published marginals (SIMULATOR
-sections 1, 5, 6 and 7)."""
+"""Synthetic populations: users and streamers drawn from published marginals.
+
+Source: envs/live/README.md, section 2.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,12 @@ ANSWERS = (5, 4, 3)
 
 
 def unit(x: Floats) -> Floats:
-    """Rows scaled to length 1."""
+    """Return rows scaled to length 1."""
     return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
 
 
 def freeze_affinity(population: Population) -> Population:
-    """Store mean and scale of ``theta_u . e_s`` over all pairs with the population."""
+    """Return the population with m_a, s_a: mean and sd of ``theta_u . e_i`` over all pairs."""
     dot = population.interest @ population.style.T
     return population._replace(
         affinity_mean=np.float32(dot.mean()), affinity_scale=np.float32(dot.std())
@@ -37,8 +39,8 @@ def freeze_affinity(population: Population) -> Population:
 def freeze_utility(
     population: Population, law: UserLawConfig, rng: np.random.Generator, pairs: int = 200_000
 ) -> Population:
-    """Store mean and scale of the raw utility over fresh user x streamer pairs with the
-    population."""
+    """Return the population with m_V, s_V: mean and sd of the raw utility over random fresh
+    pairs."""
     user = rng.integers(0, len(population.interest), pairs)
     streamer = rng.integers(0, len(population.style), pairs)
     raw = pair_utility(population, law, user, streamer)
@@ -55,15 +57,14 @@ def sample_population(
     style: int | None = None,
     categories: int | None = None,
 ) -> Population:
-    """Draw a population of ``config``'s sizes (or of the sizes given, to be the defaults behind a
-    real log).
+    """Draw a population of ``config``'s sizes, or of the sizes given (to complete a real log).
 
-    Newcomers arrive as a Poisson process: of the streamers of D days, a share ``r D / (1 + r D)``
-    makes a debut at a uniform instant of them. A share of users has just joined, with 0 to 9
-    watches behind them.
+    New streamers arrive as a Poisson process of rate r, ``new_streamers``: of the streamers of D
+    days, a share ``r D / (1 + r D)`` makes a debut, at a uniform instant. A share ``new_users`` of
+    users has just joined, with fewer than ``COLD_INTERACTIONS`` watches.
 
     Returns:
-        ``Population`` of float32/int32/bool NumPy arrays; shapes as in ``lrdqn.types``.
+        Host arrays; types and shapes as in ``population_arrays.AXES``.
     """
     n, u = streamers or config.streamers, users or config.users
     d, g = style or config.style, categories or config.categories
@@ -127,13 +128,13 @@ def sample_population(
 
 
 def sample_start_hour(config: LiveConfig, rng: np.random.Generator, phase: Floats) -> Floats:
-    """Hours of the day ``[n]`` with density ``1 + A cos(2 pi (h - peak - phase) / 24)``, by
-    rejection (SIMULATOR section 2).
+    """Draw hours of the day ``[n]`` with density ``1 + A cos(2 pi (h - peak - phase) / 24)``, by
+    rejection.
 
     Args:
         config: the world's config.
         rng: source of randomness.
-        phase: hours ``[n]`` by which each draw's category is later than others.
+        phase: hours ``[n]`` by which the category of each draw is later than others.
     """
     amplitude, n = config.schedule.amplitude, len(phase)
     hours = np.empty(0)
@@ -152,14 +153,14 @@ def sample_start_hour(config: LiveConfig, rng: np.random.Generator, phase: Float
 
 
 def draw_hook(popularity: Floats, rng: np.random.Generator) -> Floats:
-    """``h = .5 z_P + sqrt(.75) N(0, 1)`` ``[S]``: popular streamers draw more clicks (SIMULATOR
-    section 0; a design choice)."""
+    """Draw the hook ``h = 0.5 z + sqrt(0.75) N(0, 1)`` ``[S]``, z being standardised log popularity
+    (design)."""
     return (0.5 * popularity + np.sqrt(0.75) * rng.normal(size=popularity.shape)).astype(np.float32)
 
 
 def draw_answers(interest: Floats, rng: np.random.Generator) -> Floats:
-    """One-hot onboarding answers ``[U, sum(ANSWERS)]``, each the argmax of a noisy projection of
-    the hidden interest."""
+    """Draw one-hot onboarding answers ``[U, sum(ANSWERS)]``, each the argmax of a noisy projection
+    of the hidden interest."""
     blocks = []
     for size in ANSWERS:
         direction = rng.normal(size=(interest.shape[1], size))
@@ -171,10 +172,10 @@ def draw_answers(interest: Floats, rng: np.random.Generator) -> Floats:
 
 
 def complete(population: Population, law: UserLawConfig, rng: np.random.Generator) -> Population:
-    """A population fitted from a log, with what no log holds drawn to match it: hook by popularity,
-    answers by interest.
+    """Return a population fitted to a log, completed by what no log holds: hook given popularity,
+    answers given interest.
 
-    Wealth is brought to mean 1 over the sessions that the users have.
+    Wealth is scaled to mean 1 over sessions, and utility is standardised anew.
     """
     population = population._replace(
         wealth=(
@@ -187,8 +188,7 @@ def complete(population: Population, law: UserLawConfig, rng: np.random.Generato
 
 
 def resize(population: Population, history: int, slots: int) -> Population:
-    """Cut or pad every user's history and loyalty slots to the lengths that the environment is
-    configured for."""
+    """Return the population with history and loyalty slots cut or padded to the given lengths."""
     empty = {"history": len(population.style), "loyalty": len(population.style)}
 
     def fit(name: str, width: int) -> np.ndarray:

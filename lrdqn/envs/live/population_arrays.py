@@ -1,5 +1,4 @@
-"""The arrays of a population (``Population``) and what they must be: types, shapes and ranges,
-without jax."""
+"""Arrays of a population (``Population``), with their types, shapes and ranges; needs no jax."""
 
 from __future__ import annotations
 
@@ -10,30 +9,30 @@ import numpy as np
 
 
 class Population(NamedTuple):
-    """Users, streamers and their parameters as host (NumPy) arrays: sampled from a config or fitted
-    from a log."""
+    """Users, streamers and their parameters as host (NumPy) arrays, drawn from a config or fitted
+    to a log."""
 
-    # what is shown of a streamer
+    # streamers, observed
     style: Any  # [S, d] unit vectors
     category: Any  # [S, G] rows sum to 1
     tags: Any  # [S, T] 0/1
     log_popularity: Any  # [S]
-    # what is hidden of a streamer
+    # streamers, hidden
     skill: Any  # [S] N(0, 1)
-    hook: Any  # [S] N(0, 1): draws clicks, leaves people less content
+    hook: Any  # [S] N(0, 1): draws clicks, leaves users less content
     room_rate: Any  # [S] rooms a day
     start_hour: Any  # [S] habitual start, hour of the day
     # [S] hours after the world began at which a newcomer first goes on air, 0 for those who were
     # there before
     debut: Any
     phase: Any  # [G] hours by which a category's rooms start later than others
-    # what is shown of a user
+    # users, observed
     profile: Any  # [U, P] static answers, one-hot groups
     history: Any  # [U, H] streamer ids, newest first, S for none
     history_watch: Any  # [U, H] seconds
     history_reaction: Any  # [U, H] bit set
     interactions: Any  # [U] int32, watches before the first session
-    # what is hidden of a user
+    # users, hidden
     interest: Any  # [U, d] unit vectors
     category_bias: Any  # [U, G]
     wealth: Any  # [U] mean 1 over sessions
@@ -43,7 +42,7 @@ class Population(NamedTuple):
     loyalty_strength: Any  # [U, L] in [0, 1]
     loyalty_hours: Any  # [U, L] hours since the last visit, at the start of a session
     followed: Any  # [U, L] bool
-    # constants frozen with the population (SIMULATOR sections 0 and 8)
+    # standardisation constants, frozen with the population
     affinity_mean: Any  # of interest . style over fresh pairs
     affinity_scale: Any
     utility_mean: Any  # of the raw utility over fresh pairs
@@ -105,12 +104,12 @@ TOLERANCE = 1e-3
 
 
 def problem(arrays: Mapping[str, np.ndarray]) -> str | None:
-    """The first thing that keeps ``arrays`` from being a population, as part of a line; ``None``
-    where there is nothing.
+    """Return the first reason why ``arrays`` are no population, as part of a line; ``None`` if they
+    are one.
 
-    Checked are the names, the types, that lengths agree between arrays and are not 0, that numbers
-    are finite and in range, ids in ``[0, S]``, rows of ``style`` and ``interest`` of length 1, rows
-    of ``category`` of sum 1, scales positive.
+    Checks names and types; that lengths agree between arrays and are not 0; that numbers are finite
+    and in range, ids in ``[0, S]``, rows of ``style`` and ``interest`` of length 1, rows of
+    ``category`` of sum 1, scales positive.
     """
     for name in sorted(AXES.keys() - arrays.keys()):
         return f"{name} is missing"

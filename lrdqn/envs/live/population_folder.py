@@ -1,7 +1,7 @@
-"""A population as a folder: ``population.safetensors`` (the arrays) and ``card.json`` (their origin
-and checksum).
+"""Population folders: ``population.safetensors`` (the arrays) and ``card.json`` (their origin and
+checksum).
 
-``check_population`` needs no jax, so that a damaged folder is answered before anything heavy is
+``check_population`` needs no jax, so that a damaged folder is refused before anything heavy is
 loaded.
 """
 
@@ -30,18 +30,18 @@ REBUILD = "rebuild it with `lrdqn calibrate`"
 
 
 def save_population(folder: Path, population: Population, card: dict[str, Any]) -> None:
-    """Write a population folder: filled beside its place, then moved there in one step.
+    """Write a population folder: fill it beside its place, then move it there in one step.
 
-    An older population at ``folder`` is replaced (for the moment between two moves there is none).
-    The card gets ``format`` and ``sha256`` of the arrays in front of what is given.
+    An older population at ``folder`` is replaced (between the two moves there is none). ``format``
+    and the ``sha256`` of the arrays are put in front of the card.
 
     Args:
         folder: where to write; missing parents are made.
-        population: host arrays, as in ``lrdqn.types``.
-        card: what else to say, JSON.
+        population: host arrays.
+        card: further entries of the card, JSON.
 
     Raises:
-        InputError: ``folder`` holds something else than a population, or cannot be written.
+        InputError: ``folder`` holds something other than a population, or cannot be written.
         ValueError: the arrays are not a population (a wrong shape, type or range).
     """
     from safetensors.numpy import save
@@ -82,7 +82,7 @@ def save_population(folder: Path, population: Population, card: dict[str, Any]) 
 
 
 def check_destination(folder: Path) -> None:
-    """Raise unless ``folder`` is free, empty or a population that may be replaced; ask before a
+    """Raise unless ``folder`` is free, empty or a population that may be replaced; call it before a
     long fit.
 
     Raises:
@@ -109,7 +109,7 @@ def check_destination(folder: Path) -> None:
 
 
 def read_card(folder: Path, key: str = "env.population") -> dict[str, Any]:
-    """The card of a population folder; ``key`` is the setting that named the folder, for the
+    """Return the card of a population folder; ``key`` is the setting that named the folder, for the
     message.
 
     Raises:
@@ -148,8 +148,8 @@ def read_card(folder: Path, key: str = "env.population") -> dict[str, Any]:
 
 
 def check_population(folder: Path, key: str = "env.population") -> dict[str, Any]:
-    """Check a population folder without jax: card, checksum, names, types, shapes, ranges. Returns
-    the card.
+    """Check a population folder without jax (card, checksum, names, types, shapes, ranges) and
+    return its card.
 
     Raises:
         InputError: the folder is missing or damaged. The line names ``key``, the folder, what is

@@ -1,4 +1,7 @@
-"""The price ladder of gifts, and how dearly each viewer buys from it (SIMULATOR section 5)."""
+"""Price ladder of gifts, and the shares of its rungs by the user's wealth.
+
+Source: envs/live/README.md, section 6.
+"""
 
 from __future__ import annotations
 
@@ -27,26 +30,26 @@ PRICE_SHARES = np.array(
         0.0015,
     ]
 )
-"""How often each rung is sent; fits KuaiLive's quantiles. Normalised in use."""
+"""Share of gifts on each rung, fitted to KuaiLive's quantiles; normalised in use."""
 GIVERS_RANK = 0.986
-"""Mean wealth rank of whoever sends a gift, where gifts go by a wealth of log-sd 3.2: it buys as
-all together do."""
+"""Mean wealth rank over gifts, where gifts are proportional to a wealth of log-sd
+``WEALTH_SIGMA``."""
 
 
 def along_last(values: np.ndarray, axes: int) -> Float[Array, "... K"]:
-    """Constants as the last of so many axes."""
+    """Return constants along the last of ``axes`` axes."""
     return jnp.asarray(values, jnp.float32).reshape((1,) * (axes - 1) + (-1,))
 
 
 def price_shares(rank: Float[Array, "*N"], tilt: Float[Array, ""] | float) -> Float[Array, "*N 14"]:
-    """``p_r(u) ~ p_r exp(tilt (rank_u - .986) r)`` on rung r = 0 .. 13: the wealthy buy higher up.
+    """Return ``p_r(u) ~ p_r exp(tilt (R_u - GIVERS_RANK) r)`` on the rungs r = 0 .. 13.
 
-    Centred at the rank of the mean giver, so that the gifts of all viewers keep the published
-    shares (within 1 % of each).
+    Centred at the mean rank over gifts, so that the gifts of all users keep the published shares
+    (within 1 % of each).
 
     Args:
-        rank: place of the viewer among all by wealth, in (0, 1).
-        tilt: .1. Source: GiftLive, by SIMULATOR section 5.
+        rank: R_u, the rank of the user's wealth, in (0, 1).
+        tilt: ``price_tilt``. Source: GiftLive.
     """
     rank, rung = rank[..., None], np.arange(len(PRICES))
     lean = tilt * (rank - GIVERS_RANK) * along_last(rung, rank.ndim)
@@ -56,12 +59,12 @@ def price_shares(rank: Float[Array, "*N"], tilt: Float[Array, ""] | float) -> Fl
 def gifts_by_price(
     u: Float[Array, "*N"], gifts: Float[Array, "*N"], shares: Float[Array, "*N 14"]
 ) -> Float[Array, "*N 14"]:
-    """How many of a watch's gifts stand on each rung of the price ladder, from one uniform.
+    """Return the numbers of a watch's gifts on each rung of the price ladder, from one uniform.
 
     ``floor(n F_r + u) - floor(n F_{r-1} + u)`` with F the cumulated shares: systematic sampling,
-    which puts ``n p_r`` gifts on rung r on average and never more than one off; a single gift takes
-    rung r with p_r. (One price for all gifts of a watch, the first version, let a few wealthy
-    viewers decide the quantiles of all prices.) Source: Madow and Madow 1944.
+    which puts ``n p_r`` gifts on rung r on average and is never more than one off; a single gift
+    takes rung r with probability p_r. Gifts of a watch do not share one price, since a few wealthy
+    users would then determine the quantiles of all prices. Source: Madow and Madow 1944.
     """
     u, gifts = u[..., None], gifts[..., None]
     # the last edge is 1 whatever the rounding, and u is below 1: all gifts are passed, and none

@@ -1,4 +1,5 @@
-"""The reward: a weighted sum of parts, each reported by itself (SIMULATOR section 5)."""
+"""Reward: a weighted sum of parts, each reported by itself. Source: envs/live/README.md, section
+8."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from lrdqn.envs.live.engagement import BOUNCE_SECONDS, Engagement
 
 
 class RewardParts(NamedTuple):
-    """Unweighted parts, all ``[N]``."""
+    """Unweighted parts of the reward, all ``[N]``."""
 
     watch_minutes: Float[Array, "N"]
     comments: Float[Array, "N"]
@@ -27,8 +28,8 @@ class RewardParts(NamedTuple):
 
 
 def reward_parts(e: Engagement, comeback: Float[Array, "N"], weights: RewardConfig) -> RewardParts:
-    """Parts of one impression; ``watch`` is capped at ``watch_cap_minutes``, gifts are ``log1p`` of
-    the watch's total price.
+    """Return the parts of one impression: minutes up to ``watch_cap_minutes``, counts, and
+    ``log1p`` of the total price of the gifts.
 
     A watch that the room's end cut short is no bounce.
     """
@@ -47,7 +48,7 @@ def reward_parts(e: Engagement, comeback: Float[Array, "N"], weights: RewardConf
 def scalarise(parts: RewardParts, weights: RewardConfig) -> Float[Array, "N"]:
     """Return the reward: the weighted sum of its parts.
 
-    ``r = w_watch minutes + w_cm comments + ... + w_bounce 1{w < 3 s} + w_none 1{no click}
+    ``r = w_watch minutes + w_c comments + ... + w_b 1{w < 3 s} + w_0 1{no click}
     + w_ret 1{return}``
     """
     return (
@@ -63,10 +64,10 @@ def scalarise(parts: RewardParts, weights: RewardConfig) -> Float[Array, "N"]:
 
 
 PendingReward = Float[Array, "N 2"]
-"""Follows and value of gifts that are still to be paid."""
+"""Follows and value of gifts that have not been paid yet."""
 Delay = Callable[[RewardParts, PendingReward, Bool[Array, "N"]], tuple[RewardParts, PendingReward]]
-"""``delay(parts, pending_reward, over) -> parts paid now, pending_reward``; ``over`` marks the end
-of a session, when everything is paid."""
+"""``delay(parts, pending_reward, over) -> (parts paid now, pending_reward)``; ``over`` marks the
+end of a session, when everything is paid."""
 
 
 def _paid(parts: RewardParts, paid: PendingReward) -> RewardParts:
@@ -80,7 +81,7 @@ def _earned(parts: RewardParts) -> PendingReward:
 def at_once(
     parts: RewardParts, pending_reward: PendingReward, over: Bool[Array, "N"]
 ) -> tuple[RewardParts, PendingReward]:
-    """``reward.delay=none``."""
+    """Pay at once (``reward.delay=none``)."""
     del over
     return parts, pending_reward
 
@@ -88,8 +89,8 @@ def at_once(
 def with_the_next(
     parts: RewardParts, pending_reward: PendingReward, over: Bool[Array, "N"]
 ) -> tuple[RewardParts, PendingReward]:
-    """``reward.delay=tick``: a decision pays for the follows and gifts of the one before; the last
-    one for its own too."""
+    """Pay follows and gifts with the next decision, the last decision's own too
+    (``reward.delay=tick``)."""
     earned, over = _earned(parts), over[:, None]
     return _paid(parts, pending_reward + jnp.where(over, earned, 0.0)), jnp.where(over, 0.0, earned)
 
@@ -97,11 +98,11 @@ def with_the_next(
 def as_it_ends(
     parts: RewardParts, pending_reward: PendingReward, over: Bool[Array, "N"]
 ) -> tuple[RewardParts, PendingReward]:
-    """``reward.delay=end``: the session's last decision pays for all of its follows and gifts."""
+    """Pay all follows and gifts of a session with its last decision (``reward.delay=end``)."""
     total, over = pending_reward + _earned(parts), over[:, None]
     return _paid(parts, jnp.where(over, total, 0.0)), jnp.where(over, 0.0, total)
 
 
 DELAYS: dict[str, Delay] = {"none": at_once, "tick": with_the_next, "end": as_it_ends}
-"""By ``env.reward.delay``: delayed labels (SIMULATOR section 5). What is earned is paid within its
-session, whichever."""
+"""By ``env.reward.delay``: delayed labels. Under each rule everything is paid within its
+session."""

@@ -1,9 +1,8 @@
-"""Who is on air: rooms drawn on the host, liveness in closed form on the device (SIMULATOR section
-2).
+"""Schedule of rooms: drawn on the host, liveness in closed form on the device.
 
-A streamer's rooms are two sorted arrays ``start[S, R]``, ``end[S, R]``; ``live(s, t)`` is exact. A
-table of rooms by time bin lets a request draw streams that are on air in O(candidates), whatever
-the number of streamers.
+A streamer's rooms are two sorted arrays ``start[S, R]``, ``end[S, R]``; liveness at a second is
+exact. A table of rooms by time bin lets a request draw streams that are on air in O(candidates),
+whatever the number of streamers. Source: envs/live/README.md, section 3.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from jax import Array
 from jaxtyping import Int
 
 from lrdqn.envs.live.config import LiveConfig
+from lrdqn.envs.live.daily_patterns import DAY
 from lrdqn.envs.live.population import sample_start_hour
 from lrdqn.envs.live.population_arrays import Population
 
@@ -24,8 +24,8 @@ NEVER = np.iinfo(np.int32).max
 
 
 class Schedule(NamedTuple):
-    """Rooms and the table of who is on air, in int32 seconds since the world began. Row ``S`` has
-    no rooms."""
+    """Rooms, and the table of rooms on air by time bin, in int32 seconds since the world began. Row
+    ``S`` has no rooms."""
 
     start: Any  # [S+1, R] sorted, NEVER where there is no room
     end: Any  # [S+1, R]
@@ -44,22 +44,20 @@ def sample_schedule(
     """Draw rooms: Poisson numbers, starts by hour of day, category and habit, lognormal lengths,
     pauses, early ends.
 
-    Intended starts are ``habit`` of the time within an hour or so of the streamer's preferred hour,
-    else from the density of ``sample_start_hour``. A start that falls into the previous room or its
-    pause is delayed, not dropped, so the rate holds; a newcomer has no room before the debut. A
-    host whose room is empty gives up with hazard ``h_0 exp(-N / N_0)``, N being the viewers that
-    the streamer has on average (the decision clock has no others), so
-    ``length = min(D, Exp(hazard))``.
+    With probability ``habit`` an intended start is normal, sd 1 h, around the streamer's preferred
+    hour, else it follows the density of ``sample_start_hour``. A start that falls into the previous
+    room or its pause is delayed, not dropped, so the rate holds; a newcomer has no room before the
+    debut. A streamer gives up an empty room with hazard ``h_0 exp(-P / N_0)``, P being the average
+    number of viewers (the decision clock has no other), so ``length = min(D, Exp(hazard))``.
 
     Args:
         config: the world's config.
         population: whose streamers open the rooms.
         rng: source of randomness.
 
-    Source: SIMULATOR section 2 and correction 8; KuaiLive (rooms per streamer-day, hours),
-    KuaiLive-Agent (lengths).
+    Source: KuaiLive (rooms per streamer-day, hours), KuaiLive-Agent (lengths).
     """
-    law, day = config.schedule, 86_400.0
+    law = config.schedule
     n = len(population.room_rate)
     wanted = rng.poisson(
         np.outer(population.room_rate, np.ones(law.days))
@@ -74,13 +72,13 @@ def sample_schedule(
         population.start_hour[owner] + rng.normal(0, 1, total),
         sample_start_hour(config, rng, phase),
     )
-    intended = np.maximum(on_day * day + hour * 3600.0, 0.0)
-    there = np.flatnonzero(intended >= 3600.0 * population.debut[owner])
-    order = there[np.lexsort((intended[there], owner[there]))]
+    intended = np.maximum(on_day * DAY + hour * 3600.0, 0.0)
+    since_debut = np.flatnonzero(intended >= 3600.0 * population.debut[owner])
+    order = since_debut[np.lexsort((intended[since_debut], owner[since_debut]))]
     total = len(order)
     owner, intended = owner[order], intended[order]
     mu = np.log(law.room_hours * 3600) - law.room_sigma**2 / 2
-    length = np.clip(np.exp(mu + law.room_sigma * rng.normal(size=total)), 60.0, day)
+    length = np.clip(np.exp(mu + law.room_sigma * rng.normal(size=total)), 60.0, DAY)
     # in the tick clock, rooms close by the viewers that they really have
     given_up = law.empty_hazard if config.clock == "decision" else 0.0
     alone = given_up / 3600 * np.exp(-np.exp(population.log_popularity[owner]) / law.empty_viewers)
@@ -101,7 +99,7 @@ def sample_schedule(
         begin = np.maximum(intended[rows], free[s])
         start[s, r], end[s, r] = begin, begin + length[rows]
         free[s] = begin + length[rows] + gap[rows]
-    world = int(law.days * day)
+    world = law.days * DAY
     late = start >= world
     start[late], end[late] = NEVER, NEVER
 
@@ -121,27 +119,26 @@ def sample_schedule(
 
 
 def with_lists(schedule: Schedule, popularity: np.ndarray, popular: int, fresh: int) -> Schedule:
-    """Lists of the most popular and of the newest rooms of every time bin, for candidate
-    generation.
+    """Return the schedule with lists of the most popular and of the newest rooms of every time bin.
 
-    A list is made as its bin begins: rooms that start within it have to wait for the next one.
+    A list holds the rooms that have started when its bin begins.
 
     Args:
         schedule: rooms and the table of who is on air.
         popularity: of streamers ``[S+1]``.
-        popular, fresh: places of a request that they fill. The lists are longer, for some of their
-            rooms will have gone off air; what they lack is filled with -1.
+        popular, fresh: places of a request that they fill. The lists are longer, since some of
+            their rooms will have gone off air; -1 fills them up.
     """
     room, width = schedule.on_air, schedule.start.shape[1]
-    there = np.arange(room.shape[1])[None] < schedule.count[:, None]
+    listed_in_bin = np.arange(room.shape[1])[None] < schedule.count[:, None]
     begins = np.arange(len(room))[:, None] * int(schedule.bin_seconds)
-    there = there & (schedule.start.ravel()[room] <= begins)
+    eligible = listed_in_bin & (schedule.start.ravel()[room] <= begins)
 
     def best(score: np.ndarray, places: int) -> np.ndarray:
         length = 2 * places + 4 if places else 0
-        order = np.argsort(-np.where(there, score, -np.inf), axis=1, kind="stable")[:, :length]
+        order = np.argsort(-np.where(eligible, score, -np.inf), axis=1, kind="stable")[:, :length]
         listed = np.where(
-            np.take_along_axis(there, order, axis=1), np.take_along_axis(room, order, axis=1), -1
+            np.take_along_axis(eligible, order, axis=1), np.take_along_axis(room, order, axis=1), -1
         )
         return np.pad(listed, ((0, 0), (0, length - listed.shape[1])), constant_values=-1).astype(
             np.int32
@@ -154,20 +151,18 @@ def with_lists(schedule: Schedule, popularity: np.ndarray, popular: int, fresh: 
 
 
 def drop_out(schedule: Schedule, share: float, rng: np.random.Generator) -> Schedule:
-    """An outage: that share of rooms (of those over an hour) goes off air once, for U[2, 20]
-    minutes, and comes back.
+    """Return the schedule after an outage: a share of the rooms over an hour goes off air once, for
+    U[2, 20] minutes.
 
-    What comes back is another room of the same streamer: whoever watched is cut off and has to be
+    The second part is another room of the same streamer: users who watched are cut off and must be
     offered it again.
-
-    Source: SIMULATOR section 2 (outage shock).
     """
     width, seconds = schedule.start.shape[1], int(schedule.bin_seconds)
     start, end = (x[:-1].astype(np.int64).ravel() for x in (schedule.start, schedule.end))
     streamers = len(start) // width
     room = np.flatnonzero(start < NEVER)
     hit = room[(rng.random(len(room)) < share) & (end[room] - start[room] > 3600)]
-    # a quarter of an hour at least is left on either side
+    # at least a quarter of an hour is left on either side
     pause = rng.uniform(120, 1200, len(hit))
     at = start[hit] + 900 + rng.random(len(hit)) * (end[hit] - start[hit] - 1800 - pause)
     begins, ends = np.append(start[room], (at + pause).astype(np.int64)), end.copy()
@@ -192,8 +187,8 @@ def drop_out(schedule: Schedule, share: float, rng: np.random.Generator) -> Sche
 def _bin_rooms(
     start: np.ndarray, end: np.ndarray, seconds: int, world: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rooms by time bin, in an order shuffled per bin (draws by position must not favour
-    neighbours)."""
+    """Return the table of rooms by time bin and its counts, in an order shuffled per bin (draws by
+    position must not favour neighbours)."""
     bins = -(-world // seconds)
     room = np.flatnonzero(start.ravel() < NEVER)
     low = start.ravel()[room] // seconds
@@ -210,14 +205,14 @@ def _bin_rooms(
 
 
 def widen(schedule: Schedule, rooms: int, columns: int) -> Schedule:
-    """Pad to ``rooms`` per streamer and ``columns`` of the table of who is on air, so that worlds
-    of several seeds stack."""
+    """Pad to ``rooms`` per streamer and ``columns`` of the table of rooms on air, so that worlds of
+    several seeds stack."""
     had = schedule.start.shape[1]
     more = ((0, 0), (0, rooms - had))
     table = np.pad(schedule.on_air, ((0, 0), (0, columns - schedule.on_air.shape[1])))
 
     def renumbered(room: np.ndarray) -> np.ndarray:
-        """Flat room indices s * R + r, for the new R."""
+        """Return the flat room indices ``s R + r`` for the new R."""
         return np.where(room < 0, room, room // had * rooms + room % had)
 
     return schedule._replace(
@@ -232,8 +227,8 @@ def widen(schedule: Schedule, rooms: int, columns: int) -> Schedule:
 def room_at(
     schedule: Schedule, streamer: Int[Array, "..."], time: Int[Array, "..."]
 ) -> Int[Array, "..."]:
-    """Flat index of the newest room of ``streamer`` that has started by ``time`` (its first one
-    where none has).
+    """Return the flat index of the newest room of ``streamer`` that has started by ``time`` (its
+    first one where none has).
 
     Binary search over the sorted starts: ``ceil(log2(R))`` gathers. Combine with ``is_live``.
     """
@@ -250,5 +245,5 @@ def room_at(
 
 
 def is_live(schedule: Schedule, room: Int[Array, "..."], time: Int[Array, "..."]) -> Array:
-    """``start[room] <= time < end[room]`` for flat room indices."""
+    """Return ``start[room] <= time < end[room]`` for flat room indices."""
     return (schedule.start.reshape(-1)[room] <= time) & (time < schedule.end.reshape(-1)[room])

@@ -1,4 +1,4 @@
-"""The state of N sessions and the random numbers that one step of them uses."""
+"""State of N sessions, and the random numbers of one step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Candidates(NamedTuple):
-    """The streams offered at one request."""
+    """Streams offered by one request."""
 
     streamer: Int[Array, "N C"]
     room: Int[Array, "N C"]
@@ -26,14 +26,13 @@ class Candidates(NamedTuple):
 
 
 class Session(NamedTuple):
-    """N viewers in the app. Times are int32 seconds since the world began, each session on a clock
-    of its own."""
+    """State of N sessions. Times are int32 seconds since the world began, one clock per session."""
 
     user: Int[Array, "N"]
     time: Int[Array, "N"]
     started: Int[Array, "N"]
     until: Int[Array, "N"]
-    """When the viewer's free time ends."""
+    """Second at which the user's free time ends."""
     interest: Float[Array, "N d"]
     category_bias: Float[Array, "N G"]
     patience: Float[Array, "N"]
@@ -49,17 +48,17 @@ class Session(NamedTuple):
     history_watch: Float[Array, "N H"]
     history_reaction: Int[Array, "N H"]
     misses: Int[Array, "N"]
-    """Impressions of this session that were not clicked or bounced."""
+    """Impressions of this session without a click or with a bounce."""
     pending_reward: Float[Array, "N 2"]
     """Follows and value of gifts that have not been paid yet (``reward.delay``)."""
     decisions: Int[Array, "N"]
-    """Of the episode."""
+    """Decisions of the episode."""
     session: Int[Array, "N"]
     """Index of the session within the episode; 0 unless ``episode=user``."""
 
 
 class Draws(NamedTuple):
-    """Random numbers of one impression, named, so that two policies can share them (common random
+    """Random numbers of one impression, by name, so that two policies can share them (common random
     numbers)."""
 
     click: Float[Array, "N"]
@@ -84,16 +83,21 @@ class Arrival(NamedTuple):
     minutes: Float[Array, "N"]
 
 
+def uniforms(key: PRNGKeyArray, shape: tuple[int, ...]) -> Array:
+    """Draw uniforms clipped to [1e-7, 1 - 1e-7], so that their normal quantiles are finite."""
+    return jnp.clip(jax.random.uniform(key, shape), 1e-7, 1 - 1e-7)
+
+
 def draw(
     key: PRNGKeyArray, sessions: int, candidates: int
 ) -> tuple[Draws, Arrival, Float[Array, "2N C"]]:
-    """All random numbers of one step from a single call: the impression's, an arrival's, and two
+    """Draw all random numbers of one step in one call: of the impression, of an arrival, and two
     sets for candidates.
 
-    Uniforms lie in [1e-7, 1 - 1e-7], so that their normal quantiles are finite. Normals are
-    quantiles of uniforms: the same number means the same luck whatever the law's parameters.
+    Normals are quantiles of ``uniforms``: the same number is the same quantile whatever the law's
+    parameters.
     """
-    u = jnp.clip(jax.random.uniform(key, (15 + 2 * candidates, sessions)), 1e-7, 1 - 1e-7)
+    u = uniforms(key, (15 + 2 * candidates, sessions))
     watch, hour, patience, minutes = ndtri(u[:4])
     click, stay, follow, price, comeback, drift, user, day = u[4:12]
     draws = Draws(click, stay, u[12:15], follow, price, comeback, drift, watch)
@@ -105,7 +109,7 @@ def draw(
 
 
 def select(flag: Bool[Array, "N"], if_true: T, if_false: T) -> T:
-    """Row-wise choice between two pytrees with leading axis N."""
+    """Choose row by row between two pytrees with leading axis N."""
 
     def pick(x: Array, y: Array) -> Array:
         return jnp.where(flag.reshape(flag.shape + (1,) * (x.ndim - 1)), x, y)

@@ -1,5 +1,7 @@
-"""What an impression does to the viewer: fatigue, patience, satisfaction, loyalty, history,
-leaving, return (SIMULATOR 6)."""
+"""Dynamics of a user's state: fatigue, patience, satisfaction, loyalty, history, leaving, return.
+
+Source: envs/live/README.md, section 7; w is seconds watched, Q the experience.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +10,18 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from lrdqn.envs.live.candidates import DAY
+from lrdqn.envs.live.choice import decayed_loyalty
 from lrdqn.envs.live.config import UserLawConfig
-from lrdqn.envs.live.daily_patterns import START_SPREAD
+from lrdqn.envs.live.daily_patterns import DAY, START_SPREAD
 from lrdqn.envs.live.engagement import Engagement, bounced
 from lrdqn.envs.live.session import Arrival, Session
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.observations import Reaction
 
 SLEEP_SECONDS = 4 * 3600
-"""The least time between two sessions of a user."""
+"""Least time between two sessions of a user."""
 LOYAL_SECONDS = 60.0
-"""A watch must last this long to win a loyalty slot."""
+"""Length beyond which a watch can win a loyalty slot."""
 
 
 def next_fatigue(
@@ -29,8 +31,8 @@ def next_fatigue(
     elapsed: Float[Array, "N"],
     law: UserLawConfig,
 ) -> Float[Array, "N G"]:
-    """``f <- f e^{-D/tau} + c (tau / 600) (1 - e^{-w/tau})``: bounded (correction 3); D seconds
-    passed, w watched."""
+    """Return ``f exp(-D / tau) + c (tau / 600) (1 - exp(-w / tau))``, bounded by ``tau / 600``; D
+    seconds passed, tau is ``fatigue_minutes``."""
     tau = law.fatigue_minutes * 60
     won = tau / 600 * (1 - jnp.exp(-watched / tau))
     return fatigue * jnp.exp(-elapsed / tau)[:, None] + category * won[:, None]
@@ -43,10 +45,11 @@ def next_patience(
     experience: Float[Array, "N"],
     law: UserLawConfig,
 ) -> Float[Array, "N"]:
-    """No click -.5; bounce ``-clip(1 - .2 Q, .25, 3)``; engaged ``+3 min(1, w/300) max(0, 1 + Q)``;
-    capped at twice the start.
+    """Return ``min(cap, B + dB)``: ``dB = -c_n`` without a click, ``-clip(1 - 0.2 Q, 0.25, 3)``
+    after a bounce, ``c_e min(1, w / 300) max(0, 1 + Q)`` after an engaged watch.
 
-    A room that ends under a viewer who had not stayed is free. Source: SIMULATOR section 0, set J.
+    c_n is ``patience_no_click``, c_e ``patience_gain``. A room that ends before the user had stayed
+    costs nothing.
     """
     gain = law.patience_gain * jnp.minimum(1.0, e.seconds / 300) * jnp.maximum(0.0, 1 + experience)
     loss = jnp.clip(1 - 0.2 * experience, 0.25, 3.0)
@@ -61,8 +64,11 @@ def next_satisfaction(
     experience: Float[Array, "N"],
     law: UserLawConfig,
 ) -> Float[Array, "N"]:
-    """``s <- s + .05 (x - s)``, x = ``3 min(1, w/600) Q`` if engaged, -.2 after a bounce; unchanged
-    otherwise (set J)."""
+    """Return ``s + alpha (x - s)``, ``x = 3 min(1, w / 600) Q`` after an engaged watch, -0.2 after
+    a bounce; s otherwise.
+
+    alpha is ``satisfaction_rate``.
+    """
     x = jnp.where(e.stayed, 3 * jnp.minimum(1.0, e.seconds / 600) * experience, -0.2)
     return jnp.where(
         e.stayed | bounced(e),
@@ -72,8 +78,11 @@ def next_satisfaction(
 
 
 def return_probability(satisfaction: Float[Array, "N"], law: UserLawConfig) -> Float[Array, "N"]:
-    """``sigmoid(2.98 + 6 (s - .015))``: the chance of coming back the next day (set J; mean target
-    .89 to .91)."""
+    """Return the probability of a return on the next day,
+    ``sigmoid(return_bias + return_slope (s - return_mean))``.
+
+    Source: its mean is 0.89 to 0.91 in GiftLive's statistics.
+    """
     return jax.nn.sigmoid(law.return_bias + law.return_slope * (satisfaction - law.return_mean))
 
 
@@ -84,14 +93,13 @@ def next_loyalty(
     now: Int[Array, "N"],
     law: UserLawConfig,
 ) -> Session:
-    """``l <- l + .3 (1 - l) min(1, w/600)`` from the value decayed until the watch began; the visit
-    is dated by its end.
+    """Return sessions with ``l <- l' + gain (1 - l') min(1, w / 600)``, l' being the strength
+    decayed until the watch began; the visit is dated by the watch's end, ``now``.
 
-    A newcomer who was watched for a minute takes the weakest slot if it is weaker, or in any case
-    with a follow, which is remembered with its slot. Source: SIMULATOR section 6 and correction 4.
+    A streamer not known who was watched for more than ``LOYAL_SECONDS`` takes the weakest slot if
+    that is weaker than the gain, and in any case with a follow, which is stored with the slot.
     """
-    gap = jnp.maximum(state.time[:, None] - state.loyalty_seen, 0).astype(jnp.float32)
-    decayed = state.loyalty_strength * jnp.exp(-gap / (law.loyalty_days * DAY))
+    _, decayed = decayed_loyalty(state, law)
     same = (state.loyalty == streamer[:, None]) & (state.loyalty_strength > 0)
     gain = law.loyalty_gain * jnp.minimum(1.0, e.seconds / 600)
     met = jnp.any(same, axis=1)
@@ -142,8 +150,7 @@ def update_user(
     experience: Float[Array, "N"],
     params: LiveParams,
 ) -> Session:
-    """The viewer after one impression: the clock moves by the watch and the few seconds that a
-    decision costs."""
+    """Return sessions after one impression; time advances by ``ceil(w + decision_seconds)``."""
     law = params.law
     spent = e.seconds + law.decision_seconds
     now = state.time + jnp.ceil(spent).astype(jnp.int32)
@@ -162,22 +169,22 @@ def update_user(
 
 
 def leaves(state: Session) -> Bool[Array, "N"]:
-    """The session ends when patience or free time has run out."""
+    """Return whether the session ends: patience or free time has run out."""
     return (state.patience <= 0) | (state.time >= state.until)
 
 
 def _start_hour(
     z: Float[Array, "N"], user: Int[Array, "N"], params: LiveParams
 ) -> Float[Array, "N"]:
-    """Hour of the day, ``Normal(preferred hour, 2 h)`` wrapped."""
+    """Return the hour of the day, ``N(preferred hour, START_SPREAD)`` wrapped."""
     return (params.users.active_hour[user] + START_SPREAD * z) % 24.0
 
 
 def open_session(
     state: Session, arrival: Arrival, time: Int[Array, "N"], law: UserLawConfig
 ) -> Session:
-    """Fresh patience ``LogNormal(ln 10, .4)`` and free time ``LogNormal(ln 1.5 h, .6)`` at
-    ``time``."""
+    """Begin sessions at ``time`` with lognormal patience, its cap at twice that, and lognormal free
+    time."""
     patience = law.patience_median * jnp.exp(law.patience_sigma * arrival.patience)
     free = 3600 * law.session_hours * jnp.exp(law.session_sigma * arrival.minutes)
     return state._replace(
@@ -191,18 +198,18 @@ def open_session(
 
 
 def by_activity(u: Float[Array, "N"], params: LiveParams) -> Int[Array, "N"]:
-    """Users by uniforms, each as likely as its share of all sessions."""
+    """Return users by uniforms, each with the probability of its share of all sessions."""
     return jnp.minimum(
         jnp.searchsorted(params.users.reach, u).astype(jnp.int32), params.users.reach.shape[0] - 1
     )
 
 
 def arrive(arrival: Arrival, params: LiveParams, days: int) -> Session:
-    """Sessions of users drawn by their activity, on one of the first ``days`` days after the
+    """Begin sessions of users drawn by activity, on one of the first ``days`` days after the
     world's first.
 
-    They begin with the user's past: sessions of one user, too, know nothing of each other
-    (``episode=user`` follows one on).
+    Each begins with the user's stored past: sessions of the same user do not affect each other,
+    except those that ``episode=user`` plays in sequence.
     """
     user = by_activity(arrival.user, params)
     day = 1 + jnp.minimum((arrival.day * days).astype(jnp.int32), days - 1)
@@ -213,8 +220,8 @@ def arrive(arrival: Arrival, params: LiveParams, days: int) -> Session:
 def first_session(
     user: Int[Array, "N"], time: Int[Array, "N"], arrival: Arrival, params: LiveParams
 ) -> Session:
-    """Sessions of these users, who come at these times with their past; of ``arrival``, patience
-    and minutes are read."""
+    """Begin sessions of the given users at the given times, with their stored past; ``arrival``
+    gives patience and minutes."""
     users, n = params.users, user.shape[0]
     zero, none = jnp.zeros(n, jnp.int32), jnp.zeros(n, jnp.float32)
     blank = Session(
@@ -244,7 +251,7 @@ def first_session(
 
 
 def rest(state: Session, time: Int[Array, "N"], law: UserLawConfig) -> Session:
-    """Nothing happens until ``time``, but that fatigue decays."""
+    """Move sessions to ``time`` without an impression: fatigue decays."""
     gap = (time - state.time).astype(jnp.float32)
     return state._replace(
         time=time, fatigue=state.fatigue * jnp.exp(-gap / (law.fatigue_minutes * 60))[:, None]
@@ -252,10 +259,9 @@ def rest(state: Session, time: Int[Array, "N"], law: UserLawConfig) -> Session:
 
 
 def come_back(state: Session, arrival: Arrival, params: LiveParams) -> Session:
-    """The same user's session on the day after this one began, around the preferred hour but hours
-    later at the least.
+    """Begin the same users' next sessions, on the day after these began, around the preferred hour.
 
-    Fatigue has decayed over the night.
+    At least ``SLEEP_SECONDS`` pass, in which fatigue decays.
     """
     tomorrow = (state.started // DAY + 1) * DAY
     wished = tomorrow + (3600 * _start_hour(arrival.hour, state.user, params)).astype(jnp.int32)

@@ -1,5 +1,4 @@
-"""The past of a synthetic population: what its users have watched, and whom they have become loyal
-to."""
+"""Simulated past of a synthetic population: watches and loyalties before the first session."""
 
 from __future__ import annotations
 
@@ -11,17 +10,17 @@ from lrdqn.envs.live.population_arrays import Population
 from lrdqn.observations import Reaction
 
 PAST_PICKS, PAST_CHOICES = 24, 16
-"""Watches lived through before the first session, each chosen from this many streams."""
+"""Watches simulated before the first session, and streams from which each is chosen."""
 
 
 def simulate_history(
     population: Population, config: LiveConfig, rng: np.random.Generator
 ) -> Population:
-    """Give every user a past: what they watched under softmax(2 affinity + .5 L), and whom they
-    became loyal to.
+    """Return the population with histories and loyalties of watches under
+    ``softmax(2 a + 0.5 L)``.
 
-    Of a user's watches only the last ``PAST_PICKS`` are lived through; who has fewer arrives with a
-    short history.
+    Only the last ``PAST_PICKS`` of a user's watches are simulated; a user with fewer has a short
+    history. Source: envs/live/README.md, section 2 (design).
     """
     law, (u, n) = config.law, (len(population.interest), len(population.style))
     users = np.arange(u)[:, None]
@@ -53,22 +52,22 @@ def simulate_history(
     )
 
     seen = np.minimum(population.interactions, PAST_PICKS)
-    there = np.arange(PAST_PICKS)[None] < seen[:, None]
+    lived = np.arange(PAST_PICKS)[None] < seen[:, None]
     h = min(config.history, PAST_PICKS)
     history = np.full((u, config.history), n, np.int32)
     history_watch, history_reaction = (
         np.zeros_like(population.history_watch),
         np.zeros_like(population.history_reaction),
     )
-    history[:, :h] = np.where(there, pick, n)[:, :h]
-    history_watch[:, :h] = np.where(there, watch, 0)[:, :h]
-    history_reaction[:, :h] = np.where(there, reaction, 0)[:, :h]
+    history[:, :h] = np.where(lived, pick, n)[:, :h]
+    history_watch[:, :h] = np.where(lived, watch, 0)[:, :h]
+    history_reaction[:, :h] = np.where(lived, reaction, 0)[:, :h]
 
     slots = config.loyalty_slots
-    # A streamer picked twice is one acquaintance.
+    # a streamer picked twice takes one slot
     again = np.tril(pick[:, :, None] == pick[:, None, :], -1).any(axis=2)
     pull = np.where(
-        there & stays & ~again, np.minimum(watch / 600, 1.0) + 1e-3 * rng.random(pick.shape), -1.0
+        lived & stays & ~again, np.minimum(watch / 600, 1.0) + 1e-3 * rng.random(pick.shape), -1.0
     )
     best = np.argsort(-pull, axis=1)[:, :slots]
     g = np.take_along_axis(pull, best, axis=1)

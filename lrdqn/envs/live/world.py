@@ -1,4 +1,4 @@
-"""The world on the device: population, schedule and laws as one pytree, stackable over seeds."""
+"""World as one pytree: population, schedule and laws, stackable over seeds."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from lrdqn.envs.live.schedule import Schedule, sample_schedule, widen
 from lrdqn.observations import UNKNOWN, Catalogue
 
 SIM_VERSION = "3"
-"""Bumped with every change of behaviour of the live world."""
+"""Raised with every change of the live world's behaviour; history: envs/live/README.md, section
+14."""
 
 
 def _leaves_of(schema: type) -> Any:
-    """A named tuple of a schema's numbers: one scalar leaf per constant, so that any of them can be
-    a vmapped axis."""
+    """Return a named tuple type of a schema's numbers: one scalar leaf per constant, so that any of
+    them can be a vmapped axis."""
     numbers = [name for name, kind in typing.get_type_hints(schema).items() if kind is float]
     return namedtuple(schema.__name__.removesuffix("Config"), numbers)
 
@@ -38,12 +39,11 @@ Law, RewardWeights = _leaves_of(UserLawConfig), _leaves_of(RewardConfig)
 
 
 COHORTS = (COLD_INTERACTIONS, 50)
-"""Interactions from which a user belongs to the next cohort: cold, warm, active (SIMULATOR section
-7)."""
+"""Interactions from which a user belongs to the next cohort: cold, warm, active."""
 
 
 class Streamers(NamedTuple):
-    """What the laws need of a streamer. Row ``S`` is "nothing" and is never on air."""
+    """Fields of streamers that the laws read. Row ``S`` is "nothing" and is never on air."""
 
     style: Float[Array, "S+1 d"]
     category: Float[Array, "S+1 G"]
@@ -52,11 +52,11 @@ class Streamers(NamedTuple):
     skill: Float[Array, "S+1"]
     hook: Float[Array, "S+1"]
     newcomer: Bool[Array, "S+1"]
-    """Makes a debut while the world lasts."""
+    """Has a debut within the schedule."""
 
 
 class Users(NamedTuple):
-    """What the laws and the first observation of a session need of a user."""
+    """Fields of users that the laws and the first observation of a session read."""
 
     interest: Float[Array, "U d"]
     category_bias: Float[Array, "U G"]
@@ -65,9 +65,9 @@ class Users(NamedTuple):
     """In (0, 1), 1 for the wealthiest."""
     active_hour: Float[Array, "U"]
     reach: Float[Array, "U"]
-    """Share of all sessions that this user and those before have."""
+    """Cumulative share of all sessions, up to and with this user."""
     cohort: Int[Array, "U"]
-    """Place in ``COHORTS`` by the interactions behind the user."""
+    """Index of the cohort by interactions (``COHORTS``)."""
     history: Int[Array, "U H"]
     history_watch: Float[Array, "U H"]
     history_reaction: Int[Array, "U H"]
@@ -91,11 +91,16 @@ class LiveParams(NamedTuple):
     utility_mean: Float[Array, ""]
     utility_scale: Float[Array, ""]
     salt: Int[Array, ""]
-    """Seeds the hash that decides which two-minute bins of a room are highlights."""
+    """Salt of the hash that decides which two-minute bins of a room are highlights."""
+
+    @property
+    def nothing(self) -> int:
+        """Id S of the row that stands for "show nothing", in one world (no axis of seeds)."""
+        return self.streamers.popularity.shape[0] - 1
 
 
 def id_dtype(streamers: int) -> type[np.signedinteger[Any]]:
-    """Smallest integer type that holds every streamer id and the empty one."""
+    """Return the smallest integer type that holds every streamer id and the empty one."""
     return np.int16 if streamers < np.iinfo(np.int16).max else np.int32
 
 
@@ -106,8 +111,8 @@ def make_world(
     known: bool = True,
     shown: Any = None,
 ) -> LiveParams:
-    """Draw a schedule for ``population`` and lay everything out as host arrays, padded with the
-    empty streamer.
+    """Draw a schedule for ``population`` and return the world as host arrays, padded with the empty
+    streamer.
 
     Args:
         config: the world's config.
@@ -115,8 +120,8 @@ def make_world(
         rng: source of the schedule and of the highlights.
         known: whether policies have met these streamers; ``False`` maps all of them to the shared
             identity row.
-        shown: what policies are shown of the streamers' content ``[S, D]`` (``content.CONTENT``);
-            ``None`` shows the style.
+        shown: the streamers' content as policies see it ``[S, D]`` (``content.CONTENT``); ``None``
+            shows the style.
     """
     ids = id_dtype(len(population.style))
 
@@ -132,7 +137,7 @@ def make_world(
         if known
         else np.full(streamers, UNKNOWN, np.int32)
     )
-    # a newcomer has no row of its own in any table learnt before the debut
+    # a newcomer has no row of its own in a table learnt before the debut
     identity = np.where(population.debut > 0, UNKNOWN, identity)
     shares = np.cumsum(population.activity, dtype=np.float64)
     return LiveParams(
@@ -179,8 +184,8 @@ def make_world(
 
 
 def stack_worlds(worlds: list[LiveParams]) -> LiveParams:
-    """Worlds of several seeds with a leading axis ``[seeds]``; their schedules are padded to one
-    width."""
+    """Stack the worlds of several seeds along a leading axis ``[seeds]``; schedules are padded to
+    one width."""
     rooms, columns = (
         max(getattr(w.schedule, name).shape[1] for w in worlds) for name in ("start", "on_air")
     )
@@ -189,7 +194,7 @@ def stack_worlds(worlds: list[LiveParams]) -> LiveParams:
 
 
 def rank_shares(x: Any) -> Any:
-    """Place of each value among all ``[n]``, in (0, 1)."""
+    """Return the rank of each value among all ``[n]``, scaled to (0, 1)."""
     place = np.empty(len(x), np.float32)
     place[np.argsort(x, kind="stable")] = (np.arange(len(x)) + 0.5) / len(x)
     return place
@@ -198,8 +203,10 @@ def rank_shares(x: Any) -> Any:
 def affinity(
     params: LiveParams, interest: Float[Array, "N d"], streamer: Int[Array, "N K"]
 ) -> Float[Array, "N K"]:
-    """Standardised affinity ``(theta_u . e_s - mean) / scale``; with random unit vectors of length
-    16, ``4 theta . e``."""
+    """Return the standardised affinity ``(theta_u . e_i - m_a) / s_a``.
+
+    For random unit vectors of length 16 this is ``4 theta . e``.
+    """
     dot = jnp.einsum("nd,nkd->nk", interest, params.streamers.style[streamer])
     return (dot - params.affinity_mean) / params.affinity_scale
 
@@ -210,20 +217,18 @@ def fresh_utility(
     category_bias: Float[Array, "N G"],
     streamer: Int[Array, "N K"],
 ) -> Float[Array, "N K"]:
-    """Standardised utility of a stream to a user who meets it for the first time, without highlight
-    or fatigue.
+    """Return the standardised utility of streams without loyalty, highlight and fatigue.
 
-    ``(1.2 a + b_c + .15 L + .4 k + .4 h - m_V) / s_V`` with affinity a, category bias b,
-    standardised log popularity L, skill k, hook h; the constants ``m_V, s_V`` are frozen with the
-    population.
+    ``(w_a a + b_g + w_P L + w_k k + w_h h - m_V) / s_V`` with affinity a, category bias b_g,
+    standardised log popularity L, skill k and hook h; ``m_V, s_V`` are frozen with the population.
 
     Args:
         params: the world.
-        taste: ``affinity``.
-        category_bias: of the viewers.
+        taste: a, ``affinity``.
+        category_bias: of the users.
         streamer: shown to them.
 
-    Source: SIMULATOR section 0, set J.
+    Source: envs/live/README.md, section 5; the weights are design choices.
     """
     law, s = params.law, params.streamers
     bias = jnp.einsum("ng,nkg->nk", category_bias, s.category[streamer])
