@@ -9,10 +9,11 @@ from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from lrdqn.compose import families
 from lrdqn.compose.freeze import unknown_key
-from lrdqn.config import ConfigError
+from lrdqn.config import ConfigError, InputError
 
 _HERE = Path(__file__).resolve().parents[1]
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
@@ -20,6 +21,21 @@ CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
 
 OF_LIVE = {"content": "content", "reward": "reward", "perturb": "perturbation"}
 """Keys of the live world alone, and the group that changes each."""
+
+
+def compose_job(config_name: str, overrides: list[str]) -> DictConfig:
+    """Return the composed config of one job, inside ``initialize_config_dir(CONF)``.
+
+    Raises:
+        InputError: with one line that names the key, the value and what is allowed.
+    """
+    defaults = compose_parts(config_name, chosen_parts(config_name, overrides))
+    try:
+        refuse_choices(overrides)
+        return compose(config_name, overrides=overrides)
+    # Hydra answers a group choice that is a number with a bare ValueError
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise InputError(explain(error, overrides, defaults)) from error
 
 
 def compose_parts(config_name: str, parts: list[str]) -> DictConfig:
