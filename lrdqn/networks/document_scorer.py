@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config import NetworkConfig
 from lrdqn.networks.heads import pick
-from lrdqn.networks.slates import SlateTable, only, whole
+from lrdqn.networks.slates import SlateTable, available_slates, select_slate
 from lrdqn.networks.torsos import pure_module
 from lrdqn.networks.two_tower import TwoTower
 from lrdqn.observations import DocumentObs, Topics
@@ -40,7 +40,7 @@ def make_documents(
     obs: DocumentObs,
     topics: Topics,
     values: Values,
-    pages: SlateTable = None,
+    slates: SlateTable = None,
 ) -> Network:
     """``raw(s, i) = head(torso(relu(W_u user + W_c document_i)))``, ``[B, C, K]``.
 
@@ -60,14 +60,14 @@ def make_documents(
     """
     user = (obs.user.shape[1] or 2 + obs.quality.shape[1]) + obs.memory.shape[1]
     document = topics.content.shape[1] + obs.features.shape[2]
-    draw, bind = pure_module(lambda rngs: _Documents(user, document, config, values, rngs, pages))
+    draw, bind = pure_module(lambda rngs: _Documents(user, document, config, values, rngs, slates))
     alone = config.head == "linear"
 
     def apply(
         params: Params, obs: DocumentObs, topics: Topics, key: PRNGKeyArray | None
     ) -> QOutput:
-        raw = bind(params)(obs, topics, key, pages)
-        return QOutput(values.mean(raw), whole(obs.mask, pages), raw)
+        raw = bind(params)(obs, topics, key, slates)
+        return QOutput(values.mean(raw), available_slates(obs.mask, slates), raw)
 
     def value(
         params: Params,
@@ -77,7 +77,7 @@ def make_documents(
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
         if alone:
-            shown, one = only(obs, action, pages)
+            shown, one = select_slate(obs, action, slates)
             return bind(params)(shown, topics, key, one)[:, 0]
         return pick(apply(params, obs, topics, key).raw, action)
 
@@ -92,13 +92,15 @@ class _Documents(nnx.Module):
         config: NetworkConfig,
         values: Values,
         rngs: nnx.Rngs,
-        pages: SlateTable,
+        slates: SlateTable,
     ) -> None:
         self.halves = TwoTower(
-            user, document, config, values, rngs, 1 if pages is None else pages.shape[1]
+            user, document, config, values, rngs, 1 if slates is None else slates.shape[1]
         )
 
     def __call__(
-        self, obs: DocumentObs, topics: Topics, key: PRNGKeyArray | None, pages: SlateTable
+        self, obs: DocumentObs, topics: Topics, key: PRNGKeyArray | None, slates: SlateTable
     ) -> Float[Array, "B M K"]:
-        return self.halves(user_features(obs), document_features(obs, topics), obs.mask, key, pages)
+        return self.halves(
+            user_features(obs), document_features(obs, topics), obs.mask, key, slates
+        )

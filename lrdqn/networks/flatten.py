@@ -9,7 +9,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.networks.document_scorer import document_features, user_features
-from lrdqn.networks.slates import whole
+from lrdqn.networks.slates import available_slates
 from lrdqn.observations import Catalogue, DocumentObs, LiveObs, Topics
 from lrdqn.ops.history import cosine, mean_style
 from lrdqn.types import Network, Params, PyTree, QOutput
@@ -76,7 +76,7 @@ def on_flat_observations(network: Network, slates: Int[np.ndarray, "M K"]) -> Ne
 
     def apply(params: Params, obs: PyTree, catalogue: PyTree, key: PRNGKeyArray | None) -> QOutput:
         return network.apply(params, flat(obs, catalogue), (), key)._replace(
-            mask=whole(obs.mask, slates)
+            mask=available_slates(obs.mask, slates)
         )
 
     def value(

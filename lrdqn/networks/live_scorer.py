@@ -12,7 +12,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from lrdqn.config import NetworkConfig
 from lrdqn.networks.heads import pick
 from lrdqn.networks.history import ENCODERS, Profiles, read_history
-from lrdqn.networks.slates import SlateTable, only, whole
+from lrdqn.networks.slates import SlateTable, available_slates, select_slate
 from lrdqn.networks.torsos import pure_module
 from lrdqn.networks.two_tower import TwoTower
 from lrdqn.observations import UNKNOWN, Catalogue, LiveObs
@@ -56,7 +56,7 @@ class _Scorer(nnx.Module):
         config: NetworkConfig,
         values: Values,
         rngs: nnx.Rngs,
-        pages: SlateTable,
+        slates: SlateTable,
     ) -> None:
         self.history = ENCODERS[config.history](
             shapes.style, shapes.categories, config.history_width, rngs
@@ -78,12 +78,12 @@ class _Scorer(nnx.Module):
         )
         # The head starts at zero, so that q starts as taste x cosine: the content-based ranking.
         self.halves = TwoTower(
-            user, candidate, config, values, rngs, 1 if pages is None else pages.shape[1]
+            user, candidate, config, values, rngs, 1 if slates is None else slates.shape[1]
         )
         self.taste = nnx.Param(jnp.full((), 0.1))
 
     def __call__(
-        self, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None, pages: SlateTable
+        self, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None, slates: SlateTable
     ) -> tuple[Float[Array, "B M K"], Float[Array, "B M"]]:
         """The head's output, and the prior that is added to its mean."""
         # Unit vectors of length d have entries of size 1 / sqrt(d); scaled, every input has a
@@ -104,8 +104,8 @@ class _Scorer(nnx.Module):
         answers = catalogue.profile[obs.user]
         encoded = self.history(obs, catalogue, profiles)
         user = jnp.concatenate([encoded, answers, obs.context.astype(jnp.float32)], axis=-1)
-        near = cosines if pages is None else cosines[:, pages].mean(axis=2)
-        return self.halves(user, candidate, obs.mask, key, pages), self.taste[...] * near
+        near = cosines if slates is None else cosines[:, slates].mean(axis=2)
+        return self.halves(user, candidate, obs.mask, key, slates), self.taste[...] * near
 
 
 CROSSES = 5
@@ -143,7 +143,7 @@ def cross_features(
 
 
 def make_scorer(
-    config: NetworkConfig, shapes: Shapes, values: Values, pages: SlateTable = None
+    config: NetworkConfig, shapes: Shapes, values: Values, slates: SlateTable = None
 ) -> Network:
     """``raw(s, i) = head(torso(relu(W_u user + W_c candidate_i)))``, its mean moved by
     ``taste cos(profile, content_i)``.
@@ -161,7 +161,7 @@ def make_scorer(
         values: what the K numbers are, and their mean.
         pages: slates that are scored in place of candidates.
     """
-    draw, bind = pure_module(lambda rngs: _Scorer(shapes, config, values, rngs, pages))
+    draw, bind = pure_module(lambda rngs: _Scorer(shapes, config, values, rngs, slates))
     alone = config.head == "linear"
 
     def init(key: PRNGKeyArray) -> Params:
@@ -174,8 +174,8 @@ def make_scorer(
     def apply(
         params: Params, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None
     ) -> QOutput:
-        raw = values.lift(*bind(params)(obs, catalogue, key, pages))
-        return QOutput(values.mean(raw), whole(obs.mask, pages), raw)
+        raw = values.lift(*bind(params)(obs, catalogue, key, slates))
+        return QOutput(values.mean(raw), available_slates(obs.mask, slates), raw)
 
     def value(
         params: Params,
@@ -185,7 +185,7 @@ def make_scorer(
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
         if alone:
-            shown, one = only(obs, action, pages)
+            shown, one = select_slate(obs, action, slates)
             return values.lift(*bind(params)(shown, catalogue, key, one))[:, 0]
         return pick(apply(params, obs, catalogue, key).raw, action)
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 
 from lrdqn.config import NetworkConfig
 from lrdqn.networks.heads import HEADS
-from lrdqn.networks.slates import SlateTable, total, whole
+from lrdqn.networks.slates import SlateTable, available_slates, sum_over_places
 from lrdqn.networks.torsos import Mlp, make_norm
 from lrdqn.ops.values import Values
 
@@ -55,12 +55,12 @@ class TwoTower(nnx.Module):
         candidate: Float[Array, "B C F"],
         mask: Bool[Array, "B C"],
         key: PRNGKeyArray | None,
-        pages: SlateTable = None,
+        slates: SlateTable = None,
     ) -> Float[Array, "B M K"]:
-        """K numbers per candidate, or per slate where there are ``pages``."""
+        """K numbers per candidate, or per slate where there are ``slates``."""
         seen, each = self.user(user), self.candidate(candidate)
-        if pages is not None:
-            each = total(each.reshape(*each.shape[:2], pages.shape[1], -1), pages)
+        if slates is not None:
+            each = sum_over_places(each.reshape(*each.shape[:2], slates.shape[1], -1), slates)
         both = seen[:, None, :] + each
         hidden = jax.nn.relu(self.norm(both) if self.norm is not None else both)
-        return self.head(jax.nn.relu(seen), self.torso(hidden), whole(mask, pages), key)
+        return self.head(jax.nn.relu(seen), self.torso(hidden), available_slates(mask, slates), key)

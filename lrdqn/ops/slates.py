@@ -106,7 +106,7 @@ def random_slate(u: Float[Array, "B k"], mask: Bool[Array, "B C"]) -> Int[Array,
     return jnp.concatenate(found, axis=1)
 
 
-def top_k(
+def top_k_slate(
     weights: Float[Array, "B C"],
     values: Float[Array, "B C"],
     mask: Bool[Array, "B C"],
@@ -120,7 +120,7 @@ def top_k(
     return best(weights * (values - null_value[:, None]), mask, k)
 
 
-def greedy(
+def greedy_slate(
     weights: Float[Array, "B C"],
     values: Float[Array, "B C"],
     mask: Bool[Array, "B C"],
@@ -143,7 +143,7 @@ def greedy(
     return jnp.stack(chosen, axis=1).astype(jnp.int32)
 
 
-def exact(
+def exact_slate(
     weights: Float[Array, "B C"],
     values: Float[Array, "B C"],
     mask: Bool[Array, "B C"],
@@ -169,5 +169,9 @@ def exact(
     return priced(price)
 
 
-OPTIMISERS: dict[str, Optimiser] = {"topk": top_k, "greedy": greedy, "exact": exact}
+OPTIMISERS: dict[str, Optimiser] = {
+    "topk": top_k_slate,
+    "greedy": greedy_slate,
+    "exact": exact_slate,
+}
 """By the name they go by in tables."""

@@ -68,12 +68,12 @@ def total(tree: SumTree) -> Float[Array, ""]:
     return tree.root
 
 
-def get(tree: SumTree, indices: Int[Array, "n"]) -> Float[Array, "n"]:
+def read(tree: SumTree, indices: Int[Array, "n"]) -> Float[Array, "n"]:
     """Leaves at ``indices``."""
     return tree.leaves.reshape(-1).at[indices].get(mode="promise_in_bounds")
 
 
-def set(tree: SumTree, indices: Int[Array, "n"], values: Float[Array, "n"]) -> SumTree:
+def write(tree: SumTree, indices: Int[Array, "n"], values: Float[Array, "n"]) -> SumTree:
     """The tree with ``leaf[indices] = values`` and every ancestor recomputed from its children.
 
     Duplicate indices are safe: one of their values wins, and all of their ancestors see that one.
@@ -86,14 +86,14 @@ def set(tree: SumTree, indices: Int[Array, "n"], values: Float[Array, "n"]) -> S
 
     def up(_: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         nodes, places, sums = carry
-        nodes, rows = _write(nodes, places, sums), places // WIDTH
-        return nodes, rows + ROOT_PLACE - 1, running(_take(nodes, rows))[-1]
+        nodes, rows = _scatter(nodes, places, sums), places // WIDTH
+        return nodes, rows + ROOT_PLACE - 1, running(_gather(nodes, rows))[-1]
 
-    leaves, rows = _write(tree.leaves, indices, values), indices // WIDTH
+    leaves, rows = _scatter(tree.leaves, indices, values), indices // WIDTH
     above = tree.leaves.shape[0]
-    carry = (tree.nodes, rows + _first_parent(above), running(_take(leaves, rows))[-1])
+    carry = (tree.nodes, rows + _first_parent(above), running(_gather(leaves, rows))[-1])
     nodes, places, sums = jax.lax.fori_loop(0, _levels(above), up, carry)
-    return SumTree(_write(nodes, places, sums), leaves, sums[0])
+    return SumTree(_scatter(nodes, places, sums), leaves, sums[0])
 
 
 def find(tree: SumTree, mass: Float[Array, "n"]) -> tuple[Int[Array, "n"], Float[Array, "n"]]:
@@ -110,7 +110,7 @@ def find(tree: SumTree, mass: Float[Array, "n"]) -> tuple[Int[Array, "n"], Float
         mass: in ``[0, total)``, ``[n]``.
 
     Returns:
-        Indices and values of the leaves. The values come from here, not from a ``get``, so that
+        Indices and values of the leaves. The values come from here, not from ``read``, so that
         whoever writes to these indices has to wait for every read of the tree; else the compiler
         may put a copy of the tree between the two.
     """
@@ -118,14 +118,14 @@ def find(tree: SumTree, mass: Float[Array, "n"]) -> tuple[Int[Array, "n"], Float
     def down(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         places, mass = carry
         rows = places - (ROOT_PLACE - 1)
-        child, mass, _ = _enter(_take(tree.nodes, rows), mass)
+        child, mass, _ = _enter(_gather(tree.nodes, rows), mass)
         return WIDTH * rows + child, mass
 
     above = tree.leaves.shape[0]
     root = jnp.full(mass.shape, ROOT_PLACE, jnp.int32)
     places, mass = jax.lax.fori_loop(0, _levels(above), down, (root, jnp.maximum(mass, 0.0)))
     rows = places - _first_parent(above)
-    child, _, values = _enter(_take(tree.leaves, rows), mass)
+    child, _, values = _enter(_gather(tree.leaves, rows), mass)
     return WIDTH * rows + child, values
 
 
@@ -150,11 +150,11 @@ def _enter(children: Float[Array, "n 16"], mass: Float[Array, "n"]) -> tuple[Arr
     return child, mass - begin, value
 
 
-def _take(rows: Float[Array, "m 16"], numbers: Int[Array, "n"]) -> Float[Array, "n 16"]:
+def _gather(rows: Float[Array, "m 16"], numbers: Int[Array, "n"]) -> Float[Array, "n 16"]:
     return rows.at[numbers].get(mode="promise_in_bounds")
 
 
-def _write(
+def _scatter(
     rows: Float[Array, "m 16"], places: Int[Array, "n"], values: Float[Array, "n"]
 ) -> Float[Array, "m 16"]:
     return rows.reshape(-1).at[places].set(values, mode="promise_in_bounds").reshape(rows.shape)

@@ -63,7 +63,9 @@ def average(policy: Float[Array, "A"], raw: Float[Array, "A K"]) -> Float[Array,
     return jnp.sum(weighted(policy[:, None], raw), axis=0)
 
 
-def check(outputs: int, raw_tm1: Array, r_t: Array, discount_t: Array, raw_t: Array) -> None:
+def check_example(
+    outputs: int, raw_tm1: Array, r_t: Array, discount_t: Array, raw_t: Array
+) -> None:
     """The arguments of a loss are those of one example."""
     chex.assert_rank([r_t, discount_t], [0, 0])
     chex.assert_shape([raw_tm1, raw_t], (outputs,))
@@ -84,7 +86,7 @@ def make_expected(loss: Loss) -> Values:
         return raw[..., 0]
 
     def of(raw_tm1: Array, r_t: Array, discount_t: Array, raw_t: Array) -> tuple[Array, Array]:
-        check(1, raw_tm1, r_t, discount_t, raw_t)
+        check_example(1, raw_tm1, r_t, discount_t, raw_t)
         td = backed_up(r_t, discount_t, raw_t[0]) - raw_tm1[0]
         return loss(td), td
 
@@ -140,7 +142,7 @@ def make_categorical(atoms: int, v_min: float, v_max: float) -> Values:
         return jnp.where(jnp.any(held), mixed, 0.0)
 
     def loss(raw_tm1: Array, r_t: Array, discount_t: Array, raw_t: Array) -> tuple[Array, Array]:
-        check(atoms, raw_tm1, r_t, discount_t, raw_t)
+        check_example(atoms, raw_tm1, r_t, discount_t, raw_t)
         # The atoms all fall on r where the discount is 0, so any probabilities do, if only they are
         # some.
         probs = jax.nn.softmax(jnp.where(discount_t != 0, raw_t, 0.0))
@@ -185,7 +187,7 @@ def make_quantile(atoms: int, kappa: float) -> Values:
         return jnp.mean(raw, axis=-1)
 
     def loss(raw_tm1: Array, r_t: Array, discount_t: Array, raw_t: Array) -> tuple[Array, Array]:
-        check(atoms, raw_tm1, r_t, discount_t, raw_t)
+        check_example(atoms, raw_tm1, r_t, discount_t, raw_t)
         y = backed_up(r_t, discount_t, raw_t)
         return quantile_huber(raw_tm1, y, kappa), jnp.mean(y) - jnp.mean(raw_tm1)
 

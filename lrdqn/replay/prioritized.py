@@ -93,7 +93,7 @@ def make_prioritized(config: ReplayConfig) -> Replay:
     def add(state: PrioritizedState, transitions: Transition, hypers: Hypers) -> PrioritizedState:
         store, indices = ring.add(state.ring, transitions)
         leaves = jnp.broadcast_to(jnp.power(state.max_priority, hypers.alpha), indices.shape)
-        return state._replace(ring=store, tree=sum_tree.set(state.tree, indices, leaves))
+        return state._replace(ring=store, tree=sum_tree.write(state.tree, indices, leaves))
 
     def sample(state: PrioritizedState, key: PRNGKeyArray, hypers: Hypers) -> Sample:
         k = config.batch_size
@@ -120,12 +120,12 @@ def make_prioritized(config: ReplayConfig) -> Replay:
             finite, jnp.minimum(jnp.abs(td_error), LARGEST_PRIORITY) + config.epsilon, 0.0
         )
         leaves = jnp.where(
-            finite, jnp.power(priority, hypers.alpha), sum_tree.get(state.tree, indices)
+            finite, jnp.power(priority, hypers.alpha), sum_tree.read(state.tree, indices)
         )
         refused = jnp.sum(~finite, dtype=jnp.int32)
         return PrioritizedState(
             ring=state.ring,
-            tree=sum_tree.set(state.tree, indices, leaves),
+            tree=sum_tree.write(state.tree, indices, leaves),
             max_priority=jnp.maximum(state.max_priority, jnp.max(priority)),
             rejected=state.rejected + jnp.minimum(refused, COUNTER_END - state.rejected),
         )

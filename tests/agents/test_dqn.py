@@ -175,11 +175,11 @@ def test_no_gradient_flows_through_the_target() -> None:
 def test_which_network_chooses_and_which_judges(rule: str, want: float) -> None:
     network = table_network(1, 3)
     online, target = jnp.array([[1.0, 3.0, 2.0]]), jnp.array([[10.0, 20.0, 30.0]])
-    learnt = TargetInputs(
+    inputs = TargetInputs(
         network, make_expected(mse), {"table": online}, {"table": target}, (), hypers()
     )
     t = batch([0], [0], [0.0], [1.0], [0]).transition
-    found = make_target(AgentConfig(target=rule))(learnt, t, jax.random.key(0))
+    found = make_target(AgentConfig(target=rule))(inputs, t, jax.random.key(0))
     np.testing.assert_array_equal(found.raw, [[want]])
 
 

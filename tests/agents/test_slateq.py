@@ -205,7 +205,7 @@ def test_targets_are_the_definition_in_loops(
     t = t._replace(next_action=jnp.asarray(following, jnp.int32)) if target == "sarsa" else t
     network = item_network(table_network(n, ITEMS), choice)
     backup = make_slate_target(config(target, fill, null_value), choice, SLATE)
-    learnt = TargetInputs(
+    inputs = TargetInputs(
         network,
         VALUES,
         {"q": jnp.asarray(online)},
@@ -213,7 +213,7 @@ def test_targets_are_the_definition_in_loops(
         Topics(jnp.zeros((ITEMS + 1, 1))),
         hypers(),
     )
-    got = jax.jit(lambda t: backup(learnt, t, jax.random.key(0)))(t)
+    got = jax.jit(lambda t: backup(inputs, t, jax.random.key(0)))(t)
     wanted = looped(
         target, by_hand, null_value, *(x[1:] for x in (online, judge, v, mask, following))
     )
@@ -228,7 +228,7 @@ def test_the_targets_slate_may_be_filled_in_another_way_than_the_one_shown() -> 
     choice = known_choice_model(lambda obs: (jnp.asarray(v), jnp.full(1, 2.0)))
     obs, params = states([0], 6, 2), {"q": jnp.asarray(q)}
     t = transition(obs, jnp.zeros((1, 2), jnp.int32), [0], obs)
-    learnt = TargetInputs(
+    inputs = TargetInputs(
         item_network(table_network(1, 6), choice),
         VALUES,
         params,
@@ -240,7 +240,7 @@ def test_the_targets_slate_may_be_filled_in_another_way_than_the_one_shown() -> 
         own = AgentConfig(
             name="slateq", target="max", slate=SlateConfig(fill="topk", target_fill=target_fill)
         )
-        raw = make_slate_target(own, choice, 2)(learnt, t, jax.random.key(0)).raw
+        raw = make_slate_target(own, choice, 2)(inputs, t, jax.random.key(0)).raw
         assert float(raw[0, 0]) == pytest.approx(worth, abs=1e-5)
 
 
@@ -409,10 +409,10 @@ def test_a_choice_model_is_learnt_beside_the_values() -> None:
         state
     )
     v, _ = choice.weights(state.params, obs, topics)
-    learnt = np.concatenate(
+    inputs = np.concatenate(
         [np.take_along_axis(np.asarray(v), slate, axis=1), np.ones((n, 1))], axis=1
     )
-    gap = np.abs(learnt / learnt.sum(1, keepdims=True) - chances).mean()
+    gap = np.abs(inputs / inputs.sum(1, keepdims=True) - chances).mean()
     assert gap < 0.03, "with all weights equal it is .14"
     policy = make_slate_greedy(config("max", "greedy"), small_network(obs, topics), choice, SLATE)
     q = item_network(small_network(obs, topics), choice).apply(state.params, obs, topics, None).q

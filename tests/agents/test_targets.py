@@ -66,7 +66,7 @@ def targets(
         for q in (q_online, q_target)
     ]
     masks = jnp.concatenate([jnp.asarray(mask), jnp.ones((n, actions), bool)])
-    learnt = TargetInputs(rows_network(), VALUES, *tables, masks, hypers(**of))
+    inputs = TargetInputs(rows_network(), VALUES, *tables, masks, hypers(**of))
     taken = jnp.zeros(n, jnp.int32) if action is None else jnp.asarray(action)
     t = Transition(
         jnp.arange(n) + n,
@@ -77,19 +77,19 @@ def targets(
     )
     backup = make_target(AgentConfig(target=rule, log_policy_min=LOWEST))
 
-    def run(learnt: TargetInputs, t: Transition) -> Any:
-        s = backup(learnt, t, jax.random.key(0))
+    def run(inputs: TargetInputs, t: Transition) -> Any:
+        s = backup(inputs, t, jax.random.key(0))
         return jax.vmap(VALUES.loss)(jnp.zeros((n, 1)), *s)[1]
 
     found = jax.jit(
         lambda tables, masks, hypers, t: run(
-            learnt._replace(
+            inputs._replace(
                 params=tables[0], target_params=tables[1], catalogue=masks, hypers=hypers
             ),
             t,
         )
     )
-    return np.asarray(found(tables, masks, learnt.hypers, t))
+    return np.asarray(found(tables, masks, inputs.hypers, t))
 
 
 @pytest.mark.parametrize(

@@ -66,20 +66,20 @@ def test_a_slate_is_scored_alone_as_among_all(scene: tuple) -> None:
     """It starts as the mean of the content baseline; then the order of its places counts, and other
     slates do not."""
     *_, obs, catalogue = scene
-    pages = slates_of(SlateSet(obs.mask.shape[1], 2, True))
-    network = make_scorer(NetworkConfig(), Shapes.of(catalogue, obs), make_expected(mse), pages)
+    slates = slates_of(SlateSet(obs.mask.shape[1], 2, True))
+    network = make_scorer(NetworkConfig(), Shapes.of(catalogue, obs), make_expected(mse), slates)
     start = network.init(jax.random.key(1))
     cosines = np.asarray(make_content().scores((), View(obs, catalogue), jax.random.key(0)))
-    content = float(start["taste"]) * np.where(obs.mask, cosines, 0.0)[:, pages].mean(axis=2)
+    content = float(start["taste"]) * np.where(obs.mask, cosines, 0.0)[:, slates].mean(axis=2)
     first = network.apply(start, obs, catalogue, None)
     np.testing.assert_allclose(first.q[first.mask], content[first.mask], rtol=1e-4, atol=1e-5)
     params = jax.tree.map(lambda x: x + 0.3 * jax.random.normal(jax.random.key(2), x.shape), start)
     out = network.apply(params, obs, catalogue, None)
-    assert out.q.shape == (32, len(pages)) == out.mask.shape
-    for row in (0, 5, len(pages) - 1):
+    assert out.q.shape == (32, len(slates)) == out.mask.shape
+    for row in (0, 5, len(slates) - 1):
         alone = network.value(params, obs, jnp.full(32, row, jnp.int32), catalogue, None)
         np.testing.assert_allclose(alone[:, 0], out.q[:, row], rtol=2e-5, atol=2e-6)
-    turned = pages.tolist().index([1, 0])
+    turned = slates.tolist().index([1, 0])
     assert float(jnp.abs(out.q[:, turned] - out.q[:, 0]).max()) > 1e-3
 
 

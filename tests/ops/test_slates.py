@@ -15,12 +15,12 @@ from oracles.recsim import best_slate, slate_worth
 from lrdqn.ops.slates import (
     OPTIMISERS,
     best,
-    exact,
+    exact_slate,
     first_mentions,
-    greedy,
+    greedy_slate,
     random_slate,
     slate_value,
-    top_k,
+    top_k_slate,
 )
 
 V, Q = [1.0, 0.8, 0.3, 1.9, 0.1, 1.2], [2.0, 5.0, 9.0, 1.5, 10.0, 3.0]
@@ -91,7 +91,7 @@ def test_greedy_can_be_far_off() -> None:
     """The first item on its own (3 of 4 choose it, worth 4) spoils the slate: 16.5 / 4.5 against 9
     / 2."""
     v, q, mask = batch([3.0, 1.0, 0.5, 0.5]), batch([4.0, 4.0, 9.0, 9.0]), jnp.ones((1, 4), bool)
-    for optimiser, worth in ((greedy, 16.5 / 4.5), (exact, 4.5)):
+    for optimiser, worth in ((greedy_slate, 16.5 / 4.5), (exact_slate, 4.5)):
         slate = optimiser(v, q, mask, batch(1.0), batch(0.0), 2)
         assert float(slate_value(v, q, slate, batch(1.0), batch(0.0))[0]) == pytest.approx(worth)
 
@@ -100,7 +100,7 @@ def test_the_exact_slate_solves_the_linear_program() -> None:
     """Charnes and Cooper's form of it: x in [0, 1], sum x = k, the ratio turned into a plane by t =
     1 / (v_0 + v . x)."""
     v, q, _, v0, q0 = cases(12, 8, seed=9)
-    found = exact(*map(jnp.asarray, (v, q, np.ones(v.shape, bool), v0, q0)), 3)
+    found = exact_slate(*map(jnp.asarray, (v, q, np.ones(v.shape, bool), v0, q0)), 3)
     worth = slate_value(jnp.asarray(v), jnp.asarray(q), found, jnp.asarray(v0), jnp.asarray(q0))
     for i in range(len(v)):
         # y = (x t, t); maximise y . v (q - q0)
@@ -117,7 +117,7 @@ def test_nothing_is_worth_something() -> None:
     """A low null value makes a slate of much weight good, a high one a slate of little; top-k and
     greedy follow too."""
     v, q, mask = batch([3.0, 0.1, 2.9, 0.2]), batch([1.0, 1.2, 1.0, 1.2]), jnp.ones((1, 4), bool)
-    for optimiser in (top_k, greedy, exact):
+    for optimiser in (top_k_slate, greedy_slate, exact_slate):
         low = optimiser(v, q, mask, batch(1.0), batch(-10.0), 2)
         high = optimiser(v, q, mask, batch(1.0), batch(10.0), 2)
         assert set(np.asarray(low[0]).tolist()) == {0, 2}

@@ -13,7 +13,7 @@ from lrdqn.config import InputError
 from lrdqn.ops import sum_tree
 from lrdqn.ops.sum_tree import WIDTH, SumTree
 
-write = jax.jit(sum_tree.set)
+write = jax.jit(sum_tree.write)
 find = jax.jit(sum_tree.find)
 
 CAPACITIES = [1, 13, 16, 17, 250, 257, 5000]
@@ -28,7 +28,7 @@ def filled(values: np.ndarray) -> SumTree:
 
 
 def leaves_of(tree: SumTree, capacity: int) -> np.ndarray:
-    return np.asarray(sum_tree.get(tree, jnp.arange(capacity)))
+    return np.asarray(sum_tree.read(tree, jnp.arange(capacity)))
 
 
 def check_invariants(tree: SumTree, capacity: int) -> None:
@@ -52,7 +52,9 @@ def find_all(tree: SumTree, mass: np.ndarray) -> np.ndarray:
     """``find`` in chunks of one size, so that it is compiled once for each shape of tree."""
     chunks = np.resize(mass, (-(-len(mass) // CHUNK), CHUNK)).astype(np.float32)
     found, values = zip(*(find(tree, chunk) for chunk in chunks), strict=True)
-    np.testing.assert_array_equal(np.concatenate(values), sum_tree.get(tree, np.concatenate(found)))
+    np.testing.assert_array_equal(
+        np.concatenate(values), sum_tree.read(tree, np.concatenate(found))
+    )
     return np.concatenate(found)[: len(mass)]
 
 
@@ -61,7 +63,7 @@ def write_all(tree: SumTree, indices: jax.Array, values: jax.Array) -> tuple[Sum
     """Many batches of writes, with the total after each."""
 
     def one(tree: SumTree, batch: tuple[jax.Array, jax.Array]) -> tuple[SumTree, jax.Array]:
-        tree = sum_tree.set(tree, *batch)
+        tree = sum_tree.write(tree, *batch)
         return tree, sum_tree.total(tree)
 
     return jax.lax.scan(one, tree, (indices, values))
@@ -72,7 +74,7 @@ def test_golden_draws() -> None:
     share = np.array([0, 0.2499, 0.25, 0.7499, 0.75, 0.999999], np.float32)
     np.testing.assert_array_equal(find_all(tree, share * np.float32(4)), [0, 0, 1, 1, 3, 3])
     assert sum_tree.total(tree) == 4
-    np.testing.assert_array_equal(sum_tree.get(tree, jnp.array([3, 1])), [1, 2])
+    np.testing.assert_array_equal(sum_tree.read(tree, jnp.array([3, 1])), [1, 2])
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
@@ -90,7 +92,7 @@ def test_lockstep_with_a_list(capacity: int) -> None:
     values[-1, indices[-1] == indices[-1, 0]] = 1.0
     twin, totals = FlatSums(capacity), []
     for one, value in zip(indices, values, strict=True):
-        twin.set(one, value)
+        twin.write(one, value)
         totals.append(twin.total())
     tree, got = write_all(sum_tree.init(capacity), indices, values)
     np.testing.assert_allclose(got, totals, rtol=1e-6, atol=0)

@@ -6,12 +6,12 @@ import numpy as np
 
 
 class FlatSums:
-    """``set``, ``total`` and ``find`` by definition."""
+    """``write``, ``total`` and ``find`` by definition."""
 
     def __init__(self, capacity: int) -> None:
         self.leaves = np.zeros(capacity, np.float64)
 
-    def set(self, indices: np.ndarray, values: np.ndarray) -> None:
+    def write(self, indices: np.ndarray, values: np.ndarray) -> None:
         for index, value in zip(indices, values, strict=True):
             self.leaves[index] = value
 

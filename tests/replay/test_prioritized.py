@@ -58,7 +58,7 @@ GOLDEN = [
 
 
 def leaf_probabilities(state: prioritized.PrioritizedState, capacity: int) -> np.ndarray:
-    return np.asarray(sum_tree.get(state.tree, jnp.arange(capacity)) / sum_tree.total(state.tree))
+    return np.asarray(sum_tree.read(state.tree, jnp.arange(capacity)) / sum_tree.total(state.tree))
 
 
 REPLAY = make_prioritized(
@@ -178,11 +178,11 @@ def test_an_error_that_is_not_finite_stops_at_the_gate(
     np.testing.assert_allclose(after.max_priority, 9.001, rtol=1e-6)
     untouched = jnp.array([0, 1, 3, 4, 5, 6, 7])
     np.testing.assert_array_equal(
-        sum_tree.get(after.tree, untouched), sum_tree.get(before.tree, untouched)
+        sum_tree.read(after.tree, untouched), sum_tree.read(before.tree, untouched)
     )
-    np.testing.assert_allclose(sum_tree.get(after.tree, jnp.array([2])), [9.001**0.6], rtol=1e-6)
+    np.testing.assert_allclose(sum_tree.read(after.tree, jnp.array([2])), [9.001**0.6], rtol=1e-6)
     np.testing.assert_allclose(
-        sum_tree.total(after.tree), np.sum(sum_tree.get(after.tree, jnp.arange(10))), rtol=1e-6
+        sum_tree.total(after.tree), np.sum(sum_tree.read(after.tree, jnp.arange(10))), rtol=1e-6
     )
 
 

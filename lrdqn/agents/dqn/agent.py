@@ -61,12 +61,12 @@ def make_optimizer(config: AgentConfig) -> optax.GradientTransformation:
 class UpdateRule(NamedTuple):
     """What a transition teaches: a seam between agents that act in other ways and this update."""
 
-    backup: TargetRule
+    target: TargetRule
     """What follows it."""
     credit: Callable[[Transition], tuple[Int[Array, "B"], Float[Array, "B"]]]
     """``credit(t) -> action, weight``: whose value it speaks of, and with what weight."""
-    beside: Callable[[Params, Transition, PyTree], Float[Array, "B"]] | None = None
-    """``beside(params, t, catalogue)``: a further loss on the same parameters."""
+    auxiliary_loss: Callable[[Params, Transition, PyTree], Float[Array, "B"]] | None = None
+    """``auxiliary_loss(params, t, catalogue)``: a further loss on the same parameters."""
 
 
 def credit_action(t: Transition) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
@@ -75,7 +75,7 @@ def credit_action(t: Transition) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
 
 
 def make_dqn(
-    config: AgentConfig, network: Network, values: Values, lesson: UpdateRule | None = None
+    config: AgentConfig, network: Network, values: Values, rule: UpdateRule | None = None
 ) -> Agent:
     """The DQN family.
 
@@ -101,8 +101,8 @@ def make_dqn(
     (weights, algorithm 1).
     """
     optimizer = make_optimizer(config)
-    backup, credit, beside = (
-        UpdateRule(make_target(config), credit_action) if lesson is None else lesson
+    target, credit, auxiliary_loss = (
+        UpdateRule(make_target(config), credit_action) if rule is None else rule
     )
     targetless = config.target == "lambda"
 
@@ -132,21 +132,22 @@ def make_dqn(
     ) -> tuple[AgentState, Float[Array, "B"], dict[str, Array]]:
         t = sample.transition
         action, credited = credit(t)
-        online_key, backup_key = jax.random.split(key)
-        learnt = TargetInputs(network, values, state.params, state.target_params, catalogue, hypers)
-        target = jax.lax.stop_gradient(backup(learnt, t, backup_key))
+        online_key, target_key = jax.random.split(key)
+        inputs = TargetInputs(network, values, state.params, state.target_params, catalogue, hypers)
+        bootstrap = jax.lax.stop_gradient(target(inputs, t, target_key))
 
         def loss_fn(params: Params) -> tuple[Float[Array, ""], tuple[Array, Array]]:
             raw = network.value(params, t.obs, action, catalogue, online_key)
             _, td = jax.vmap(values.loss)(
-                jax.lax.stop_gradient(raw), target.reward, target.discount, target.raw
+                jax.lax.stop_gradient(raw), bootstrap.reward, bootstrap.discount, bootstrap.raw
             )
             finite = jnp.isfinite(td)
             # Both sides of a bad error are replaced before the loss: 0 times its infinite gradient
             # would be NaN.
-            parts = (where_rows(finite, x) for x in (raw, *target))
+            parts = (where_rows(finite, x) for x in (raw, *bootstrap))
             losses = where_rows(finite, jax.vmap(values.loss)(*parts)[0])
-            losses = credited * losses + (0.0 if beside is None else beside(params, t, catalogue))
+            auxiliary = 0.0 if auxiliary_loss is None else auxiliary_loss(params, t, catalogue)
+            losses = credited * losses + auxiliary
             return jnp.mean(sample.weights * losses), (credited * td, values.mean(raw))
 
         (loss, (td, q)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)

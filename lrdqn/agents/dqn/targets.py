@@ -63,18 +63,18 @@ def best_action(out: QOutput) -> Int[Array, "B"]:
     return jnp.argmax(masked(out.q, out.mask), axis=-1).astype(jnp.int32)
 
 
-def max_target(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
+def max_target(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
     """``y = r + discount * max_{a in mask} Q(s', a; theta^-)``.
 
     Source: Mnih et al. 2015, algorithm 1; for distributions Bellemare et al. 2017, algorithm 1 (the
     action with the best mean).
     """
-    out = learnt.network.apply(learnt.target_params, t.next_obs, learnt.catalogue, key)
+    out = inputs.network.apply(inputs.target_params, t.next_obs, inputs.catalogue, key)
     raw = jnp.take_along_axis(out.raw, best_action(out)[:, None, None], axis=1)[:, 0]
     return Bootstrap(t.reward, available_discount(t, out), raw)
 
 
-def double_target(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
+def double_target(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
     """``y = r + discount * Q(s', argmax_{a in mask} Q(s', a; theta); theta^-)``: the online network
     chooses, the target judges.
 
@@ -83,26 +83,26 @@ def double_target(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Boo
 
     Source: van Hasselt, Guez and Silver 2016, equation 4.
     """
-    choose_key, judge_key = jax.random.split(key)
-    out = learnt.network.apply(learnt.params, t.next_obs, learnt.catalogue, choose_key)
-    raw = learnt.network.value(
-        learnt.target_params, t.next_obs, best_action(out), learnt.catalogue, judge_key
+    select_key, evaluate_key = jax.random.split(key)
+    out = inputs.network.apply(inputs.params, t.next_obs, inputs.catalogue, select_key)
+    raw = inputs.network.value(
+        inputs.target_params, t.next_obs, best_action(out), inputs.catalogue, evaluate_key
     )
     return Bootstrap(t.reward, available_discount(t, out), raw)
 
 
-def expected_sarsa_target(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
+def expected_sarsa_target(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
     """``y = r + discount * sum_a pi(a) Q(s', a; theta^-)`` with pi epsilon-greedy in
     ``Q(.; theta^-)`` at the present epsilon.
 
     Source: van Seijen et al. 2009, equation 5.
     """
-    out = learnt.network.apply(learnt.target_params, t.next_obs, learnt.catalogue, key)
+    out = inputs.network.apply(inputs.target_params, t.next_obs, inputs.catalogue, key)
     policy = jax.vmap(epsilon_greedy_policy, in_axes=(0, 0, None))(
-        out.q, out.mask, learnt.hypers.epsilon
+        out.q, out.mask, inputs.hypers.epsilon
     )
     return Bootstrap(
-        t.reward, available_discount(t, out), jax.vmap(learnt.values.mix)(policy, out.raw)
+        t.reward, available_discount(t, out), jax.vmap(inputs.values.mix)(policy, out.raw)
     )
 
 
@@ -120,26 +120,26 @@ def make_munchausen_target(lowest: float) -> TargetRule:
     Source: Vieillard, Pietquin and Geist 2020, equation 1.
     """
 
-    def backup(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
+    def target(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
         now_key, next_key = jax.random.split(key)
-        tau = learnt.hypers.temperature
+        tau = inputs.hypers.temperature
         log_policy = jax.vmap(log_softmax_policy, in_axes=(0, 0, None))
-        now = learnt.network.apply(learnt.target_params, t.obs, learnt.catalogue, now_key)
+        now = inputs.network.apply(inputs.target_params, t.obs, inputs.catalogue, now_key)
         taken = jnp.take_along_axis(log_policy(now.q, now.mask, tau), t.action[:, None], axis=1)[
             :, 0
         ]
-        out = learnt.network.apply(learnt.target_params, t.next_obs, learnt.catalogue, next_key)
+        out = inputs.network.apply(inputs.target_params, t.next_obs, inputs.catalogue, next_key)
         log_next, discount = log_policy(out.q, out.mask, tau), available_discount(t, out)
         entropy = tau * jax.vmap(policy_entropy)(log_next, out.mask)
-        bonus = munchausen_bonus(taken, learnt.hypers.munchausen, tau, lowest)
+        bonus = munchausen_bonus(taken, inputs.hypers.munchausen, tau, lowest)
         reward = t.reward + bonus + jnp.where(discount != 0, discount * entropy, 0.0)
         policy = jnp.where(out.mask, jnp.exp(log_next), 0.0)
-        return Bootstrap(reward, discount, jax.vmap(learnt.values.mix)(policy, out.raw))
+        return Bootstrap(reward, discount, jax.vmap(inputs.values.mix)(policy, out.raw))
 
-    return backup
+    return target
 
 
-def stored_return(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
+def stored_return(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
     """``y = r``: the stored reward is a lambda-return already (``train.horizon``), and no target
     network is read.
 
@@ -147,7 +147,7 @@ def stored_return(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Boo
     """
     del key
     return Bootstrap(
-        t.reward, jnp.zeros_like(t.reward), jnp.zeros((*t.reward.shape, learnt.values.outputs))
+        t.reward, jnp.zeros_like(t.reward), jnp.zeros((*t.reward.shape, inputs.values.outputs))
     )
 
 

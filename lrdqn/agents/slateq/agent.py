@@ -94,25 +94,25 @@ def make_slate_target(config: AgentConfig, choice: ChoiceModel, slate: int) -> T
         choice, own.fill if own.target_fill == "same" else own.target_fill, own.null_value, slate
     )
 
-    def backup(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
-        choose_key, judge_key = jax.random.split(key)
-        out = learnt.network.apply(learnt.target_params, t.next_obs, learnt.catalogue, judge_key)
+    def target(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
+        select_key, evaluate_key = jax.random.split(key)
+        out = inputs.network.apply(inputs.target_params, t.next_obs, inputs.catalogue, evaluate_key)
         chooser = out
         if config.target == "double":
-            chooser = learnt.network.apply(learnt.params, t.next_obs, learnt.catalogue, choose_key)
-        shown = fill(learnt.params, chooser, t.next_obs, learnt.catalogue)
+            chooser = inputs.network.apply(inputs.params, t.next_obs, inputs.catalogue, select_key)
+        shown = fill(inputs.params, chooser, t.next_obs, inputs.catalogue)
         if t.next_action is not None:
             shown = jnp.where(
                 t.next_action.reshape(shown.shape) < 0, shown, t.next_action.reshape(shown.shape)
             )
-        v, v_nothing = choice.weights(learnt.params, t.next_obs, learnt.catalogue)
+        v, v_nothing = choice.weights(inputs.params, t.next_obs, inputs.catalogue)
         chances = slate_chances(v, shown, v_nothing)
         if not own.null_value:
             chances = chances.at[:, -1].set(0.0)
-        raw = jax.vmap(learnt.values.mix)(chances, out.raw)
+        raw = jax.vmap(inputs.values.mix)(chances, out.raw)
         return Bootstrap(t.reward, available_discount(t, out._replace(mask=t.next_obs.mask)), raw)
 
-    return backup
+    return target
 
 
 def make_slateq(
@@ -141,17 +141,19 @@ def make_slateq(
         clicked = (item < t.next_obs.mask.shape[1]).astype(jnp.float32)
         return item, jnp.ones_like(clicked) if own.null_value else clicked
 
-    def beside(params: Params, t: Transition, catalogue: PyTree) -> Float[Array, "B"]:
+    def auxiliary_loss(params: Params, t: Transition, catalogue: PyTree) -> Float[Array, "B"]:
         assert choice.loss is not None
         assert t.taken is not None
         return choice.loss(
             params, t.obs, t.action.reshape(len(t.reward), slate), t.taken, catalogue
         )
 
-    lesson = UpdateRule(
-        make_slate_target(config, choice, slate), credit, None if choice.loss is None else beside
+    rule = UpdateRule(
+        make_slate_target(config, choice, slate),
+        credit,
+        None if choice.loss is None else auxiliary_loss,
     )
-    learner = make_dqn(config, items, values, lesson)
+    learner = make_dqn(config, items, values, rule)
 
     def act(
         state: PyTree, obs: PyTree, catalogue: PyTree, epsilon: Float[Array, ""], key: PRNGKeyArray
