@@ -1,5 +1,5 @@
-"""State-and-candidate Q-network for the reference slate benchmark: one score per document
-(``env=recsim``)."""
+"""State-and-candidate Q-network for the reference slate benchmark (``env=recsim``): one score per
+document."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ from lrdqn.types import Network, Params, QOutput
 
 
 def document_features(obs: DocumentObs, topics: Topics) -> Float[Array, "B C F"]:
-    """``concat(content of the topic, features)`` of each document on offer."""
+    """Return ``concat(content of the topic, features)`` of each candidate document."""
     return jnp.concatenate([topics.content[obs.topic], obs.features], axis=-1)
 
 
 def user_features(obs: DocumentObs) -> Float[Array, "B U"]:
-    """The user's interests; where RecSim hides them, the last response in their place, and 0 where
-    there is none: whether something was taken, log watch, and the quality of each document that was
-    shown. Behind either, the memory."""
+    """Return the user's interests, or, where RecSim hides them, the last response (0 at the start);
+    and behind either, the memory.
+
+    The last response is whether something was taken, log watch time, and the quality of each
+    document shown.
+    """
     if obs.user.shape[1]:
         return jnp.concatenate([obs.user, obs.memory], axis=1)
     taken = (obs.place < obs.quality.shape[1]).astype(jnp.float32)
@@ -42,21 +45,22 @@ def make_documents(
     values: Values,
     slates: SlateTable = None,
 ) -> Network:
-    """``raw(s, i) = head(torso(relu(W_u user + W_c document_i)))``, ``[B, C, K]``.
+    """Return the network ``raw(s, i) = head(torso(relu(W_u user + W_c document_i)))``,
+    ``[B, C, K]``.
 
-    Of slates, ``raw(s, A) = head(torso(relu(W_u user + W_c concat(documents of A))))``,
-    ``[B, M, K]``: one network for all.
-
-    Source: Ie et al. 2019 (SlateQ), whose networks read ``concat(user, document)`` and, for full
-    slates, ``concat(user, documents)`` (RecSim's ``FullSlateQAgent``): the same first layers, cut
-    in parts.
+    With slates, ``raw(s, A) = head(torso(relu(W_u user + W_c concat(documents of A))))``,
+    ``[B, M, K]``, one network for all slates.
 
     Args:
         config: widths of the hidden layers, kind of head.
         obs: an observation, or its shapes.
-        topics: the environment's.
-        values: what the K numbers are, and their mean.
-        pages: slates that are scored in place of documents.
+        topics: content of the documents by topic.
+        values: representation of the K numbers, and their mean.
+        slates: slates that are scored in place of documents.
+
+    Source: Ie et al. 2019 (SlateQ), whose networks read ``concat(user, document)`` and, for full
+    slates, ``concat(user, documents)`` (RecSim's ``FullSlateQAgent``): the first layer is theirs,
+    computed in parts.
     """
     user = (obs.user.shape[1] or 2 + obs.quality.shape[1]) + obs.memory.shape[1]
     document = topics.content.shape[1] + obs.features.shape[2]

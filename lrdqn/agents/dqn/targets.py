@@ -1,5 +1,5 @@
-"""Target rules of the DQN family: each asks the networks what follows a transition. One function
-per rule, by its name in ``BACKUPS``.
+"""Target rules of the DQN family: each evaluates the networks on the next state and returns what
+the target bootstraps from.
 
 A rule returns a ``Bootstrap``; the loss of ``ops.values`` turns it into
 ``reward + discount * value(raw)``. A new rule is one function here, one YAML in ``conf/agent/`` and
@@ -30,7 +30,7 @@ from lrdqn.types import Hypers, Network, Params, PyTree, QOutput, Transition
 
 
 class Bootstrap(NamedTuple):
-    """What follows a transition: reward and discount as the loss reads them, and the K numbers of
+    """Bootstrap of a transition: the reward and the discount of its target, and the K numbers of
     the next state's value."""
 
     reward: Float[Array, "B"]
@@ -39,8 +39,8 @@ class Bootstrap(NamedTuple):
 
 
 class TargetInputs(NamedTuple):
-    """What a rule may ask: the Q-function, its online and its target parameters, the catalogue, the
-    hyper-parameters."""
+    """Inputs of a target rule: the Q-function, its online and its target parameters, the catalogue
+    and the hyper-parameters."""
 
     network: Network
     values: Values
@@ -54,17 +54,17 @@ TargetRule = Callable[[TargetInputs, Transition, PRNGKeyArray], Bootstrap]
 
 
 def available_discount(t: Transition, out: QOutput) -> Float[Array, "B"]:
-    """The discount, 0 where the next state offers no action."""
+    """Return the discount, 0 where no action is available in the next state."""
     return jax.vmap(discount_where_offered)(t.discount, out.mask)
 
 
 def best_action(out: QOutput) -> Int[Array, "B"]:
-    """``argmax_{a in mask} q``; ties go to the lowest index."""
+    """Return ``argmax_{a in mask} q``; ties go to the lowest index."""
     return jnp.argmax(masked(out.q, out.mask), axis=-1).astype(jnp.int32)
 
 
 def max_target(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
-    """``y = r + discount * max_{a in mask} Q(s', a; theta^-)``.
+    """Return ``y = r + discount * max_{a in mask} Q(s', a; theta^-)``.
 
     Source: Mnih et al. 2015, algorithm 1; for distributions Bellemare et al. 2017, algorithm 1 (the
     action with the best mean).
@@ -75,8 +75,8 @@ def max_target(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootst
 
 
 def double_target(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
-    """``y = r + discount * Q(s', argmax_{a in mask} Q(s', a; theta); theta^-)``: the online network
-    chooses, the target judges.
+    """Return ``y = r + discount * Q(s', argmax_{a in mask} Q(s', a; theta); theta^-)``: the online
+    network selects the action, the target network evaluates it.
 
     The target network is read at one action only, which for a scorer is one candidate instead of
     all.
@@ -92,7 +92,7 @@ def double_target(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Boo
 
 
 def expected_sarsa_target(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
-    """``y = r + discount * sum_a pi(a) Q(s', a; theta^-)`` with pi epsilon-greedy in
+    """Return ``y = r + discount * sum_a pi(a) Q(s', a; theta^-)`` with pi epsilon-greedy in
     ``Q(.; theta^-)`` at the present epsilon.
 
     Source: van Seijen et al. 2009, equation 5.
@@ -107,12 +107,15 @@ def expected_sarsa_target(inputs: TargetInputs, t: Transition, key: PRNGKeyArray
 
 
 def make_munchausen_target(lowest: float) -> TargetRule:
-    """``y = r + a clip(tau log pi(a|s), l_0, 0) +
-    discount * sum_b pi(b|s') (Q'(s', b) - tau log pi(b|s'))``.
+    """Return the Munchausen rule, whose pi is the softmax of ``Q(.; theta^-) / tau``.
 
-    pi is the softmax of ``Q(.; theta^-) / tau``; a and tau are ``hypers.munchausen`` and
-    ``hypers.temperature``. With a distribution as the value, the entropy term shifts the mixture as
-    a whole.
+    ::
+
+        y = r + a clip(tau log pi(a|s), l_0, 0)
+              + discount * sum_b pi(b|s') (Q(s', b; theta^-) - tau log pi(b|s'))
+
+    a and tau are ``hypers.munchausen`` and ``hypers.temperature``. If the value is a distribution,
+    the entropy term shifts the mixture as a whole.
 
     Args:
         lowest: ``l_0``.
@@ -140,8 +143,8 @@ def make_munchausen_target(lowest: float) -> TargetRule:
 
 
 def stored_return(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
-    """``y = r``: the stored reward is a lambda-return already (``train.horizon``), and no target
-    network is read.
+    """Return ``y = r``: the stored reward is a lambda-return already (``train.horizon``), and no
+    target network is read.
 
     Source: Gallici et al. 2024 (PQN), algorithm 1.
     """
@@ -152,7 +155,7 @@ def stored_return(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Boo
 
 
 def make_target(config: AgentConfig) -> TargetRule:
-    """The rule named ``config.target``."""
+    """Return the target rule named ``config.target``."""
     rules: dict[str, TargetRule] = {
         "max": max_target,
         "double": double_target,
