@@ -74,7 +74,7 @@ class OpenTransitions(NamedTuple):
     transition: Transition
     """Leaves ``[n - 1, ...]``."""
     open: Bool[Array, "n-1"]
-    """Whether the session of the entry still runs, so that the next step belongs to it. It differs
+    """True while the session of the entry runs, so that the next step belongs to it. It differs
     from a discount above 0: a truncated entry bootstraps, but the step that follows belongs to
     another session."""
 

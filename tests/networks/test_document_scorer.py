@@ -1,4 +1,4 @@
-"""The network of the slate benchmark, and what is on offer to networks that score candidates."""
+"""The network of the slate benchmark, and the operations on candidates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VALUES = make_expected(mse)
 
 
 def filled(params: Any) -> Any:
-    """Parameters without zeros: the head starts at none other."""
+    """Return parameters without zeros; the head starts at zero."""
     leaves, tree = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(9), len(leaves))
     return tree.unflatten(
@@ -48,7 +48,7 @@ def test_a_single_value_is_the_one_of_the_whole_set(head: str) -> None:
 
 
 def test_scores_are_a_plain_forward_pass_on_user_and_document() -> None:
-    """The first layer cut in two is one layer on ``concat(user, document)``."""
+    """The first layer in two parts is one layer on ``concat(user, document)``."""
     obs, topics = documents(3, 4, 3, 2, 1)
     network = make_documents(NetworkConfig(hidden=[8, 6]), obs, topics, VALUES)
     params = filled(network.init(jax.random.key(0)))["halves"]
@@ -70,8 +70,8 @@ def test_scores_are_a_plain_forward_pass_on_user_and_document() -> None:
 
 @pytest.mark.parametrize("head", ["linear", "dueling"])
 def test_a_slate_is_scored_on_its_documents_in_their_order(head: str) -> None:
-    """One layer on ``concat(user, documents)``, as RecSim's full-slate agent has it; a single value
-    is the one of all."""
+    """The first layer is one layer on ``concat(user, documents)``, as in RecSim's full-slate agent;
+    ``value`` equals the entry of ``apply``."""
     obs, topics = documents(3, 4, 3, 2, 1)
     obs = obs._replace(mask=obs.mask.at[1, 2].set(False))
     slates = slates_of(SlateSet(4, 2, True))

@@ -1,5 +1,5 @@
-"""The candidate scorer: what it starts as, what it must not depend on, and its two ways of being
-asked."""
+"""The candidate scorer: its initial ranking, its invariances, and the agreement of ``value`` with
+``apply``."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def test_value_equals_apply_at_the_action(scene: tuple) -> None:
 
 
 def test_a_slate_is_scored_alone_as_among_all(scene: tuple) -> None:
-    """It starts as the mean of the content baseline; then the order of its places counts, and other
-    slates do not."""
+    """The score starts as the mean of the content baseline; after that the order of the places
+    matters, and other slates do not."""
     *_, obs, catalogue = scene
     slates = slates_of(SlateSet(obs.mask.shape[1], 2, True))
     network = make_scorer(NetworkConfig(), Shapes.of(catalogue, obs), make_expected(mse), slates)
@@ -84,7 +84,7 @@ def test_a_slate_is_scored_alone_as_among_all(scene: tuple) -> None:
 
 
 def test_nothing_is_scored_as_the_empty_item_and_moves_no_other_score(scene: tuple) -> None:
-    """The last candidate is row S of the catalogue; it differs from every stream on offer."""
+    """The last candidate is row S of the catalogue; it differs from every available candidate."""
     network, _, trained, obs, catalogue = scene
     wide = with_null_item(obs, catalogue)
     assert (np.asarray(wide.candidates)[:, -1] == catalogue.identity.shape[0] - 1).all()

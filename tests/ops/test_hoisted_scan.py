@@ -118,7 +118,7 @@ def test_constants_stay_inside() -> None:
     split = Split(
         lambda c, x: (c + jnp.arange(1000.0) * x, None), jnp.zeros(1000), jnp.float32(1.0)
     )
-    assert split.bytes <= 4000  # arange * x itself, at most; never arange beside it
+    assert split.bytes <= 4000  # arange * x itself, at most; never arange as well
     split = Split(lambda c, x: (c + jnp.arange(1000.0), None), jnp.zeros(1000), jnp.float32(1.0))
     assert split.bytes == 0
 

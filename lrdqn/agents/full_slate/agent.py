@@ -22,7 +22,7 @@ class SlateSet(NamedTuple):
     candidates: int
     slate: int
     ordered: bool
-    """Whether the order of a slate matters to users, so that each order is an action of its own."""
+    """True if the order of a slate matters to users, so that each order is an action of its own."""
 
 
 def slates_of(every: SlateSet) -> Int[np.ndarray, "M K"]:
