@@ -101,7 +101,7 @@ class Split:
 
     @property
     def bytes(self) -> int:
-        """Size of the hoisted values of one step; a key counts as one word."""
+        """Return the size of the hoisted values of one step; a key counts as one word."""
         shapes: list[Any] = [v.aval for v in self.hoisted_vars]
         return sum(math.prod(x.shape) * getattr(x.dtype, "itemsize", 4) for x in shapes)
 

@@ -150,8 +150,9 @@ def make_dqn(
             # infinite gradient would be NaN.
             parts = (where_rows(finite, x) for x in (raw, *bootstrap))
             losses = where_rows(finite, jax.vmap(values.loss)(*parts)[0])
-            auxiliary = 0.0 if auxiliary_loss is None else auxiliary_loss(params, t, catalogue)
-            losses = credited * losses + auxiliary
+            losses = credited * losses + (
+                0.0 if auxiliary_loss is None else auxiliary_loss(params, t, catalogue)
+            )
             return jnp.mean(sample.weights * losses), (credited * td, values.mean(raw))
 
         (loss, (td, q)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
