@@ -54,42 +54,42 @@ LEARNING = (
     Mutant(
         "double: the target network chooses too",
         TARGETS,
-        "out = learnt.network.apply(learnt.params, t.next_obs, learnt.catalogue, choose_key)",
+        "out = inputs.network.apply(inputs.params, t.next_obs, inputs.catalogue, select_key)",
         (
-            "out = learnt.network.apply(learnt.target_params, "
-            "t.next_obs, learnt.catalogue, choose_key)"
+            "out = inputs.network.apply(inputs.target_params, "
+            "t.next_obs, inputs.catalogue, select_key)"
         ),
         (f"{T_DQN}::test_which_network_chooses_and_which_judges",),
     ),
     Mutant(
         "double: the online network judges too",
         TARGETS,
-        "learnt.target_params, t.next_obs, best_action(out), learnt.catalogue, judge_key",
-        "learnt.params, t.next_obs, best_action(out), learnt.catalogue, judge_key",
+        "inputs.target_params, t.next_obs, best_action(out), inputs.catalogue, evaluate_key",
+        "inputs.params, t.next_obs, best_action(out), inputs.catalogue, evaluate_key",
         (f"{T_DQN}::test_which_network_chooses_and_which_judges",),
     ),
     Mutant(
         "double: online and target swapped",
         DQN,
-        "learnt = TargetInputs(network, values, state.params, state.target_params,",
-        "learnt = TargetInputs(network, values, state.target_params, state.params,",
+        "inputs = TargetInputs(network, values, state.params, state.target_params,",
+        "inputs = TargetInputs(network, values, state.target_params, state.params,",
         (f"{T_DQN}::test_after_k_syncs_exactly_k_states_of_a_chain_are_known",),
     ),
     Mutant(
         "no target network",
         DQN,
-        "learnt = TargetInputs(network, values, state.params, state.target_params,",
-        "learnt = TargetInputs(network, values, state.params, state.params,",
+        "inputs = TargetInputs(network, values, state.params, state.target_params,",
+        "inputs = TargetInputs(network, values, state.params, state.params,",
         (f"{T_DQN}::test_after_k_syncs_exactly_k_states_of_a_chain_are_known",),
     ),
     Mutant(
         "the observation before the action is bootstrapped from",
         TARGETS,
         (
-            "out = learnt.network.apply(learnt.target_params, "
-            "t.next_obs, learnt.catalogue, key)\n    raw"
+            "out = inputs.network.apply(inputs.target_params, "
+            "t.next_obs, inputs.catalogue, key)\n    raw"
         ),
-        "out = learnt.network.apply(learnt.target_params, t.obs, learnt.catalogue, key)\n    raw",
+        "out = inputs.network.apply(inputs.target_params, t.obs, inputs.catalogue, key)\n    raw",
         (f"{T_TARGETS}::test_equals_the_definition",),
     ),
     Mutant(
@@ -124,9 +124,9 @@ LEARNING = (
     Mutant(
         "the next observation is learnt from in place of the present one",
         DQN,
-        "target = jax.lax.stop_gradient(backup(learnt, t, backup_key))\n",
+        "bootstrap = jax.lax.stop_gradient(target(inputs, t, target_key))\n",
         (
-            "target = jax.lax.stop_gradient(backup(learnt, t, backup_key))\n "
+            "bootstrap = jax.lax.stop_gradient(target(inputs, t, target_key))\n "
             "       t = t._replace(obs=t.next_obs)\n"
         ),
         (f"{T_DQN}::test_no_gradient_flows_through_the_target",),
@@ -157,7 +157,7 @@ LEARNING = (
         DQN,
         "return jnp.mean(sample.weights * losses), (credited * td,",
         "return jnp.mean(sample.weights[:, None] * losses[None, :] * 0.0"
-        " + jnp.square(target.reward[None, :] - values.mean(raw)[:, None])), (credited * td,",
+        " + jnp.square(bootstrap.reward[None, :] - values.mean(raw)[:, None])), (credited * td,",
         (f"{T_DQN}::test_weights_multiply_losses_before_the_mean",),
     ),
     Mutant(

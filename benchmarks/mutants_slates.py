@@ -27,8 +27,8 @@ SLATED = (
     Mutant(
         "RecSim's: the target reads the state that was left",
         SLATEQ,
-        "out = learnt.network.apply(learnt.target_params, t.next_obs,",
-        "out = learnt.network.apply(learnt.target_params, t.obs,",
+        "out = inputs.network.apply(inputs.target_params, t.next_obs,",
+        "out = inputs.network.apply(inputs.target_params, t.obs,",
         (LOOPS,),
     ),
     Mutant(
@@ -37,8 +37,8 @@ SLATED = (
     Mutant(
         "the online network judges its own slate",
         SLATEQ,
-        "chooser = learnt.network.apply(learnt.params,",
-        "out = chooser = learnt.network.apply(learnt.params,",
+        "chooser = inputs.network.apply(inputs.params,",
+        "out = chooser = inputs.network.apply(inputs.params,",
         (LOOPS,),
     ),
     Mutant(
@@ -124,22 +124,22 @@ SLATED = (
     Mutant(
         "every place of a slate reads the first one's weights",
         PAGES,
-        "each[:, pages[:, j], j]",
-        "each[:, pages[:, j], 0]",
+        "each[:, slates[:, j], j]",
+        "each[:, slates[:, j], 0]",
         (T_PAGES,),
     ),
     Mutant(
         "a slate is on offer when one of its places is",
         PAGES,
-        "jnp.all(mask[:, pages], axis=2)",
-        "jnp.any(mask[:, pages], axis=2)",
+        "jnp.all(mask[:, slates], axis=2)",
+        "jnp.any(mask[:, slates], axis=2)",
         (T_PAGES,),
     ),
     Mutant(
         "a single slate is read backwards",
         PAGES,
-        "jnp.asarray(pages)[action])",
-        "jnp.asarray(pages)[action][:, ::-1])",
+        "jnp.asarray(slates)[action])",
+        "jnp.asarray(slates)[action][:, ::-1])",
         (T_PAGES,),
     ),
 )

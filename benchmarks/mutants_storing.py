@@ -118,8 +118,8 @@ STORING = (
     Mutant(
         "PER: alpha applied twice",
         PER,
-        "finite, jnp.power(priority, hypers.alpha), sum_tree.get",
-        "finite, jnp.power(priority, hypers.alpha**2), sum_tree.get",
+        "finite, jnp.power(priority, hypers.alpha), sum_tree.read",
+        "finite, jnp.power(priority, hypers.alpha**2), sum_tree.read",
         (f"{T_PER}::test_printed_numbers",),
     ),
     Mutant(
@@ -139,8 +139,8 @@ STORING = (
     Mutant(
         "PER: priorities in the wrong slots",
         PER,
-        "tree=sum_tree.set(state.tree, indices, leaves),\n            max_priority",
-        "tree=sum_tree.set(state.tree, indices, leaves[::-1]),\n            max_priority",
+        "tree=sum_tree.write(state.tree, indices, leaves),\n            max_priority",
+        "tree=sum_tree.write(state.tree, indices, leaves[::-1]),\n            max_priority",
         (f"{T_PER}::test_printed_numbers",),
     ),
     Mutant(
@@ -181,8 +181,8 @@ STORING = (
     Mutant(
         "sum tree: ancestors of the first leaf only",
         TREE,
-        "nodes, rows = _write(nodes, places, sums), places // WIDTH",
-        "nodes, rows = _write(nodes, places[:1], sums[:1]), places // WIDTH",
+        "nodes, rows = _scatter(nodes, places, sums), places // WIDTH",
+        "nodes, rows = _scatter(nodes, places[:1], sums[:1]), places // WIDTH",
         (f"{T_TREE}::test_lockstep_with_a_list",),
     ),
     # acting, schedules, seeds

@@ -491,7 +491,7 @@ def replay_rows() -> list[Row]:
     rank = [0.097527, 0.18521786, 0.08584163, 0.3008873, 0.11401497, 0.13945015, 0.0770611]
     tree, leaves = sum_tree.init(131_072), jax.random.exponential(jax.random.key(1), (131_072,))
     order = jax.random.permutation(jax.random.key(2), 131_072).reshape(64, -1)
-    tree = jax.lax.scan(lambda t, i: (sum_tree.set(t, i, leaves[i]), None), tree, order)[0]
+    tree = jax.lax.scan(lambda t, i: (sum_tree.write(t, i, leaves[i]), None), tree, order)[0]
     exact = float(np.asarray(leaves, np.float64).sum())
     return [
         gap("replay", "proportional probabilities, alpha .6", want, p, 1e-6, "probability"),

@@ -27,7 +27,7 @@ from jax import Array
 from jaxtyping import Float
 
 from lrdqn import build
-from lrdqn.agents.slateq.agent import item_network, parted
+from lrdqn.agents.slateq.agent import item_and_null_values, item_network
 from lrdqn.agents.slateq.family import choice_model
 from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS
 from lrdqn.compose.freeze import freeze
@@ -79,7 +79,7 @@ def make_mixed(experiment: Experiment, parts: Parts) -> Policy:
     def act(state: Params, view: View, key: Array) -> tuple[Array, Params]:
         del key
         v, v_nothing = choice.weights(state, view.obs, view.catalogue)
-        q, q_nothing = parted(
+        q, q_nothing = item_and_null_values(
             items.apply(state, view.obs, view.catalogue, None), config.agent.slate.null_value
         )
         true_v, watched, nothing = prospects(*view.truth)

@@ -1,5 +1,5 @@
-"""What policies are shown, beside flat arrays: candidates of the live world, documents of the
-reference slate benchmark.
+"""Observations other than flat arrays: candidates of the live world, documents of the reference
+slate benchmark.
 
 Axis letters as in ``types``.
 """
@@ -12,7 +12,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 UNKNOWN = 0
-"""Row of the identity table shared by every streamer that the policy has never met."""
+"""Row of the identity table that all streamers share whom the policy has never met."""
 
 
 class Reaction:
@@ -25,32 +25,33 @@ class Reaction:
 
 
 class LiveObs(NamedTuple):
-    """Observation of N live sessions: ids and changing features only (DESIGN P9)."""
+    """Observation of N live sessions: ids and features that change; static content is in
+    ``Catalogue`` (envs/live/README.md, section 9)."""
 
     user: Int[Array, "N"]
     context: Float[Array, "N X"]
     history: Int[Array, "N H"]
-    """Streamers last watched, newest first; ``S`` (one past the last) where there is none."""
+    """Streamers last watched, newest first; ``S`` (one past the last) marks an empty place."""
     history_watch: Float[Array, "N H"]
     """``log1p(seconds watched)``."""
     history_reaction: Int[Array, "N H"]
     """Bit set of ``Reaction``."""
     candidates: Int[Array, "N C"]
-    """Streamers on air; ``S`` stands for "show nothing"."""
+    """Streamers on air; ``S`` marks a place without one."""
     features: Float[Array, "N C F"]
-    """Log viewers, hours on air, followed, recency of the last visit; behind them what
-    ``env.live_signals`` adds, or, in the tick clock, log comments, likes and gifts of the last five
-    minutes."""
+    """Log viewers, hours on air, followed, recency of the last visit; then the features that
+    ``env.live_signals`` adds or, with the tick clock, log comments, likes and gifts of the last
+    five minutes."""
     mask: Bool[Array, "N C"]
 
 
 class Catalogue(NamedTuple):
-    """Static content, gathered by id inside the network. Row ``S`` (the last) is the empty item."""
+    """Static content, which the network looks up by id. Row ``S`` (the last) is the empty item."""
 
     identity: Int[Array, "S+1"]
     """Row of the identity table; ``UNKNOWN`` for streamers that the policy has never met."""
     style: Float[Array, "S+1 d"]
-    """What is shown of the streamer's content (``env.content``)."""
+    """Observable style of the streamer's content (``env.content``)."""
     category: Float[Array, "S+1 G"]
     tags: Float[Array, "S+1 T"]
     profile: Float[Array, "U P"]
@@ -67,7 +68,7 @@ class DocumentObs(NamedTuple):
     last slate included.
 
     A document is ``concat(Topics.content[topic], features)``; where RecSim hides the user, U is 0.
-    What a stored slate led to stands in the ``next_obs`` of its transition.
+    The response to a stored slate is in the ``next_obs`` of its transition.
     """
 
     user: Float[Array, "N U"]
@@ -75,20 +76,20 @@ class DocumentObs(NamedTuple):
     topic: Int[Array, "N C"]
     """int8, a row of ``Topics``."""
     features: Float[Array, "N C F"]
-    """What differs within a topic; F may be 0."""
+    """Features that differ within a topic; F may be 0."""
     mask: Bool[Array, "N C"]
     place: Int[Array, "N"]
-    """int8, place of the last slate that was clicked; K where none was, and at the start."""
+    """int8, place of the last slate that was clicked; K if none was, and at the start."""
     watch: Float[Array, "N"]
-    """Time given to the document there."""
+    """Watch time of the document there."""
     quality: Float[Array, "N K"]
-    """Of all that the last slate showed, clicked or not; 0 at the start."""
+    """Quality of each document of the last slate, clicked or not; 0 at the start."""
     memory: Float[Array, "N M"]
     """Running sums over the session's responses; M is 0 without ``env.memory``."""
 
 
 class Topics(NamedTuple):
-    """Static content of documents by topic, gathered inside the network. Row ``T`` (the last) is
-    the empty item."""
+    """Static content of documents by topic, which the network looks up. Row ``T`` (the last) is the
+    empty item."""
 
     content: Float[Array, "T+1 F"]

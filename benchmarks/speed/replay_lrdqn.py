@@ -38,7 +38,7 @@ def make(options: dict[str, Any]) -> Buffer:
             state, indices, errors, hypers
         ),
         root=lambda state: sum_tree.total(state.tree),
-        leaves=lambda state: sum_tree.get(state.tree, jnp.arange(capacity)),
+        leaves=lambda state: sum_tree.read(state.tree, jnp.arange(capacity)),
     )
 
 

@@ -1,2 +1,2 @@
-"""Learners, a folder each: ``dqn`` (the whole family), ``slateq`` and ``full_slate`` on its
-update, ``tabular``."""
+"""Learners, a folder each: ``dqn`` (the whole family), ``slateq`` and ``full_slate`` on its update,
+``tabular``."""

@@ -1,6 +1,6 @@
-"""Q-networks: ``mlp`` (state in, one output per action), ``cnn`` (the same behind convolutions),
-``scorer`` (state and candidate in, one score per candidate; ``documents`` is that of the slate
-benchmark) and ``table`` (one number per state and action)."""
+"""Q-networks: ``mlp`` (state in, one output per action), ``cnn`` (the same after convolutions),
+``scorer`` (state and candidate in, one score per candidate), ``documents`` (the scorer of the
+reference slate benchmark) and ``table`` (one number per state and action)."""
 
 from lrdqn.networks.cnn import make_cnn
 from lrdqn.networks.document_scorer import make_documents

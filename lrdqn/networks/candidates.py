@@ -1,5 +1,4 @@
-"""What is on offer, apart from how it is scored: observations narrowed to some places, or widened
-by the empty item."""
+"""Operations on the candidates of an observation: keep some of them, or append the empty item."""
 
 from __future__ import annotations
 
@@ -17,10 +16,10 @@ Obs = TypeVar("Obs", LiveObs, DocumentObs)
 
 
 class CandidateFields(NamedTuple):
-    """How an observation names what is on offer."""
+    """Names of the candidates in an observation type."""
 
     ids: str
-    """Field of the rows ``[B, C]`` of the catalogue."""
+    """Field that holds each candidate's row of the catalogue ``[B, C]``."""
     empty: Callable[[Any], int]
     """``empty(catalogue)``: row of the empty item, the last."""
 
@@ -32,7 +31,7 @@ CANDIDATE_FIELDS: dict[type, CandidateFields] = {
 
 
 def take_candidates(obs: Obs, places: Int[Array, "B K"]) -> Obs:
-    """The same observation offering the candidates at ``places`` only, in their order."""
+    """Return the observation with only the candidates at ``places``, in that order."""
 
     def take(x: Array) -> Array:
         return jnp.take_along_axis(x, places.reshape(places.shape + (1,) * (x.ndim - 2)), axis=1)
@@ -46,8 +45,8 @@ def take_candidates(obs: Obs, places: Int[Array, "B K"]) -> Obs:
 
 
 def with_null_item(obs: Obs, catalogue: PyTree) -> Obs:
-    """The same observation with the empty item as candidate C, so that "nothing" has a value of its
-    own as any other has."""
+    """Return the observation with the empty item appended as candidate C, so that "nothing" has a
+    learned value as every other candidate has."""
     ids, empty = CANDIDATE_FIELDS[type(obs)]
 
     def append(x: Array, last: Any) -> Array:

@@ -1,4 +1,5 @@
-"""Convolutions before the hidden layers, for images (Young and Tian 2019, MinAtar)."""
+"""State-in Q-network for images: convolutions before the hidden layers (Young and Tian 2019,
+MinAtar)."""
 
 from __future__ import annotations
 
@@ -20,30 +21,31 @@ SIDE = 3
 
 
 def patches(x: Float[Array, "B R C n"]) -> Float[Array, "B R-2 C-2 9n"]:
-    """The 3 x 3 surroundings of every inner place, row by row: what a convolution without padding
-    multiplies by its kernel."""
+    """Return the 3 x 3 neighbourhood of every inner pixel, row by row: the rows that a convolution
+    without padding multiplies by its kernel."""
     rows, columns = x.shape[1] - SIDE + 1, x.shape[2] - SIDE + 1
     shifted = [x[:, i : i + rows, j : j + columns] for i in range(SIDE) for j in range(SIDE)]
     return jnp.concatenate(shifted, axis=-1)
 
 
 class Convolutions(nnx.Module):
-    """``x_{l+1} = relu(norm(conv3x3(x_l)))``, stride 1, no padding; the norm, where there is one,
-    is over channels.
+    """``x_{l+1} = relu(norm(conv3x3(x_l)))``, stride 1, no padding; the norm, if there is one, is
+    over channels.
 
-    A convolution is a matrix product over patches here: seeds are a vmapped axis, so kernels are,
-    and XLA's convolution with a kernel per seed is a grouped one, which is slow on a CPU, where a
-    product with a matrix per seed is not.
+    The convolution is written as a matrix product over patches. Seeds are a vmapped axis, and so
+    are the kernels: XLA's convolution with a kernel per seed is a grouped one, which is slow on a
+    CPU, and a product with a matrix per seed is not.
     """
 
     def __init__(self, spec: EnvSpec, config: NetworkConfig, rngs: nnx.Rngs) -> None:
-        """Args: of the environment, its image's shape; widths; random streams."""
+        """Args: the environment's specification, for the shape of its image; widths; random
+        streams."""
         sizes = (spec.obs_shape[2], *config.channels)
         self.layers = nnx.List([nnx.Linear(SIDE**2 * a, b, rngs=rngs) for a, b in pairwise(sizes)])
         self.norms = nnx.List([make_norm(config, width, rngs) for width in config.channels])
 
     def __call__(self, x: Float[Array, "B R C n"]) -> Float[Array, "B r c m"]:
-        """Features of ``x``, smaller by two rows and two columns for each layer."""
+        """Return the features of ``x``, smaller by two rows and two columns for each layer."""
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = layer(patches(x))
             x = jax.nn.relu(norm(x) if norm is not None else x)
@@ -51,15 +53,15 @@ class Convolutions(nnx.Module):
 
 
 def make_cnn(config: NetworkConfig, spec: EnvSpec, values: Values) -> Network:
-    """``make_mlp`` behind 3 x 3 convolutions.
+    """Return the network of ``make_mlp`` with 3 x 3 convolutions before it.
 
     Args:
         config: ``channels`` of the convolutions; the rest as ``make_mlp``.
-        spec: the environment's; its observation must be an image.
-        values: what K is, and its mean.
+        spec: the environment's specification; its observation must be an image.
+        values: representation of the K numbers, and their mean.
 
     Raises:
-        InputError: the image is smaller than what the convolutions take off it.
+        InputError: if the image is too small for the convolutions.
 
     Source: Young and Tian 2019, section 3: 16 channels, then 128 units.
     """

@@ -1,5 +1,5 @@
-"""State-and-candidate Q-network for the reference slate benchmark: one score per document
-(``env=recsim``)."""
+"""State-and-candidate Q-network for the reference slate benchmark (``env=recsim``): one score per
+document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config import NetworkConfig
 from lrdqn.networks.heads import pick
-from lrdqn.networks.slates import SlateTable, only, whole
+from lrdqn.networks.slates import SlateTable, available_slates, select_slate
 from lrdqn.networks.torsos import pure_module
 from lrdqn.networks.two_tower import TwoTower
 from lrdqn.observations import DocumentObs, Topics
@@ -19,14 +19,17 @@ from lrdqn.types import Network, Params, QOutput
 
 
 def document_features(obs: DocumentObs, topics: Topics) -> Float[Array, "B C F"]:
-    """``concat(content of the topic, features)`` of each document on offer."""
+    """Return ``concat(content of the topic, features)`` of each candidate document."""
     return jnp.concatenate([topics.content[obs.topic], obs.features], axis=-1)
 
 
 def user_features(obs: DocumentObs) -> Float[Array, "B U"]:
-    """The user's interests; where RecSim hides them, the last response in their place, and 0 where
-    there is none: whether something was taken, log watch, and the quality of each document that was
-    shown. Behind either, the memory."""
+    """Return the user's interests, or, where RecSim hides them, the last response (0 at the start);
+    and behind either, the memory.
+
+    The last response is whether something was taken, log watch time, and the quality of each
+    document shown.
+    """
     if obs.user.shape[1]:
         return jnp.concatenate([obs.user, obs.memory], axis=1)
     taken = (obs.place < obs.quality.shape[1]).astype(jnp.float32)
@@ -40,34 +43,35 @@ def make_documents(
     obs: DocumentObs,
     topics: Topics,
     values: Values,
-    pages: SlateTable = None,
+    slates: SlateTable = None,
 ) -> Network:
-    """``raw(s, i) = head(torso(relu(W_u user + W_c document_i)))``, ``[B, C, K]``.
+    """Return the network ``raw(s, i) = head(torso(relu(W_u user + W_c document_i)))``,
+    ``[B, C, K]``.
 
-    Of slates, ``raw(s, A) = head(torso(relu(W_u user + W_c concat(documents of A))))``,
-    ``[B, M, K]``: one network for all.
-
-    Source: Ie et al. 2019 (SlateQ), whose networks read ``concat(user, document)`` and, for full
-    slates, ``concat(user, documents)`` (RecSim's ``FullSlateQAgent``): the same first layers, cut
-    in parts.
+    With slates, ``raw(s, A) = head(torso(relu(W_u user + W_c concat(documents of A))))``,
+    ``[B, M, K]``, one network for all slates.
 
     Args:
         config: widths of the hidden layers, kind of head.
         obs: an observation, or its shapes.
-        topics: the environment's.
-        values: what the K numbers are, and their mean.
-        pages: slates that are scored in place of documents.
+        topics: content of the documents by topic.
+        values: representation of the K numbers, and their mean.
+        slates: slates that are scored in place of documents.
+
+    Source: Ie et al. 2019 (SlateQ), whose networks read ``concat(user, document)`` and, for full
+    slates, ``concat(user, documents)`` (RecSim's ``FullSlateQAgent``): the first layer is theirs,
+    computed in parts.
     """
     user = (obs.user.shape[1] or 2 + obs.quality.shape[1]) + obs.memory.shape[1]
     document = topics.content.shape[1] + obs.features.shape[2]
-    draw, bind = pure_module(lambda rngs: _Documents(user, document, config, values, rngs, pages))
+    draw, bind = pure_module(lambda rngs: _Documents(user, document, config, values, rngs, slates))
     alone = config.head == "linear"
 
     def apply(
         params: Params, obs: DocumentObs, topics: Topics, key: PRNGKeyArray | None
     ) -> QOutput:
-        raw = bind(params)(obs, topics, key, pages)
-        return QOutput(values.mean(raw), whole(obs.mask, pages), raw)
+        raw = bind(params)(obs, topics, key, slates)
+        return QOutput(values.mean(raw), available_slates(obs.mask, slates), raw)
 
     def value(
         params: Params,
@@ -77,7 +81,7 @@ def make_documents(
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
         if alone:
-            shown, one = only(obs, action, pages)
+            shown, one = select_slate(obs, action, slates)
             return bind(params)(shown, topics, key, one)[:, 0]
         return pick(apply(params, obs, topics, key).raw, action)
 
@@ -92,13 +96,15 @@ class _Documents(nnx.Module):
         config: NetworkConfig,
         values: Values,
         rngs: nnx.Rngs,
-        pages: SlateTable,
+        slates: SlateTable,
     ) -> None:
         self.halves = TwoTower(
-            user, document, config, values, rngs, 1 if pages is None else pages.shape[1]
+            user, document, config, values, rngs, 1 if slates is None else slates.shape[1]
         )
 
     def __call__(
-        self, obs: DocumentObs, topics: Topics, key: PRNGKeyArray | None, pages: SlateTable
+        self, obs: DocumentObs, topics: Topics, key: PRNGKeyArray | None, slates: SlateTable
     ) -> Float[Array, "B M K"]:
-        return self.halves(user_features(obs), document_features(obs, topics), obs.mask, key, pages)
+        return self.halves(
+            user_features(obs), document_features(obs, topics), obs.mask, key, slates
+        )

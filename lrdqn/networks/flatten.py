@@ -1,4 +1,4 @@
-"""An observation of candidates as one vector, for agents and networks that read nothing else."""
+"""An observation of candidates as one vector, for agents and networks that take a flat array."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.networks.document_scorer import document_features, user_features
-from lrdqn.networks.slates import whole
+from lrdqn.networks.slates import available_slates
 from lrdqn.observations import Catalogue, DocumentObs, LiveObs, Topics
 from lrdqn.ops.history import cosine, mean_style
 from lrdqn.types import Network, Params, PyTree, QOutput
 
 
 def flatten(obs: LiveObs, catalogue: Catalogue) -> Float[Array, "N D"]:
-    """``[context, profile, p, (on air, features, style, category, tags, cos(p, style)) a place]``.
+    """Return
+    ``[context, profile, p, (on air, features, style, category, tags, cos(p, style)) per place]``,
+    of length D = 5 + P + d + C (2 + F + d + G + T).
 
-    ``p`` is the watch-weighted mean style of the viewer's history, as the content baseline has it;
-    static content is looked up in the catalogue. D = 5 + P + d + C (2 + F + d + G + T).
+    ``p`` is the watch-weighted mean style of the user's history, as in the content baseline; static
+    content is looked up in the catalogue.
 
-    The number of actions stays C. A place where nobody is on air is all zeros behind its first
-    number, 0; choosing it shows nothing: no click can follow, the viewer's patience wears as after
-    any impression without a click, and time goes on. So an agent that takes no mask can play, and
-    loses by such a choice what the world makes it lose.
+    The number of actions stays C. A place without a room on air is all zeros, its first number (on
+    air) included. An agent that ignores the mask may choose it: nothing is shown, no click can
+    follow, the user's patience falls as after any impression without a click, and time passes.
 
     Args:
         obs: of N sessions.
@@ -51,20 +52,21 @@ def flatten(obs: LiveObs, catalogue: Catalogue) -> Float[Array, "N D"]:
 
 
 def flatten_documents(obs: DocumentObs, topics: Topics) -> Float[Array, "N D"]:
-    """``[user, (content of the topic, features) of each document]``, D = U + C (F + F')."""
+    """Return ``[user, (content of the topic, features) of each document]``, of length D = U + C (F
+    + F')."""
     documents = document_features(obs, topics)
     return jnp.concatenate([user_features(obs), documents.reshape(documents.shape[0], -1)], axis=1)
 
 
 def on_flat_observations(network: Network, slates: Int[np.ndarray, "M K"]) -> Network:
-    """A network of vectors that looks at candidates through ``flatten`` or ``flatten_documents``;
-    one output per slate.
+    """Return a network on candidate observations that passes them to ``network`` through
+    ``flatten`` or ``flatten_documents``; it has one output per slate.
 
-    A slate is masked off where one of its places is not on offer, unless all are.
+    A slate is masked if one of its places is unavailable, unless that holds for all slates.
 
     Args:
-        network: with M outputs.
-        slates: places of each.
+        network: of vectors, with M outputs.
+        slates: places of each slate.
     """
 
     def flat(obs: PyTree, catalogue: PyTree) -> Float[Array, "B D"]:
@@ -76,7 +78,7 @@ def on_flat_observations(network: Network, slates: Int[np.ndarray, "M K"]) -> Ne
 
     def apply(params: Params, obs: PyTree, catalogue: PyTree, key: PRNGKeyArray | None) -> QOutput:
         return network.apply(params, flat(obs, catalogue), (), key)._replace(
-            mask=whole(obs.mask, slates)
+            mask=available_slates(obs.mask, slates)
         )
 
     def value(
@@ -88,6 +90,6 @@ def on_flat_observations(network: Network, slates: Int[np.ndarray, "M K"]) -> Ne
 
 
 def flat_size(obs: PyTree, catalogue: PyTree) -> int:
-    """D, from shapes."""
+    """Return D, from shapes alone."""
     see = flatten_documents if isinstance(obs, DocumentObs) else flatten
     return jax.eval_shape(see, obs, catalogue).shape[1]

@@ -1,5 +1,5 @@
-"""Heads: from features to K numbers per action. ``linear`` or ``dueling``, of plain or noisy layers
-(DESIGN P7)."""
+"""Heads of Q-networks: from features to K numbers per action. A head is ``linear`` or ``dueling``,
+with dense or noisy layers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from lrdqn.networks.torsos import make_norm
 
 
 class Dense(nnx.Linear):
-    """``W x + b``; takes a key so that it can stand where a noisy layer could, and ignores it."""
+    """``W x + b``. It takes a key, as a noisy layer does, and ignores it."""
 
     def __init__(self, size: int, width: int, zero: bool, noise: float, rngs: nnx.Rngs) -> None:
-        """Args: sizes; whether it starts at zero; ignored; random streams."""
+        """Args: sizes; whether the kernel starts at zero; ignored; random streams."""
         del noise
         initial = nnx.initializers.zeros if zero else nnx.initializers.lecun_normal()
         super().__init__(size, width, kernel_init=initial, rngs=rngs)
@@ -29,7 +29,7 @@ class Dense(nnx.Linear):
     def __call__(
         self, x: Float[Array, "B ... size"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "B ... width"]:  # type: ignore[override]
-        """The layer's output."""
+        """Return the layer's output."""
         del key
         return super().__call__(x)
 
@@ -38,10 +38,10 @@ class Noisy(nnx.Module):
     """``(mu_W + sigma_W * f(e_out) f(e_in)^T) x + mu_b + sigma_b * f(e_out)``,
     ``f(e) = sign(e) sqrt|e|``, e normal.
 
-    Every row of the batch (every session that acts, every transition that is learnt from) has noise
-    of its own. No weight matrix per row is formed:
+    Every row of the batch (a session that acts, or a transition of an update) has noise of its own.
+    No weight matrix per row is formed:
     ``(sigma * f(e_out) f(e_in)^T) x = f(e_out) * (sigma (f(e_in) * x))``. Without a key the layer
-    plays its means.
+    uses its mean weights.
 
     Source: Fortunato et al. 2018, equations 9 to 11 and section 3.2 (initial values, sigma_0 /
     sqrt(inputs)).
@@ -67,7 +67,7 @@ class Noisy(nnx.Module):
     def __call__(
         self, x: Float[Array, "B ... size"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "B ... width"]:
-        """The layer's output, with fresh noise per row where there is a key."""
+        """Return the layer's output, with fresh noise per row if there is a key."""
         mean = x @ self.kernel[...] + spread_over(self.bias[...], x)
         if key is None:
             return mean
@@ -83,12 +83,12 @@ class Noisy(nnx.Module):
 
 
 def spread_over(bias: Float[Array, "n"], x: Array) -> Array:
-    """``bias`` with leading axes of length 1, as many as ``x`` has."""
+    """Return ``bias`` with leading axes of length 1, so that it broadcasts against ``x``."""
     return bias.reshape((1,) * (x.ndim - 1) + bias.shape)
 
 
 def factor(noise: Float[Array, "..."]) -> Float[Array, "..."]:
-    """``sign(e) sqrt|e|`` (Fortunato et al. 2018, section 3)."""
+    """Return ``sign(e) sqrt|e|`` (Fortunato et al. 2018, section 3)."""
     return jnp.sign(noise) * jnp.sqrt(jnp.abs(noise))
 
 
@@ -96,13 +96,13 @@ LAYERS: dict[str, Callable[..., Any]] = {"dense": Dense, "noisy": Noisy}
 
 
 class Stream(nnx.Module):
-    """The last hidden layer (where there is one) and the output layer."""
+    """The last hidden layer (if the network has two or more) and the output layer."""
 
     def __init__(
         self, size: int, outputs: int, zero: bool, config: NetworkConfig, rngs: nnx.Rngs
     ) -> None:
-        """Args: size of the features; numbers put out; whether the output starts at zero; kinds and
-        widths; random streams."""
+        """Args: size of the features; number of outputs; whether the output layer starts at zero;
+        kinds and widths of the layers; random streams."""
         layer, hidden = LAYERS[config.layers], config.hidden[1:][-1:]
         self.hidden = layer(size, *hidden, False, config.noise, rngs=rngs) if hidden else None
         self.norm = make_norm(config, *hidden, rngs=rngs) if hidden else None
@@ -111,7 +111,7 @@ class Stream(nnx.Module):
     def __call__(
         self, x: Float[Array, "B ... size"], key: PRNGKeyArray | None
     ) -> Float[Array, "B ... outputs"]:
-        """The stream's output."""
+        """Return the stream's output."""
         keys = (None, None) if key is None else jax.random.split(key)
         if self.hidden is not None:
             x = self.hidden(x, keys[0])
@@ -122,13 +122,13 @@ class Stream(nnx.Module):
 def duel(
     value: Float[Array, "B K"], advantage: Float[Array, "B A K"], mask: Bool[Array, "B A"]
 ) -> Float[Array, "B A K"]:
-    """``value + advantage - mean_{a in mask} advantage``: a constant added to all advantages
+    """Return ``value + advantage - mean_{a in mask} advantage``: a constant added to all advantages
     changes nothing.
 
     Args:
         value: of the state ``[B, K]``.
         advantage: of each action ``[B, A, K]``.
-        mask: actions on offer ``[B, A]``; only they enter the mean.
+        mask: available actions ``[B, A]``; only they enter the mean.
 
     Source: Wang et al. 2016, equation 9; for atoms Hessel et al. 2018, section "The Integrated
     Agent".
@@ -154,7 +154,7 @@ class Linear(nnx.Module):
         config: NetworkConfig,
         rngs: nnx.Rngs,
     ) -> None:
-        """Args: sizes of the state's features and of the actions'; numbers per feature vector; K;
+        """Args: sizes of the state's features and of the actions'; outputs per feature vector; K;
         the rest as ``Stream``."""
         del state
         self.stream, self.atoms = Stream(size, outputs, zero, config, rngs), atoms
@@ -166,13 +166,14 @@ class Linear(nnx.Module):
         mask: Bool[Array, "B A"],
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B A K"]:
-        """K numbers per action."""
+        """Return K numbers per action."""
         del state
         return self.stream(x, key).reshape(*mask.shape, self.atoms)
 
 
 class Dueling(nnx.Module):
-    """Two streams: the state's value, and the actions' advantages (Wang et al. 2016)."""
+    """Two streams, one for the state's value and one for the actions' advantages (Wang et al.
+    2016)."""
 
     def __init__(
         self,
@@ -195,7 +196,7 @@ class Dueling(nnx.Module):
         mask: Bool[Array, "B A"],
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B A K"]:
-        """K numbers per action."""
+        """Return K numbers per action."""
         keys = (None, None) if key is None else jax.random.split(key)
         advantage = self.advantage(x, keys[1]).reshape(*mask.shape, self.atoms)
         return duel(self.value(state, keys[0]), advantage, mask)
@@ -205,7 +206,7 @@ HEADS: dict[str, Callable[..., Any]] = {"linear": Linear, "dueling": Dueling}
 
 
 def pick(raw: Float[Array, "B A K"], action: Array) -> Float[Array, "B K"]:
-    """``raw`` at ``action [B]``, as a masked sum: its gradient is elementwise, where a gather's is
-    a scatter."""
+    """Return ``raw`` at ``action [B]``, as a masked sum: its gradient is elementwise, that of a
+    gather would be a scatter."""
     chosen = jnp.arange(raw.shape[1])[None] == action[:, None]
     return jnp.sum(jnp.where(chosen[:, :, None], raw, 0.0), axis=1)

@@ -1,5 +1,5 @@
-"""Encoders of the watch sequence: ``mean`` (weighted means of content), or ``gru`` and
-``attention`` (learned) beside it."""
+"""Encoders of the watch history: ``mean`` (weighted means of content), and ``gru`` and
+``attention``, which append a learned vector to these means."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from lrdqn.ops.history import watch_weight, weighted_mean
 from lrdqn.ops.masking import MASKED
 
 BOUNCE_LOG_SECONDS = 3.0
-"""log1p of about 20 s: watches below speak against their content."""
+"""log1p of about 20 s: a shorter watch is a bounce, evidence against its content."""
 
 LOG_WATCH_SCALE = 4.0
-"""Divides log seconds, so that they have a spread of about 1 as the other inputs."""
+"""Divisor of log seconds that gives them a spread of about 1, as the other inputs have."""
 
 REACTIONS = (Reaction.LIKE, Reaction.COMMENT, Reaction.GIFT, Reaction.FOLLOW)
 
 PLACES = 64
-"""Position embeddings; older watches share the last one."""
+"""Number of position embeddings; older watches share the last one."""
 
 
 class Profiles(NamedTuple):
-    """What the history says: content that held the viewer, content that did not, and the categories
-    of the former."""
+    """Summary of the history: mean content of watches, mean content of bounces, and mean category
+    of watches."""
 
     liked: Float[Array, "B d"]
     disliked: Float[Array, "B d"]
@@ -38,8 +38,8 @@ class Profiles(NamedTuple):
 
 
 def read_history(obs: LiveObs, catalogue: Catalogue) -> Profiles:
-    """Weighted means over the last H watches; weights are ``min(1, w / 300 s)``, and 1 for a bounce
-    on the disliked side."""
+    """Return weighted means over the last H watches, with weights ``min(1, w / 300 s)``; for
+    ``disliked``, the weight is 1 for a bounce and 0 otherwise."""
     log_watch = obs.history_watch.astype(jnp.float32)
     weight = watch_weight(log_watch)
     bounced = ((log_watch < BOUNCE_LOG_SECONDS) & (log_watch > 0)).astype(jnp.float32)
@@ -50,18 +50,19 @@ def read_history(obs: LiveObs, catalogue: Catalogue) -> Profiles:
 
 
 def step_size(style: int, categories: int) -> int:
-    """Length of one step of ``read_steps``: style, category, log watch, reaction bits, and a 1."""
+    """Return the length of one vector of ``read_steps``: style, category, log watch, reaction bits,
+    and a 1."""
     return style + categories + 1 + len(REACTIONS) + 1
 
 
 def read_steps(
     watches: tuple[Array, Array, Array], catalogue: Catalogue
 ) -> tuple[Float[Array, "... F"], Bool[Array, "..."]]:
-    """Watches as vectors ``(style, category, log seconds / 4, reaction bits, 1)``, and which of
-    them there are.
+    """Return watches as vectors ``(style, category, log seconds / 4, reaction bits, 1)``, and which
+    places hold a watch.
 
-    Empty places are zeros throughout, whatever stands there; the last entry, 1 for a watch, is the
-    bias of a linear layer.
+    An empty place gives zeros throughout, whatever its log seconds and reactions are; the last
+    entry, 1 for a watch, acts as the bias of a linear layer.
 
     Args:
         watches: ids, log seconds and reactions, ``[...]`` each; a place is empty where its id is
@@ -80,22 +81,22 @@ def read_steps(
 
 
 def watches_of(obs: LiveObs) -> tuple[Array, Array, Array]:
-    """Ids, log seconds and reactions ``[B, H]``, newest first."""
+    """Return ids, log seconds and reactions ``[B, H]``, newest first."""
     return obs.history, obs.history_watch, obs.history_reaction
 
 
 class Mean(nnx.Module):
-    """The profiles side by side; nothing is learned, and the order of the watches is not seen."""
+    """The profiles, concatenated. Nothing is learned, and the order of the watches is ignored."""
 
     def __init__(self, style: int, categories: int, width: int, rngs: nnx.Rngs) -> None:
-        """Args: lengths of the profiles; ignored; ignored."""
+        """Args: lengths of style and category; ignored; ignored."""
         del width, rngs
         self.size = 2 * style + categories
 
     def __call__(
         self, obs: LiveObs, catalogue: Catalogue, profiles: Profiles
     ) -> Float[Array, "B size"]:
-        """``(liked, disliked, categories)``."""
+        """Return ``(liked, disliked, categories)``."""
         del obs, catalogue
         return jnp.concatenate(profiles, axis=-1)
 
@@ -109,10 +110,10 @@ class Gru(nnx.Module):
         r, z = sigmoid(W_r x + b_r + U_r h), sigmoid(W_z x + b_z + U_z h)
         h   <- (1 - z) * tanh(W_n x + b_n + r * (U_n h)) + z * h
 
-    h starts at 0, and empty places leave it as it is.
+    h starts at 0, and an empty place leaves it unchanged.
 
-    Source: Cho et al. 2014, section 2.3, with the reset gate behind ``U_n h``, so that one product
-    serves all three; Hidasi et al. 2016 (GRU4Rec) for items in sessions.
+    Source: Cho et al. 2014, section 2.3, with the reset gate applied to ``U_n h``, so that one
+    product serves all three; Hidasi et al. 2016 (GRU4Rec) for items in sessions.
     """
 
     def __init__(self, style: int, categories: int, width: int, rngs: nnx.Rngs) -> None:
@@ -123,9 +124,9 @@ class Gru(nnx.Module):
     def __call__(
         self, obs: LiveObs, catalogue: Catalogue, profiles: Profiles
     ) -> Float[Array, "B size"]:
-        """``(liked, disliked, categories, h)``."""
+        """Return ``(liked, disliked, categories, h)``."""
 
-        # Inputs and gates are cheaper to form again in the backward pass than to store and fetch: a
+        # Recomputing inputs and gates in the backward pass is cheaper than storing them: it takes a
         # third less time on a CPU.
         @jax.checkpoint
         def advance(h: Array, watch: tuple[Array, Array, Array]) -> tuple[Array, None]:
@@ -140,18 +141,20 @@ class Gru(nnx.Module):
 
 
 class Attention(nnx.Module):
-    """The profiles and the watches pooled by one attention block, whose only query is learned:
-    O(H), not O(H^2).
+    """The profiles and the watches pooled by one attention block with a learned query, which costs
+    O(H) and not O(H^2).
 
     With place j counted from the newest watch, steps ``s_j``, learned positions ``P_j`` and, for
-    each head, a learned query q::
+    each head, a learned query q
+
+    ::
 
         x_j  = W s_j + P_j
-        a    = softmax_j( q . (W_k x_j) / sqrt(d_head) )   over the places that are taken
+        a    = softmax_j( q . (W_k x_j) / sqrt(d_head) )   over the places that hold a watch
         m    = W_o concat_heads( sum_j a_j W_v x_j )
         pool = m + W_2 relu(W_1 m + b_1) + b_2             0 for an empty history
 
-    No dropout and no layer normalisation, which deep stacks need.
+    There is no dropout and no layer normalisation, which deep stacks need.
 
     Source: Vaswani et al. 2017, section 3.2 and equation 2; Kang and McAuley 2018 (SASRec), section
     III (items, learned positions, residual); Lee et al. 2019, section 3.2 (pooling by a learned
@@ -159,8 +162,8 @@ class Attention(nnx.Module):
     """
 
     def __init__(self, style: int, categories: int, width: int, rngs: nnx.Rngs) -> None:
-        """Args: lengths of style and category; length of the pooled vector, in two heads where it
-        is even; random streams."""
+        """Args: lengths of style and category; length of the pooled vector, which has two heads if
+        it is even; random streams."""
         self.size, heads = 2 * style + categories + width, 2 - width % 2
         self.step = nnx.Linear(step_size(style, categories), width, use_bias=False, rngs=rngs)
         self.place = nnx.Embed(PLACES, width, rngs=rngs)
@@ -176,7 +179,7 @@ class Attention(nnx.Module):
     def __call__(
         self, obs: LiveObs, catalogue: Catalogue, profiles: Profiles
     ) -> Float[Array, "B size"]:
-        """``(liked, disliked, categories, pool)``."""
+        """Return ``(liked, disliked, categories, pool)``."""
         steps, taken = read_steps(watches_of(obs), catalogue)
         places = jnp.minimum(jnp.arange(steps.shape[1]), PLACES - 1)
         x = self.step(steps) + self.place(places)[None]
@@ -184,12 +187,12 @@ class Attention(nnx.Module):
         key, value = (
             layer.kernel[...].reshape(width, heads, d) for layer in (self.key, self.value)
         )
-        # One query per head, the same for all: W_k goes to its side, W_v behind the sum, and no key
-        # or value is ever formed.
+        # Each head has one query for all rows: W_k is applied to the query and W_v to the pooled
+        # sum, so that no key or value vector is ever formed.
         asked = jnp.einsum("wad,ad->wa", key, self.query[...]) / math.sqrt(d)
         scores = jnp.where(taken[:, None], jnp.einsum("wa,bjw->baj", asked, x), MASKED)
-        # The floor is finite, so that an empty history has equal weights and not NaN; its row is
-        # zeroed below.
+        # MASKED is finite, so that an empty history has equal weights and not NaN; its row is set
+        # to zero below.
         pools = jnp.einsum("baj,bjw->baw", jax.nn.softmax(scores, axis=-1), x)
         mixed = self.out(jnp.einsum("baw,wad->bad", pools, value).reshape(-1, width))
         pooled = mixed + self.outer(jax.nn.relu(self.inner(mixed)))

@@ -1,4 +1,5 @@
-"""State-and-candidate Q-network: one score for each stream of a changing set (DESIGN P10, P11)."""
+"""State-and-candidate Q-network of the live world: one score for each room of a changing candidate
+set."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from lrdqn.config import NetworkConfig
 from lrdqn.networks.heads import pick
 from lrdqn.networks.history import ENCODERS, Profiles, read_history
-from lrdqn.networks.slates import SlateTable, only, whole
+from lrdqn.networks.slates import SlateTable, available_slates, select_slate
 from lrdqn.networks.torsos import pure_module
 from lrdqn.networks.two_tower import TwoTower
 from lrdqn.observations import UNKNOWN, Catalogue, LiveObs
@@ -22,7 +23,7 @@ from lrdqn.types import Network, Params, QOutput
 
 
 class Shapes(NamedTuple):
-    """Widths that the network needs to know of the world it is built for."""
+    """Widths of a world's observation and catalogue that size the network."""
 
     identities: int
     style: int
@@ -34,8 +35,8 @@ class Shapes(NamedTuple):
 
     @classmethod
     def of(cls, catalogue: Catalogue, obs: LiveObs) -> Shapes:
-        """Read them off one world's catalogue and observation; the identity table has a row per
-        streamer, one for "nothing" and a shared one."""
+        """Read the widths from a world's catalogue and observation; the identity table has a row
+        per streamer, one for "nothing" and a shared one."""
         return cls(
             identities=catalogue.identity.shape[-1] + 1,
             style=catalogue.style.shape[-1],
@@ -48,7 +49,7 @@ class Shapes(NamedTuple):
 
 
 class _Scorer(nnx.Module):
-    """Who is asked and what is on offer, in numbers, before ``TwoTower``."""
+    """User and candidate as feature vectors, followed by ``TwoTower``."""
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class _Scorer(nnx.Module):
         config: NetworkConfig,
         values: Values,
         rngs: nnx.Rngs,
-        pages: SlateTable,
+        slates: SlateTable,
     ) -> None:
         self.history = ENCODERS[config.history](
             shapes.style, shapes.categories, config.history_width, rngs
@@ -78,16 +79,16 @@ class _Scorer(nnx.Module):
         )
         # The head starts at zero, so that q starts as taste x cosine: the content-based ranking.
         self.halves = TwoTower(
-            user, candidate, config, values, rngs, 1 if pages is None else pages.shape[1]
+            user, candidate, config, values, rngs, 1 if slates is None else slates.shape[1]
         )
         self.taste = nnx.Param(jnp.full((), 0.1))
 
     def __call__(
-        self, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None, pages: SlateTable
+        self, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None, slates: SlateTable
     ) -> tuple[Float[Array, "B M K"], Float[Array, "B M"]]:
-        """The head's output, and the prior that is added to its mean."""
-        # Unit vectors of length d have entries of size 1 / sqrt(d); scaled, every input has a
-        # spread of about 1.
+        """Return the head's output, and the prior that is added to its mean."""
+        # Unit vectors of length d have entries of size 1 / sqrt(d); after scaling, every input has
+        # a spread of about 1.
         catalogue = catalogue._replace(
             style=catalogue.style * jnp.sqrt(float(catalogue.style.shape[-1]))
         )
@@ -104,19 +105,19 @@ class _Scorer(nnx.Module):
         answers = catalogue.profile[obs.user]
         encoded = self.history(obs, catalogue, profiles)
         user = jnp.concatenate([encoded, answers, obs.context.astype(jnp.float32)], axis=-1)
-        near = cosines if pages is None else cosines[:, pages].mean(axis=2)
-        return self.halves(user, candidate, obs.mask, key, pages), self.taste[...] * near
+        near = cosines if slates is None else cosines[:, slates].mean(axis=2)
+        return self.halves(user, candidate, obs.mask, key, slates), self.taste[...] * near
 
 
 CROSSES = 5
 FEATURE_CENTRE = (0.67, 2.0, 0.0, 0.0)
 FEATURE_SCALE = (1.8, 2.0, 1.0, 1.0)
-"""Of log viewers, hours on air, followed, recency; what is behind them (signs of highlights, the
-truth) is taken as it is."""
+"""Scale of log viewers, hours on air, followed and recency. Features after these four
+(``env.live_signals``, or the counts of the tick clock) are not standardised."""
 
 
 def standardised(features: Float[Array, "B C F"]) -> Float[Array, "B C F"]:
-    """The candidates' changing features with a centre near 0 and a spread near 1."""
+    """Return the candidates' changing features with a centre near 0 and a spread near 1."""
     further = features.shape[-1] - len(FEATURE_CENTRE)
     centre, scale = (
         jnp.asarray([[FEATURE_CENTRE + further * (0.0,)]]),
@@ -128,9 +129,13 @@ def standardised(features: Float[Array, "B C F"]) -> Float[Array, "B C F"]:
 def cross_features(
     obs: LiveObs, profiles: Profiles, style: Float[Array, "B C d"], category: Float[Array, "B C G"]
 ) -> tuple[Float[Array, "B C"], Float[Array, "B C 5"]]:
-    """Candidate x history: the cosine with the liked profile (the content baseline); and it again
-    beside the two inner products, the share of the category in the history, and the log seconds
-    last given to this very streamer."""
+    """Return features of each candidate against the history: its cosine with the liked profile (the
+    score of the content baseline), and the five cross features.
+
+    These are twice that cosine, the inner products with the liked and with the disliked profile,
+    the share of its category in the history, and the log seconds of the longest remembered watch of
+    this streamer.
+    """
     scale = 1 / jnp.sqrt(float(style.shape[-1]))
     liked = scale * jnp.einsum("bd,bcd->bc", profiles.liked, style)
     disliked = scale * jnp.einsum("bd,bcd->bc", profiles.disliked, style)
@@ -143,30 +148,30 @@ def cross_features(
 
 
 def make_scorer(
-    config: NetworkConfig, shapes: Shapes, values: Values, pages: SlateTable = None
+    config: NetworkConfig, shapes: Shapes, values: Values, slates: SlateTable = None
 ) -> Network:
-    """``raw(s, i) = head(torso(relu(W_u user + W_c candidate_i)))``, its mean moved by
-    ``taste cos(profile, content_i)``.
+    """Return the network ``raw(s, i) = head(torso(relu(W_u user + W_c candidate_i)))``, its mean
+    raised by ``taste cos(profile, content_i)``.
 
     The candidate is its content (style, category, tags), an identity embedding (unknown streamers
-    share one row), the features that change with time, and its match with the history; the user is
-    the encoded history, the onboarding answers and the context. With a linear head, scores do not
-    depend on the other candidates, so ``value`` scores one; a dueling head subtracts their mean, so
-    it scores all. Of slates, the candidates' half is a layer on all of the slate's in their order,
-    and the cosine is their mean.
+    share one row), the features that change with time, and its cross features with the history; the
+    user is the encoded history, the onboarding answers and the context. With a linear head, scores
+    do not depend on the other candidates, and ``value`` scores one candidate; a dueling head
+    subtracts the mean over candidates, and ``value`` scores all. With slates, ``W_c`` acts on the
+    concatenated candidates of a slate in their order, and the cosine is their mean.
 
     Args:
         config: widths of the hidden layers and of the embedding, kinds of history encoder and head.
-        shapes: of the world.
-        values: what the K numbers are, and their mean.
-        pages: slates that are scored in place of candidates.
+        shapes: widths of the world.
+        values: representation of the K numbers, and their mean.
+        slates: slates that are scored in place of candidates.
     """
-    draw, bind = pure_module(lambda rngs: _Scorer(shapes, config, values, rngs, pages))
+    draw, bind = pure_module(lambda rngs: _Scorer(shapes, config, values, rngs, slates))
     alone = config.head == "linear"
 
     def init(key: PRNGKeyArray) -> Params:
         params = draw(key)
-        # The shared row starts neutral: a policy that never met an unknown streamer must judge one
+        # The shared row starts at zero: a policy that never met an unknown streamer must score one
         # by content alone.
         table = params["identity"]["embedding"].at[UNKNOWN].set(0.0)
         return params | {"identity": params["identity"] | {"embedding": table}}
@@ -174,8 +179,8 @@ def make_scorer(
     def apply(
         params: Params, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None
     ) -> QOutput:
-        raw = values.lift(*bind(params)(obs, catalogue, key, pages))
-        return QOutput(values.mean(raw), whole(obs.mask, pages), raw)
+        raw = values.lift(*bind(params)(obs, catalogue, key, slates))
+        return QOutput(values.mean(raw), available_slates(obs.mask, slates), raw)
 
     def value(
         params: Params,
@@ -185,7 +190,7 @@ def make_scorer(
         key: PRNGKeyArray | None,
     ) -> Float[Array, "B K"]:
         if alone:
-            shown, one = only(obs, action, pages)
+            shown, one = select_slate(obs, action, slates)
             return values.lift(*bind(params)(shown, catalogue, key, one))[:, 0]
         return pick(apply(params, obs, catalogue, key).raw, action)
 

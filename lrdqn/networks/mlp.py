@@ -17,8 +17,8 @@ from lrdqn.ops.values import Values
 from lrdqn.types import EnvSpec, Network, Params, PyTree, QOutput
 
 Front = tuple[Callable[[Array], Array] | None, int]
-"""What looks at the observation first, an nnx module or nothing, and how many numbers of a row
-reach the hidden layers."""
+"""Optional nnx module that is applied to the observation first, and the number of features per row
+that reach the hidden layers."""
 
 
 class _StateIn(nnx.Module):
@@ -45,7 +45,7 @@ class _StateIn(nnx.Module):
 def make_state_in(
     front: Callable[[nnx.Rngs], Front], config: NetworkConfig, spec: EnvSpec, values: Values
 ) -> Network:
-    """A network of hidden layers and a head behind ``front``, which is made from random streams."""
+    """Return a network of hidden layers and a head after ``front(rngs)``."""
     init, bind = pure_module(
         lambda rngs: _StateIn(front(rngs), spec.actions, config, values.outputs, rngs)
     )
@@ -64,13 +64,13 @@ def make_state_in(
 
 
 def make_mlp(config: NetworkConfig, spec: EnvSpec, values: Values) -> Network:
-    """``raw = head(relu(...relu(W_1 obs + b_1)...))``, ``[B, A, K]``, and ``q`` its mean; every
-    action is always offered.
+    """Return the network ``raw = head(relu(...relu(W_1 obs + b_1)...))``, ``[B, A, K]``, with ``q``
+    its mean; every action is available.
 
     Args:
         config: widths of the hidden layers and kind of the head; the last of two or more hidden
             layers belongs to the head.
-        spec: the environment's; its observation is an array, which is flattened.
-        values: what K is, and its mean.
+        spec: the environment's specification; its observation is an array, which is flattened.
+        values: representation of the K numbers, and their mean.
     """
     return make_state_in(lambda rngs: (None, spec.obs_size), config, spec, values)

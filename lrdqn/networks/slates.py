@@ -1,4 +1,5 @@
-"""Whole slates as what is scored: rows of places instead of places (full-slate Q-learning)."""
+"""Slates as the unit of scoring, for full-slate Q-learning: a network scores rows of places instead
+of single places."""
 
 from __future__ import annotations
 
@@ -10,27 +11,30 @@ from jaxtyping import Bool, Float, Int
 from lrdqn.networks.candidates import Obs, take_candidates
 
 SlateTable = Int[np.ndarray, "M P"] | None
-"""Places of each slate that is scored; ``None`` scores every candidate by itself."""
+"""Places of each slate that is scored; with ``None`` every candidate is scored by itself."""
 
 
-def whole(mask: Bool[Array, "B C"], pages: SlateTable) -> Bool[Array, "B M"]:
-    """Slates of which every place is on offer; all of them where there is none such."""
-    if pages is None:
+def available_slates(mask: Bool[Array, "B C"], slates: SlateTable) -> Bool[Array, "B M"]:
+    """Return the mask of slates whose every place is available; all slates if there is none
+    such."""
+    if slates is None:
         return mask
-    there = jnp.all(mask[:, pages], axis=2)
+    there = jnp.all(mask[:, slates], axis=2)
     return there | ~jnp.any(there, axis=1, keepdims=True)
 
 
-def only(obs: Obs, action: Int[Array, "B"], pages: SlateTable) -> tuple[Obs, SlateTable]:
-    """An observation that offers what ``action`` shows and nothing else, and what is scored of it:
-    one candidate, or slate."""
-    if pages is None:
+def select_slate(obs: Obs, action: Int[Array, "B"], slates: SlateTable) -> tuple[Obs, SlateTable]:
+    """Return the observation restricted to the candidates that ``action`` shows, and the slate
+    table that scores exactly them: one candidate, or one slate."""
+    if slates is None:
         return take_candidates(obs, action[:, None]), None
-    return take_candidates(obs, jnp.asarray(pages)[action]), np.arange(pages.shape[1])[None]
+    return take_candidates(obs, jnp.asarray(slates)[action]), np.arange(slates.shape[1])[None]
 
 
-def total(each: Float[Array, "B C P H"], pages: Int[np.ndarray, "M P"]) -> Float[Array, "B M H"]:
-    """``sum_j each[c_j, j]`` over a slate's places c: a matrix times
-    ``concat(document_{c_1}, ...)``, cut in parts."""
-    first, *rest = (each[:, pages[:, j], j] for j in range(pages.shape[1]))
+def sum_over_places(
+    each: Float[Array, "B C P H"], slates: Int[np.ndarray, "M P"]
+) -> Float[Array, "B M H"]:
+    """Return ``sum_j each[c_j, j]`` over the places c of a slate: a matrix times
+    ``concat(document_{c_1}, ...)``, computed in parts."""
+    first, *rest = (each[:, slates[:, j], j] for j in range(slates.shape[1]))
     return sum(rest, first)

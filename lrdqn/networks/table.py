@@ -1,4 +1,4 @@
-"""A table as a Q-network: one number per state and action, for one-hot observations."""
+"""A table as a Q-network for one-hot observations: one number per state and action."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lrdqn.types import EnvSpec, Network, Params, PyTree, QOutput
 
 
 def make_table(spec: EnvSpec) -> Network:
-    """``q = obs @ table`` with ``table [S, A]`` zero at first; every action is always offered, and
-    K is 1.
+    """Return the network ``q = obs @ table`` with ``table [S, A]`` zero at first; every action is
+    available, and K is 1.
 
-    Learnt from by DQN it is a linear network on one-hot inputs, whose updates are those of tabular
+    With DQN's update it is a linear network on one-hot inputs, whose updates are those of tabular
     Q-learning.
 
     Args:
-        spec: the environment's, with one-hot observations.
+        spec: the environment's specification, with one-hot observations.
     """
 
     def init(key: PRNGKeyArray) -> Params:

@@ -18,8 +18,8 @@ from lrdqn.types import Params
 def pure_module(
     build: Callable[[nnx.Rngs], nnx.Module],
 ) -> tuple[Callable[[PRNGKeyArray], Params], Callable[[Params], Any]]:
-    """Split an nnx module into ``init(key) -> params`` and ``bind(params) -> module``; the core
-    never sees nnx.
+    """Split an nnx module into ``init(key) -> params`` and ``bind(params) -> module``, so that nnx
+    stays inside ``networks``.
 
     Args:
         build: makes the module from its random streams.
@@ -40,7 +40,8 @@ def pure_module(
 
 
 def _named(tree: Any) -> Any:
-    """Integer keys (``nnx.List``) as strings, so that parameters can be written to any format."""
+    """Return the tree with integer keys (``nnx.List``) as strings, so that parameters can be
+    written to any format."""
     return {str(k): _named(v) for k, v in tree.items()} if isinstance(tree, dict) else tree
 
 
@@ -53,8 +54,8 @@ def _numbered(tree: Any) -> Any:
 
 
 def make_norm(config: NetworkConfig, width: int, rngs: nnx.Rngs) -> nnx.LayerNorm | None:
-    """Layer normalisation (Ba, Kiros and Hinton 2016) where ``config.norm`` asks for it, else
-    nothing."""
+    """Return a layer normalisation (Ba, Kiros and Hinton 2016) if ``config.norm`` is ``layer``,
+    else ``None``."""
     return nnx.LayerNorm(width, rngs=rngs) if config.norm == "layer" else None
 
 
@@ -72,7 +73,7 @@ class Mlp(nnx.Module):
         self.norms = nnx.List([make_norm(config, width, rngs) for width in hidden])
 
     def __call__(self, x: Float[Array, "... size"]) -> Float[Array, "... width"]:
-        """Features of ``x``."""
+        """Return the features of ``x``."""
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = layer(x)
             x = jax.nn.relu(norm(x) if norm is not None else x)

@@ -1,5 +1,5 @@
-"""The body of every network that scores candidates or slates of them: a first layer in two halves,
-hidden layers, a head."""
+"""Body of every network that scores candidates or slates: a first layer in two parts (user and
+candidate), hidden layers, a head."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 
 from lrdqn.config import NetworkConfig
 from lrdqn.networks.heads import HEADS
-from lrdqn.networks.slates import SlateTable, total, whole
+from lrdqn.networks.slates import SlateTable, available_slates, sum_over_places
 from lrdqn.networks.torsos import Mlp, make_norm
 from lrdqn.ops.values import Values
 
 
 class TwoTower(nnx.Module):
-    """``head(torso(relu(norm(W_u user + W_c candidate_i + b))))``: the user's half is computed once
+    """``head(torso(relu(norm(W_u user + W_c candidate_i + b))))``; the user's part is computed once
     for all candidates.
 
-    Of a slate of P places, ``W_c concat(candidate_{i_1}, ..., candidate_{i_P})`` stands for
-    ``W_c candidate_i``; what each candidate adds at each place is computed once for all slates. The
-    head starts at zero.
+    For a slate of P places, ``W_c concat(candidate_{i_1}, ..., candidate_{i_P})`` replaces
+    ``W_c candidate_i``; the term of each candidate at each place is computed once for all slates.
+    The head starts at zero.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class TwoTower(nnx.Module):
         rngs: nnx.Rngs,
         places: int = 1,
     ) -> None:
-        """Args: numbers of a user and of a candidate; widths and kinds; what is put out; random
-        streams; P."""
+        """Args: lengths of the user's and of a candidate's features; widths and kinds;
+        representation of the outputs; random streams; P."""
         width, *rest = config.hidden
         self.user = nnx.Linear(user, width, rngs=rngs)
-        # as wide a spread as a layer on all P candidates starts with
+        # The initial spread is that of a layer on the concatenation of all P candidates.
         initial = nnx.initializers.variance_scaling(1 / places, "fan_in", "truncated_normal")
         self.candidate = nnx.Linear(
             candidate, places * width, use_bias=False, kernel_init=initial, rngs=rngs
@@ -55,12 +55,12 @@ class TwoTower(nnx.Module):
         candidate: Float[Array, "B C F"],
         mask: Bool[Array, "B C"],
         key: PRNGKeyArray | None,
-        pages: SlateTable = None,
+        slates: SlateTable = None,
     ) -> Float[Array, "B M K"]:
-        """K numbers per candidate, or per slate where there are ``pages``."""
+        """Return K numbers per candidate, or per slate if ``slates`` are given."""
         seen, each = self.user(user), self.candidate(candidate)
-        if pages is not None:
-            each = total(each.reshape(*each.shape[:2], pages.shape[1], -1), pages)
+        if slates is not None:
+            each = sum_over_places(each.reshape(*each.shape[:2], slates.shape[1], -1), slates)
         both = seen[:, None, :] + each
         hidden = jax.nn.relu(self.norm(both) if self.norm is not None else both)
-        return self.head(jax.nn.relu(seen), self.torso(hidden), whole(mask, pages), key)
+        return self.head(jax.nn.relu(seen), self.torso(hidden), available_slates(mask, slates), key)

@@ -1,5 +1,6 @@
-"""Small pure functions with a source each: targets, losses, exploration, schedules, the sum tree.
+"""Small pure functions, each with its source: policies, returns, values, losses, exploration,
+schedules, slates, the sum tree.
 
-Numeric rules (``targets``, ``losses``, ``exploration``) are written for one example; callers
-``vmap`` them.
+Numeric rules are written for one example; callers ``vmap`` them. Modules whose functions take a
+batch say so by their shapes.
 """

@@ -1,4 +1,5 @@
-"""What choice models share, whatever world they belong to: a scan from the top, and one draw."""
+"""Parts that the choice models of all environments share: a scan of a list from the top, and the
+draw of a choice."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from jaxtyping import Bool, Float, Int
 
 
 def first_taken(taken: Float[Array, "*N K"]) -> Float[Array, "*N K"]:
-    """The first place that is taken, each with a chance of its own:
-    ``P(i) = p_i prod_{j < i} (1 - p_j)``."""
+    """Return the probability that place i is the first one taken,
+    ``P(i) = p_i prod_{j < i} (1 - p_j)``, where ``p_i`` is the probability of taking place i once
+    it is reached."""
     passed = jnp.cumprod(1 - taken, axis=-1)
     return taken * jnp.concatenate([jnp.ones_like(taken[..., :1]), passed[..., :-1]], axis=-1)
 
@@ -17,14 +19,15 @@ def first_taken(taken: Float[Array, "*N K"]) -> Float[Array, "*N K"]:
 def choose(
     u: Float[Array, "N"], chances: Float[Array, "N K"]
 ) -> tuple[Bool[Array, "N"], Int[Array, "N"]]:
-    """One uniform per session, by inverting the cumulative sum of a choice model's probabilities.
+    """Draw a choice from one uniform per session, by inverting the cumulative sum of the
+    probabilities.
 
     Args:
-        u: uniforms in (0, 1).
-        chances: of each place; what is left to 1 is "nothing".
+        u: uniforms in (0, 1) ``[N]``.
+        chances: probability of each place ``[N, K]``; the remainder to 1 is that of "nothing".
 
     Returns:
-        clicked ``[N]`` and the place ``[N]`` clicked (0 where none).
+        Whether a place was clicked ``[N]``, and which one ``[N]`` (0 where none was).
     """
     below = u[:, None] < jnp.cumsum(chances, axis=1)
     return below[:, -1], jnp.argmax(below, axis=1)

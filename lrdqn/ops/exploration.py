@@ -1,5 +1,5 @@
-"""Choosing an action from values. Functions of one session; callers ``vmap`` and draw the random
-numbers in one block."""
+"""Choice of an action from action values. The functions take one session; callers ``vmap`` them and
+draw the random numbers in one block."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lrdqn.ops.masking import masked
 
 
 def greedy(q: Float[Array, "A"], mask: Bool[Array, "A"]) -> Int[Array, ""]:
-    """``argmax_{a in mask} q(a)``; ties go to the lowest index.
+    """Return ``argmax_{a in mask} q(a)``; ties go to the lowest index.
 
     Args:
         q: action values ``[A]``.
-        mask: actions on offer ``[A]``, at least one.
+        mask: available actions ``[A]``, at least one.
     """
     chex.assert_rank([q, mask], [1, 1])
     return jnp.argmax(masked(q, mask)).astype(jnp.int32)
@@ -25,18 +25,18 @@ def greedy(q: Float[Array, "A"], mask: Bool[Array, "A"]) -> Int[Array, ""]:
 def epsilon_greedy(
     u: Float[Array, ""], q: Float[Array, "A"], mask: Bool[Array, "A"], epsilon: Float[Array, ""]
 ) -> Int[Array, ""]:
-    """Greedy, but with probability ``epsilon`` uniform over the actions on offer (the greedy one
-    among them).
+    """Return an action that with probability ``epsilon`` is uniform over the available actions (the
+    greedy one among them), else greedy.
 
     One uniform number makes both decisions: explore where ``u < epsilon``; given that,
-    ``u / epsilon`` is again uniform on [0, 1) and cut into n equal parts, one per action on offer.
-    ``jax.random.uniform`` draws float32 from a grid of step 2^-23, so an action's probability
-    ``epsilon / n`` is met to within 2^-23 (1.2e-7), however small epsilon is.
+    ``u / epsilon`` is again uniform on [0, 1) and is cut into n equal parts, one per available
+    action. ``jax.random.uniform`` draws float32 from a grid of step 2^-23, so an action has its
+    probability ``epsilon / n`` to within 2^-23 (1.2e-7), however small epsilon is.
 
     Args:
         u: one uniform number in [0, 1).
         q: action values ``[A]``.
-        mask: actions on offer ``[A]``, at least one.
+        mask: available actions ``[A]``, at least one.
         epsilon: in [0, 1]; 0 never explores and 1 always does.
 
     Source: Mnih et al. 2015, algorithm 1.
@@ -44,7 +44,7 @@ def epsilon_greedy(
     chex.assert_rank([u, q, mask, epsilon], [0, 1, 1, 0])
     place = jnp.cumsum(mask, dtype=jnp.int32)
     count = place[-1]
-    # u / epsilon * count stays below count in IEEE arithmetic; the clamp is for compilers that
+    # In IEEE arithmetic u / epsilon * count stays below count; the clamp is for compilers that
     # multiply by a reciprocal. The floor under epsilon keeps 0 / 0 out of the branch that is not
     # taken.
     part = jnp.floor(

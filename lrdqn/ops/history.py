@@ -1,4 +1,4 @@
-"""What a viewer's watches say about their taste: weighted means of content over the history."""
+"""Estimates of a user's taste from the watch history: weighted means of content."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ FULL_WATCH_SECONDS = 300.0
 
 
 def watch_weight(log_watch: Float[Array, "..."]) -> Float[Array, "..."]:
-    """``min(1, w / 300 s)`` from ``log1p(w)``: how far a watch speaks for its content; 0 for an
-    empty place."""
+    """Return ``min(1, w / 300 s)`` from ``log1p(w)``, the weight of a watch of w seconds as
+    evidence of taste; 0 for an empty place."""
     return jnp.minimum(jnp.expm1(log_watch) / FULL_WATCH_SECONDS, 1.0)
 
 
 def weighted_mean(
     content: Float[Array, "... H d"], weight: Float[Array, "... H"]
 ) -> Float[Array, "... d"]:
-    """``sum_h w_h x_h / (sum_h w_h + .1)``: shrinks to 0 where there is little evidence."""
+    """Return ``sum_h w_h x_h / (sum_h w_h + 0.1)``, which shrinks to 0 where there is little
+    evidence."""
     total = jnp.sum(weight, axis=-1, keepdims=True)
     return jnp.einsum("...hd,...h->...d", content, weight) / (total + 0.1)
 
 
 def cosine(x: Float[Array, "... d"], y: Float[Array, "... d"]) -> Float[Array, "..."]:
-    """``x . y / (|x| |y|)``, 0 where either is 0."""
+    """Return ``x . y / (|x| |y|)``, 0 where either is 0."""
     norm = jnp.sqrt(jnp.sum(x * x, axis=-1) * jnp.sum(y * y, axis=-1))
     return jnp.sum(x * y, axis=-1) / jnp.maximum(norm, 1e-6)
 
@@ -32,6 +33,11 @@ def cosine(x: Float[Array, "... d"], y: Float[Array, "... d"]) -> Float[Array, "
 def mean_style(
     style: Float[Array, "S d"], history: Int[Array, "B H"], watch: Float[Array, "B H"]
 ) -> Float[Array, "B d"]:
-    """The watch-weighted mean style of a history: what is seen of a viewer's taste. ``watch`` is
-    ``log1p(seconds)``."""
+    """Return the watch-weighted mean style of a history, the observable part of a user's taste.
+
+    Args:
+        style: of each streamer ``[S, d]``.
+        history: streamers watched ``[B, H]``.
+        watch: ``log1p(seconds)`` of each watch ``[B, H]``.
+    """
     return weighted_mean(style[history], watch_weight(watch.astype(jnp.float32)))

@@ -1,10 +1,11 @@
-"""A scan that draws ahead: what follows from its inputs alone is computed for many steps in one go,
-outside the loop.
+"""A ``scan`` with loop-invariant hoisting: equations that do not read the carry are vectorised over
+the steps and evaluated before the loop.
 
 A training iteration makes a dozen small random draws. Each is a chain of kernels (a CPU even runs
-it as a loop of its own) that costs its overhead, whatever its size, and none of them depends on the
-state of training: they follow from the iteration's key. Code is written step by step all the same,
-with keys where randomness is needed; this finds what can be taken out of the loop.
+it as a loop of its own) whose cost is overhead, whatever its size, and none of them depends on the
+state of training: they follow from the iteration's key. The body of the loop is written step by
+step all the same, with keys where randomness is needed; this module finds in its jaxpr what can be
+hoisted.
 """
 
 from __future__ import annotations
@@ -23,21 +24,22 @@ from lrdqn.types import PyTree
 Carry = TypeVar("Carry")
 
 LIMIT = 2**20
-"""Bytes of drawn numbers that one loop (of one learner) holds at a time; a longer one draws in
-groups."""
+"""Bytes of hoisted values that one loop (of one learner) holds at a time. A loop that needs more is
+cut into groups of steps, and values are hoisted to the start of each group."""
 
 INLINED = ("jit", "pjit")
-"""Calls that are looked into: a draw is often one with arguments from both sides."""
+"""Nested calls that are inlined: a random draw is often a call with some arguments that depend on
+the carry and some that do not."""
 
 
 def hoisted_scan(
     body: Callable[[Carry, PyTree], tuple[Carry, PyTree]], init: Carry, xs: PyTree
 ) -> tuple[Carry, PyTree]:
-    """``jax.lax.scan(body, init, xs)`` with everything that depends on ``xs`` alone computed
-    outside the loop, vectorised.
+    """Compute ``jax.lax.scan(body, init, xs)``, everything that depends on ``xs`` alone vectorised
+    and hoisted out of the loop.
 
-    The operations and their inputs are the same, so the results are, up to the order in which a
-    compiler adds floats. A loop of one step is no loop.
+    The operations and their inputs are those of the plain scan. So are the results, up to the order
+    in which a compiler adds floats. With L = 1 the body is called without a loop.
 
     Args:
         body: ``body(carry, x) -> carry, y``; it may close over traced values, which count as part
@@ -56,19 +58,20 @@ def hoisted_scan(
         n for n in range(1, length + 1) if length % n == 0 and (n == 1 or n * split.bytes <= LIMIT)
     )
 
-    def some(carry: Carry, xs: PyTree) -> tuple[Carry, PyTree]:
-        return jax.lax.scan(split.late, carry, jax.vmap(split.early)(xs), group)
+    def scan_group(carry: Carry, xs: PyTree) -> tuple[Carry, PyTree]:
+        return jax.lax.scan(split.loop, carry, jax.vmap(split.hoisted)(xs), group)
 
     if group == length:
-        return some(init, xs)
+        return scan_group(init, xs)
     carry, ys = jax.lax.scan(
-        some, init, jax.tree.map(lambda x: x.reshape(-1, group, *x.shape[1:]), xs)
+        scan_group, init, jax.tree.map(lambda x: x.reshape(-1, group, *x.shape[1:]), xs)
     )
     return carry, jax.tree.map(lambda y: y.reshape(length, *y.shape[2:]), ys)
 
 
 class Split:
-    """``body`` as two functions: ``early(x) -> drawn`` and ``late(carry, drawn) -> carry, y``.
+    """``body`` as two functions: ``hoisted(x) -> invariants`` and
+    ``loop(carry, invariants) -> carry, y``.
 
     Args:
         body: as in ``hoisted_scan``.
@@ -78,47 +81,54 @@ class Split:
     def __init__(
         self, body: Callable[[Any, PyTree], tuple[Any, PyTree]], carry: PyTree, x: PyTree
     ) -> None:
-        leaves, known = jax.tree.leaves(carry), jax.tree.leaves(x)
+        carry_leaves, x_leaves = jax.tree.leaves(carry), jax.tree.leaves(x)
         closed, shapes = jax.make_jaxpr(body, return_shape=True)(carry, x)
-        flat = jax.make_jaxpr(lambda *args: evaluate(closed, args))(*leaves, *known)
+        flat = jax.make_jaxpr(lambda *args: evaluate(closed, args))(*carry_leaves, *x_leaves)
         self.jaxpr, self.consts = flat.jaxpr, flat.consts
         self.result = jax.tree.structure(shapes)
-        self.carried, self.given = (
-            self.jaxpr.invars[: len(leaves)],
-            self.jaxpr.invars[len(leaves) :],
+        self.carry_vars, self.x_vars = (
+            self.jaxpr.invars[: len(carry_leaves)],
+            self.jaxpr.invars[len(carry_leaves) :],
         )
-        self.fixed, self.drawing, self.rest = sorted_by_time(self.jaxpr, self.consts, self.given)
-        made = {*self.given, *(v for eqn in self.drawing for v in eqn.outvars)}
-        wanted = [v for eqn in self.rest for v in eqn.invars] + self.jaxpr.outvars
-        self.drawn = [
-            v for v in dict.fromkeys(v for v in wanted if isinstance(v, Var)) if v in made
+        self.constant, self.invariant, self.dependent = partition_equations(
+            self.jaxpr, self.consts, self.x_vars
+        )
+        made = {*self.x_vars, *(v for eqn in self.invariant for v in eqn.outvars)}
+        read = [v for eqn in self.dependent for v in eqn.invars] + self.jaxpr.outvars
+        self.hoisted_vars = [
+            v for v in dict.fromkeys(v for v in read if isinstance(v, Var)) if v in made
         ]
 
     @property
     def bytes(self) -> int:
-        """Of what one step has drawn; a key counts as one word."""
-        drawn: list[Any] = [v.aval for v in self.drawn]
-        return sum(math.prod(x.shape) * getattr(x.dtype, "itemsize", 4) for x in drawn)
+        """Return the size of the hoisted values of one step; a key counts as one word."""
+        shapes: list[Any] = [v.aval for v in self.hoisted_vars]
+        return sum(math.prod(x.shape) * getattr(x.dtype, "itemsize", 4) for x in shapes)
 
-    def early(self, x: PyTree) -> list[jax.Array]:
-        """What the rest needs to know of ``x``."""
-        return self.play(
-            [*self.fixed, *self.drawing],
-            dict(zip(self.given, jax.tree.leaves(x), strict=True)),
-            self.drawn,
+    def hoisted(self, x: PyTree) -> list[jax.Array]:
+        """Evaluate what depends on ``x`` alone, and return the values that ``loop`` reads."""
+        return self.run(
+            [*self.constant, *self.invariant],
+            dict(zip(self.x_vars, jax.tree.leaves(x), strict=True)),
+            self.hoisted_vars,
         )
 
-    def late(self, carry: PyTree, drawn: list[jax.Array]) -> tuple[Any, PyTree]:
-        """The rest."""
-        known = zip([*self.carried, *self.drawn], [*jax.tree.leaves(carry), *drawn], strict=True)
+    def loop(self, carry: PyTree, invariants: list[jax.Array]) -> tuple[Any, PyTree]:
+        """Evaluate what depends on the carry."""
+        known = zip(
+            [*self.carry_vars, *self.hoisted_vars],
+            [*jax.tree.leaves(carry), *invariants],
+            strict=True,
+        )
         return jax.tree.unflatten(
-            self.result, self.play([*self.fixed, *self.rest], dict(known), self.jaxpr.outvars)
+            self.result,
+            self.run([*self.constant, *self.dependent], dict(known), self.jaxpr.outvars),
         )
 
-    def play(
+    def run(
         self, eqns: Sequence[JaxprEqn], known: dict[Var, Any], wanted: Sequence[Any]
     ) -> list[Any]:
-        """Evaluate some of the equations."""
+        """Evaluate ``eqns`` in order from the ``known`` values, and return the ``wanted`` ones."""
         values = known | dict(zip(self.jaxpr.constvars, self.consts, strict=True))
         for eqn in eqns:
             values.update(
@@ -127,11 +137,14 @@ class Split:
         return [value_of(v, values) for v in wanted]
 
 
-def sorted_by_time(
-    jaxpr: Jaxpr, consts: Sequence[Any], given: Sequence[Var]
+def partition_equations(
+    jaxpr: Jaxpr, consts: Sequence[Any], inputs: Sequence[Var]
 ) -> tuple[list[JaxprEqn], ...]:
-    """Equations that are needed, in three lists: of constants only; of ``given`` and constants; all
-    others. Order is kept."""
+    """Return the equations that the outputs need, in three lists: those that read constants only,
+    those that read ``inputs`` and constants, all others.
+
+    Their order is kept. An equation with effects is needed and belongs to the third list.
+    """
     needed = {v for v in jaxpr.outvars if isinstance(v, Var)}
     alive = []
     for eqn in reversed(jaxpr.eqns):
@@ -141,18 +154,18 @@ def sorted_by_time(
     constant = {
         v for v, c in zip(jaxpr.constvars, consts, strict=True) if not isinstance(c, Tracer)
     }
-    early, lists = set(given), ([], [], [])
+    invariant, lists = set(inputs), ([], [], [])
     for eqn in reversed(alive):
         read = {v for v in eqn.invars if isinstance(v, Var)}
-        when = 2 if eqn.effects or not read <= constant | early else 0 if read <= constant else 1
-        lists[when].append(eqn)
-        if when < 2:
-            (constant, early)[when].update(eqn.outvars)
+        kind = 2 if eqn.effects or not read <= constant | invariant else int(not read <= constant)
+        lists[kind].append(eqn)
+        if kind < 2:
+            (constant, invariant)[kind].update(eqn.outvars)
     return lists
 
 
 def evaluate(closed: ClosedJaxpr, args: Sequence[Any]) -> list[Any]:
-    """The function that ``closed`` stands for, its nested calls looked into."""
+    """Call ``closed`` on ``args``, its nested calls (``INLINED``) inlined."""
     jaxpr = closed.jaxpr
     values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*closed.consts, *args], strict=True))
     for eqn in jaxpr.eqns:
@@ -167,12 +180,12 @@ def evaluate(closed: ClosedJaxpr, args: Sequence[Any]) -> list[Any]:
 
 
 def bind(eqn: JaxprEqn, values: Sequence[Any]) -> list[Any]:
-    """One equation on values."""
+    """Evaluate one equation on ``values``, and return its outputs."""
     with eqn.ctx.manager:
         made = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
     return list(made) if eqn.primitive.multiple_results else [made]
 
 
 def value_of(v: Any, values: dict[Var, Any]) -> Any:
-    """A literal's value, or a variable's."""
+    """Return the value of a literal or of a variable."""
     return v.val if isinstance(v, Literal) else values[v]

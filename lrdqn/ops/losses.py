@@ -1,4 +1,4 @@
-"""Losses on one TD error. Scalar functions; callers ``vmap``, weight and average them."""
+"""Losses on one TD error. The functions are scalar; callers ``vmap``, weight and average them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Loss = Callable[[Float[Array, ""]], Float[Array, ""]]
 
 
 def mse(td: Float[Array, ""]) -> Float[Array, ""]:
-    """``td^2 / 2``, whose gradient is ``td``.
+    """Return ``td^2 / 2``, whose gradient is ``td``.
 
     Args:
         td: TD error, target minus value.
@@ -21,8 +21,8 @@ def mse(td: Float[Array, ""]) -> Float[Array, ""]:
 
 
 def huber(td: Float[Array, ""], delta: float = 1.0) -> Float[Array, ""]:
-    """``td^2 / 2`` for ``|td| <= delta``, else ``delta (|td| - delta / 2)``: the gradient is ``td``
-    clipped to ``+-delta``.
+    """Return ``td^2 / 2`` for ``|td| <= delta``, else ``delta (|td| - delta / 2)``: the gradient is
+    ``td`` clipped to ``+-delta``.
 
     Args:
         td: TD error, target minus value.
@@ -32,8 +32,8 @@ def huber(td: Float[Array, ""], delta: float = 1.0) -> Float[Array, ""]:
     """
     size = jnp.abs(td)
     inner = jnp.minimum(size, delta)
-    # Written without a `where` over both branches: the square of a huge error would overflow in the
-    # one not taken.
+    # This form has no `where` over the two branches: the square of a huge error would overflow in
+    # the branch that is not taken.
     return 0.5 * jnp.square(inner) + delta * (size - inner)
 
 

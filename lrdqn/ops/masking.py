@@ -1,4 +1,5 @@
-"""Values of actions that are not there: one finite floor, below every real value."""
+"""Masking of unavailable actions: their values are set to one finite floor, below every real
+value."""
 
 from __future__ import annotations
 
@@ -8,18 +9,19 @@ from jax import Array
 from jaxtyping import Bool, Float
 
 MASKED: float = float(np.finfo(np.float32).min)
-"""Stands for "no such action". Finite, since a discount of 0 times minus infinity is NaN."""
+"""Value of an unavailable action. It is finite, since a discount of 0 times minus infinity is
+NaN."""
 
 
 def masked(q: Float[Array, "*B A"], mask: Bool[Array, "*B A"]) -> Float[Array, "*B A"]:
-    """``q`` where ``mask``, else ``MASKED``: an argmax over it never leaves the mask while the mask
-    holds an action.
+    """Return ``q`` where ``mask``, else ``MASKED``: an argmax over the result stays inside the mask
+    as long as the mask holds an action.
 
-    Values on offer are floored at ``MASKED / 2``, so that not even minus infinity sinks to the
-    level of what is missing.
+    Values of available actions are floored at ``MASKED / 2``, so that even minus infinity stays
+    above the value of an unavailable action.
 
     Args:
         q: action values ``[..., A]``.
-        mask: which actions exist ``[..., A]``.
+        mask: available actions ``[..., A]``.
     """
     return jnp.where(mask, jnp.maximum(q, MASKED / 2), MASKED)

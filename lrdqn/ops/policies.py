@@ -1,9 +1,9 @@
-"""What a target assumes will be done in the next state: policies over a changing action set. Scalar
-functions, ``vmap`` them.
+"""Policies over a changing action set that targets assume for the next state. The functions take
+one example; callers ``vmap`` them.
 
-Every member of the family bootstraps from ``sum_a pi(a) Q(s', a; theta^-)``; they differ in ``pi``
-and in what they add to the reward. ``agents.dqn.targets`` asks the networks; ``ops.values`` forms
-``r + discount * value`` and the loss.
+Every member of the DQN family bootstraps from ``sum_a pi(a) Q(s', a; theta^-)``; they differ in
+``pi`` and in what they add to the reward. ``agents.dqn.targets`` evaluates the networks;
+``ops.values`` forms ``r + discount * value`` and the loss.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from lrdqn.ops.masking import masked
 def epsilon_greedy_policy(
     q: Float[Array, "A"], mask: Bool[Array, "A"], epsilon: Float[Array, ""]
 ) -> Float[Array, "A"]:
-    """``pi(a) = epsilon / |mask| + (1 - epsilon) [a = argmax q]`` over the actions on offer; 0 on
-    all others.
+    """Return ``pi(a) = epsilon / |mask| + (1 - epsilon) [a = argmax q]`` over the available
+    actions, 0 for all others.
 
     Args:
         q: action values ``[A]``; ties go to the lowest index.
-        mask: actions on offer ``[A]``; with none of them all entries are 0.
+        mask: available actions ``[A]``; with none of them all entries are 0.
         epsilon: in [0, 1].
 
     Source: Sutton and Barto 2018, section 6.6 (the policy of expected SARSA).
@@ -39,15 +39,16 @@ def epsilon_greedy_policy(
 def log_softmax_policy(
     q: Float[Array, "A"], mask: Bool[Array, "A"], temperature: Float[Array, ""]
 ) -> Float[Array, "A"]:
-    """``log pi`` with
-    ``pi(a) = exp(q(a) / temperature) / sum_{b in mask} exp(q(b) / temperature)``; 0 off the mask.
+    """Return ``log pi`` with
+    ``pi(a) = exp(q(a) / temperature) / sum_{b in mask} exp(q(b) / temperature)``; 0 for unavailable
+    actions.
 
     The largest value is subtracted first, so that a temperature near 0 gives the greedy policy and
     not an overflow.
 
     Args:
         q: action values ``[A]``.
-        mask: actions on offer ``[A]``.
+        mask: available actions ``[A]``.
         temperature: positive, in the units of ``q``.
 
     Source: Vieillard, Pietquin and Geist 2020, equation 3 and appendix B.1 (the stable form).
@@ -65,8 +66,8 @@ def munchausen_bonus(
     temperature: Float[Array, ""],
     lowest: float,
 ) -> Float[Array, ""]:
-    """``share * clip(temperature * log pi(a | s), lowest, 0)``: what Munchausen adds to the reward
-    of the action taken.
+    """Return ``share * clip(temperature * log pi(a | s), lowest, 0)``, which Munchausen adds to the
+    reward of the action taken.
 
     Args:
         log_policy: of the action taken.
@@ -80,11 +81,11 @@ def munchausen_bonus(
 
 
 def policy_entropy(log_policy: Float[Array, "A"], mask: Bool[Array, "A"]) -> Float[Array, ""]:
-    """``-sum_{a in mask} pi(a) log pi(a)``, in nats.
+    """Return ``-sum_{a in mask} pi(a) log pi(a)``, in nats.
 
     Args:
         log_policy: from ``log_softmax_policy`` ``[A]``.
-        mask: actions on offer ``[A]``.
+        mask: available actions ``[A]``.
     """
     return -jnp.sum(jnp.where(mask, jnp.exp(log_policy) * log_policy, 0.0))
 
@@ -92,5 +93,6 @@ def policy_entropy(log_policy: Float[Array, "A"], mask: Bool[Array, "A"]) -> Flo
 def discount_where_offered(
     discount_t: Float[Array, ""], mask_t: Bool[Array, "A"]
 ) -> Float[Array, ""]:
-    """``discount``, or 0 where s' offers nothing: the target is then the reward alone."""
+    """Return ``discount``, or 0 where no action is available in s': the target is then the reward
+    alone."""
     return jax.lax.stop_gradient(jnp.where(jnp.any(mask_t), discount_t, jnp.zeros_like(discount_t)))

@@ -1,5 +1,5 @@
-"""Distributions as equally likely quantiles, and the loss that places them. Scalar functions,
-``vmap`` them."""
+"""Distributions as equally likely quantiles, and the quantile regression loss. The functions take
+one example; callers ``vmap`` them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from lrdqn.ops.losses import huber
 
 
 def midpoints(k: int) -> np.ndarray:
-    """``tau_i = (2 i + 1) / (2 k)``, ``[k]`` in float32, on the host: the quantiles that k equal
-    weights represent best.
+    """Return ``tau_i = (2 i + 1) / (2 k)``, ``[k]`` in float32, as a numpy array: the quantiles
+    that k equal weights represent best.
 
     Source: Dabney et al. 2018, lemma 2 (the minimiser of the Wasserstein-1 distance).
     """
@@ -24,16 +24,16 @@ def midpoints(k: int) -> np.ndarray:
 def quantile_huber(
     theta: Float[Array, "K"], y: Float[Array, "L"], kappa: float
 ) -> Float[Array, ""]:
-    """``sum_i mean_j |tau_i - [u_ij < 0]| L_kappa(u_ij) / kappa`` with ``u_ij = y_j - theta_i`` and
-    ``tau = midpoints(K)``.
+    """Return ``sum_i mean_j |tau_i - [u_ij < 0]| L_kappa(u_ij) / kappa`` with
+    ``u_ij = y_j - theta_i`` and ``tau = midpoints(K)``.
 
-    ``L_kappa`` is Huber's loss. Divided by kappa its slope far out is 1 whatever kappa is, and for
-    kappa -> 0 it becomes ``|u|``, plain quantile regression, whose minimiser is the tau_i-quantile
-    of y.
+    ``L_kappa`` is Huber's loss. Divided by kappa, its slope for large errors is 1 for every kappa.
+    For kappa -> 0 it becomes ``|u|``, plain quantile regression, whose minimiser is the
+    tau_i-quantile of y.
 
     Args:
         theta: predicted quantiles ``[K]``.
-        y: sample of the target, equally likely ``[L]``.
+        y: equally likely samples of the target ``[L]``.
         kappa: width of the parabola, in the units of y; static; 0 is plain quantile regression.
 
     Source: Dabney et al. 2018, equations 9 and 10 and algorithm 1; divided by kappa as in Dabney et

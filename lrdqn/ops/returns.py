@@ -1,7 +1,7 @@
-"""Returns over several steps: lambda-returns of a rollout, and n-step transitions gathered as the
-steps come in.
+"""Returns over several steps: lambda-returns of a rollout, and n-step transitions assembled step by
+step.
 
-Functions of one session; callers ``vmap`` over sessions.
+The functions take one session; callers ``vmap`` over sessions.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from lrdqn.types import Transition
 
 
 def weighted(weight: Float[Array, "..."], x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """``weight * x``, and 0 where the weight is 0 whatever ``x`` is: infinity and NaN behind a
-    weight of 0 are never read.
+    """Return ``weight * x``, and 0 where the weight is 0 whatever ``x`` is: infinity and NaN under
+    a weight of 0 are never read.
 
     Args:
         weight: a discount, a trace or a probability.
-        x: what it weighs, of the same shape, or either of the two a scalar.
+        x: of the same shape; either of the two may be a scalar.
     """
     return weight * jnp.where(weight != 0, x, 0.0)
 
@@ -36,18 +36,17 @@ def lambda_returns(
     boundary: Bool[Array, "T"],
     trace: Float[Array, ""],
 ) -> Float[Array, "T"]:
-    """``G_t = r_t + discount_t ((1 - trace) v_{t+1} + trace G_{t+1})``, and
-    ``r_t + discount_t v_{t+1}`` where nothing follows.
+    """Return ``G_t = r_t + discount_t ((1 - trace) v_{t+1} + trace G_{t+1})``, and
+    ``G_t = r_t + discount_t v_{t+1}`` at the last step of the rollout and of each session.
 
-    Nothing follows the last step of the rollout, nor a step that ended its session, by itself or
-    cut: the step after it is somebody else's. A discount of 0 gives exactly ``r``, and no gradient
-    flows.
+    A session ends by termination or truncation; the step after it belongs to another session, so
+    the return must not read it. A discount of 0 gives exactly ``r``, and no gradient flows.
 
     Args:
         r: rewards ``[T]``.
         discount: ``gamma ** elapsed * (1 - terminated)`` ``[T]``.
         value_t: value of the observation that each step led to ``[T]``, before any reset.
-        boundary: the session ended at this step, terminated or truncated ``[T]``.
+        boundary: whether the session ended at this step, terminated or truncated ``[T]``.
         trace: lambda, in [0, 1]: 0 is the one-step target, 1 the bootstrapped sum of all rewards
             ahead.
 
@@ -69,27 +68,27 @@ def lambda_returns(
 
 
 class OpenTransitions(NamedTuple):
-    """The last n - 1 transitions of a session, each with the steps that have followed it so far;
-    oldest first."""
+    """The last n - 1 transitions of a session, oldest first, each with the steps that have followed
+    it so far."""
 
     transition: Transition
     """Leaves ``[n - 1, ...]``."""
     open: Bool[Array, "n-1"]
-    """Whether the session of the entry still runs, so that the next step belongs to it. Not the
-    same as a discount above 0: a truncated entry bootstraps, but what comes next is another
-    session."""
+    """True while the session of the entry runs, so that the next step belongs to it. It differs
+    from a discount above 0: a truncated entry bootstraps, but the step that follows belongs to
+    another session."""
 
 
 def empty(example: Transition, n: int) -> OpenTransitions:
-    """Nothing yet: n - 1 closed entries of zeros. The first n - 1 transitions to come out are
+    """Return n - 1 closed entries of zeros. The first n - 1 transitions that ``extend`` returns are
     these; the caller drops them.
 
     Args:
         example: one unbatched transition, for its shapes and types.
-        n: steps a transition spans at most, at least 1.
+        n: steps that a transition spans at most, at least 1.
 
     Raises:
-        InputError: where n is not positive.
+        InputError: if n is not positive.
     """
     if n < 1:
         raise InputError(f"n-step returns: n={n}: must be at least 1")
@@ -100,17 +99,20 @@ def empty(example: Transition, n: int) -> OpenTransitions:
 def extend(
     pending: OpenTransitions, transition: Transition, ended: Bool[Array, ""]
 ) -> tuple[OpenTransitions, Transition]:
-    """One step further: every open entry takes the step in, the step becomes the newest entry, and
-    the oldest comes out.
+    """Advance by one step: add the step to every open entry, append it as the newest entry, and
+    return the oldest entry.
 
-    An entry that began at step t and has taken m steps in holds ::
+    An entry that began at step t and has taken m steps holds
 
-        reward = sum_{k<m} (prod_{j<k} discount_{t+j}) r_{t+k},   discount = prod_{k<m}
-        discount_{t+k},   next_obs of step t+m-1
+    ::
 
-    and next_action like next_obs. It comes out with m = n, or with as many steps as its session had
-    left. n is the number of entries plus 1, so with none (n = 1) the transition passes straight
-    through.
+        reward   = sum_{k<m} (prod_{j<k} discount_{t+j}) r_{t+k}
+        discount = prod_{k<m} discount_{t+k}
+        next_obs = next_obs of step t+m-1
+
+    and next_action like next_obs. It is returned with m = n, or with as many steps as its session
+    had left. n is the number of entries plus 1, so that with no entries (n = 1) the transition is
+    returned unchanged.
 
     Args:
         pending: from ``empty`` or from the step before.
@@ -118,7 +120,7 @@ def extend(
         ended: whether the session ended with it, terminated or truncated.
 
     Returns:
-        The entries to go on with, and the transition that began n - 1 steps ago.
+        The entries for the next call, and the transition that began n - 1 steps ago.
 
     Source: Sutton 1988; in DQN Hessel et al. 2018, section "Multi-step learning".
     """

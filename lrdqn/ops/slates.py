@@ -1,9 +1,10 @@
-"""Slates of k of C candidates when one of them is chosen, or nothing: the value of one, and three
-ways to find a good one.
+"""Slates of k of C candidates of which the user chooses one or nothing: the value of a slate, and
+three optimisers of it.
 
-An item is chosen with probability ``v_i / (v_0 + sum_j v_j)`` over the slate, and is worth ``q_i``
-if it is; nothing has the weight ``v_0`` and is worth ``q_0``. Ties go to the lowest place. Source:
-Ie et al. 2019 (SlateQ), sections 4 and 5; its release takes ``q_0 = 0``.
+Item i is chosen with probability ``v_i / (v_0 + sum_j v_j)`` over the slate and is worth ``q_i`` if
+chosen; nothing has the weight ``v_0`` and is worth ``q_0``. Ties go to the lowest place.
+
+Source: Ie et al. 2019 (SlateQ), sections 4 and 5; its released code has ``q_0 = 0``.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from jaxtyping import Bool, Float, Int
 from lrdqn.ops.masking import masked
 
 ROUNDS = 8
-"""Of Dinkelbach's method: it gains digits as Newton's does, and five were the most that random
-cases took."""
+"""Iterations of Dinkelbach's method. It converges quadratically, as Newton's method does; random
+cases took at most five."""
 
 Optimiser = Callable[
     [
@@ -33,7 +34,7 @@ Optimiser = Callable[
     Int[Array, "B k"],
 ]
 """``optimiser(weights, values, mask, null_weight, null_value, k) -> places [B, k]``, all different;
-what is not on offer comes last, and needs a weight of 0."""
+unavailable candidates come last, and their weights must be 0."""
 
 
 def slate_value(
@@ -43,8 +44,8 @@ def slate_value(
     null_weight: Float[Array, "B"],
     null_value: Float[Array, "B"],
 ) -> Float[Array, "B"]:
-    """``(sum_i v_i q_i + v_0 q_0) / (sum_i v_i + v_0)`` over the slate: what is expected of showing
-    it."""
+    """Return the expected value of showing the slate,
+    ``(sum_i v_i q_i + v_0 q_0) / (sum_i v_i + v_0)`` over its items."""
     v, q = jnp.take_along_axis(weights, slate, axis=1), jnp.take_along_axis(values, slate, axis=1)
     return (jnp.sum(v * q, axis=1) + null_weight * null_value) / (jnp.sum(v, axis=1) + null_weight)
 
@@ -52,8 +53,9 @@ def slate_value(
 def slate_chances(
     weights: Float[Array, "B C"], slate: Int[Array, "B k"], null_weight: Float[Array, "B"]
 ) -> Float[Array, "B C+1"]:
-    """``P(i) = v_i / (sum_{j in slate} v_j + v_0)`` for each candidate, 0 off the slate, and of
-    nothing as the last entry."""
+    """Return the probability that each candidate is chosen,
+    ``P(i) = v_i / (sum_{j in slate} v_j + v_0)`` on the slate and 0 off it; the last entry is that
+    of nothing."""
     places = jnp.arange(weights.shape[1])[None, None]
     v = jnp.where(jnp.any(slate[:, :, None] == places, axis=1), weights, 0.0)
     v = jnp.concatenate([v, null_weight[:, None]], axis=1)
@@ -61,29 +63,29 @@ def slate_chances(
 
 
 def best(scores: Float[Array, "B C"], mask: Bool[Array, "B C"], k: int) -> Int[Array, "B k"]:
-    """The k highest-scored candidates on offer, best first."""
+    """Return the places of the k highest-scored available candidates, best first."""
     return jax.lax.top_k(masked(scores, mask), k)[1].astype(jnp.int32)
 
 
 def first_mentions(slate: Int[Array, "*B k"]) -> Bool[Array, "*B k"]:
-    """Which places of a slate are no repetition of an earlier one: what is on offer is shown
-    once."""
+    """Return which places of a slate do not repeat an earlier one: an item that a slate names twice
+    is shown once."""
     same = slate[..., :, None] == slate[..., None, :]
     return ~jnp.any(jnp.tril(same, -1), axis=-1)
 
 
 def as_action(places: Int[Array, "*B k"]) -> Array:
-    """A slate as environments take it: ``[B]`` where k is 1."""
+    """Return a slate in the form that environments take: ``[B]`` where k is 1."""
     return places[..., 0] if places.shape[-1] == 1 else places
 
 
 def random_slate(u: Float[Array, "B k"], mask: Bool[Array, "B C"]) -> Int[Array, "B k"]:
-    """Uniform over the ordered slates of what is on offer, from one uniform in [0, 1) per place;
-    all places different.
+    """Draw uniformly from the ordered slates of available candidates, from one uniform in [0, 1)
+    per place; all places are different.
 
-    Each place takes the ``floor(u n)``-th of the n candidates that are left; a place is found by
-    counting those before it. Where fewer than k are on offer, the lowest of the other places come
-    behind them.
+    Each place takes the ``floor(u n)``-th of the n candidates that are left, which is found by
+    counting those before it. Where fewer than k candidates are available, the slate ends with the
+    lowest of the other places.
     """
     places, before, found = (
         jnp.arange(mask.shape[1])[None],
@@ -106,7 +108,7 @@ def random_slate(u: Float[Array, "B k"], mask: Bool[Array, "B C"]) -> Int[Array,
     return jnp.concatenate(found, axis=1)
 
 
-def top_k(
+def top_k_slate(
     weights: Float[Array, "B C"],
     values: Float[Array, "B C"],
     mask: Bool[Array, "B C"],
@@ -114,13 +116,15 @@ def top_k(
     null_value: Float[Array, "B"],
     k: int,
 ) -> Int[Array, "B k"]:
-    """``TS``: the k largest ``v_i (q_i - q_0)``. Source: Ie et al. 2019, section 5.2; with
-    ``q_0 = 0`` its own ``v_i q_i``."""
+    """Return the k candidates with the largest ``v_i (q_i - q_0)``.
+
+    Source: Ie et al. 2019, section 5.2 (``TS``), which has ``v_i q_i``, the case ``q_0 = 0``.
+    """
     del null_weight
     return best(weights * (values - null_value[:, None]), mask, k)
 
 
-def greedy(
+def greedy_slate(
     weights: Float[Array, "B C"],
     values: Float[Array, "B C"],
     mask: Bool[Array, "B C"],
@@ -128,12 +132,15 @@ def greedy(
     null_value: Float[Array, "B"],
     k: int,
 ) -> Int[Array, "B k"]:
-    """``GS``: k times, add the item that makes the slate so far worth most. Source: Ie et al. 2019,
-    section 5.2."""
+    """Build a slate item by item, each time adding the item that maximises the value of the slate
+    so far.
+
+    Source: Ie et al. 2019, section 5.2 (``GS``).
+    """
     total, mass, left, chosen = null_weight * null_value, null_weight, jnp.ones_like(mask), []
     for _ in range(k):
         worth = (total[:, None] + weights * values) / (mass[:, None] + weights)
-        # what is chosen already stands below what is not on offer, so that no place comes twice
+        # Items chosen already are masked below unavailable ones, so that no place is chosen twice.
         place = jnp.argmax(jnp.where(left, masked(worth, mask), -jnp.inf), axis=1)
         taken = jnp.arange(weights.shape[1])[None] == place[:, None]
         total = total + jnp.sum(jnp.where(taken, weights * values, 0.0), axis=1)
@@ -143,7 +150,7 @@ def greedy(
     return jnp.stack(chosen, axis=1).astype(jnp.int32)
 
 
-def exact(
+def exact_slate(
     weights: Float[Array, "B C"],
     values: Float[Array, "B C"],
     mask: Bool[Array, "B C"],
@@ -151,12 +158,14 @@ def exact(
     null_value: Float[Array, "B"],
     k: int,
 ) -> Int[Array, "B k"]:
-    """``OS``: the best slate of all, by ``lambda <- value of the k largest v_i (q_i - lambda)``
-    until nothing moves.
+    """Return the optimal slate, by iterating
+    ``lambda <- value of the k largest v_i (q_i - lambda)`` to its fixed point.
 
-    The best slate for the price ``lambda`` is a sort, and the right price is what that slate is
-    worth. Source: Dinkelbach 1967; the linear program of Ie et al. 2019, section 5.1, has the same
-    solution.
+    The best slate for the price ``lambda`` is a sort, and the right price is the value of that
+    slate.
+
+    Source: Dinkelbach 1967; the linear program of Ie et al. 2019, section 5.1 (``OS``), has the
+    same solution.
     """
 
     def priced(price: Float[Array, "B"]) -> Int[Array, "B k"]:
@@ -169,5 +178,9 @@ def exact(
     return priced(price)
 
 
-OPTIMISERS: dict[str, Optimiser] = {"topk": top_k, "greedy": greedy, "exact": exact}
-"""By the name they go by in tables."""
+OPTIMISERS: dict[str, Optimiser] = {
+    "topk": top_k_slate,
+    "greedy": greedy_slate,
+    "exact": exact_slate,
+}
+"""The optimisers by their names in the configuration and in tables."""

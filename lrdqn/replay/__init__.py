@@ -1,4 +1,4 @@
-"""Replay memories behind one contract (``lrdqn.types.Replay``)."""
+"""Replay memories with one interface (``lrdqn.types.Replay``)."""
 
 from lrdqn.replay.prioritized import make_prioritized
 from lrdqn.replay.queue import make_queue

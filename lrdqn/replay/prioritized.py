@@ -27,22 +27,22 @@ COUNTER_END = 2**31 - 1
 
 
 class PrioritizedState(NamedTuple):
-    """The stored transitions and the tree of their priorities."""
+    """The stored transitions and the sum tree of their priorities."""
 
     ring: Ring
     tree: SumTree
-    """Leaves ``p_i ** alpha``; 0 where nothing was written."""
+    """Leaves ``p_i ** alpha``; 0 for empty slots."""
     max_priority: Float[Array, ""]
-    """The largest p so far (before the exponent), which new transitions get."""
+    """The largest p so far (before the exponent), assigned to new transitions."""
     rejected: Int[Array, ""]
-    """TD errors that were not finite; stands still at 2^31 - 1."""
+    """Number of TD errors that were not finite; saturates at 2^31 - 1."""
 
 
 def importance_weights(
     probabilities: Float[Array, "B"], beta: Float[Array, ""]
 ) -> Float[Array, "B"]:
-    """``w_i = (N P_i)^-beta / max_j (N P_j)^-beta = (min_j P_j / P_i)^beta``: N cancels, and the
-    largest is exactly 1.
+    """Return ``w_i = (N P_i)^-beta / max_j (N P_j)^-beta = (min_j P_j / P_i)^beta``: N cancels, and
+    the largest weight is exactly 1.
 
     Args:
         probabilities: of the draws ``[B]``, positive.
@@ -54,18 +54,19 @@ def importance_weights(
 
 
 def make_prioritized(config: ReplayConfig) -> Replay:
-    """Proportional prioritised replay. Its state is a ``PrioritizedState``.
+    """Return proportional prioritised replay. Its state is a ``PrioritizedState``.
 
     ::
 
-        p_i = |delta_i| + epsilon,   P(i) = p_i^alpha / sum_k p_k^alpha,   w_i = (N P(i))^-beta /
-        max_j w_j
+        p_i  = |delta_i| + epsilon
+        P(i) = p_i^alpha / sum_k p_k^alpha
+        w_i  = (N P(i))^-beta / max_j w_j
 
     A new transition gets the largest p so far (1 at first), so that each is replayed soon. Sampling
     is stratified: draw j of k comes from the j-th of k equal parts of the total. ``hypers.alpha``
-    and ``hypers.beta`` are read at call time and may be traced; alpha must stay the same over a
+    and ``hypers.beta`` are read at call time and may be traced; alpha must stay constant over a
     run, since leaves keep the exponent they were written with. A TD error that is not finite leaves
-    the priority as it was and is counted; a finite one counts as at most 1e12.
+    the priority unchanged and is counted; a finite one is clipped at 1e12.
 
     ``sample`` costs O(batch log capacity) and needs at least one stored transition.
 
@@ -73,8 +74,8 @@ def make_prioritized(config: ReplayConfig) -> Replay:
         config: capacity, batch size and epsilon.
 
     Raises:
-        ConfigError: where epsilon is outside ``[1e-12, 1e12]``.
-        InputError: in ``init``, where the capacity is out of range.
+        ConfigError: if epsilon is outside ``[1e-12, 1e12]``.
+        InputError: in ``init``, if the capacity is out of range.
 
     Source: Schaul et al. 2016, algorithm 1 and appendix B.2.1.
     """
@@ -93,7 +94,7 @@ def make_prioritized(config: ReplayConfig) -> Replay:
     def add(state: PrioritizedState, transitions: Transition, hypers: Hypers) -> PrioritizedState:
         store, indices = ring.add(state.ring, transitions)
         leaves = jnp.broadcast_to(jnp.power(state.max_priority, hypers.alpha), indices.shape)
-        return state._replace(ring=store, tree=sum_tree.set(state.tree, indices, leaves))
+        return state._replace(ring=store, tree=sum_tree.write(state.tree, indices, leaves))
 
     def sample(state: PrioritizedState, key: PRNGKeyArray, hypers: Hypers) -> Sample:
         k = config.batch_size
@@ -120,12 +121,12 @@ def make_prioritized(config: ReplayConfig) -> Replay:
             finite, jnp.minimum(jnp.abs(td_error), LARGEST_PRIORITY) + config.epsilon, 0.0
         )
         leaves = jnp.where(
-            finite, jnp.power(priority, hypers.alpha), sum_tree.get(state.tree, indices)
+            finite, jnp.power(priority, hypers.alpha), sum_tree.read(state.tree, indices)
         )
         refused = jnp.sum(~finite, dtype=jnp.int32)
         return PrioritizedState(
             ring=state.ring,
-            tree=sum_tree.set(state.tree, indices, leaves),
+            tree=sum_tree.write(state.tree, indices, leaves),
             max_priority=jnp.maximum(state.max_priority, jnp.max(priority)),
             rejected=state.rejected + jnp.minimum(refused, COUNTER_END - state.rejected),
         )

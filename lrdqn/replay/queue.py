@@ -1,5 +1,5 @@
-"""A queue in place of a memory: each stored transition is learnt from once, in the order in which
-it was written."""
+"""A queue in place of a replay memory: each stored transition is learnt from once, in the order in
+which it was written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lrdqn.types import Hypers, Replay, Sample, Transition
 
 
 class QueueState(NamedTuple):
-    """What was written last, and where the next batch begins."""
+    """The transitions of the last iteration, and the position of the next batch."""
 
     data: Transition
     """Leaves ``[capacity, ...]``."""
@@ -24,18 +24,19 @@ class QueueState(NamedTuple):
 
 
 def make_queue(config: ReplayConfig, capacity: int) -> Replay:
-    """First in, first out, for agents that learn from fresh sessions only.
+    """Return a first-in, first-out queue, for agents that learn from fresh sessions only.
 
-    ``add`` takes exactly ``capacity`` transitions and begins anew; each ``sample`` reads the
-    ``batch_size`` that stand at the position, with probability 1 and weight 1, and
-    ``update_priorities`` moves it on. The writer shuffles.
+    ``add`` takes exactly ``capacity`` transitions and resets the position; each ``sample`` returns
+    the next ``batch_size`` of them, with probability 1 and weight 1, and ``update_priorities``
+    advances the position. The caller shuffles the transitions before ``add``.
 
     Args:
         config: batch size.
         capacity: transitions of one iteration, a multiple of the batch size.
 
     Raises:
-        InputError: in ``add`` (when it is traced), where another number of transitions comes.
+        InputError: in ``add`` (when it is traced), if the number of transitions differs from
+            ``capacity``.
 
     Source: Gallici et al. 2024 (PQN), algorithm 2 (minibatches of a rollout).
     """
@@ -51,7 +52,8 @@ def make_queue(config: ReplayConfig, capacity: int) -> Replay:
                 f"replay=queue: {ring.capacity_of(transitions)} "
                 f"transitions at once: must be {capacity}"
             )
-        # Through the ring, for its checks of shapes and types; a full turn ends where it began.
+        # The write goes through the ring for its checks of shapes and types; a full turn ends where
+        # it began.
         store, _ = ring.add(ring.Ring(state.data, jnp.int32(0), jnp.int32(0)), transitions)
         return QueueState(store.data, jnp.int32(0))
 

@@ -20,21 +20,21 @@ UNFILLED = -1.0
 
 
 class RankState(NamedTuple):
-    """The stored transitions and the size of the TD error that each was last seen with."""
+    """The stored transitions and the absolute TD error of each when it was last sampled."""
 
     ring: Ring
     priority: Float[Array, "capacity"]
-    """``|delta|``; ``UNFILLED`` where nothing was written."""
+    """``|delta|``; ``UNFILLED`` for empty slots."""
     max_priority: Float[Array, ""]
-    """The largest ``|delta|`` so far, which new transitions get; 1 at first."""
+    """The largest ``|delta|`` so far, assigned to new transitions; 1 at first."""
     rejected: Int[Array, ""]
-    """TD errors that were not finite; stands still at 2^31 - 1."""
+    """Number of TD errors that were not finite; saturates at 2^31 - 1."""
 
 
 def rank_probabilities(
     capacity: int, size: Int[Array, ""], alpha: Float[Array, ""]
 ) -> Float[Array, "capacity"]:
-    """``P(rank k) = k^-alpha / sum_{j <= size} j^-alpha``, 0 beyond ``size``.
+    """Return ``P(rank k) = k^-alpha / sum_{j <= size} j^-alpha``, 0 beyond ``size``.
 
     Args:
         capacity: length of the result.
@@ -51,32 +51,35 @@ def rank_probabilities(
 def replaced(
     sizes: Float[Array, "capacity"], indices: Int[Array, "B"], new: Float[Array, "B"]
 ) -> Float[Array, "capacity"]:
-    """``sizes`` with ``new >= 0`` at ``indices``; of several for one slot the largest, in whatever
-    order a device writes."""
+    """Return ``sizes`` with ``new >= 0`` at ``indices``; of several values for one slot the largest
+    is kept, in whatever order a device writes."""
     cleared = sizes.at[indices].set(0.0, mode="promise_in_bounds")
     return cleared.at[indices].max(new, mode="promise_in_bounds")
 
 
 def make_rank(config: ReplayConfig) -> Replay:
-    """Rank-based prioritised replay. Its state is a ``RankState``.
+    """Return rank-based prioritised replay. Its state is a ``RankState``.
 
     ::
 
-        p_i = 1 / rank(i),   P(i) = p_i^alpha / sum_k p_k^alpha,   w_i = (N P(i))^-beta / max_j w_j
+        p_i  = 1 / rank(i)
+        P(i) = p_i^alpha / sum_k p_k^alpha
+        w_i  = (N P(i))^-beta / max_j w_j
 
-    Rank 1 is the largest ``|delta|``; ties go by slot. Ranks are exact: every ``sample`` sorts,
-    O(capacity log capacity), where the paper reads a heap that is sorted now and then and so draws
-    from slightly stale ranks. Sampling is stratified: draw j of k comes from the j-th of k segments
-    of equal probability. A new transition gets the largest ``|delta|`` so far. Only the order
-    counts, not how far an outlier stands out. ``hypers.alpha`` and ``hypers.beta`` are read at call
-    time. A TD error that is not finite leaves the order as it was and is counted; of several for
-    one slot the largest stays.
+    Rank 1 is the largest ``|delta|``; ties are ordered by slot. Ranks are exact: every ``sample``
+    sorts, which costs O(capacity log capacity), where the paper reads a heap that is sorted only
+    now and then, and thus samples from slightly stale ranks. Sampling is stratified: draw j of k
+    comes from the j-th of k segments of equal probability. A new transition gets the largest
+    ``|delta|`` so far. Probabilities depend on the order of the errors alone, not on the size of an
+    outlier. ``hypers.alpha`` and ``hypers.beta`` are read at call time. A TD error that is not
+    finite leaves the priority unchanged and is counted; of several for one slot the largest is
+    kept.
 
     Args:
         config: capacity and batch size.
 
     Raises:
-        InputError: in ``init``, where the capacity is out of range.
+        InputError: in ``init``, if the capacity is out of range.
 
     Source: Schaul et al. 2016, sections 3.3 and 3.4, appendix B.2.1.
     """
@@ -104,8 +107,8 @@ def make_rank(config: ReplayConfig) -> Replay:
         probability = rank_probabilities(config.capacity, state.ring.size, hypers.alpha)
         place = (jnp.arange(k, dtype=jnp.float32) + jax.random.uniform(key, (k,), jnp.float32)) / k
         upto = jnp.cumsum(probability)
-        # Rounding may leave the last sum a little off 1: the last filled rank catches what lies
-        # beyond it.
+        # Rounding may leave the last sum slightly off 1: a draw beyond it goes to the last filled
+        # rank.
         rank = jnp.minimum(
             jnp.searchsorted(upto, place * upto[-1], side="right").astype(jnp.int32),
             state.ring.size - 1,

@@ -1,4 +1,4 @@
-"""Storage of both replays: the newest ``capacity`` transitions, the oldest overwritten first."""
+"""Ring buffer of the replays: the newest ``capacity`` transitions, the oldest overwritten first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lrdqn.config import InputError
 from lrdqn.types import PyTree, Transition
 
 LARGEST_CAPACITY = 2**30
-"""Position plus batch size has to fit in int32."""
+"""Position plus batch size must fit in int32."""
 
 
 class Ring(NamedTuple):
@@ -27,15 +27,15 @@ class Ring(NamedTuple):
 
 
 def init(example: Transition, capacity: int) -> Ring:
-    """An empty ring with room for ``capacity`` transitions like ``example``.
+    """Return an empty ring with room for ``capacity`` transitions like ``example``.
 
     Args:
-        example: one unbatched transition; its shapes and types (int16, float16, uint8, bool, ...)
-            are kept as they are.
+        example: one unbatched transition, whose shapes and types (int16, float16, uint8, bool, ...)
+            the ring keeps.
         capacity: transitions kept.
 
     Raises:
-        InputError: where the capacity is not in ``[1, 2^30]``.
+        InputError: if the capacity is not in ``[1, 2^30]``.
     """
     if not 1 <= capacity <= LARGEST_CAPACITY:
         raise InputError(f"replay.capacity={capacity}: must be in [1, {LARGEST_CAPACITY}]")
@@ -46,13 +46,13 @@ def init(example: Transition, capacity: int) -> Ring:
 
 
 def capacity_of(data: PyTree) -> int:
-    """Number of slots: the leading axis, the same on every leaf."""
+    """Return the number of slots, the length of the leading axis of every leaf."""
     return jax.tree.leaves(data)[0].shape[0]
 
 
 def add(ring: Ring, batch: Transition) -> tuple[Ring, Int[Array, "n"]]:
-    """Write ``batch`` into the next n slots, past the end and on from slot 0; returns the slots
-    ``[n]``, oldest first.
+    """Write ``batch`` into the next n slots, continuing from slot 0 past the end, and return the
+    ring and the slots ``[n]``, oldest first.
 
     n is static and free: it need not divide the capacity, and calls may differ in it.
 
@@ -61,8 +61,8 @@ def add(ring: Ring, batch: Transition) -> tuple[Ring, Int[Array, "n"]]:
         batch: leaves ``[n, ...]`` with the example's shapes and types.
 
     Raises:
-        InputError: where n is 0 or more than the capacity (when the call is traced).
-        AssertionError: where a shape or type is not the example's (likewise); nothing is cast
+        InputError: if n is 0 or more than the capacity (when the call is traced).
+        AssertionError: if a shape or type is not the example's (likewise); nothing is cast
             silently.
     """
     n, capacity = capacity_of(batch), capacity_of(ring.data)
@@ -73,7 +73,7 @@ def add(ring: Ring, batch: Transition) -> tuple[Ring, Int[Array, "n"]]:
     jax.tree.map(lambda slots, x: chex.assert_shape(x, (n, *slots.shape[1:])), ring.data, batch)
     jax.tree.map(lambda slots, x: chex.assert_type(x, slots.dtype), ring.data, batch)
     indices = (ring.position + jnp.arange(n, dtype=jnp.int32)) % capacity
-    # A scatter, not dynamic_update_slice: that one clamps a batch which runs over the end, and
+    # A scatter, not dynamic_update_slice: that one clamps a batch that runs over the end, and
     # batches of several sizes (warm-up, training) leave the position anywhere. Under vmap both
     # compile to the same scatter.
     data = jax.tree.map(
@@ -85,6 +85,6 @@ def add(ring: Ring, batch: Transition) -> tuple[Ring, Int[Array, "n"]]:
 
 
 def take(ring: Ring, indices: Int[Array, "B"]) -> Transition:
-    """The transitions in ``indices``, leaves ``[B, ...]``. Which slots are filled is the caller's
-    to know."""
+    """Return the transitions at ``indices``, leaves ``[B, ...]``. The caller must ensure that these
+    slots are filled."""
     return jax.tree.map(lambda slots: slots.at[indices].get(mode="promise_in_bounds"), ring.data)

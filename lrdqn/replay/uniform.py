@@ -1,4 +1,4 @@
-"""Replay that draws every stored transition with the same probability (Lin 1992; Mnih et al.
+"""Replay that samples every stored transition with the same probability (Lin 1992; Mnih et al.
 2015)."""
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from lrdqn.types import Hypers, Replay, Sample, Transition
 
 
 def make_uniform(config: ReplayConfig) -> Replay:
-    """Uniform replay: ``P(i) = 1 / size`` over the filled slots, with replacement, every weight 1.
-    Its state is a ``Ring``.
+    """Return uniform replay: ``P(i) = 1 / size`` over the filled slots, with replacement, all
+    weights 1. Its state is a ``Ring``.
 
     ``sample`` costs O(batch) whatever the capacity, and needs at least one stored transition.
 
@@ -24,7 +24,7 @@ def make_uniform(config: ReplayConfig) -> Replay:
         config: capacity and batch size.
 
     Raises:
-        InputError: in ``init``, where the capacity is out of range.
+        InputError: in ``init``, if the capacity is out of range.
     """
 
     def init(example: Transition) -> Ring:

@@ -1,4 +1,5 @@
-"""The DQN update against tabular Q-learning, closed forms, and its gates."""
+"""The DQN update against tabular Q-learning and closed forms, and its gates against values that are
+not finite."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ def hypers(**changes: float) -> Hypers:
 
 
 def table_network(states: int, actions: int) -> Network:
-    """One-hot states and a linear layer: a table."""
+    """Return a network of one-hot states and a linear layer: a table."""
 
     def apply(params: Any, obs: Any, catalogue: Any, key: Any) -> QOutput:
         q = params["table"][obs]
@@ -59,8 +60,8 @@ def sgd(**changes: Any) -> DQNConfig:
 
 @pytest.mark.parametrize(("target", "name"), [("max", "Q_dqn"), ("double", "Q_double")])
 def test_one_hot_dqn_is_tabular_q_learning(shared_dir: Path, target: str, name: str) -> None:
-    """The 200-step stream of the recorded oracle: batch 1, SGD .5, target copied every 10 updates,
-    to 1e-6."""
+    """A recorded stream of 200 steps, with batch 1, SGD with step size 0.5 and the target copied
+    every 10 updates, gives the recorded table to 1e-6."""
     case = json.loads((shared_dir / "data/oracles/fixed_points.json").read_text())[
         "sgd_equals_tabular"
     ]
@@ -86,8 +87,8 @@ def test_one_hot_dqn_is_tabular_q_learning(shared_dir: Path, target: str, name: 
 
 
 def test_after_k_syncs_exactly_k_states_of_a_chain_are_known() -> None:
-    """Chain of 8, reward 1 at the end, exact fits between syncs: values are gamma^j, one more state
-    per sync."""
+    """On a chain of 8 with reward 1 at the end and exact fits between syncs, values are gamma^j,
+    for one more state per sync."""
     n, gamma = 8, 0.9
     agent = learner(sgd(target="max"), table_network(n + 1, 1))
     state, h = (
@@ -118,7 +119,8 @@ def test_polyak_target() -> None:
 
 @pytest.mark.parametrize(("loss", "want"), [("mse", 1.0), ("huber", 1 / 9)])
 def test_where_the_loss_puts_the_value_of_a_rare_reward(loss: str, want: float) -> None:
-    """Terminal reward 10 in one case of ten: MSE finds the mean, Huber a ninth (closed form)."""
+    """With a terminal reward of 10 in one case of ten, MSE converges to the mean and Huber to a
+    ninth (closed form)."""
     agent = learner(sgd(loss=loss), table_network(1, 1))
     state, h = agent.init(jax.random.key(0)), hypers(learning_rate=0.2)
     sample = batch(
@@ -145,7 +147,7 @@ def test_a_bad_reward_is_contained_and_counted() -> None:
     after, td, metrics = jax.jit(agent.update)(state, bad, (), h, jax.random.key(0))
     assert int(metrics["nonfinite"]) == 2
     assert np.isfinite(jax.tree.leaves(after.params)[0]).all()
-    assert float(after.params["table"][1, 1]) > 0  # the sound one is learnt from
+    assert float(after.params["table"][1, 1]) > 0  # the finite error is learnt from
     assert float(after.params["table"][0, 0]) == 0
     assert not np.isfinite(np.asarray(td)[[0, 2]]).any()
 
@@ -175,11 +177,11 @@ def test_no_gradient_flows_through_the_target() -> None:
 def test_which_network_chooses_and_which_judges(rule: str, want: float) -> None:
     network = table_network(1, 3)
     online, target = jnp.array([[1.0, 3.0, 2.0]]), jnp.array([[10.0, 20.0, 30.0]])
-    learnt = TargetInputs(
+    inputs = TargetInputs(
         network, make_expected(mse), {"table": online}, {"table": target}, (), hypers()
     )
     t = batch([0], [0], [0.0], [1.0], [0]).transition
-    found = make_target(DQNConfig(target=rule))(learnt, t, jax.random.key(0))
+    found = make_target(DQNConfig(target=rule))(inputs, t, jax.random.key(0))
     np.testing.assert_array_equal(found.raw, [[want]])
 
 

@@ -1,5 +1,5 @@
-"""Full-slate Q-learning: slates are numbered as itertools numbers them, and the learner sees the
-number."""
+"""Full-slate Q-learning: slates are numbered as itertools numbers them, and the learner receives
+the number."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ from lrdqn.types import Agent, Network, QOutput, Sample, Transition, View
 @pytest.mark.parametrize(("items", "slate"), [(5, 1), (6, 2), (7, 3), (20, 3), (5, 5)])
 @pytest.mark.parametrize("ordered", [False, True])
 def test_every_slate_has_its_number(items: int, slate: int, ordered: bool) -> None:
-    """As itertools counts; a set has its number in any order."""
+    """The number is the one itertools counts; that of a set does not depend on the order of its
+    places."""
     every = SlateSet(items, slate, ordered)
     table, make = slates_of(every), itertools.permutations if ordered else itertools.combinations
     assert [tuple(row) for row in table.tolist()] == list(make(range(items), slate))
@@ -44,7 +45,8 @@ def test_every_slate_has_its_number(items: int, slate: int, ordered: bool) -> No
 
 
 def test_the_learner_sees_the_number_of_the_slate_that_was_shown() -> None:
-    """An agent that plays its parameter and hands back the actions that it is taught."""
+    """An agent that plays its parameter and returns the actions of its update shows slates and
+    receives their numbers."""
 
     def act(state: Any, obs: Any, catalogue: Any, epsilon: Any, key: Any) -> Any:
         return jnp.broadcast_to(state, (3,))
@@ -68,8 +70,8 @@ def test_the_learner_sees_the_number_of_the_slate_that_was_shown() -> None:
 def test_the_policy_shows_the_slate_of_the_best_output_that_is_on_offer(
     slate: int, ordered: bool
 ) -> None:
-    """Through the network of vectors: a slate with a place that is not on offer is never shown,
-    unless there is no other."""
+    """Through the flat network: a slate with an unavailable place is never shown, unless there is
+    no other."""
     every = SlateSet(4, slate, ordered)
     table = slates_of(every)
     q = np.random.default_rng(3).normal(size=(3, len(table))).astype(np.float32)
@@ -90,8 +92,8 @@ def test_the_policy_shows_the_slate_of_the_best_output_that_is_on_offer(
 
 
 def test_orders_are_actions_where_the_order_counts() -> None:
-    """In cascades and where the first document alone is watched; not where what is on the slate is
-    all that matters."""
+    """Orders are actions in cascades and if the first document alone is watched; they are not if
+    only the set of items on a slate matters."""
     cases = {
         (): False,
         (("choice_model", "mnl"),): False,

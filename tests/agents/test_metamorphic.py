@@ -1,11 +1,11 @@
-"""What must change, and how, when a task is changed: scaled or shifted rewards, permuted actions,
-other ways to run the update.
+"""Metamorphic tests: how results must change when rewards are scaled or shifted, actions are
+permuted, or the update is run in another way.
 
-Others stand with their subjects: Munchausen and expected SARSA at their limits and double with one
-network in ``test_backups``; n = 1, lambda 0 and 1 in ``ops/test_returns``; C51 point masses in
+Others are with their subjects: Munchausen and expected SARSA at their limits and double with one
+network in ``test_targets``; n = 1, lambda 0 and 1 in ``ops/test_returns``; C51 point masses in
 ``ops/test_values``; alpha 0 and beta 0 in ``replay``; dueling shifts in ``networks/test_heads``;
-chunks, seeds and devices in ``train/test_loop``; resuming in ``experiment/test_resume``; the ring
-in ``replay/test_ring``.
+chunks, seeds and devices in ``train/test_loop``; resuming in ``runner/test_resume``; the ring in
+``replay/test_ring``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def hypers(**changes: float) -> Hypers:
 def sample(
     seed: int = 0, scale: float = 1.0, shift: float = 0.0, order: Any = None, ends: bool = True
 ) -> Sample:
-    """Every state and action several times, with random rewards and successors."""
+    """Return every state and action several times, with random rewards and successors."""
     rng = np.random.default_rng(seed)
     s, a = np.arange(N) % S, (np.arange(N) // S) % A
     after, reward = rng.integers(0, S, N), rng.normal(size=N)
@@ -63,7 +63,7 @@ def sample(
 
 
 def trained(rule: str, batch: Sample, updates: int = 400, **of: float) -> np.ndarray:
-    """A table after many updates, its target moved every fifth."""
+    """Return a table after many updates, its target moved every fifth."""
     config = dataclasses.replace(DQNConfig(), optimizer="sgd", max_grad_norm=1e9, target=rule)
     agent, h = make_dqn(config, make_table(SPEC), make_expected(mse)), hypers(**of)
 
@@ -89,7 +89,7 @@ def test_scaled_rewards_scale_the_values(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_shifted_rewards_shift_the_values_where_nothing_ends(rule: str) -> None:
-    """By c / (1 - gamma), once learning has settled."""
+    """A shift of rewards by c shifts values by c / (1 - gamma), once learning has converged."""
     base, shifted = (
         trained(rule, sample(shift=c, ends=False), 20_000, learning_rate=4.0) for c in (0.0, 2.0)
     )
@@ -125,7 +125,7 @@ def test_jit_changes_nothing() -> None:
 
 
 def test_learners_side_by_side_are_learners_alone() -> None:
-    """Seeds and step sizes as vmapped axes against a loop over them."""
+    """Seeds and step sizes as vmapped axes equal a loop over them."""
     agent, rates = network_agent(), jnp.array([1e-2, 1e-3])
     states = jax.vmap(agent.init)(jax.random.split(jax.random.key(0), 3))
 
@@ -143,7 +143,7 @@ def test_learners_side_by_side_are_learners_alone() -> None:
 
 
 def test_repeating_the_batch_changes_nothing() -> None:
-    """The loss is a mean: twice the same transitions are the same update."""
+    """The loss is a mean: the batch twice over gives the update of the batch."""
     agent, h = network_agent(), hypers(learning_rate=1e-2)
     one = sample()
     two = jax.tree.map(lambda x: jnp.concatenate([x, x]), one)

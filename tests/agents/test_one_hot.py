@@ -1,5 +1,5 @@
-"""DQN on one-hot states against planning, on several random processes: exact fits contract by gamma
-to Q*."""
+"""DQN on one-hot states against planning, on several random processes: exact fits contract to Q* by
+gamma."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ CONFIG = GarnetConfig(states=8, actions=3, branching=2)
 @pytest.mark.parametrize("rule", ["max", "double", "expected_sarsa"])
 @pytest.mark.parametrize("seed", range(5))
 def test_exact_fits_reach_the_planned_values(rule: str, seed: int) -> None:
-    """All transitions, weighted by their probabilities: a step of the number of entries fits each
-    exactly, then the target is copied; after k copies the error is at most gamma^k of the first.
-    Expected SARSA is asked at epsilon 0."""
+    """All transitions are given, weighted by their probabilities: a step size of the number of
+    entries fits each exactly, then the target is copied. After k copies the error is at most
+    gamma^k of the first. Expected SARSA is tested at epsilon 0."""
     world = make_garnet_world(CONFIG, np.random.default_rng(seed))
     want = value_iteration(
         *(np.asarray(x) for x in (world.reward, world.successors, world.probabilities)), GAMMA

@@ -1,4 +1,4 @@
-"""SlateQ: against the exact slate MDP, brute force in loops, and a choice model that is known."""
+"""SlateQ against the exact slate MDP, brute force in loops, and a known choice model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ VALUES = make_expected(mse)
 
 
 def states(s: Any, items: int, slate: int, mask: Any = None) -> DocumentObs:
-    """Observations that are numbers of states; item i of each is topic i."""
+    """Return observations that are numbers of states; item i of each is topic i."""
     n = len(s)
     topic = jnp.broadcast_to(jnp.arange(items, dtype=jnp.int8)[None], (n, items))
     offered = jnp.ones((n, items), bool) if mask is None else jnp.asarray(mask)
@@ -48,7 +48,7 @@ def states(s: Any, items: int, slate: int, mask: Any = None) -> DocumentObs:
 
 
 def table_network(states: int, items: int) -> Network:
-    """``Q(s, i)`` is a table; column ``items`` is the empty item."""
+    """Return a network whose ``Q(s, i)`` is a table; column ``items`` is the empty item."""
 
     def apply(params: Any, obs: Any, catalogue: Any, key: Any) -> QOutput:
         q = jnp.take_along_axis(
@@ -92,12 +92,12 @@ def transition(
 STATES, ITEMS, SLATE, GAMMA = 6, 5, 2, 0.9
 EXACT = [5.44546139, 5.32154495, 5.47597869, 5.50243134, 5.31485992, 5.53229898]
 DROPPED = [1.60887375, 1.26351049, 1.60047702, 1.64425713, 1.41131055, 1.70429772]
-"""Values of full-slate planning, and of decomposed planning that gives nothing the value 0 (ORACLES
-section 5.2)."""
+"""Values of full-slate planning, and of decomposed planning in which nothing is worth 0, recorded
+from an independent computation."""
 
 
 def small_mdp() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights, rewards and transitions of the items and of nothing."""
+    """Return weights, rewards and transitions of the items and of nothing."""
     rng = np.random.default_rng(3)
     v = rng.uniform(0.2, 2, (STATES, ITEMS))
     r = rng.uniform(0, 1, (STATES, ITEMS + 1))
@@ -106,7 +106,7 @@ def small_mdp() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def planned_in_full() -> np.ndarray:
-    """Value iteration over all slates."""
+    """Return the values by value iteration over all slates."""
     v, r, p = small_mdp()
     value = np.zeros(STATES)
     for _ in range(400):
@@ -121,7 +121,7 @@ def planned_in_full() -> np.ndarray:
 @pytest.mark.parametrize(("null_value", "wanted"), [(True, EXACT), (False, DROPPED)])
 def test_decomposed_planning_is_full_slate_planning(null_value: bool, wanted: list[float]) -> None:
     """Sweeps of the agent's own target over all states, items and nothing, with the true
-    transitions."""
+    transitions, converge to the values of full-slate planning."""
     v, r, p = small_mdp()
     network = item_network(table_network(STATES, ITEMS), table_choice(v))
     backup = make_slate_target(config("max", "exact", null_value), table_choice(v), SLATE)
@@ -145,24 +145,31 @@ def test_decomposed_planning_is_full_slate_planning(null_value: bool, wanted: li
 
 
 def looped(
-    target: str, fill: Any, null: bool, online: Any, judge: Any, v: Any, mask: Any, following: Any
+    target: str,
+    fill: Any,
+    null: bool,
+    online: Any,
+    target_values: Any,
+    v: Any,
+    mask: Any,
+    following: Any,
 ) -> list[float]:
-    """The definition, one transition at a time."""
+    """Return the targets by definition, one transition at a time."""
     found = []
     for i in range(len(online)):
-        chooser = online[i] if target == "double" else judge[i]
+        chooser = online[i] if target == "double" else target_values[i]
         q0 = chooser[-1] if null else 0.0
         slate = fill(np.where(mask[i], v[i], 0), chooser[:-1], q0, mask[i])
         if target == "sarsa" and following[i][0] >= 0:
             slate = tuple(following[i])
         mass = 1.0 + sum(v[i][j] for j in slate)
-        items = sum(v[i][j] * judge[i][j] for j in slate)
-        found.append((items + (judge[i][-1] if null else 0.0)) / mass)
+        items = sum(v[i][j] * target_values[i][j] for j in slate)
+        found.append((items + (target_values[i][-1] if null else 0.0)) / mass)
     return found
 
 
 def best_of_all(v: Any, q: Any, q0: float, mask: Any) -> tuple[int, ...]:
-    """Brute force."""
+    """Return the best slate by brute force."""
     places = [i for i in range(len(q)) if mask[i]]
     return max(
         itertools.combinations(places, SLATE),
@@ -181,20 +188,20 @@ def top_of_all(v: Any, q: Any, q0: float, mask: Any) -> tuple[int, ...]:
 def test_targets_are_the_definition_in_loops(
     target: str, fill: str, by_hand: Any, null_value: bool
 ) -> None:
-    """Random tables, masks, and slates shown next, a third of which are unknown because the session
-    was cut."""
+    """Tables, masks and next slates are random; a third of the next slates are unknown because the
+    session was truncated."""
     n, rng = 40, np.random.default_rng(5)
-    online, judge = rng.normal(0, 3, (2, n, ITEMS + 1)).astype(np.float32)
+    online, target_values = rng.normal(0, 3, (2, n, ITEMS + 1)).astype(np.float32)
     v, mask = rng.uniform(0.1, 2, (n, ITEMS)), rng.random((n, ITEMS)) < 0.8
     mask[:, :SLATE] = True
     following = np.stack([rng.permutation(np.flatnonzero(m))[:SLATE] for m in mask])
     following[rng.random(n) < 0.3] = -1
-    mask[0] = False  # nothing on offer: the reward alone
+    mask[0] = False  # nothing available: the reward alone
     choice, obs = table_choice(v), states(np.arange(n), ITEMS, SLATE, mask)
     reward, discount = rng.normal(size=n), 0.9 * (rng.random(n) < 0.7)
     left = states(
         np.arange(n)[::-1], ITEMS, SLATE, mask
-    )  # other states: what follows must not be read from them
+    )  # other states, from which the next state's values must not be read
     t = transition(
         left,
         jnp.zeros((n, SLATE), jnp.int32),
@@ -206,17 +213,17 @@ def test_targets_are_the_definition_in_loops(
     t = t._replace(next_action=jnp.asarray(following, jnp.int32)) if target == "sarsa" else t
     network = item_network(table_network(n, ITEMS), choice)
     backup = make_slate_target(config(target, fill, null_value), choice, SLATE)
-    learnt = TargetInputs(
+    inputs = TargetInputs(
         network,
         VALUES,
         {"q": jnp.asarray(online)},
-        {"q": jnp.asarray(judge)},
+        {"q": jnp.asarray(target_values)},
         Topics(jnp.zeros((ITEMS + 1, 1))),
         hypers(),
     )
-    got = jax.jit(lambda t: backup(learnt, t, jax.random.key(0)))(t)
+    got = jax.jit(lambda t: backup(inputs, t, jax.random.key(0)))(t)
     wanted = looped(
-        target, by_hand, null_value, *(x[1:] for x in (online, judge, v, mask, following))
+        target, by_hand, null_value, *(x[1:] for x in (online, target_values, v, mask, following))
     )
     np.testing.assert_allclose(got.raw[1:, 0], wanted, rtol=2e-5, atol=1e-5)
     np.testing.assert_allclose(got.reward, reward, rtol=1e-6)
@@ -224,12 +231,13 @@ def test_targets_are_the_definition_in_loops(
 
 
 def test_the_targets_slate_may_be_filled_in_another_way_than_the_one_shown() -> None:
-    """A case in which top-k and the exact slate differ (RECSIM section 6): 1.9 and 2.16129."""
+    """In this case top-k and the exact slate differ (the worked example of ``ops/test_slates``):
+    1.9 and 2.16129."""
     v, q = [[1.0, 0.8, 0.3, 1.9, 0.1, 1.2]], [[2.0, 5.0, 9.0, 1.5, 10.0, 3.0, 0.0]]
     choice = known_choice_model(lambda obs: (jnp.asarray(v), jnp.full(1, 2.0)))
     obs, params = states([0], 6, 2), {"q": jnp.asarray(q)}
     t = transition(obs, jnp.zeros((1, 2), jnp.int32), [0], obs)
-    learnt = TargetInputs(
+    inputs = TargetInputs(
         item_network(table_network(1, 6), choice),
         VALUES,
         params,
@@ -241,14 +249,14 @@ def test_the_targets_slate_may_be_filled_in_another_way_than_the_one_shown() -> 
         own = SlateQConfig(
             name="slateq", target="max", slate=SlateConfig(fill="topk", target_fill=target_fill)
         )
-        raw = make_slate_target(own, choice, 2)(learnt, t, jax.random.key(0)).raw
+        raw = make_slate_target(own, choice, 2)(inputs, t, jax.random.key(0)).raw
         assert float(raw[0, 0]) == pytest.approx(worth, abs=1e-5)
 
 
 @pytest.mark.parametrize("null_value", [True, False])
 def test_the_greedy_policy_shows_what_the_agent_would_without_exploring(null_value: bool) -> None:
-    """The best of all slates by brute force; scores are ``v (q - q_0)``, masked where nothing is on
-    offer."""
+    """The slate shown is the best of all by brute force; scores are ``v (q - q_0)``, masked if
+    nothing is available."""
     n, rng = 30, np.random.default_rng(8)
     q, v = rng.normal(1, 3, (n, ITEMS + 1)).astype(np.float32), rng.uniform(0.1, 2, (n, ITEMS))
     mask = rng.random((n, ITEMS)) < 0.8
@@ -281,8 +289,8 @@ def test_the_greedy_policy_shows_what_the_agent_would_without_exploring(null_val
 
 
 def test_what_was_taken_is_credited_and_nothing_else() -> None:
-    """Places 3, 0 and nothing: those entries of the table move; nothing moves where it has no value
-    to learn."""
+    """With places 3, 0 and nothing taken, those entries of the table move; if nothing has no value
+    to learn, its entry does not move."""
     obs = states([0, 1, 2], ITEMS, SLATE)
     t = transition(
         obs, jnp.array([[3, 1], [2, 0], [4, 1]]), [0, 1, 2], obs, reward=jnp.array([1.0, 2.0, 3.0])
@@ -310,7 +318,7 @@ def test_what_was_taken_is_credited_and_nothing_else() -> None:
 
 
 def documents(n: int, items: int, topics: int, slate: int, seed: int) -> tuple[DocumentObs, Topics]:
-    """Random users and documents."""
+    """Return random users and documents."""
     rng = np.random.default_rng(seed)
     obs = states(np.zeros(n), items, slate)
     content = np.zeros((topics + 1, topics + 1), np.float32)
@@ -326,14 +334,15 @@ def small_network(obs: DocumentObs, topics: Topics) -> Network:
 
 
 def test_the_choice_models_loss_is_its_log_likelihood() -> None:
-    """Against a loop, nothing included; what is not on offer has no chance and no weight."""
+    """The loss equals a loop, nothing included; an unavailable candidate has probability 0 and
+    weight 0."""
     obs, topics = documents(7, 4, 3, SLATE, 0)
     obs = obs._replace(mask=obs.mask.at[0, 1].set(False))
     choice = conditional_logit(small_network(obs, topics))
     params = choice.init(jax.random.key(0))
     head = params["choice"]["halves"]["head"]["stream"][
         "out"
-    ]  # starts at zero: all logits would be equal
+    ]  # the head starts at zero: all logits would be equal
     head["kernel"] = jax.random.normal(jax.random.key(1), head["kernel"].shape)
     steep = jax.tree.map(lambda x: 1e3 * x, params)
     assert np.isfinite(np.asarray(choice.weights(steep, obs, topics)[0])).all()
@@ -347,13 +356,13 @@ def test_the_choice_models_loss_is_its_log_likelihood() -> None:
     got = choice.loss(params, obs, jnp.asarray(slate), jnp.asarray(taken, jnp.int8), topics)
     for i in range(7):
         mass = [*(float(v[i, j]) for j in slate[i]), float(nothing[i])]
-        if slate[i, 0] == slate[i, 1]:  # named twice, it is shown once
+        if slate[i, 0] == slate[i, 1]:  # an item named twice is shown once
             mass[1] = 0.0
         assert float(got[i]) == pytest.approx(-np.log(mass[taken[i]] / sum(mass)), rel=1e-4)
 
 
 def test_importance_weights_are_of_the_choice_models_loss_too() -> None:
-    """A transition of weight 0 moves nothing, neither the values nor the choice model."""
+    """A transition of weight 0 moves neither the values nor the choice model."""
     obs, topics = documents(2, 4, 3, SLATE, 6)
     choice = conditional_logit(small_network(obs, topics))
     agent = make_slateq(config("max", "greedy"), small_network(obs, topics), VALUES, choice, SLATE)
@@ -381,8 +390,8 @@ def test_importance_weights_are_of_the_choice_models_loss_too() -> None:
 
 
 def test_a_choice_model_is_learnt_beside_the_values() -> None:
-    """Users who choose by ``exp(2 I_c - 1)``: the chances that are learnt come near theirs, the
-    values are not disturbed."""
+    """With users who choose by ``exp(2 I_c - 1)``, the learned probabilities converge near theirs,
+    and the values are not disturbed."""
     n, items, kinds = 32_768, 4, 3
     obs, topics = documents(n, items, kinds, SLATE, 1)
     rng = np.random.default_rng(2)
@@ -410,11 +419,11 @@ def test_a_choice_model_is_learnt_beside_the_values() -> None:
         state
     )
     v, _ = choice.weights(state.params, obs, topics)
-    learnt = np.concatenate(
+    inputs = np.concatenate(
         [np.take_along_axis(np.asarray(v), slate, axis=1), np.ones((n, 1))], axis=1
     )
-    gap = np.abs(learnt / learnt.sum(1, keepdims=True) - chances).mean()
-    assert gap < 0.03, "with all weights equal it is .14"
+    gap = np.abs(inputs / inputs.sum(1, keepdims=True) - chances).mean()
+    assert gap < 0.03, "with all weights equal it is 0.14"
     policy = make_slate_greedy(config("max", "greedy"), small_network(obs, topics), choice, SLATE)
     q = item_network(small_network(obs, topics), choice).apply(state.params, obs, topics, None).q
     assert float(jnp.mean(jnp.abs(q - 1))) < 0.1
@@ -423,7 +432,8 @@ def test_a_choice_model_is_learnt_beside_the_values() -> None:
 
 
 def test_exploring_shows_any_slate_and_exploiting_the_best() -> None:
-    """At epsilon 1 all ordered pairs come up evenly; at 0 always the one of the highest value."""
+    """At epsilon 1 all ordered pairs are equally frequent; at 0 the pair of the highest value is
+    always shown."""
     n = 6000
     obs = states(np.zeros(n), 4, SLATE)
     choice = table_choice(np.ones((1, 4)))
@@ -444,7 +454,8 @@ def test_exploring_shows_any_slate_and_exploiting_the_best() -> None:
 
 
 def test_the_environments_own_choice_is_told_and_the_live_worlds_is_learnt() -> None:
-    """``agent.slate.choice=auto``; what is learnt has parameters, what is told has none."""
+    """With ``agent.slate.choice=auto``, a learned choice model has parameters and the environment's
+    own has none."""
     for env, asked, known in (
         (recsim_config(), "auto", True),
         (recsim_config(), "logit", False),

@@ -1,5 +1,5 @@
-"""Tabular agents against float64 loops, planning, and what they promise of ties, weights and bad
-rewards."""
+"""Tabular agents against float64 loops and planning, and their treatment of ties, weights and
+rewards that are not finite."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def batch(s: Any, a: Any, r: Any, discount: Any, after: Any, weights: Any = None
 
 @pytest.mark.parametrize("decay", [0.0, 0.7])
 def test_q_learning_in_lockstep_with_a_loop(decay: float) -> None:
-    """Batches are updates in turn: repeated states within one see what came before; weights, ends
-    and bad rewards."""
+    """The updates of a batch are sequential: a state that repeats within one reads the result of
+    the earlier update. Weights, ends and bad rewards are among them."""
     agent = make_q_learning(TabularConfig(name="q_learning", step_decay=decay), SPEC)
     rng, state, twin = (
         np.random.default_rng(0),
@@ -83,8 +83,8 @@ def test_q_learning_in_lockstep_with_a_loop(decay: float) -> None:
 
 
 def test_double_q_learning_by_hand() -> None:
-    """The table that the coin picks moves towards the other's value of its own choice, and the mean
-    is played."""
+    """The table that the coin picks moves towards the other's value of the action that it selects
+    itself, and the agent acts on the mean."""
     agent = make_double_q_learning(TabularConfig(name="double_q_learning"), SPEC)
     a = jnp.zeros((S, A)).at[1].set(jnp.array([5.0, 1.0, 0.0, 0.0]))
     b = jnp.zeros((S, A)).at[1].set(jnp.array([-3.0, 2.0, 7.0, 0.0]))
@@ -105,8 +105,8 @@ def test_double_q_learning_by_hand() -> None:
 
 
 def test_double_q_learning_does_not_overestimate() -> None:
-    """Next state with ten-fold noise: the maximum of noisy means is biased upwards, the double
-    estimate is not."""
+    """With a next state of ten-fold noise, the maximum of noisy means is biased upwards and the
+    double estimate is not."""
     n = 4000
     rng = np.random.default_rng(1)
     s = np.where(np.arange(n) % 2, 0, 1)
@@ -147,8 +147,8 @@ def test_planning_equals_a_loop(gamma: float) -> None:
 
 
 def test_q_learning_finds_the_values_of_a_random_process() -> None:
-    """400,000 uniform updates, reward noise .1, gamma .8: n^-.7 comes within .03; a constant .1
-    stays at .10 to .15."""
+    """After 400,000 uniform updates with reward noise 0.1 and gamma 0.8, a step size of n^-0.7 is
+    within 0.03; a constant 0.1 stays at 0.10 to 0.15."""
     want = planned(*(np.asarray(x) for x in MODEL), 0.8)
     errors = {}
     for decay, rate in ((0.7, 1.0), (0.0, 0.1)):
@@ -191,7 +191,7 @@ def test_ties_are_broken_evenly_and_exploration_is_uniform(make: Any) -> None:
         counts = np.bincount(
             agent.act(state, obs, (), jnp.float32(epsilon), jax.random.key(1)), minlength=A
         )
-        assert ((counts - n / A) ** 2 / (n / A)).sum() < 16.3, "chi-square, df 3, p .001"
+        assert ((counts - n / A) ** 2 / (n / A)).sum() < 16.3, "chi-square, df 3, p 0.001"
 
 
 @pytest.mark.parametrize("make", [make_q_learning, make_double_q_learning, make_value_iteration])

@@ -1,5 +1,5 @@
-"""Target rules, through networks, against the definition in loops, a worked trajectory, and the
-promises about masks."""
+"""Target rules, through networks, against the definition in loops and a worked trajectory, and
+their treatment of masks."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def hypers(**changes: float) -> Hypers:
 
 
 def rows_network() -> Network:
-    """Observations are rows of the table that is its parameters; the last column block is the mask,
-    0 or 1."""
+    """Return a network whose observations are rows of the table that is its parameters; the last
+    column block is the mask, 0 or 1."""
 
     def apply(params: Any, obs: Any, catalogue: Any, key: Any) -> QOutput:
         q = params[obs]
@@ -58,7 +58,7 @@ def targets(
     action: Any = None,
     **of: float,
 ) -> np.ndarray:
-    """``y [B]``: what the loss is told, read off as the TD error of a value of 0."""
+    """Return the targets ``y [B]`` that the loss receives, as the TD error of a value of 0."""
     n, actions = np.shape(q_target)
     now = np.zeros((n, actions), np.float32) if q_now is None else q_now
     tables = [
@@ -66,7 +66,7 @@ def targets(
         for q in (q_online, q_target)
     ]
     masks = jnp.concatenate([jnp.asarray(mask), jnp.ones((n, actions), bool)])
-    learnt = TargetInputs(rows_network(), VALUES, *tables, masks, hypers(**of))
+    inputs = TargetInputs(rows_network(), VALUES, *tables, masks, hypers(**of))
     taken = jnp.zeros(n, jnp.int32) if action is None else jnp.asarray(action)
     t = Transition(
         jnp.arange(n) + n,
@@ -77,19 +77,19 @@ def targets(
     )
     backup = make_target(DQNConfig(target=rule, log_policy_min=LOWEST))
 
-    def run(learnt: TargetInputs, t: Transition) -> Any:
-        s = backup(learnt, t, jax.random.key(0))
+    def run(inputs: TargetInputs, t: Transition) -> Any:
+        s = backup(inputs, t, jax.random.key(0))
         return jax.vmap(VALUES.loss)(jnp.zeros((n, 1)), *s)[1]
 
     found = jax.jit(
         lambda tables, masks, hypers, t: run(
-            learnt._replace(
+            inputs._replace(
                 params=tables[0], target_params=tables[1], catalogue=masks, hypers=hypers
             ),
             t,
         )
     )
-    return np.asarray(found(tables, masks, learnt.hypers, t))
+    return np.asarray(found(tables, masks, inputs.hypers, t))
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def targets(
     [("max", "dqn"), ("double", "double_dqn"), ("expected_sarsa", "expected_sarsa_eps0_1")],
 )
 def test_worked_trajectory(rule: str, row: str, shared_dir: Path) -> None:
-    """Termination and truncation reach the rule as a discount of 0 and as the final observation's
-    values."""
+    """Termination reaches the rule as a discount of 0, truncation as the values of the final
+    observation."""
     oracle = json.loads((shared_dir / "data" / "oracles" / "targets.json").read_text())
     given = oracle["inputs"]
     q_online, q_target = (
@@ -170,7 +170,7 @@ def test_expected_sarsa_without_exploration_is_max() -> None:
 
 
 def test_munchausen_cold_and_without_its_bonus_is_max() -> None:
-    """Vieillard et al. 2020: alpha = 0 and tau -> 0 give DQN back (Q has no ties here)."""
+    """alpha = 0 and tau -> 0 give DQN (Vieillard et al. 2020); Q has no ties here."""
     rng = np.random.default_rng(3)
     q, mask = rng.normal(size=(100, 5)).astype(np.float32), rng.random((100, 5)) < 0.6
     rest = rng.normal(size=100).astype(np.float32), np.full(100, 0.9, np.float32)
@@ -214,7 +214,7 @@ def test_nothing_on_offer_is_the_reward_alone(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_masked_actions_cannot_be_seen(rule: str) -> None:
-    """Whatever stands at an action that is not on offer, the target is the same."""
+    """The target does not depend on the value of an unavailable action."""
     mask = np.array([[True, False, True, False]])
     q = np.array([[1.0, 0.0, 2.0, 0.0]])
     clean = targets(rule, [1.0], [0.5], q, q, mask)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from envs.recsims import recsim_config
 from envs.worlds import live_config, small_world
-from oracles import pages as twin
+from oracles import slate_metrics as twin
 
 from lrdqn import build
 from lrdqn.baselines import as_slate, make_content, make_random_slate
@@ -123,7 +123,7 @@ def walk(env: Any, world: Any, policy: Any, key: jax.Array, details: Any) -> dic
         after, out = step(jax.random.fold_in(env_key, t), state, action, world)
         places, taken = np.asarray(action), np.asarray(out.taken)
         for i in np.flatnonzero(alive):
-            for name, x in twin.page(
+            for name, x in twin.slate_sums(
                 places[i].tolist(), *details(obs, catalogue, i), int(taken[i])
             ).items():
                 sums.setdefault(name, np.zeros(n))[i] += x

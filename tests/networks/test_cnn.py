@@ -1,5 +1,5 @@
 """The network for images: its convolution against XLA's, every head, and the types that replay
-holds."""
+stores."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FLAGS = jax.random.bernoulli(jax.random.key(3), 0.3, (6, *SPEC.obs_shape))
 
 
 def build(**changes: Any) -> tuple[Network, Any]:
-    """A network and parameters."""
+    """Return a network and parameters."""
     values = MEANINGS[changes.get("value", "mean")]
     network = make_cnn(
         NetworkConfig(**{"name": "cnn", "channels": [5], "hidden": [12, 8]} | changes), SPEC, values
@@ -49,7 +49,7 @@ def test_patches_times_a_matrix_is_a_convolution() -> None:
 
 
 def test_layers_are_convolutions_with_a_bias_and_relu() -> None:
-    """Two of them, their gradient, and seeds as a vmapped axis."""
+    """Two layers, their gradient, and seeds as a vmapped axis agree with XLA's convolution."""
     config = NetworkConfig(name="cnn", channels=[5, 6])
     init, bind = pure_module(lambda rngs: Convolutions(SPEC, config, rngs))
     params = jax.vmap(init)(jax.random.split(jax.random.key(0), 3))
@@ -124,8 +124,8 @@ def test_an_mlp_reads_the_image_row_by_row() -> None:
 
 
 def test_its_size_is_that_of_the_paper() -> None:
-    """Breakout of MinAtar: 16 kernels of 3 x 3 x 4, 128 units over 8 x 8 x 16, three actions (Young
-    and Tian 2019)."""
+    """For MinAtar's Breakout: 16 kernels of 3 x 3 x 4, 128 units over 8 x 8 x 16, three actions
+    (Young and Tian 2019)."""
     spec = EnvSpec("Breakout-MinAtar", 1, 3, 1, "image", 10, (10, 10, 4))
     network = make_cnn(
         NetworkConfig(name="cnn", channels=[16], hidden=[128]), spec, MEANINGS["mean"]

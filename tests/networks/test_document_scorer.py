@@ -1,4 +1,4 @@
-"""The network of the slate benchmark, and what is on offer to networks that score candidates."""
+"""The network of the slate benchmark, and the operations on candidates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VALUES = make_expected(mse)
 
 
 def filled(params: Any) -> Any:
-    """Parameters without zeros: the head starts at none other."""
+    """Return parameters without zeros; the head starts at zero."""
     leaves, tree = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(9), len(leaves))
     return tree.unflatten(
@@ -37,18 +37,18 @@ def test_a_single_value_is_the_one_of_the_whole_set(head: str) -> None:
     obs, topics = documents(6, 5, 3, 2, 0)
     network = make_documents(NetworkConfig(hidden=[8, 8], head=head), obs, topics, VALUES)
     params, action = filled(network.init(jax.random.key(0))), jnp.array([0, 4, 2, 1, 3, 2])
-    whole = network.apply(params, obs, topics, None)
-    assert float(jnp.std(whole.q)) > 0.01
+    out = network.apply(params, obs, topics, None)
+    assert float(jnp.std(out.q)) > 0.01
     one = network.value(params, obs, action, topics, None)
     np.testing.assert_allclose(
         one[:, 0],
-        np.take_along_axis(np.asarray(whole.q), np.asarray(action)[:, None], 1)[:, 0],
+        np.take_along_axis(np.asarray(out.q), np.asarray(action)[:, None], 1)[:, 0],
         rtol=1e-5,
     )
 
 
 def test_scores_are_a_plain_forward_pass_on_user_and_document() -> None:
-    """The first layer cut in two is one layer on ``concat(user, document)``."""
+    """The first layer in two parts is one layer on ``concat(user, document)``."""
     obs, topics = documents(3, 4, 3, 2, 1)
     network = make_documents(NetworkConfig(hidden=[8, 6]), obs, topics, VALUES)
     params = filled(network.init(jax.random.key(0)))["halves"]
@@ -70,15 +70,15 @@ def test_scores_are_a_plain_forward_pass_on_user_and_document() -> None:
 
 @pytest.mark.parametrize("head", ["linear", "dueling"])
 def test_a_slate_is_scored_on_its_documents_in_their_order(head: str) -> None:
-    """One layer on ``concat(user, documents)``, as RecSim's full-slate agent has it; a single value
-    is the one of all."""
+    """The first layer is one layer on ``concat(user, documents)``, as in RecSim's full-slate agent;
+    ``value`` equals the entry of ``apply``."""
     obs, topics = documents(3, 4, 3, 2, 1)
     obs = obs._replace(mask=obs.mask.at[1, 2].set(False))
-    pages = slates_of(SlateSet(4, 2, True))
-    network = make_documents(NetworkConfig(hidden=[8, 6], head=head), obs, topics, VALUES, pages)
+    slates = slates_of(SlateSet(4, 2, True))
+    network = make_documents(NetworkConfig(hidden=[8, 6], head=head), obs, topics, VALUES, slates)
     params = filled(network.init(jax.random.key(0)))
     out = network.apply(params, obs, topics, None)
-    np.testing.assert_array_equal(out.mask, np.asarray(obs.mask)[:, pages].all(2))
+    np.testing.assert_array_equal(out.mask, np.asarray(obs.mask)[:, slates].all(2))
     action = jnp.array([0, 11, 6])
     value = network.value(params, obs, action, topics, None)[:, 0]
     np.testing.assert_allclose(value, np.asarray(out.q)[np.arange(3), action], rtol=1e-4)
@@ -86,14 +86,14 @@ def test_a_slate_is_scored_on_its_documents_in_their_order(head: str) -> None:
         p = jax.tree.map(np.asarray, params)["halves"]
         stream, content = p["head"]["stream"], np.asarray(topics.content)
         first = p["candidate"]["kernel"].reshape(-1, 2, 8).swapaxes(0, 1).reshape(-1, 8)
-        for i, (a, b) in itertools.product(range(3), pages.tolist()):
+        for i, (a, b) in itertools.product(range(3), slates.tolist()):
             x = np.concatenate([content[int(obs.topic[i, a])], content[int(obs.topic[i, b])]])
             h = np.maximum(
                 np.asarray(obs.user)[i] @ p["user"]["kernel"] + p["user"]["bias"] + x @ first, 0
             )
             h = np.maximum(h @ stream["hidden"]["kernel"] + stream["hidden"]["bias"], 0)
             want = float((h @ stream["out"]["kernel"] + stream["out"]["bias"])[0])
-            assert float(out.q[i, pages.tolist().index([a, b])]) == pytest.approx(
+            assert float(out.q[i, slates.tolist().index([a, b])]) == pytest.approx(
                 want, rel=1e-4, abs=1e-5
             )
 

@@ -1,5 +1,5 @@
-"""Every head, kind of layer and meaning of values, for both kinds of network: what they must and
-must not depend on."""
+"""Every head, kind of layer and value representation, for both kinds of network: their invariances
+and their definitions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ B = 16
 
 
 def shaken(network: Network) -> Any:
-    """Parameters away from their start, where some are zero."""
+    """Return parameters moved away from their start, where some are zero."""
     params, keys = network.init(jax.random.key(1)), iter(jax.random.split(jax.random.key(2), 100))
     return jax.tree.map(lambda x: x + 0.3 * jax.random.normal(next(keys), x.shape), params)
 
@@ -46,7 +46,7 @@ def scene() -> tuple:
 
 
 def build(kind: str, scene: tuple, values: Values, **changes: Any) -> tuple[Network, Any, Any]:
-    """A network with an observation and a catalogue."""
+    """Return a network with an observation and a catalogue."""
     config = NetworkConfig(name=kind, hidden=[12, 8], **changes)
     if kind == "mlp":
         obs = jax.random.normal(jax.random.key(3), (B, 5))
@@ -89,7 +89,7 @@ def test_only_noisy_layers_read_the_key(scene: tuple, kind: str) -> None:
 @pytest.mark.parametrize("head", ["linear", "dueling"])
 @pytest.mark.parametrize("meaning", list(MEANINGS))
 def test_the_scorer_starts_as_the_content_ranking(scene: tuple, head: str, meaning: str) -> None:
-    """The head starts at zero and the prior moves every kind of value the same way."""
+    """The head starts at zero, and the prior moves every value representation in the same way."""
     base, obs, catalogue = build("scorer", scene, MEANINGS["mean"])
     network, _, _ = build("scorer", scene, MEANINGS[meaning], head=head)
     want = np.asarray(base.apply(base.init(jax.random.key(1)), obs, catalogue, None).q)
@@ -128,7 +128,8 @@ def test_candidates_that_are_not_offered_do_not_enter_the_dueling_mean(scene: tu
 
 
 def test_dueling_by_hand() -> None:
-    """V .5 and advantages 1, -2, 4 of mean 1; a constant added to all of them changes nothing."""
+    """Value 0.5 and advantages 1, -2, 4 of mean 1; a constant added to all advantages changes
+    nothing."""
     advantage, everything = jnp.array([1.0, -2.0, 4.0])[None, :, None], jnp.ones((1, 3), bool)
     q = duel(jnp.full((1, 1), 0.5), advantage, everything)
     np.testing.assert_allclose(q[0, :, 0], [0.5, -2.5, 3.5], rtol=1e-6)
@@ -138,8 +139,8 @@ def test_dueling_by_hand() -> None:
 
 
 def test_noisy_layer_against_its_definition() -> None:
-    """Mean and covariance over many draws: the weights' noise is f(e_out) f(e_in)^T, the bias's
-    f(e_out)."""
+    """Mean and covariance over many draws: the noise of the weights is f(e_out) f(e_in)^T, that of
+    the bias f(e_out)."""
     init, bind = pure_module(lambda rngs: Noisy(3, 2, False, 0.5, rngs))
     params = jax.tree.map(
         lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), init(jax.random.key(0))
@@ -171,7 +172,7 @@ def test_noisy_layer_starts_as_in_the_paper() -> None:
 
 
 def test_layer_norm_stands_behind_every_hidden_layer(scene: tuple) -> None:
-    """Scaling a hidden layer's weights changes nothing once it is normalised."""
+    """Scaling a hidden layer's weights changes nothing once its output is normalised."""
     network, obs, _ = build("mlp", scene, MEANINGS["mean"], norm="layer")
     params = network.init(jax.random.key(0))
     scaled = jax.tree_util.tree_map_with_path(

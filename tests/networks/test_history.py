@@ -1,5 +1,5 @@
-"""Encoders of the watch sequence: their equations, what they must not read, what they can and
-cannot tell apart."""
+"""Encoders of the watch history: their equations, the inputs that they must ignore, and the
+histories that they can and cannot distinguish."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from lrdqn.observations import Catalogue, LiveObs
 Scene = tuple[LiveObs, Catalogue]
 LEARNED = ("gru", "attention")
 WATCH = ("history", "history_watch", "history_reaction")
-VIEWERS, HISTORY, WIDTH = 32, 6, 6
-WATCHES = np.arange(VIEWERS) % (HISTORY + 1)
+USERS, HISTORY, WIDTH = 32, 6, 6
+WATCHES = np.arange(USERS) % (HISTORY + 1)
 
 
 def near(got: Any, want: Any) -> None:
-    """Float32 sums of about 30 terms of size 1."""
+    """Assert equality up to the rounding of float32 sums of about 30 terms of size 1."""
     np.testing.assert_allclose(got, want, rtol=2e-5, atol=5e-6)
 
 
 @pytest.fixture(scope="module")
 def scene() -> Scene:
-    """A first observation, its histories cut to 0, 1, ..., 6 watches, with every reaction there is
-    and mixed categories."""
+    """Return a first observation, its histories cut to 0, 1, ..., 6 watches, with all reactions and
+    mixed categories."""
     config = live_config(history=HISTORY, new_users=0.0)
     world = small_world(config)
-    _, obs = jax.jit(make_live(config, VIEWERS).reset)(jax.random.key(0), world)
+    _, obs = jax.jit(make_live(config, USERS).reset)(jax.random.key(0), world)
     style, category, rng = world.catalogue.style, world.catalogue.category, np.random.default_rng(0)
     mixed = (
         jnp.asarray(rng.dirichlet(np.ones(category.shape[1]), len(category)), jnp.float32)
@@ -54,7 +54,7 @@ def scene() -> Scene:
 
 
 def cut(obs: LiveObs, watches: np.ndarray, catalogue: Catalogue) -> LiveObs:
-    """The same histories, with all but the newest ``watches`` forgotten."""
+    """Return the histories with all but the newest ``watches`` removed."""
     kept = jnp.asarray(np.arange(obs.history.shape[1])[None] < watches[:, None])
     fills = zip(WATCH, watches_of(obs), (len(catalogue.style) - 1, 0, 0), strict=True)
     return obs._replace(
@@ -63,14 +63,14 @@ def cut(obs: LiveObs, watches: np.ndarray, catalogue: Catalogue) -> LiveObs:
 
 
 def moved(obs: LiveObs, order: np.ndarray) -> LiveObs:
-    """The same watches in another order, each with its time and reactions."""
+    """Return the watches in another order, each with its time and reactions."""
     return obs._replace(**{name: getattr(obs, name)[:, order] for name in WATCH})
 
 
 def build(
     name: str, catalogue: Catalogue, width: int = WIDTH, seed: int = 0
 ) -> tuple[Any, Callable[..., Any]]:
-    """Parameters, with biases that are not zero, and
+    """Return parameters, with biases that are not zero, and
     ``encode(params, obs, catalogue, profiles)``."""
     init, bind = pure_module(
         lambda rngs: ENCODERS[name](
@@ -85,14 +85,14 @@ def build(
 
 
 def learned(name: str, catalogue: Catalogue, width: int = WIDTH) -> tuple[Any, Callable[..., Any]]:
-    """Parameters, and ``code(params, obs, catalogue)``: the learned part alone."""
+    """Return parameters, and ``code(params, obs, catalogue)``, the learned part alone."""
     params, encode = build(name, catalogue, width)
     return params, jax.jit(lambda p, obs, c: encode(p, obs, c, read_history(obs, c))[:, -width:])
 
 
-def places_of(obs: LiveObs, catalogue: Catalogue, viewer: int) -> list[oracle.Place]:
+def places_of(obs: LiveObs, catalogue: Catalogue, user: int) -> list[oracle.Place]:
     o, c = jax.tree.map(np.asarray, (obs, catalogue))
-    rows = zip(o.history[viewer], o.history_watch[viewer], o.history_reaction[viewer], strict=True)
+    rows = zip(o.history[user], o.history_watch[user], o.history_reaction[user], strict=True)
     nobody = len(c.style) - 1
     return [
         None if i == nobody else oracle.place(c.style[i], c.category[i], float(w), int(bits))
@@ -106,14 +106,14 @@ def test_profiles_equal_their_definition(scene: Scene) -> None:
         (obs.history_watch > 0) & (obs.history_watch < 3)
     ), "both clips occur"
     got = np.concatenate(read_history(obs, catalogue), axis=1)
-    for viewer in range(VIEWERS):
+    for user in range(USERS):
         style, category = (
-            np.asarray(x[obs.history[viewer]], np.float64)
+            np.asarray(x[obs.history[user]], np.float64)
             for x in (catalogue.style, catalogue.category)
         )
         near(
-            got[viewer],
-            oracle.profiles(style, category, np.asarray(obs.history_watch[viewer], np.float64)),
+            got[user],
+            oracle.profiles(style, category, np.asarray(obs.history_watch[user], np.float64)),
         )
 
 
@@ -127,7 +127,7 @@ def test_every_code_starts_with_the_profiles_bit_for_bit(name: str, scene: Scene
     encoder: Any = ENCODERS[name](
         catalogue.style.shape[1], catalogue.category.shape[1], WIDTH, nnx.Rngs(0)
     )
-    assert code.shape == (VIEWERS, encoder.size)
+    assert code.shape == (USERS, encoder.size)
     assert encoder.size == means.shape[1] + (0 if name == "mean" else WIDTH)
     assert (name == "mean") == (not jax.tree.leaves(params))
 
@@ -139,8 +139,8 @@ def test_learned_encoders_equal_their_equations(name: str, width: int, scene: Sc
     params, code = learned(name, catalogue, width)
     twin = {"gru": oracle.gru, "attention": oracle.attention}[name]
     got, arrays = code(params, obs, catalogue), jax.tree.map(np.asarray, params)
-    for viewer in range(VIEWERS):
-        near(got[viewer], twin(arrays, places_of(obs, catalogue, viewer)))
+    for user in range(USERS):
+        near(got[user], twin(arrays, places_of(obs, catalogue, user)))
     assert float(jnp.std(got)) > 0.05, "there is something to compare"
 
 
@@ -149,8 +149,8 @@ def test_watches_beyond_the_position_table_share_its_last_row(scene: Scene) -> N
     long = moved(obs, np.arange(PLACES + 7) % HISTORY)
     params, code = learned("attention", catalogue)
     got, arrays = code(params, long, catalogue), jax.tree.map(np.asarray, params)
-    for viewer in range(HISTORY, VIEWERS, HISTORY + 1):
-        near(got[viewer], oracle.attention(arrays, places_of(long, catalogue, viewer)))
+    for user in range(HISTORY, USERS, HISTORY + 1):
+        near(got[user], oracle.attention(arrays, places_of(long, catalogue, user)))
 
 
 @pytest.mark.parametrize("name", LEARNED)
@@ -186,7 +186,7 @@ def test_an_empty_history_is_zeros_and_teaches_nothing(name: str, scene: Scene) 
     obs, catalogue = scene
     params, code = learned(name, catalogue)
     nothing = cut(obs, 0 * WATCHES, catalogue)
-    np.testing.assert_array_equal(code(params, nothing, catalogue), np.zeros((VIEWERS, WIDTH)))
+    np.testing.assert_array_equal(code(params, nothing, catalogue), np.zeros((USERS, WIDTH)))
     grads = jax.grad(lambda p: jnp.sum(code(p, nothing, catalogue)))(params)
     jax.tree.map(lambda g: np.testing.assert_array_equal(g, np.zeros(g.shape)), grads)
 
@@ -265,8 +265,8 @@ def test_seeds_side_by_side_equal_seeds_alone(name: str, scene: Scene) -> None:
 
 
 def puzzles(rng: np.random.Generator, batch: int) -> tuple[LiveObs, np.ndarray]:
-    """Histories of five watches of equal length, two categories; is the newest liked one of the
-    oldest liked one's?"""
+    """Return histories of five watches of equal length and two categories, and whether the newest
+    liked one has the category of the oldest liked one."""
     history, liked = rng.integers(0, 4, (batch, 5)), rng.random((batch, 5)) < 0.6
     liked[:, 2] |= ~liked.any(axis=1)
     rows, newest, oldest = np.arange(batch), liked.argmax(axis=1), 4 - liked[:, ::-1].argmax(axis=1)
@@ -277,8 +277,8 @@ def puzzles(rng: np.random.Generator, batch: int) -> tuple[LiveObs, np.ndarray]:
 
 
 def accuracy(name: str) -> float:
-    """On fresh puzzles, of a linear readout trained with the encoder; the best of 4 seeds
-    (attention has slow ones)."""
+    """Return the accuracy on fresh puzzles of a linear readout trained with the encoder, the best
+    of 4 seeds (some seeds of attention learn slowly)."""
     rng = np.random.default_rng(0)
     content = jnp.asarray(np.vstack([np.eye(2)[np.arange(4) % 2], np.zeros(2)]), jnp.float32)
     catalogue = Catalogue(jnp.arange(5), content, content, content, content)
@@ -320,6 +320,6 @@ def test_learned_encoders_compare_the_newest_with_the_oldest(name: str) -> None:
 
 
 def test_means_cannot_compare_the_newest_with_the_oldest() -> None:
-    # They see how many watches each category has, no likes and no order; always saying yes gives
-    # about 0.6.
+    # The means give the number of watches per category, no likes and no order; answering yes always
+    # gives about 0.6.
     assert accuracy("mean") < 0.7

@@ -1,5 +1,5 @@
-"""The candidate scorer: what it starts as, what it must not depend on, and its two ways of being
-asked."""
+"""The candidate scorer: its initial ranking, its invariances, and the agreement of ``value`` with
+``apply``."""
 
 from __future__ import annotations
 
@@ -63,28 +63,28 @@ def test_value_equals_apply_at_the_action(scene: tuple) -> None:
 
 
 def test_a_slate_is_scored_alone_as_among_all(scene: tuple) -> None:
-    """It starts as the mean of the content baseline; then the order of its places counts, and other
-    slates do not."""
+    """The score starts as the mean of the content baseline; after that the order of the places
+    matters, and other slates do not."""
     *_, obs, catalogue = scene
-    pages = slates_of(SlateSet(obs.mask.shape[1], 2, True))
-    network = make_scorer(NetworkConfig(), Shapes.of(catalogue, obs), make_expected(mse), pages)
+    slates = slates_of(SlateSet(obs.mask.shape[1], 2, True))
+    network = make_scorer(NetworkConfig(), Shapes.of(catalogue, obs), make_expected(mse), slates)
     start = network.init(jax.random.key(1))
     cosines = np.asarray(make_content().scores((), View(obs, catalogue), jax.random.key(0)))
-    content = float(start["taste"]) * np.where(obs.mask, cosines, 0.0)[:, pages].mean(axis=2)
+    content = float(start["taste"]) * np.where(obs.mask, cosines, 0.0)[:, slates].mean(axis=2)
     first = network.apply(start, obs, catalogue, None)
     np.testing.assert_allclose(first.q[first.mask], content[first.mask], rtol=1e-4, atol=1e-5)
     params = jax.tree.map(lambda x: x + 0.3 * jax.random.normal(jax.random.key(2), x.shape), start)
     out = network.apply(params, obs, catalogue, None)
-    assert out.q.shape == (32, len(pages)) == out.mask.shape
-    for row in (0, 5, len(pages) - 1):
+    assert out.q.shape == (32, len(slates)) == out.mask.shape
+    for row in (0, 5, len(slates) - 1):
         alone = network.value(params, obs, jnp.full(32, row, jnp.int32), catalogue, None)
         np.testing.assert_allclose(alone[:, 0], out.q[:, row], rtol=2e-5, atol=2e-6)
-    turned = pages.tolist().index([1, 0])
+    turned = slates.tolist().index([1, 0])
     assert float(jnp.abs(out.q[:, turned] - out.q[:, 0]).max()) > 1e-3
 
 
 def test_nothing_is_scored_as_the_empty_item_and_moves_no_other_score(scene: tuple) -> None:
-    """The last candidate is row S of the catalogue; it differs from every stream on offer."""
+    """The last candidate is row S of the catalogue; it differs from every available candidate."""
     network, _, trained, obs, catalogue = scene
     wide = with_null_item(obs, catalogue)
     assert (np.asarray(wide.candidates)[:, -1] == catalogue.identity.shape[0] - 1).all()

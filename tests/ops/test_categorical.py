@@ -1,5 +1,5 @@
-"""Projection onto the grid and the loss on it: recorded numbers, a split by hand in loops, and what
-must be kept."""
+"""Projection onto the grid and the loss on it: recorded numbers, a split in loops, and conserved
+quantities."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def f32(x: Any) -> Any:
 
 
 def on(z: Any, z_p: list[float], mass: list[float]) -> tuple[Any, Any, Any]:
-    """Places measured from the middle of the grid in half lengths, so that each grid is over- and
-    undershot; in float32."""
+    """Return positions measured from the middle of the grid in half lengths, so that each grid is
+    over- and undershot; in float32."""
     middle, half = (float(z[0]) + float(z[-1])) / 2, (float(z[-1]) - float(z[0])) / 2
     at = f32(middle + half * np.array(z_p) / 3)
     probs = f32(np.array(mass) / np.sum(mass))
@@ -76,8 +76,8 @@ def test_support_refuses(atoms: int, v_min: float, v_max: float) -> None:
     ],
 )
 def test_recorded_projections(name: str, r: float, discount: float, shared_dir: Path) -> None:
-    """The source distribution is read off the two recorded results that determine it: a shift by
-    one atom, and the first."""
+    """The source distribution is recovered from the two recorded results that determine it: a shift
+    by one atom, and the first."""
     oracle = json.loads((shared_dir / "data" / "oracles" / "targets.json").read_text())
     z, probs = (
         jnp.asarray(support(9, -2.0, 2.0)),
@@ -122,8 +122,8 @@ def test_mass_and_mean_are_kept(
     [(2, -2.0, 3.0), (51, -10.0, 10.0), (51, -2.0, 5.0), (1000, 0.1, 0.7), (33, 1000.0, 1001.0)],
 )
 def test_atoms_on_the_grid_stay_where_they_are(grid: tuple[int, float, float]) -> None:
-    """The mass that floor and ceiling lose when they coincide; on the real grid, not one of round
-    numbers."""
+    """No mass is lost where floor and ceiling coincide, on the real grid and not only on one of
+    round numbers."""
     z = support(*grid)
     probs = np.random.default_rng(0).dirichlet(np.ones(len(z))).astype(np.float32)
     np.testing.assert_allclose(projected(z, probs, z), probs, rtol=1e-6, atol=1e-7)
@@ -165,14 +165,15 @@ def test_order_of_the_atoms_does_not_matter() -> None:
 
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
 def test_a_broken_atom_is_seen(bad: float) -> None:
-    """Clipped to the end of the grid it would be learnt from."""
+    """An atom that is not finite gives NaN; clipped to the end of the grid it would be learnt
+    from."""
     z = support(5, -1.0, 1.0)
     assert np.isnan(projected(f32([0.0, bad]), f32([0.5, 0.5]), z)).any()
 
 
 def test_loss_by_hand() -> None:
-    """Even prediction over 4: cross-entropy log 4 whatever the target; divergence log 4 less the
-    target's entropy."""
+    """For an even prediction over 4, the cross-entropy is log 4 for every target, and the
+    divergence log 4 less the target's entropy."""
     loss, divergence = categorical_loss(jnp.zeros(4), jnp.array([0.5, 0.5, 0.0, 0.0]))
     np.testing.assert_allclose(loss, np.log(4), rtol=1e-6)
     np.testing.assert_allclose(divergence, np.log(2), rtol=1e-6)
@@ -218,8 +219,8 @@ def test_divergence_is_small_near_the_target_and_never_negative() -> None:
 
 
 def test_no_mass_asks_nothing() -> None:
-    """A logit of minus infinity where the target has no mass: no 0 * inf, neither in the loss nor
-    in its gradient."""
+    """A logit of minus infinity where the target has no mass gives no 0 * inf, neither in the loss
+    nor in its gradient."""
     logits, target = jnp.array([0.0, 1.0, -jnp.inf]), jnp.array([0.25, 0.75, 0.0])
     (loss, divergence), slope = jax.value_and_grad(categorical_loss, has_aux=True)(logits, target)
     want = distributions.categorical_loss([0.0, 1.0], [0.25, 0.75])

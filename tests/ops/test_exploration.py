@@ -40,7 +40,8 @@ def test_frequencies(q: list[float], mask: list[int], epsilon: float) -> None:
 
 @pytest.mark.parametrize("epsilon", [1e-6, 1e-4, 1e-3])
 def test_small_epsilon_is_met_to_one_grid_point(epsilon: float) -> None:
-    """All float32 numbers that ``jax.random.uniform`` can draw below and just above epsilon."""
+    """The numbers are all float32 that ``jax.random.uniform`` can draw below and just above
+    epsilon."""
     actions, step = 16, 2.0**-23
     u = (np.arange(int(epsilon / step) + 50) * step).astype(np.float32)
     q = np.zeros(actions, np.float32)
@@ -61,7 +62,7 @@ def test_epsilon_zero_never_explores_and_one_always_does() -> None:
 
 
 def test_the_largest_exploring_number_stays_on_offer() -> None:
-    """``u`` one step below epsilon: rounding must not lead past the last action on offer."""
+    """With ``u`` one step below epsilon, rounding must not lead past the last available action."""
     rng = np.random.default_rng(0)
     n, actions = 4096, 31
     mask = rng.random((n, actions)) < 0.5

@@ -1,5 +1,5 @@
-"""Drawing ahead: the same numbers as the plain scan, the draws outside the loop, whatever the body
-is made of."""
+"""Hoisting out of a scan: the numbers are those of the plain scan, and the draws are outside the
+loop, whatever the body is made of."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ STEPS = 12
 
 
 def body(scale: Any) -> Any:
-    """Draws of several kinds, one whose range is state, one that is not used, a nested loop, a
-    number of the step."""
+    """Return a body with draws of several kinds: one whose range is state, one that is not used, a
+    nested loop, a function of the step's number."""
 
     def step(
         carry: dict[str, jax.Array], key_i: tuple[jax.Array, jax.Array]
@@ -46,8 +46,8 @@ def arguments() -> tuple[dict[str, jax.Array], tuple[jax.Array, jax.Array]]:
 
 
 def same(found: Any, expected: Any) -> None:
-    """Whole numbers to the bit, floats to rounding: a compiler may fuse what stands outside another
-    way."""
+    """Assert that integers agree to the bit and floats to rounding: a compiler may fuse hoisted
+    operations in another way."""
     assert jax.tree.structure(found) == jax.tree.structure(expected)
     jax.tree.map(
         lambda x, y: np.testing.assert_allclose(x, y, rtol=2e-6, atol=2e-6), found, expected
@@ -56,7 +56,7 @@ def same(found: Any, expected: Any) -> None:
 
 @pytest.mark.parametrize("limit", [2**20, 2000, 1])
 def test_it_is_the_plain_scan(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one go, in groups, and step by step."""
+    """Values are hoisted for all steps at once, for groups of steps, and for one step at a time."""
     monkeypatch.setattr("lrdqn.ops.hoisted_scan.LIMIT", limit)
     same(
         jax.jit(lambda: hoisted_scan(body(2.0), *arguments()))(),
@@ -90,23 +90,23 @@ def test_one_step_is_no_loop() -> None:
 
 
 def test_what_depends_on_keys_alone_leaves_the_loop() -> None:
-    """The late half holds no generator: even of a draw whose range is state, the bits come from
-    outside."""
+    """The loop holds no random generator: even where the range of a draw is state, its bits are
+    hoisted."""
     carry, xs = arguments()
     one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), xs)
     split = Split(body(2.0), carry, one)
-    drawn = jax.eval_shape(split.early, one)
-    late, early = (
-        str(jax.make_jaxpr(split.late)(carry, drawn)),
-        str(jax.make_jaxpr(split.early)(one)),
+    invariants = jax.eval_shape(split.hoisted, one)
+    loop, hoisted = (
+        str(jax.make_jaxpr(split.loop)(carry, invariants)),
+        str(jax.make_jaxpr(split.hoisted)(one)),
     )
-    assert not re.search("random_bits|threefry|erf_inv", late)
-    assert "random_bits" in early
-    assert "erf_inv" in early
-    assert all(x.shape != (100,) for x in drawn), "what is not used is not drawn"
+    assert not re.search("random_bits|threefry|erf_inv", loop)
+    assert "random_bits" in hoisted
+    assert "erf_inv" in hoisted
+    assert all(x.shape != (100,) for x in invariants), "a draw that is not used is not evaluated"
 
 
-def test_bytes_are_those_of_what_is_drawn() -> None:
+def test_bytes_are_those_of_the_hoisted_values() -> None:
     split = Split(
         lambda c, k: (c + jax.random.uniform(k, (8,)), c), jnp.zeros(8), jax.random.key(0)
     )
@@ -114,11 +114,11 @@ def test_bytes_are_those_of_what_is_drawn() -> None:
 
 
 def test_constants_stay_inside() -> None:
-    """What depends on nothing is not held once per step."""
+    """A value that depends on nothing is not stored once per step."""
     split = Split(
         lambda c, x: (c + jnp.arange(1000.0) * x, None), jnp.zeros(1000), jnp.float32(1.0)
     )
-    assert split.bytes <= 4000  # arange * x itself, at most; never arange beside it
+    assert split.bytes <= 4000  # arange * x itself, at most; never arange as well
     split = Split(lambda c, x: (c + jnp.arange(1000.0), None), jnp.zeros(1000), jnp.float32(1.0))
     assert split.bytes == 0
 
@@ -144,7 +144,7 @@ def test_what_has_effects_stays_where_it_is(capfd: pytest.CaptureFixture[str]) -
     assert capfd.readouterr().out.split() == ["saw", "0.0", "saw", "1.0", "saw", "2.0"]
 
 
-def test_a_body_may_have_nothing_to_draw() -> None:
+def test_a_body_may_have_nothing_to_hoist() -> None:
     found, counted = hoisted_scan(
         lambda c, x: (c + 1, c), jnp.int32(0), jax.random.split(jax.random.key(0), 3)
     )

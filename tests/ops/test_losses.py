@@ -1,4 +1,4 @@
-"""Losses and their gradients by hand, and where they settle on a skewed reward."""
+"""Losses and their gradients by hand, and their minimisers for a skewed reward."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def test_huber_of_a_huge_error_is_finite() -> None:
 
 @pytest.mark.parametrize("name", ["mse", "huber"])
 def test_where_it_settles(name: str, shared_dir: Path) -> None:
-    """Reward 0 (90 %) or 10 (10 %): the mean under MSE, 1 / 9 under Huber."""
+    """With reward 0 (90 %) or 10 (10 %), the minimiser is the mean under MSE and 1 / 9 under
+    Huber."""
     oracle = json.loads((shared_dir / "data" / "oracles" / "fixed_points.json").read_text())[
         "loss_location"
     ]

@@ -1,4 +1,4 @@
-"""Policies that targets assume, against closed forms, and their promises about masks."""
+"""Policies that targets assume, against closed forms, and their treatment of masks."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_munchausen_bonus_by_hand() -> None:
 
 
 def test_a_batch_is_refused() -> None:
-    """The (B,) against (B, 1) mistake cannot happen: policies take one example."""
+    """Policies take one example, so that (B,) against (B, 1) cannot be broadcast by mistake."""
     q = jnp.zeros((2, 3))
     with pytest.raises(AssertionError, match="rank"):
         epsilon_greedy_policy(q, jnp.ones((2, 3), bool), jnp.float32(0.1))

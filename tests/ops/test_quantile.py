@@ -1,4 +1,4 @@
-"""The quantile loss: numbers by hand, loops, and where it settles."""
+"""The quantile loss: numbers by hand, loops, and its minimisers."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def test_narrow_parabola_is_the_plain_loss() -> None:
 
 
 def test_slope_is_bounded_by_the_level() -> None:
-    """Per quantile within [-tau, 1 - tau] whatever the error and kappa, and at those ends far
-    out."""
+    """The slope per quantile is within [-tau, 1 - tau] for every error and kappa, and at those ends
+    for large errors."""
     theta, tau = jnp.zeros(4), midpoints(4)
     for kappa in (0.0, 0.5, 1.0):
         slope = jax.grad(quantile_huber)
@@ -70,7 +70,7 @@ def test_slope_is_bounded_by_the_level() -> None:
 @pytest.mark.parametrize("n", [11, 24])
 def test_plain_loss_is_least_at_the_quantiles_of_the_sample(n: int) -> None:
     """The tau-quantile of n numbers is the ceil(tau n)-th smallest: no other sample value, nor a
-    point beside it, is better."""
+    point next to it, has a smaller loss."""
     y = f32(np.sort(np.random.default_rng(2).normal(size=n)))
     tau = (2 * np.arange(5) + 1) / 10
     best = y[np.ceil(tau * n).astype(int) - 1]
@@ -86,7 +86,7 @@ def test_plain_loss_is_least_at_the_quantiles_of_the_sample(n: int) -> None:
 
 
 def test_descent_finds_the_quantiles() -> None:
-    """Where tau n is whole the minimum is flat between two neighbours: descent stops strictly
+    """If tau n is an integer, the minimum is flat between two neighbours: descent stops strictly
     between them."""
     y = jnp.asarray(
         np.random.default_rng(3).permutation(8), jnp.float32

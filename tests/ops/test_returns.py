@@ -1,5 +1,5 @@
 """Returns over several steps: recorded numbers, a walk forwards from each step, session ends, and
-what must not be read."""
+values that must not be read."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Stream(NamedTuple):
 
 
 def random_stream(rng: np.random.Generator, steps: int) -> Stream:
-    """Sessions of a few steps that terminate, are truncated, or both at once; discounts differ from
-    step to step."""
+    """Return sessions of a few steps that terminate, are truncated, or both at once; discounts
+    differ from step to step."""
     terminated, truncated = rng.random(steps) < 0.15, rng.random(steps) < 0.15
     discount = np.where(terminated, 0, 0.9 ** rng.uniform(0.1, 3, steps))
     return Stream(
@@ -47,8 +47,8 @@ def random_stream(rng: np.random.Generator, steps: int) -> Stream:
 
 
 def transitions(stream: Stream) -> Transition:
-    """Step t has action t and observations that say when they were made, in several leaves, shapes
-    and types."""
+    """Return transitions: step t has action t and observations that record their step, in several
+    leaves, shapes and types."""
     t: Any = np.arange(len(stream.r), dtype=np.int32)
 
     def obs(t: Any) -> Any:
@@ -67,8 +67,8 @@ def play(pending: OpenTransitions, t: Transition, ended: Any) -> tuple[OpenTrans
 
 
 def targets(stream: Stream, n: int) -> np.ndarray:
-    """``reward + discount * value of the last observation``, for every step: what came out, then
-    what still waits."""
+    """Return ``reward + discount * value of the last observation`` of every step: first those of
+    completed transitions, then those of pending ones."""
     t = transitions(stream)
     pending, out = play(start(t, n), t, stream.ended)
     out = jax.tree.map(lambda x, rest: np.concatenate([x, rest])[n - 1 :], out, pending.transition)
@@ -105,7 +105,7 @@ def test_recorded_lambda(trace: float, shared_dir: Path) -> None:
 
 
 def test_the_recorded_stream_with_auto_reset_does_not_leak() -> None:
-    """Leaking, steps 1 and 2 would be 41.24 and 60.61."""
+    """If they leaked, steps 1 and 2 would be 41.24 and 60.61."""
     ended = np.arange(5) == 2
     stream = Stream(
         f32([1, 2, 4, 8, 16]), f32(np.where(ended, 0, 0.9)), ended, f32([10, 20, 30, 40, 50])
@@ -169,7 +169,7 @@ def test_the_first_ones_out_are_empty_and_types_are_kept() -> None:
 
 
 def test_a_truncated_entry_takes_nothing_more() -> None:
-    """Its discount is not 0, so the discount alone cannot stop it."""
+    """Its discount is not 0, so that the discount alone cannot stop it."""
     stream = Stream(
         f32([1, 2, 100, 100]),
         f32([0.5, 0.5, 0.5, 0.5]),
@@ -180,7 +180,7 @@ def test_a_truncated_entry_takes_nothing_more() -> None:
 
 
 def test_a_discount_of_zero_ends_nothing_but_stops_the_sum() -> None:
-    """gamma = 0: the session goes on, and every n is the reward alone."""
+    """With gamma = 0 the session continues, and for every n the return is the reward alone."""
     stream = Stream(
         f32([1, 2, 3, 4]), np.zeros(4, np.float32), np.zeros(4, bool), f32([5, 6, 7, 8])
     )
@@ -263,7 +263,8 @@ def test_lambda_reads_nothing_of_the_next_session(bad: float) -> None:
 
 @pytest.mark.parametrize("bad", BAD)
 def test_lambda_at_its_ends_reads_only_what_it_weighs(bad: float) -> None:
-    """0: the next value and no later one; 1: the last value and none on the way."""
+    """Lambda 0 reads the next value and no later one; lambda 1 reads the last value and no earlier
+    one."""
     s = Stream(f32([1, 2, 4]), f32([0.5] * 3), np.zeros(3, bool), f32([8, bad, 16]))
     one_step = lambdas(s, 0.0)
     np.testing.assert_array_equal(one_step[[0, 2]], [5, 12])

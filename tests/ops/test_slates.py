@@ -15,12 +15,12 @@ from oracles.recsim import best_slate, slate_worth
 from lrdqn.ops.slates import (
     OPTIMISERS,
     best,
-    exact,
+    exact_slate,
     first_mentions,
-    greedy,
+    greedy_slate,
     random_slate,
     slate_value,
-    top_k,
+    top_k_slate,
 )
 
 V, Q = [1.0, 0.8, 0.3, 1.9, 0.1, 1.2], [2.0, 5.0, 9.0, 1.5, 10.0, 3.0]
@@ -35,7 +35,7 @@ def batch(x: Any) -> jax.Array:
     [("topk", {1, 5}, 1.9), ("greedy", {1, 2}, 2.16129), ("exact", {1, 2}, 2.16129)],
 )
 def test_the_worked_example(name: str, slate: set[int], worth: float) -> None:
-    """Weights and values of RECSIM section 6, null weight 2, null value 0."""
+    """Six items with weights ``V`` and values ``Q``, null weight 2, null value 0."""
     nothing = (batch(2.0), batch(0.0))
     found = OPTIMISERS[name](batch(V), batch(Q), jnp.ones((1, 6), bool), *nothing, 2)
     assert set(np.asarray(found[0]).tolist()) == slate
@@ -45,8 +45,8 @@ def test_the_worked_example(name: str, slate: set[int], worth: float) -> None:
 
 
 def cases(number: int, items: int, seed: int) -> tuple[np.ndarray, ...]:
-    """Random weights, values, masks that leave at least three, and null items, half of them of
-    value 0."""
+    """Return random weights, values, masks that leave at least three candidates, and null items,
+    half of them of value 0."""
     rng = np.random.default_rng(seed)
     v, q = rng.uniform(0.05, 2, (number, items)), rng.normal(0, 5, (number, items))
     mask = rng.random((number, items)) < 0.8
@@ -88,19 +88,19 @@ def test_the_exact_slate_is_the_best_of_all(k: int) -> None:
 
 
 def test_greedy_can_be_far_off() -> None:
-    """The first item on its own (3 of 4 choose it, worth 4) spoils the slate: 16.5 / 4.5 against 9
-    / 2."""
+    """The best single item (3 of 4 choose it, worth 4) spoils the slate: 16.5 / 4.5 against 9 /
+    2."""
     v, q, mask = batch([3.0, 1.0, 0.5, 0.5]), batch([4.0, 4.0, 9.0, 9.0]), jnp.ones((1, 4), bool)
-    for optimiser, worth in ((greedy, 16.5 / 4.5), (exact, 4.5)):
+    for optimiser, worth in ((greedy_slate, 16.5 / 4.5), (exact_slate, 4.5)):
         slate = optimiser(v, q, mask, batch(1.0), batch(0.0), 2)
         assert float(slate_value(v, q, slate, batch(1.0), batch(0.0))[0]) == pytest.approx(worth)
 
 
 def test_the_exact_slate_solves_the_linear_program() -> None:
-    """Charnes and Cooper's form of it: x in [0, 1], sum x = k, the ratio turned into a plane by t =
-    1 / (v_0 + v . x)."""
+    """The program is Charnes and Cooper's: x in [0, 1], sum x = k, the ratio made linear by t = 1 /
+    (v_0 + v . x)."""
     v, q, _, v0, q0 = cases(12, 8, seed=9)
-    found = exact(*map(jnp.asarray, (v, q, np.ones(v.shape, bool), v0, q0)), 3)
+    found = exact_slate(*map(jnp.asarray, (v, q, np.ones(v.shape, bool), v0, q0)), 3)
     worth = slate_value(jnp.asarray(v), jnp.asarray(q), found, jnp.asarray(v0), jnp.asarray(q0))
     for i in range(len(v)):
         # y = (x t, t); maximise y . v (q - q0)
@@ -114,10 +114,10 @@ def test_the_exact_slate_solves_the_linear_program() -> None:
 
 
 def test_nothing_is_worth_something() -> None:
-    """A low null value makes a slate of much weight good, a high one a slate of little; top-k and
-    greedy follow too."""
+    """A low null value favours a slate of large weight, a high one a slate of small weight; so with
+    top-k and greedy."""
     v, q, mask = batch([3.0, 0.1, 2.9, 0.2]), batch([1.0, 1.2, 1.0, 1.2]), jnp.ones((1, 4), bool)
-    for optimiser in (top_k, greedy, exact):
+    for optimiser in (top_k_slate, greedy_slate, exact_slate):
         low = optimiser(v, q, mask, batch(1.0), batch(-10.0), 2)
         high = optimiser(v, q, mask, batch(1.0), batch(10.0), 2)
         assert set(np.asarray(low[0]).tolist()) == {0, 2}
@@ -125,8 +125,8 @@ def test_nothing_is_worth_something() -> None:
 
 
 def test_random_slates_are_uniform_over_the_ordered_ones() -> None:
-    """Four of six on offer, slates of three: 24 ordered ones, each as likely; the ends of the
-    uniforms stay on offer."""
+    """Slates of three with four of six candidates available: all 24 ordered ones are equally
+    likely, and uniforms at the ends of [0, 1) give available candidates."""
     mask, n = jnp.array([True, False, True, True, False, True]), 120_000
     u = jax.random.uniform(jax.random.key(0), (n, 3))
     slates = np.asarray(jax.jit(random_slate)(u, jnp.tile(mask, (n, 1))))
@@ -156,7 +156,7 @@ def test_a_place_that_is_named_again_is_no_first_mention() -> None:
 
 
 def test_where_too_little_is_on_offer_other_places_fill_the_slate_behind() -> None:
-    """All places of a random slate are different, those on offer first."""
+    """All places of a random slate are different, available ones first."""
     mask = jnp.array([[0, 0, 1, 0, 1], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]], bool)
     u = jax.random.uniform(jax.random.key(0), (3, 4))
     found = np.asarray(jax.jit(random_slate)(u, mask))

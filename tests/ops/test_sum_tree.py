@@ -1,5 +1,5 @@
-"""The sum tree in lockstep with a list that is summed afresh, and the promises that rounding must
-not break (P20)."""
+"""The sum tree in lockstep with a list that is summed afresh, and the invariants that rounding must
+not break."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lrdqn.config import InputError
 from lrdqn.ops import sum_tree
 from lrdqn.ops.sum_tree import WIDTH, SumTree
 
-write = jax.jit(sum_tree.set)
+write = jax.jit(sum_tree.write)
 find = jax.jit(sum_tree.find)
 
 CAPACITIES = [1, 13, 16, 17, 250, 257, 5000]
@@ -28,11 +28,12 @@ def filled(values: np.ndarray) -> SumTree:
 
 
 def leaves_of(tree: SumTree, capacity: int) -> np.ndarray:
-    return np.asarray(sum_tree.get(tree, jnp.arange(capacity)))
+    return np.asarray(sum_tree.read(tree, jnp.arange(capacity)))
 
 
 def check_invariants(tree: SumTree, capacity: int) -> None:
-    """Every parent is the sum of its children, bit for bit, and all padding is 0."""
+    """Assert that every parent is the sum of its children, bit for bit, and that all padding is
+    0."""
     nodes, leaves = np.asarray(tree.nodes), np.ravel(tree.leaves)
     assert not np.any(leaves[capacity:])
     levels = [running_sums(leaves.reshape(-1, WIDTH))]
@@ -49,19 +50,21 @@ def check_invariants(tree: SumTree, capacity: int) -> None:
 
 
 def find_all(tree: SumTree, mass: np.ndarray) -> np.ndarray:
-    """``find`` in chunks of one size, so that it is compiled once for each shape of tree."""
+    """Call ``find`` in chunks of one size, so that it is compiled once for each shape of tree."""
     chunks = np.resize(mass, (-(-len(mass) // CHUNK), CHUNK)).astype(np.float32)
     found, values = zip(*(find(tree, chunk) for chunk in chunks), strict=True)
-    np.testing.assert_array_equal(np.concatenate(values), sum_tree.get(tree, np.concatenate(found)))
+    np.testing.assert_array_equal(
+        np.concatenate(values), sum_tree.read(tree, np.concatenate(found))
+    )
     return np.concatenate(found)[: len(mass)]
 
 
 @jax.jit
 def write_all(tree: SumTree, indices: jax.Array, values: jax.Array) -> tuple[SumTree, jax.Array]:
-    """Many batches of writes, with the total after each."""
+    """Write many batches, and return the total after each."""
 
     def one(tree: SumTree, batch: tuple[jax.Array, jax.Array]) -> tuple[SumTree, jax.Array]:
-        tree = sum_tree.set(tree, *batch)
+        tree = sum_tree.write(tree, *batch)
         return tree, sum_tree.total(tree)
 
     return jax.lax.scan(one, tree, (indices, values))
@@ -72,25 +75,25 @@ def test_golden_draws() -> None:
     share = np.array([0, 0.2499, 0.25, 0.7499, 0.75, 0.999999], np.float32)
     np.testing.assert_array_equal(find_all(tree, share * np.float32(4)), [0, 0, 1, 1, 3, 3])
     assert sum_tree.total(tree) == 4
-    np.testing.assert_array_equal(sum_tree.get(tree, jnp.array([3, 1])), [1, 2])
+    np.testing.assert_array_equal(sum_tree.read(tree, jnp.array([3, 1])), [1, 2])
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
 def test_lockstep_with_a_list(capacity: int) -> None:
-    """Random writes, zeros and duplicates among them; then masses all over the total."""
+    """Writes are random, zeros and duplicates among them; then masses cover the total."""
     rng = np.random.default_rng(capacity)
     rounds, batch = 100, 20
     indices = rng.integers(0, capacity, (rounds, batch)).astype(np.int32)
     values = (rng.pareto(1.5, (rounds, capacity)) * rng.integers(0, 2, (rounds, capacity))).astype(
         np.float32
     )
-    # Duplicates in one batch are given one value here: which of two would win is not promised.
+    # Duplicates in one batch are given one value here: which of two is stored is not specified.
     values = np.take_along_axis(values, indices, axis=1)
     values[-1, 0] = 1.0
     values[-1, indices[-1] == indices[-1, 0]] = 1.0
     twin, totals = FlatSums(capacity), []
     for one, value in zip(indices, values, strict=True):
-        twin.set(one, value)
+        twin.write(one, value)
         totals.append(twin.total())
     tree, got = write_all(sum_tree.init(capacity), indices, values)
     np.testing.assert_allclose(got, totals, rtol=1e-6, atol=0)
@@ -118,8 +121,8 @@ def test_duplicates_that_disagree_leave_one_value_and_a_consistent_tree() -> Non
 
 
 def test_root_does_not_drift() -> None:
-    """200,000 random writes, then all zero: the root is the sum of the leaves, and nothing is left
-    at the end."""
+    """After 200,000 random writes the root is the sum of the leaves; after all leaves are set to
+    zero it is exactly 0."""
     capacity, batch, rounds = 20_000, 64, 3000
     rng = np.random.default_rng(0)
     indices = rng.integers(0, capacity, (rounds, batch)).astype(np.int32)
@@ -134,8 +137,7 @@ def test_root_does_not_drift() -> None:
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
 def test_one_leaf_takes_every_mass(capacity: int) -> None:
-    """The only positive leaf is found for masses below, at and beyond the total, wherever it
-    stands."""
+    """The only positive leaf is found for masses below, at and beyond the total, wherever it is."""
     for index in {0, capacity // 3, capacity // 2, capacity - 1}:
         tree = write(
             sum_tree.init(capacity), np.array([index], np.int32), np.array([0.7], np.float32)
@@ -148,7 +150,7 @@ def test_one_leaf_takes_every_mass(capacity: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_zero_leaves_are_never_found(seed: int) -> None:
-    """Values over sixty orders of magnitude, most of them 0, and masses on the boundaries between
+    """Values span sixty orders of magnitude, most of them 0; masses are on the boundaries between
     leaves and past both ends."""
     rng = np.random.default_rng(seed)
     capacity = 250

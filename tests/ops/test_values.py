@@ -1,4 +1,4 @@
-"""Laws that every meaning of the last axis keeps, and each against loops in float64."""
+"""Laws that every value representation obeys, and each representation against loops in float64."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def slope(values: Values, raw: Any, *rest: Any) -> Any:
 
 
 def categorical_target(*rest: Any) -> np.ndarray:
-    """What the loss was told, read off its gradient at an even prediction, ``1 / K - m``."""
+    """Return the target that the loss received, recovered from its gradient at an even prediction,
+    ``1 / K - m``."""
     return np.asarray(
         1 / ATOMS - slope(KINDS["categorical"], np.zeros(ATOMS, np.float32), *rest), np.float64
     )
@@ -231,8 +232,8 @@ def test_discount_zero_is_the_reward_alone(values: Values, bad: float) -> None:
 @each
 @pytest.mark.parametrize("bad", BAD)
 def test_a_broken_reward_or_value_is_seen_in_the_td_error(values: Values, bad: float) -> None:
-    """One gate downstream masks and counts such examples (P20): none may look healthy, not by
-    clipping either."""
+    """The update masks and counts examples whose TD error is not finite: a broken input must give
+    such an error, and not be hidden by clipping."""
     raw = jnp.zeros(values.outputs)
     assert not np.isfinite(values.loss(raw, f32(bad), f32(0.9), raw)[1])
     assert not np.isfinite(values.loss(raw, f32(bad), f32(0), raw)[1])
@@ -276,8 +277,7 @@ def test_a_batch_is_refused(values: Values) -> None:
 
 
 def test_categorical_point_mass_is_the_scalar_target() -> None:
-    """Value and reward on the grid: the target is one atom, where scalar TD would put its
-    number."""
+    """With value and reward on the grid, the target is one atom, at the scalar TD target."""
     for v in (2, 4, 8):
         for r, discount in (
             (0.5, 1.0),

@@ -21,8 +21,8 @@ def softmax(logits: Numbers) -> list[float]:
 
 
 def project(z_p: Numbers, probs: Numbers, z_q: Numbers) -> list[float]:
-    """Each atom's mass is split between the two grid points around it, in proportion to how near
-    they are."""
+    """Split each atom's mass between the two grid points around it, in proportion to their
+    proximity."""
     mass = [0.0] * len(z_q)
     for place, p in zip(z_p, probs, strict=True):
         place = min(max(float(place), z_q[0]), z_q[-1])
@@ -41,14 +41,16 @@ def categorical_target(r: float, discount: float, logits_t: Numbers, z: Numbers)
 
 
 def categorical_loss(logits: Numbers, target: Numbers) -> tuple[float, float]:
-    """Cross-entropy, and Kullback-Leibler divergence of the prediction from the target."""
+    """Return the cross-entropy, and the Kullback-Leibler divergence of the prediction from the
+    target."""
     predicted = softmax(logits)
     cross = -sum(m * math.log(p) for m, p in zip(target, predicted, strict=True))
     return cross, sum(m * math.log(m / p) for m, p in zip(target, predicted, strict=True) if m > 0)
 
 
 def quantile_loss(theta: Numbers, y: Numbers, kappa: float) -> float:
-    """Sum over the quantiles of the mean over the sample; kappa = 0 is the plain, pinball loss."""
+    """Return the sum over the quantiles of the mean over the sample; kappa = 0 is the plain pinball
+    loss."""
     total = 0.0
     for i, quantile in enumerate(theta):
         tau = (2 * i + 1) / (2 * len(theta))

@@ -1,4 +1,4 @@
-"""The distribution that epsilon-greedy is, written as probabilities."""
+"""The distribution of epsilon-greedy actions as probabilities."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 
 
 def epsilon_greedy_probabilities(q: np.ndarray, mask: np.ndarray, epsilon: float) -> np.ndarray:
-    """``epsilon / n`` for each of the n actions on offer, and the rest for the first of the best of
-    them."""
+    """Return ``epsilon / n`` for each of the n available actions, plus the rest for the first of
+    the best of them."""
     offered = np.flatnonzero(mask)
     probabilities = np.zeros(len(q))
     probabilities[offered] = epsilon / len(offered)

@@ -1,5 +1,5 @@
-"""The history encoders in float64 loops, one viewer at a time, from the equations; places newest
-first, None where empty."""
+"""The history encoders in float64 loops, one user at a time, from the equations; places newest
+first, ``None`` for an empty one."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Place = np.ndarray | None
 
 
 def place(style: np.ndarray, category: np.ndarray, log_watch: float, reaction: int) -> np.ndarray:
-    """One watch as the learned encoders see it: content, log seconds / 4, liked, commented, gifted,
-    followed, and a 1."""
+    """Return one watch as the learned encoders read it: content, log seconds / 4, liked, commented,
+    gifted, followed, and a 1."""
     bits = [float(reaction // 2**i % 2) for i in range(4)]
     return np.array([*style, *category, log_watch / 4, *bits, 1.0], np.float64)
 
 
 def profiles(style: np.ndarray, category: np.ndarray, log_watch: np.ndarray) -> np.ndarray:
-    """Liked, disliked and categories: sums weighted by seconds / 300 (at most 1), or by a bounce,
-    over the weight plus .1."""
+    """Return liked, disliked and categories: sums weighted by seconds / 300 (at most 1), or by a
+    bounce, over the weight plus 0.1."""
     seconds = [math.exp(x) - 1 for x in log_watch]
     held = [min(1.0, s / 300) for s in seconds]
     bounced = [1.0 if 0 < x < 3 else 0.0 for x in log_watch]
@@ -34,8 +34,8 @@ def profiles(style: np.ndarray, category: np.ndarray, log_watch: np.ndarray) -> 
 
 
 def gru(params: Any, places: list[Place]) -> np.ndarray:
-    """The state after the newest watch; gates stand side by side in the kernels: reset, update,
-    new."""
+    """Return the state after the newest watch; the kernels hold the gates in the order reset,
+    update, new."""
     w, b, u = (
         params["cell"]["dense_i"]["kernel"],
         params["cell"]["dense_i"]["bias"],
@@ -55,7 +55,7 @@ def gru(params: Any, places: list[Place]) -> np.ndarray:
 
 
 def attention(params: Any, places: list[Place]) -> np.ndarray:
-    """The pooled vector; place j of the history has row j of the position table, or its last
+    """Return the pooled vector; place j of the history has row j of the position table, or its last
     one."""
     kernel = {
         name: params[name]["kernel"].astype(np.float64)

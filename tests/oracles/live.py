@@ -1,4 +1,4 @@
-"""The live world's laws, written again in float64 NumPy from the specification, one session at a
+"""The live world's laws, written again in float64 NumPy from envs/live/README.md, one session at a
 time."""
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def fatigue(f: float, weight: float, w: float, elapsed: float) -> float:
 
 
 def choice(model: str, utility: list[float], shown: list[bool]) -> list[float]:
-    """The chance of each place: enumerated, place by place."""
+    """Return the probability of each place, enumerated place by place."""
     logit = [-0.375 + 0.8 * v for v in utility]
     if model == "mnl":
         mass = [math.exp(x) if s else 0.0 for x, s in zip(logit, shown, strict=True)]

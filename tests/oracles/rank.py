@@ -9,7 +9,7 @@ import numpy as np
 
 
 class RankList:
-    """Sizes of the TD errors of slots; None where nothing was written."""
+    """Absolute TD errors of slots; ``None`` for an empty one."""
 
     def __init__(self, capacity: int, alpha: float) -> None:
         self.alpha = alpha

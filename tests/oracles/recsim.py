@@ -1,5 +1,4 @@
-"""The reference slate benchmark in plain NumPy, one user at a time, and slates by trying all of
-them."""
+"""The reference slate benchmark in plain NumPy, one user at a time, and slates by enumeration."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ import numpy as np
 
 
 def slate_worth(v: np.ndarray, q: np.ndarray, slate: Sequence[int], v0: float, q0: float) -> float:
-    """What showing a slate is worth."""
+    """Return the expected value of showing a slate."""
     top = v0 * q0 + sum(float(v[i]) * float(q[i]) for i in slate)
     return top / (v0 + sum(float(v[i]) for i in slate))
 
@@ -18,7 +17,7 @@ def slate_worth(v: np.ndarray, q: np.ndarray, slate: Sequence[int], v0: float, q
 def best_slate(
     v: np.ndarray, q: np.ndarray, offered: Sequence[int], v0: float, q0: float, k: int
 ) -> float:
-    """The most that any slate of k is worth."""
+    """Return the highest value of any slate of k items."""
     return max(slate_worth(v, q, slate, v0, q0) for slate in itertools.combinations(offered, k))
 
 
@@ -30,7 +29,7 @@ def chances(
     attention: float,
     scale: float,
 ) -> list[float]:
-    """P(each place is clicked), and P(nothing) last."""
+    """Return P(each place is clicked), and P(nothing) last."""
     if model in ("mnl", "proportional"):
         masses = [np.exp(x) if model == "mnl" else x - floor for x in [*scores, no_click]]
         return [float(m / sum(masses)) for m in masses]
@@ -43,7 +42,7 @@ def chances(
 
 
 def moved(interest: np.ndarray, document: np.ndarray, u: float) -> np.ndarray:
-    """Interests after a watch."""
+    """Return the interests after a watch."""
     new, up = (
         interest.astype(float).copy(),
         u < sum(d * (i + 1) / 2 for d, i in zip(document, interest, strict=True)),
@@ -56,7 +55,7 @@ def moved(interest: np.ndarray, document: np.ndarray, u: float) -> np.ndarray:
 
 
 def feature_sessions(sessions: int, no_click: float, seed: int) -> np.ndarray:
-    """Return, steps and clicks ``[sessions, 3]`` of slates of 3 under the sampler of random
+    """Return return, steps and clicks ``[sessions, 3]`` of slates of 3 under the sampler of random
     features and ``mnl``."""
     rng, found = np.random.default_rng(seed), []
     for _ in range(sessions):
@@ -76,8 +75,8 @@ def feature_sessions(sessions: int, no_click: float, seed: int) -> np.ndarray:
 
 
 def explored_clicks(sessions: int, best: bool, seed: int) -> np.ndarray:
-    """Clicks to be expected of one slate ``[sessions]``, 3 of 10 by chance or by expected affinity
-    plus quality."""
+    """Return the expected clicks of one slate ``[sessions]``, 3 of 10 chosen at random or by
+    expected affinity plus quality."""
     rng, found = np.random.default_rng(seed), []
     means = np.array([[0.1, 0.7], [0.7, 0.1]])
     typical = 0.3 * np.exp(means[0] + 0.005) + 0.7 * np.exp(means[1] + 0.005)
@@ -93,7 +92,7 @@ def explored_clicks(sessions: int, best: bool, seed: int) -> np.ndarray:
 
 
 def satisfied_return(clickbait: float, sensitivity: float, sessions: int, seed: int) -> np.ndarray:
-    """Returns of 60 steps of long-term satisfaction under one clickbait."""
+    """Return the returns of 60 steps of long-term satisfaction under one clickbait level."""
     rng, total = np.random.default_rng(seed), np.zeros(sessions)
     exposure = (rng.random(sessions) - 0.5) / 0.3
     for _ in range(60):

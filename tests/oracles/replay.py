@@ -10,7 +10,7 @@ import numpy as np
 
 
 class SlotList:
-    """The newest ``capacity`` items; item number t lives in slot t modulo the capacity."""
+    """The newest ``capacity`` items; item number t is in slot t modulo the capacity."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -26,12 +26,12 @@ class SlotList:
         return min(len(self.items), self.capacity)
 
     def slot(self, index: int) -> Any:
-        """The newest item that went into the slot."""
+        """Return the newest item of the slot."""
         return self.items[max(t for t in range(len(self.items)) if t % self.capacity == index)]
 
 
 class PriorityList:
-    """Raw priorities of slots; None where nothing was written."""
+    """Raw priorities of slots; ``None`` for an empty one."""
 
     def __init__(self, capacity: int, alpha: float, epsilon: float) -> None:
         self.alpha, self.epsilon = alpha, epsilon
@@ -57,15 +57,15 @@ class PriorityList:
 
 
 def importance_weights(probabilities: np.ndarray, batch: list[int], beta: float) -> np.ndarray:
-    """``(N P_i)^-beta`` of a batch of slots over its largest; N counts the filled slots."""
+    """Return ``(N P_i)^-beta`` of a batch of slots over its largest; N counts the filled slots."""
     size = np.count_nonzero(probabilities)
     weights = np.array([(size * probabilities[i]) ** -beta for i in batch])
     return weights / weights.max()
 
 
 def two_outcome_fixed_point(p: float, high: float, alpha: float, beta: float) -> float:
-    """Where prioritised updates of one value settle: reward ``high`` with probability ``p``, else
-    0, every transition terminal.
+    """Return the fixed point of prioritised updates of one value: reward ``high`` with probability
+    ``p``, else 0, every transition terminal.
 
     ``sum_i f_i |r_i - q|^(alpha (1 - beta)) (r_i - q) = 0``, so that
     ``q / (high - q) = (p / (1 - p))^(1 / (1 + alpha (1 - beta)))``.

@@ -11,11 +11,11 @@ Numbers = Any
 def n_step(
     r: Numbers, discount: Numbers, ended: Numbers, start: int, n: int
 ) -> tuple[float, float, int]:
-    """Reward, discount and last step of what begins at ``start``: n steps, or to the end of the
-    session or of the stream."""
+    """Return reward, discount and last step of the transition that begins at ``start``: n steps, or
+    to the end of the session or of the stream."""
     reward, product, t = 0.0, 1.0, start
     while True:
-        # What a product of 0 multiplies does not exist.
+        # A factor of a product with 0 is never read.
         reward += product * float(r[t]) if product != 0 else 0.0
         product *= float(discount[t])
         if ended[t] or t + 1 == len(r) or t + 1 == start + n:
@@ -33,8 +33,8 @@ def n_step_target(
 def lambda_return(
     r: Numbers, discount: Numbers, ended: Numbers, value_t: Numbers, start: int, trace: float
 ) -> float:
-    """``(1 - trace) sum_m trace^(m-1) G^(m)``, the longest return taking the weight that is left:
-    the forward view."""
+    """Return ``(1 - trace) sum_m trace^(m-1) G^(m)``, the longest return taking the remaining
+    weight: the forward view."""
     longest = n_step(r, discount, ended, start, len(r))[2] - start + 1
     total = 0.0
     for m in range(1, longest + 1):

@@ -1,4 +1,4 @@
-"""A sum tree without the tree: a list of float64, summed afresh whenever it is asked."""
+"""A sum tree without a tree: a list of float64 that every query sums afresh."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 
 class FlatSums:
-    """``set``, ``total`` and ``find`` by definition."""
+    """``write``, ``total`` and ``find`` by definition."""
 
     def __init__(self, capacity: int) -> None:
         self.leaves = np.zeros(capacity, np.float64)
 
-    def set(self, indices: np.ndarray, values: np.ndarray) -> None:
+    def write(self, indices: np.ndarray, values: np.ndarray) -> None:
         for index, value in zip(indices, values, strict=True):
             self.leaves[index] = value
 
@@ -19,7 +19,7 @@ class FlatSums:
         return float(np.sum(self.leaves))
 
     def find(self, mass: float) -> int:
-        """First i with ``mass < leaf[0] + ... + leaf[i]``."""
+        """Return the first i with ``mass < leaf[0] + ... + leaf[i]``."""
         running = 0.0
         for index, value in enumerate(self.leaves):
             running += value
@@ -28,13 +28,13 @@ class FlatSums:
         raise AssertionError(f"mass {mass} lies beyond the total {running}")
 
     def distance(self, index: int, mass: float) -> float:
-        """How far ``mass`` lies outside the share of leaf ``index``; 0 inside."""
+        """Return the distance of ``mass`` from the share of leaf ``index``; 0 inside."""
         low = float(np.sum(self.leaves[:index]))
         return max(low - mass, mass - low - self.leaves[index], 0.0)
 
 
 def running_sums(rows: np.ndarray) -> np.ndarray:
-    """Sums of rows in their own precision, one entry after the other."""
+    """Return the running sums of rows in their own precision, one entry after the other."""
     total = rows[:, 0]
     for column in rows.T[1:]:
         total = total + column

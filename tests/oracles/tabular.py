@@ -11,7 +11,7 @@ import numpy as np
 def value_iteration(
     reward: Any, successors: Any, probabilities: Any, gamma: float, tolerance: float = 1e-12
 ) -> np.ndarray:
-    """``Q*``, swept until nothing moves."""
+    """Return ``Q*``, by sweeps until nothing changes."""
     states, actions, branches = np.shape(successors)
     q = np.zeros((states, actions))
     while True:

@@ -10,7 +10,7 @@ Row = Sequence[float]
 
 
 def best_action(q: Row, mask: Sequence[bool]) -> int | None:
-    """First of the best actions on offer; None where there is none."""
+    """Return the first of the best available actions; ``None`` if there is none."""
     best = None
     for action, offered in enumerate(mask):
         if offered and (best is None or q[action] > q[best]):
@@ -53,7 +53,7 @@ def expected_sarsa_target(
 
 
 def log_softmax(q: Row, mask: Sequence[bool], temperature: float) -> dict[int, float]:
-    """``log pi(a)`` of the actions on offer."""
+    """Return ``log pi(a)`` of the available actions."""
     offered = [a for a, there in enumerate(mask) if there]
     top = max(q[a] for a in offered)
     mass = sum(math.exp((q[a] - top) / temperature) for a in offered)

@@ -1,4 +1,4 @@
-"""The tick clock's laws, written again in float64 NumPy from the specification, one row at a
+"""The tick clock's laws, written again in float64 NumPy from envs/live/README.md, one row at a
 time."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def content(z: np.ndarray, e: np.ndarray, xi: np.ndarray, kappa: float, sigma: float) -> np.ndarray:
-    """``normalise(z + kappa (e - z) + sigma xi / sqrt(d))``"""
+    """Return ``normalise(z + kappa (e - z) + sigma xi / sqrt(d))``."""
     moved = [
         [a + kappa * (b - a) + sigma * x / math.sqrt(len(e[0])) for a, b, x in zip(*r, strict=True)]
         for r in zip(z, e, xi, strict=True)
@@ -19,21 +19,21 @@ def content(z: np.ndarray, e: np.ndarray, xi: np.ndarray, kappa: float, sigma: f
 
 
 def survival(w: float, median: float, sigma: float) -> float:
-    """``P(watch > w)`` of LogNormal(ln median, sigma)."""
+    """Return ``P(watch > w)`` of LogNormal(ln median, sigma)."""
     return (
         1.0 if w <= 0 else 0.5 * math.erfc((math.log(w) - math.log(median)) / sigma / math.sqrt(2))
     )
 
 
 def leave_chance(w: float, tick: float, rate: float, median: float, sigma: float) -> float:
-    """``1 - [S(w + tick) / S(w)]^rate``"""
+    """Return ``1 - [S(w + tick) / S(w)]^rate``."""
     return 1 - (survival(w + tick, median, sigma) / survival(w, median, sigma)) ** rate
 
 
 def leaving_second(
     u: float, w: float, tick: float, rate: float, median: float, sigma: float
 ) -> float:
-    """Where the chance of having left since w reaches u, by bisection."""
+    """Return the time at which the probability of having left since w reaches u, by bisection."""
     low, high = 0.0, tick
     for _ in range(80):
         mid = (low + high) / 2
@@ -42,13 +42,14 @@ def leaving_second(
 
 
 def in_line(waiting: Any, waited: Any, size: int) -> list[int]:
-    """Who is served: sorted by how long (up to 3 ticks), then by place."""
+    """Return the users who are served: sorted by waiting time (up to 3 ticks), then by place."""
     queue = [i for i, there in enumerate(waiting) if there]
     return sorted(queue, key=lambda i: (-min(int(waited[i]), 3), i))[:size]
 
 
 def without_gaps(values: Any, complete: Any, last: float) -> tuple[list[float], float]:
-    """Rows of a rollout, flat, gaps filled by the complete ones in turn; and the last of these."""
+    """Return the rows of a rollout, flat, gaps filled by the complete ones in turn; and the last of
+    these."""
     whole = [v for v, c in zip(values, complete, strict=True) if c]
     if not whole:
         return [last] * len(values), last

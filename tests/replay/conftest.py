@@ -1,4 +1,4 @@
-"""Hyper-parameters and small transitions that carry a number by which they can be told apart."""
+"""Hyper-parameters, and small transitions identified by a number."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lrdqn.types import Hypers, Transition
 
 @pytest.fixture(scope="session")
 def make_hypers() -> Callable[..., Hypers]:
-    """``make_hypers(alpha=..., beta=...)``; the replay must read nothing else, so the rest is
-    NaN."""
+    """Return ``make_hypers(alpha=..., beta=...)``; all other hyper-parameters are NaN, since the
+    replay must not read them."""
 
     def make(alpha: object = 0.6, beta: object = 0.4) -> Hypers:
         rest = dict.fromkeys(Hypers._fields, jnp.float32(np.nan))
@@ -31,8 +31,8 @@ def make_hypers() -> Callable[..., Hypers]:
 
 @pytest.fixture(scope="session")
 def plain() -> SimpleNamespace:
-    """``batch(numbers)``: transitions whose every field follows from their number; ``example``: one
-    without a batch axis."""
+    """Return ``batch(numbers)``, transitions whose every field follows from their number, and
+    ``example``, one without a batch axis."""
 
     def batch(numbers: np.ndarray) -> Transition:
         t = np.asarray(numbers, np.int32)

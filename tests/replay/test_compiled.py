@@ -1,5 +1,5 @@
-"""Replay as part of a compiled program: traced once, in place, at a cost that the capacity does not
-change."""
+"""Replay as part of a compiled program: traced once, in place, at a cost that does not depend on
+the capacity."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LEARNERS, BATCH, STEPS = 3, 8, 9
 
 
 def batches_of(n: int) -> Transition:
-    """``[STEPS, n, BATCH]`` transitions with few leaves, since compiling is what these tests wait
-    for."""
+    """Return ``[STEPS, n, BATCH]`` transitions with few leaves, since these tests spend their time
+    on compilation."""
     t = np.broadcast_to(
         np.arange(STEPS * BATCH, dtype=np.int32).reshape(STEPS, 1, BATCH), (STEPS, n, BATCH)
     )
@@ -37,7 +37,7 @@ def states_of(replay: Replay, n: int) -> PyTree:
 
 
 def keys_of(n: int) -> jax.Array:
-    """``[STEPS, n]``; learner i's keys are the same whatever ``n``."""
+    """Return keys ``[STEPS, n]``; learner i's keys do not depend on ``n``."""
     bits = np.random.default_rng(0).integers(0, 2**32, (STEPS, LEARNERS, 2), np.uint32)
     return jax.random.wrap_key_data(bits[:, :n])
 
@@ -45,9 +45,9 @@ def keys_of(n: int) -> jax.Array:
 def program(
     replay: Replay, hypers: Hypers
 ) -> Callable[[PyTree, Transition, jax.Array], tuple[PyTree, tuple[Array, Array]]]:
-    """``scan(add -> sample -> update)`` of several learners, as training does it.
+    """Return ``scan(add -> sample -> update)`` of several learners, as training does it.
 
-    The weights are used without any bearing on the priorities, as in a TD loss: nothing forces them
+    The weights are used without an effect on the priorities, as in a TD loss: nothing forces them
     to be read first.
     """
 
@@ -79,7 +79,7 @@ def test_neither_a_copy_of_the_store_nor_a_pass_over_it(
 
 
 def test_a_learner_does_not_feel_how_many_run_beside_it(make_hypers: Callable[..., Hypers]) -> None:
-    """The same bits for three learners together as for the first two of them (P22)."""
+    """The first two of three vmapped learners have the bits of two vmapped alone."""
     replay = make_prioritized(ReplayConfig(capacity=50, batch_size=BATCH))
     run = jax.jit(program(replay, make_hypers()))
     three, two = (run(states_of(replay, n), batches_of(n), keys_of(n)) for n in (3, 2))
@@ -91,7 +91,7 @@ def test_a_learner_does_not_feel_how_many_run_beside_it(make_hypers: Callable[..
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_traced_once(name: str, plain: SimpleNamespace, make_hypers: Callable[..., Hypers]) -> None:
-    """As the memory fills, wraps and anneals, nothing is traced again."""
+    """As the memory fills and wraps and hyper-parameters anneal, nothing is traced again."""
     chex.clear_trace_counter()
     replay = MAKERS[name](ReplayConfig(capacity=20, batch_size=4))
     add, sample, update = (

@@ -1,4 +1,4 @@
-"""What replay does to learning, where the answer is a formula: one value, two outcomes."""
+"""Effect of replay on learning where the result has a closed form: one value, two outcomes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ P, HIGH, STORED, STEP, STEPS = 0.1, 10.0, 1000, 0.01, 30_000
 
 
 def settle(replay: Replay, hypers: Hypers) -> jax.Array:
-    """Value after ``STEPS`` updates from 5, averaged over the second half; mean of weighted squared
-    errors."""
+    """Return the value after ``STEPS`` updates from 5, averaged over the second half, and the mean
+    of weighted squared errors."""
     zero = jnp.zeros((), jnp.int32)
     state = replay.init(Transition((), zero, jnp.float32(0), jnp.float32(0), ()))
     reward = jnp.where(jnp.arange(STORED) < round(P * STORED), HIGH, 0.0)
@@ -42,8 +42,8 @@ def settle(replay: Replay, hypers: Hypers) -> jax.Array:
 def test_prioritized_replay_moves_the_fixed_point_as_the_formula_says(
     make_hypers: Callable[..., Hypers],
 ) -> None:
-    """Five pairs of exponents as one vmapped axis (P2); alpha 0 is the mean, as in uniform replay,
-    whatever beta."""
+    """Five pairs of exponents are one vmapped axis, as hyper-parameters of a sweep are; with alpha
+    0 the result is the mean for every beta, as in uniform replay."""
     replay = make_prioritized(
         ReplayConfig(name="prioritized", capacity=STORED, batch_size=32, epsilon=0.01)
     )

@@ -1,5 +1,5 @@
-"""Prioritised replay against printed numbers, a list-based twin, and what must not get into the
-tree."""
+"""Prioritised replay against printed numbers and a list-based twin, and values that must not reach
+the tree."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ GOLDEN = [
 
 
 def leaf_probabilities(state: prioritized.PrioritizedState, capacity: int) -> np.ndarray:
-    return np.asarray(sum_tree.get(state.tree, jnp.arange(capacity)) / sum_tree.total(state.tree))
+    return np.asarray(sum_tree.read(state.tree, jnp.arange(capacity)) / sum_tree.total(state.tree))
 
 
 REPLAY = make_prioritized(
@@ -82,7 +82,7 @@ def test_printed_numbers(
     plain: SimpleNamespace,
     make_hypers: MakeHypers,
 ) -> None:
-    """P(i), the weights, and slots 8 and 9, which are never drawn."""
+    """P(i) and the weights are the printed ones, and slots 8 and 9 are never drawn."""
     hypers, k = make_hypers(alpha, beta), 512
     state = golden_state(hypers, plain)
     np.testing.assert_allclose(leaf_probabilities(state, 10)[:8], probabilities, rtol=2e-6)
@@ -102,7 +102,7 @@ def test_printed_numbers(
 
 
 def test_weights_of_a_batch() -> None:
-    """The maximum is that of the batch at hand; N cancels."""
+    """The maximum is that of the batch; N cancels."""
     full = np.insert(GOLDEN[0][2], [0, 6], 0.0)  # two empty slots, as 0 and 7
     weights = prioritized.importance_weights(
         jnp.asarray(full[[2, 3, 5]], jnp.float32), jnp.float32(0.4)
@@ -122,8 +122,8 @@ def test_draw_j_lies_in_range_j(seed: int, plain: SimpleNamespace, make_hypers: 
 
 
 def test_lockstep_with_a_list(plain: SimpleNamespace, make_hypers: MakeHypers) -> None:
-    """Random adds and updates, infinite and missing errors among them, in a capacity that the
-    batches do not divide."""
+    """Adds and updates are random, infinite and missing errors among them, and the batches do not
+    divide the capacity."""
     capacity, alpha, rng = 37, 0.6, np.random.default_rng(0)
     hypers = make_hypers(alpha)
     replay = make_prioritized(
@@ -178,11 +178,11 @@ def test_an_error_that_is_not_finite_stops_at_the_gate(
     np.testing.assert_allclose(after.max_priority, 9.001, rtol=1e-6)
     untouched = jnp.array([0, 1, 3, 4, 5, 6, 7])
     np.testing.assert_array_equal(
-        sum_tree.get(after.tree, untouched), sum_tree.get(before.tree, untouched)
+        sum_tree.read(after.tree, untouched), sum_tree.read(before.tree, untouched)
     )
-    np.testing.assert_allclose(sum_tree.get(after.tree, jnp.array([2])), [9.001**0.6], rtol=1e-6)
+    np.testing.assert_allclose(sum_tree.read(after.tree, jnp.array([2])), [9.001**0.6], rtol=1e-6)
     np.testing.assert_allclose(
-        sum_tree.total(after.tree), np.sum(sum_tree.get(after.tree, jnp.arange(10))), rtol=1e-6
+        sum_tree.total(after.tree), np.sum(sum_tree.read(after.tree, jnp.arange(10))), rtol=1e-6
     )
 
 

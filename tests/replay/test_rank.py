@@ -1,4 +1,5 @@
-"""Rank-based replay against printed numbers, a list-based twin, and what must never be drawn."""
+"""Rank-based replay against printed numbers and a list-based twin, and slots that must never be
+drawn."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ add, draw, update = jax.jit(REPLAY.add), jax.jit(REPLAY.sample), jax.jit(REPLAY.
 
 
 def seen(state: RankState, hypers: Hypers, key: int = 0) -> np.ndarray:
-    """Probabilities of all slots, from what is drawn; a batch of 512 draws every slot of so few."""
+    """Return the probabilities of all slots, as reported by draws; a batch of 512 draws every one
+    of so few slots."""
     sample, p = draw(state, jax.random.key(key), hypers), np.zeros(CAPACITY)
     p[np.asarray(sample.indices)] = sample.probabilities
     return p
@@ -49,8 +51,8 @@ def test_printed_numbers(plain: SimpleNamespace, make_hypers: MakeHypers) -> Non
 
 @pytest.mark.parametrize("seed", range(4))
 def test_lockstep_with_a_list(seed: int, plain: SimpleNamespace, make_hypers: MakeHypers) -> None:
-    """Adds of varying size past the end, updates with duplicates, zeros and bad values; integers,
-    so that ties are frequent."""
+    """Adds of varying size run past the end, and updates contain duplicates, zeros and bad values;
+    priorities are integers, so that ties are frequent."""
     rng, hypers = np.random.default_rng(seed), make_hypers(0.7, 0.4)
     state, slots, twin = REPLAY.init(plain.example), SlotList(CAPACITY), RankList(CAPACITY, 0.7)
     for step in range(25):
@@ -83,7 +85,7 @@ def test_exponents_at_zero(
 
 
 def test_beta_one_corrects_exactly(plain: SimpleNamespace, make_hypers: MakeHypers) -> None:
-    """Weighted by ``P w`` every stored transition counts the same."""
+    """Weighted by ``P w``, every stored transition counts equally."""
     hypers = make_hypers(0.7, 1.0)
     sample = draw(filled([0.3, -2, 0.1, 5, -0.7], hypers, plain), jax.random.key(0), hypers)
     product = np.asarray(sample.probabilities) * np.asarray(sample.weights)

@@ -47,7 +47,7 @@ def test_lockstep_with_a_list(capacity: int, sizes: list[int], plain: SimpleName
 
 
 def test_types_are_kept(plain: SimpleNamespace) -> None:
-    """The lockstep above compares types too; these are the ones that it covers."""
+    """The lockstep test above compares types too; these are the ones that it covers."""
     names = {x.dtype.name for x in jax.tree.leaves(ring.init(plain.example, 10).data)}
     assert names == {"int16", "float16", "uint8", "int32", "int8", "float32", "bool"}
 

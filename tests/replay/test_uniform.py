@@ -1,4 +1,4 @@
-"""Uniform replay: filled slots only, all alike."""
+"""Uniform replay: filled slots only, all with the same probability."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The DQN family: target rule, head, loss, replay and horizon are seams of one update."""
+"""The DQN family: one update whose target rule, head, loss, replay and horizon can be exchanged."""

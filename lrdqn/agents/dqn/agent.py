@@ -1,5 +1,5 @@
-"""Deep Q-learning as pure functions (Mnih et al. 2015, algorithm 1); target rule, head, loss,
-replay and horizon are seams."""
+"""Deep Q-learning as pure functions (Mnih et al. 2015, algorithm 1), with exchangeable target rule,
+head, loss, replay and horizon."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class AgentState(NamedTuple):
 
     params: Params
     target_params: Params
-    """``()`` where the target rule reads no target network."""
+    """``()`` if the target rule reads no target network."""
     opt_state: Any
 
 
 def make_optimizer(config: DQNConfig) -> optax.GradientTransformation:
-    """Direction of a step; the caller multiplies it by ``-learning_rate``, which may be a traced
-    value (DESIGN P2)."""
+    """Return the optimiser of ``config``. It gives the direction of a step; the caller multiplies
+    it by ``-learning_rate``, which may be a traced value."""
     rules = {
         "adam": lambda: optax.scale_by_adam(eps=config.adam_eps),
         "radam": lambda: optax.scale_by_radam(eps=config.adam_eps),
@@ -59,56 +59,60 @@ def make_optimizer(config: DQNConfig) -> optax.GradientTransformation:
 
 
 class UpdateRule(NamedTuple):
-    """What a transition teaches: a seam between agents that act in other ways and this update."""
+    """The interface between this update and agents that act in other ways: the target of a
+    transition, the action it is credited to, and a further loss."""
 
-    backup: TargetRule
-    """What follows it."""
+    target: TargetRule
+    """The bootstrap of a transition (``TargetRule``)."""
     credit: Callable[[Transition], tuple[Int[Array, "B"], Float[Array, "B"]]]
-    """``credit(t) -> action, weight``: whose value it speaks of, and with what weight."""
-    beside: Callable[[Params, Transition, PyTree], Float[Array, "B"]] | None = None
-    """``beside(params, t, catalogue)``: a further loss on the same parameters."""
+    """``credit(t) -> action, weight``: the action whose value is moved towards the target, and the
+    weight of its loss."""
+    auxiliary_loss: Callable[[Params, Transition, PyTree], Float[Array, "B"]] | None = None
+    """``auxiliary_loss(params, t, catalogue)``: a further loss on the same parameters."""
 
 
 def credit_action(t: Transition) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
-    """The action that was taken, in full."""
+    """Return the action that was taken, with weight 1."""
     return t.action, jnp.ones_like(t.reward)
 
 
 def make_dqn(
-    config: DQNConfig, network: Network, values: Values, lesson: UpdateRule | None = None
+    config: DQNConfig, network: Network, values: Values, rule: UpdateRule | None = None
 ) -> Agent:
-    """The DQN family.
+    """Return an agent of the DQN family.
 
-    One update on a batch of (s, a, r, discount, s') with importance weights w::
+    One update on a batch of (s, a, r, discount, s') with importance weights w
 
-        y_i     = target of the rule (agents.backups) and of the head (ops.values), no gradient
+    ::
+
+        y_i     = target by the target rule (agents.dqn.targets) and the value representation
+                  (ops.values), no gradient
         delta_i = y_i - Q(s_i, a_i; theta)
-        theta  <- theta - learning_rate * direction( grad mean_i w_i (c_i loss(delta_i) + beside_i)
-        )
+        theta  <- theta - learning_rate * direction( grad mean_i w_i (c_i loss(delta_i) + aux_i) )
 
-    with c_i = 1 and nothing beside, but where a ``lesson`` says so. A TD error that is not finite
-    is masked out of the loss and counted (``nonfinite``); a gradient that is not finite changes
-    nothing (DESIGN P20). The same gate keeps it out of the priorities.
+    has c_i = 1 and aux_i = 0, unless ``rule`` gives other credits or an auxiliary loss. A TD error
+    that is not finite is masked out of the loss and of the priorities, and counted (``nonfinite``);
+    a gradient that is not finite leaves the parameters unchanged.
 
     Args:
         config: validated by ``freeze``.
         network: a ``Network`` for this environment's observations.
-        values: what the last axis of its output means, and the loss on it.
-        lesson: what transitions teach; ``None`` is the rule ``config.target`` on the actions that
-            were taken.
+        values: representation of the last axis of its output, and the loss on it.
+        rule: target, credit and auxiliary loss; ``None`` is the target rule ``config.target`` on
+            the actions that were taken.
 
     Source: Mnih et al. 2015 (algorithm 1); van Hasselt et al. 2016 (double); Schaul et al. 2016
     (weights, algorithm 1).
     """
     optimizer = make_optimizer(config)
-    backup, credit, beside = (
-        UpdateRule(make_target(config), credit_action) if lesson is None else lesson
+    target, credit, auxiliary_loss = (
+        UpdateRule(make_target(config), credit_action) if rule is None else rule
     )
     targetless = config.target == "lambda"
 
     def init(key: PRNGKeyArray) -> AgentState:
         params = network.init(key)
-        # A copy, not an alias: the state is donated, and a buffer can be donated once.
+        # A copy, not an alias: the state is donated, and a buffer can be donated only once.
         return AgentState(
             params,
             () if targetless else jax.tree.map(jnp.copy, params),
@@ -132,26 +136,27 @@ def make_dqn(
     ) -> tuple[AgentState, Float[Array, "B"], dict[str, Array]]:
         t = sample.transition
         action, credited = credit(t)
-        online_key, backup_key = jax.random.split(key)
-        learnt = TargetInputs(network, values, state.params, state.target_params, catalogue, hypers)
-        target = jax.lax.stop_gradient(backup(learnt, t, backup_key))
+        online_key, target_key = jax.random.split(key)
+        inputs = TargetInputs(network, values, state.params, state.target_params, catalogue, hypers)
+        bootstrap = jax.lax.stop_gradient(target(inputs, t, target_key))
 
         def loss_fn(params: Params) -> tuple[Float[Array, ""], tuple[Array, Array]]:
             raw = network.value(params, t.obs, action, catalogue, online_key)
             _, td = jax.vmap(values.loss)(
-                jax.lax.stop_gradient(raw), target.reward, target.discount, target.raw
+                jax.lax.stop_gradient(raw), bootstrap.reward, bootstrap.discount, bootstrap.raw
             )
             finite = jnp.isfinite(td)
-            # Both sides of a bad error are replaced before the loss: 0 times its infinite gradient
-            # would be NaN.
-            parts = (where_rows(finite, x) for x in (raw, *target))
+            # Prediction and target of a bad error are both replaced before the loss: 0 times its
+            # infinite gradient would be NaN.
+            parts = (where_rows(finite, x) for x in (raw, *bootstrap))
             losses = where_rows(finite, jax.vmap(values.loss)(*parts)[0])
-            losses = credited * losses + (0.0 if beside is None else beside(params, t, catalogue))
+            losses = credited * losses + (
+                0.0 if auxiliary_loss is None else auxiliary_loss(params, t, catalogue)
+            )
             return jnp.mean(sample.weights * losses), (credited * td, values.mean(raw))
 
         (loss, (td, q)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-        # As one vector: a norm and an optimiser step are then a few kernels, not a few for every
-        # layer.
+        # As one vector, a norm and an optimiser step are a few kernels, not a few per layer.
         gradient, layers_of = ravel_pytree(grads)
         norm = jnp.linalg.norm(gradient)
         sound = jnp.isfinite(norm)
@@ -186,13 +191,13 @@ def make_dqn(
 
 
 def where_rows(keep: Array, x: Array) -> Array:
-    """``x [B, ...]`` with zeros in the rows that are not kept."""
+    """Return ``x [B, ...]`` with zeros in the rows that are not kept."""
     return jnp.where(keep.reshape(keep.shape + (1,) * (x.ndim - 1)), x, 0.0)
 
 
 def make_greedy(network: Network) -> Policy:
-    """The greedy policy of a Q-network, noisy layers at their means. Its state is the parameters,
-    so ``init`` gives an untrained one."""
+    """Return the greedy policy of a Q-network, noisy layers at their means. Its state is the
+    parameters; ``init`` returns untrained ones."""
 
     def scores(state: Params, view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
         del key

@@ -1,5 +1,5 @@
-"""Full-slate Q-learning: every slate of K of the C places is an action of an agent that knows
-nothing of slates."""
+"""Full-slate Q-learning: every slate of K of the C places is an action of an agent with a fixed
+action set."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from lrdqn.types import Agent, Hypers, Policy, PyTree, Sample, View
 
 
 class SlateSet(NamedTuple):
-    """The slates of K of C different places."""
+    """The set of slates of K of C different places."""
 
     candidates: int
     slate: int
     ordered: bool
-    """Whether the order of a slate matters to viewers, so that each order is an action of its
-    own."""
+    """True if the order of a slate matters to users, so that each order is an action of its own."""
 
 
 def slates_of(every: SlateSet) -> Int[np.ndarray, "M K"]:
-    """All of them in lexicographic order: sets, each in ascending order, or every order of each."""
+    """Return all slates in lexicographic order: sets, each in ascending order, or every order of
+    each."""
     make = itertools.permutations if every.ordered else itertools.combinations
     return np.array(list(make(range(every.candidates), every.slate)), np.int32)
 
 
 def rank_of(places: Int[Array, "*B K"], every: SlateSet) -> Int[Array, "*B"]:
-    """Row of ``slates_of`` that holds these places, which must be different; of sets, whatever
-    their order.
+    """Return the row of ``slates_of`` that holds these places, which must be different; for sets,
+    in whatever order they are given.
 
-    ``C(n, k) - 1 - sum_j C(n - 1 - c_j, k - j)`` for sets, c ascending (the combinatorial number
-    system, Lehmer 1964), and ``sum_j (c_j - |{i < j: c_i < c_j}|) P(n - 1 - j, k - 1 - j)`` for
-    orders.
+    The row is ``C(n, k) - 1 - sum_j C(n - 1 - c_j, k - j)`` for sets, c ascending (the
+    combinatorial number system, Lehmer 1964), and
+    ``sum_j (c_j - |{i < j: c_i < c_j}|) P(n - 1 - j, k - 1 - j)`` for ordered slates.
     """
     n, k, ordered = every
     if ordered:
@@ -58,7 +58,8 @@ def rank_of(places: Int[Array, "*B K"], every: SlateSet) -> Int[Array, "*B"]:
 
 
 def over_slates(agent: Agent, every: SlateSet) -> Agent:
-    """An agent with M actions as one that fills slates: action m shows row m of ``slates_of``.
+    """Turn an agent with M actions into one that fills slates: action m shows row m of
+    ``slates_of``.
 
     Source: Ie et al. 2019 (SlateQ), section 6, full-slate Q-learning (FSQ).
     """
@@ -82,7 +83,8 @@ def over_slates(agent: Agent, every: SlateSet) -> Agent:
 
 
 def policy_over_slates(policy: Policy, every: SlateSet) -> Policy:
-    """The same of a policy; its scores stay those of the M slates."""
+    """Turn a policy with M actions into one that fills slates; its scores remain those of the M
+    slates."""
     table = jnp.asarray(slates_of(every))
 
     def act(state: PyTree, view: View, key: PRNGKeyArray) -> tuple[Array, PyTree]:

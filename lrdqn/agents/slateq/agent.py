@@ -1,4 +1,4 @@
-"""SlateQ: the value of a slate taken apart into values of its items, on the update of the DQN
+"""SlateQ: the value of a slate decomposed into values of its items, with the update of the DQN
 family (Ie et al. 2019)."""
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Filler = Callable[[Params, QOutput, PyTree, PyTree], Int[Array, "B K"]]
 
 
 def item_network(network: Network, choice: ChoiceModel) -> Network:
-    """A network of C candidates as one of C + 1, the last of them "nothing"; parameters
-    ``{"q": ..., choice's own}``."""
+    """Extend a network of C candidates to C + 1, the last of them "nothing"; its parameters are
+    ``{"q": ..., **those of the choice model}``."""
 
     def init(key: PRNGKeyArray) -> Params:
         return {"q": network.init(key), **choice.init(jax.random.fold_in(key, 1))}
@@ -46,7 +46,8 @@ def item_network(network: Network, choice: ChoiceModel) -> Network:
 
 
 def taken_item(t: Transition) -> Int[Array, "B"]:
-    """Place among the candidates of what was taken of the slate ``[B, K]``; C where nothing was."""
+    """Return the place among the candidates of the item that was taken from the slate ``[B, K]``; C
+    if nothing was taken."""
     slate = t.action.reshape(len(t.reward), -1)
     nothing = jnp.full((slate.shape[0], 1), t.next_obs.mask.shape[1], slate.dtype)
     assert t.taken is not None
@@ -55,19 +56,22 @@ def taken_item(t: Transition) -> Int[Array, "B"]:
     )[:, 0]
 
 
-def parted(out: QOutput, null_value: bool) -> tuple[Float[Array, "B C"], Float[Array, "B"]]:
-    """Values of the items and of "nothing", which is worth 0 to an agent that does not learn it."""
+def item_and_null_values(
+    out: QOutput, null_value: bool
+) -> tuple[Float[Array, "B C"], Float[Array, "B"]]:
+    """Return the values of the items and the value of "nothing", which is 0 for an agent that does
+    not learn it."""
     return out.q[:, :-1], out.q[:, -1] if null_value else jnp.zeros_like(out.q[:, -1])
 
 
 def make_filler(choice: ChoiceModel, optimiser: str, null_value: bool, slate: int) -> Filler:
-    """``fill(params, out, obs, catalogue) -> places [B, K]``: the optimiser on the choice model's
-    weights and on ``out``."""
+    """Return ``fill(params, out, obs, catalogue) -> places [B, K]``: the optimiser applied to the
+    choice model's weights and to the values in ``out``."""
 
     def fill(params: Params, out: QOutput, obs: PyTree, catalogue: PyTree) -> Int[Array, "B K"]:
         (v, v_nothing), (q, q_nothing) = (
             choice.weights(params, obs, catalogue),
-            parted(out, null_value),
+            item_and_null_values(out, null_value),
         )
         return OPTIMISERS[optimiser](v, q, obs.mask, v_nothing, q_nothing, slate)
 
@@ -75,16 +79,17 @@ def make_filler(choice: ChoiceModel, optimiser: str, null_value: bool, slate: in
 
 
 def make_slate_target(config: SlateQConfig, choice: ChoiceModel, slate: int) -> TargetRule:
-    """``y = r + discount * sum_{i in A' and nothing} P(i | s', A') Q(s', i; theta^-)``.
+    """Return the target rule
+    ``y = r + discount * sum_{i in A' and nothing} P(i | s', A') Q(s', i; theta^-)``.
 
     ::
 
         max     A' = the optimiser's slate under theta^-          (QL-TT, QL-GT, QL-OT of the paper)
         double  A' = the optimiser's slate under theta
-        sarsa   A' = the slate that was shown in s'; where the session was cut there, as max
+        sarsa   A' = the slate shown in s'; as max if the session was truncated at s'
 
-    Without ``slate.null_value``, nothing counts as 0, as in RecSim's release; the sum in the paper
-    has it.
+    Without ``slate.null_value``, nothing is worth 0, as in RecSim's released code; the paper's sum
+    includes it.
 
     Source: Ie et al. 2019 (SlateQ), equations 16 to 18 and section 5.3; van Hasselt et al. 2016 for
     ``double``.
@@ -94,41 +99,41 @@ def make_slate_target(config: SlateQConfig, choice: ChoiceModel, slate: int) -> 
         choice, own.fill if own.target_fill == "same" else own.target_fill, own.null_value, slate
     )
 
-    def backup(learnt: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
-        choose_key, judge_key = jax.random.split(key)
-        out = learnt.network.apply(learnt.target_params, t.next_obs, learnt.catalogue, judge_key)
+    def target(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
+        select_key, evaluate_key = jax.random.split(key)
+        out = inputs.network.apply(inputs.target_params, t.next_obs, inputs.catalogue, evaluate_key)
         chooser = out
         if config.target == "double":
-            chooser = learnt.network.apply(learnt.params, t.next_obs, learnt.catalogue, choose_key)
-        shown = fill(learnt.params, chooser, t.next_obs, learnt.catalogue)
+            chooser = inputs.network.apply(inputs.params, t.next_obs, inputs.catalogue, select_key)
+        shown = fill(inputs.params, chooser, t.next_obs, inputs.catalogue)
         if t.next_action is not None:
             shown = jnp.where(
                 t.next_action.reshape(shown.shape) < 0, shown, t.next_action.reshape(shown.shape)
             )
-        v, v_nothing = choice.weights(learnt.params, t.next_obs, learnt.catalogue)
+        v, v_nothing = choice.weights(inputs.params, t.next_obs, inputs.catalogue)
         chances = slate_chances(v, shown, v_nothing)
         if not own.null_value:
             chances = chances.at[:, -1].set(0.0)
-        raw = jax.vmap(learnt.values.mix)(chances, out.raw)
+        raw = jax.vmap(inputs.values.mix)(chances, out.raw)
         return Bootstrap(t.reward, available_discount(t, out._replace(mask=t.next_obs.mask)), raw)
 
-    return backup
+    return target
 
 
 def make_slateq(
     config: SlateQConfig, network: Network, values: Values, choice: ChoiceModel, slate: int
 ) -> Agent:
-    """SlateQ. ``Q(s, A) = sum_{i in A and nothing} P(i | s, A) Q(s, i)``: what a step led to is
-    credited to the item taken.
+    """Return the SlateQ agent, ``Q(s, A) = sum_{i in A and nothing} P(i | s, A) Q(s, i)``: the
+    target of a step is credited to the item taken.
 
-    Acting is epsilon-greedy in whole slates. Without ``slate.null_value`` a transition in which
-    nothing was taken teaches nothing, as in RecSim's release.
+    Exploration is epsilon-greedy over whole slates. Without ``slate.null_value`` a transition in
+    which nothing was taken does not change the values, as in RecSim's released code.
 
     Args:
         config: ``target`` (max, double, sarsa) and ``slate``.
-        network: of the candidates; "nothing" becomes one more (``item_network``).
-        values: what its output means.
-        choice: how viewers choose.
+        network: of the candidates; "nothing" is appended as one more (``item_network``).
+        values: representation of its output.
+        choice: model of the users' choice.
         slate: K.
 
     Source: Ie et al. 2019 (SlateQ, arXiv 1905.12767), sections 4 and 5.
@@ -141,17 +146,19 @@ def make_slateq(
         clicked = (item < t.next_obs.mask.shape[1]).astype(jnp.float32)
         return item, jnp.ones_like(clicked) if own.null_value else clicked
 
-    def beside(params: Params, t: Transition, catalogue: PyTree) -> Float[Array, "B"]:
+    def auxiliary_loss(params: Params, t: Transition, catalogue: PyTree) -> Float[Array, "B"]:
         assert choice.loss is not None
         assert t.taken is not None
         return choice.loss(
             params, t.obs, t.action.reshape(len(t.reward), slate), t.taken, catalogue
         )
 
-    lesson = UpdateRule(
-        make_slate_target(config, choice, slate), credit, None if choice.loss is None else beside
+    rule = UpdateRule(
+        make_slate_target(config, choice, slate),
+        credit,
+        None if choice.loss is None else auxiliary_loss,
     )
-    learner = make_dqn(config, items, values, lesson)
+    learner = make_dqn(config, items, values, rule)
 
     def act(
         state: PyTree, obs: PyTree, catalogue: PyTree, epsilon: Float[Array, ""], key: PRNGKeyArray
@@ -170,14 +177,16 @@ def make_slateq(
 def make_slate_greedy(
     config: SlateQConfig, network: Network, choice: ChoiceModel, slate: int
 ) -> Policy:
-    """The greedy policy of SlateQ; its state is the parameters. Scores are
+    """Return the greedy policy of SlateQ; its state is the parameters, and its scores are
     ``v_i (Q(s, i) - Q(s, nothing))``."""
     items, own = item_network(network, choice), config.slate
     fill = make_filler(choice, own.fill, own.null_value, slate)
 
     def scores(state: Params, view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
         del key
-        q, nothing = parted(items.apply(state, view.obs, view.catalogue, None), own.null_value)
+        q, nothing = item_and_null_values(
+            items.apply(state, view.obs, view.catalogue, None), own.null_value
+        )
         v, _ = choice.weights(state, view.obs, view.catalogue)
         return masked(v * (q - nothing[:, None]), view.obs.mask)
 

@@ -1,5 +1,5 @@
-"""User choice models of agents that fill slates: known (told by the environment), or a learned
-conditional logit."""
+"""Choice models of agents that fill slates: the environment's own, or a conditional logit learned
+from choices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lrdqn.types import Network, Params, PyTree
 Weights = tuple[Float[Array, "B C"], Float[Array, "B"]]
 
 LARGEST = 30.0
-"""Logits are held within this of that of "nothing", so that no weight overflows."""
+"""Bound on the absolute value of a logit (that of "nothing" is 0), so that no weight overflows."""
 
 
 class ChoiceModel(NamedTuple):
@@ -26,19 +26,20 @@ class ChoiceModel(NamedTuple):
     ``P(i) = v_i / (v_0 + sum_j v_j)`` on a slate."""
 
     init: Callable[[PRNGKeyArray], dict[str, Params]]
-    """``init(key)``: its parameters by name, none where it is told."""
+    """``init(key)``: its parameters by name; none if it is the environment's."""
     weights: Callable[[Params, PyTree, PyTree], Weights]
-    """``weights(params, obs, catalogue) -> v [B, C], v_0 [B]``; 0 for what is not on offer."""
+    """``weights(params, obs, catalogue) -> v [B, C], v_0 [B]``; 0 for unavailable candidates."""
     loss: (
         Callable[[Params, PyTree, Int[Array, "B K"], Int[Array, "B"], PyTree], Float[Array, "B"]]
         | None
     )
-    """``loss(params, obs, slate, taken, catalogue)``: what there is to learn of it; ``taken`` is K
-    for nothing."""
+    """``loss(params, obs, slate, taken, catalogue)``, or ``None`` if nothing is learned; ``taken``
+    is K for nothing."""
 
 
 def known_choice_model(weights: Callable[[PyTree], Weights]) -> ChoiceModel:
-    """The environment's own, so far as the observation tells; ``weights(obs) -> v, v_0``."""
+    """Return the environment's own choice model, as far as the observation reveals it;
+    ``weights(obs) -> v, v_0``."""
 
     def offered(params: Params, obs: PyTree, catalogue: PyTree) -> Weights:
         del params, catalogue
@@ -49,17 +50,17 @@ def known_choice_model(weights: Callable[[PyTree], Weights]) -> ChoiceModel:
 
 
 def conditional_logit(network: Network) -> ChoiceModel:
-    """``P(i) = exp(g(s, i)) / (1 + sum_{j in slate} exp(g(s, j)))`` with g a network, fitted by
-    maximum likelihood.
+    """Return the model ``P(i) = exp(g(s, i)) / (1 + sum_{j in slate} exp(g(s, j)))`` with g a
+    network, fitted by maximum likelihood.
 
-    The loss is ``-log P(taken)``, on what replay samples and with its importance weights:
-    prioritised replay draws by the error of the values, so that before beta is 1 the fit leans to
-    what they find hard.
-
-    Source: McFadden 1974; as the choice model of slates Ie et al. 2019 (SlateQ), section 3.
+    The loss is ``-log P(taken)``, on replayed transitions and with their importance weights.
+    Prioritised replay samples by the TD errors of the values, so that while beta is below 1 the fit
+    is biased towards transitions with large errors.
 
     Args:
-        network: one number per candidate, its logit; its parameters stand under ``choice``.
+        network: one number per candidate, its logit; its parameters are under ``choice``.
+
+    Source: McFadden 1974; as the choice model of slates Ie et al. 2019 (SlateQ), section 3.
     """
 
     def logits(params: Params, obs: PyTree, catalogue: PyTree) -> Float[Array, "B C"]:

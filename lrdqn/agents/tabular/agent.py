@@ -1,5 +1,5 @@
-"""Tabular Q-learning, double Q-learning and value iteration as agents, on one-hot observations;
-oracles for the deep ones."""
+"""Tabular Q-learning, double Q-learning and value iteration as agents on one-hot observations,
+against which the deep agents are tested."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from lrdqn.types import Agent, EnvSpec, Hypers, Params, PyTree, Sample
 
 
 class TableState(NamedTuple):
-    """The table and how often each entry was updated."""
+    """The table of action values and the number of updates of each entry."""
 
     table: Float[Array, "S A"]
     visits: Int[Array, "S A"]
 
 
 class TwoTables(NamedTuple):
-    """Two tables ``[2, S, A]``, each judging the other's choices."""
+    """Two tables ``[2, S, A]``, each of which evaluates the actions that the other selects."""
 
     table: Float[Array, "2 S A"]
     visits: Int[Array, "2 S A"]
     mean: Float[Array, "S A"]
-    """Of the two, which is played."""
+    """Mean of the two tables, on which the agent acts."""
 
 
 def random_argmax(q: Float[Array, "A"], key: PRNGKeyArray) -> Int[Array, ""]:
-    """``argmax q``, ties broken evenly at random."""
+    """Return ``argmax q``, ties broken uniformly at random."""
     best = q == jnp.max(q)
     return jnp.argmax(jnp.where(best, jax.random.uniform(key, q.shape), -1.0)).astype(jnp.int32)
 
 
 def act_on(q: Float[Array, "N A"], epsilon: Float[Array, ""], key: PRNGKeyArray) -> Int[Array, "N"]:
-    """Epsilon-greedy, ties broken at random: exploration and greedy choice as in
-    ``ops.exploration``."""
+    """Return epsilon-greedy actions as ``ops.exploration`` draws them, but with ties broken
+    uniformly at random."""
     explore_key, tie_key = jax.random.split(key)
     u = jax.random.uniform(explore_key, q.shape[:1])
     best = jax.vmap(random_argmax)(q, jax.random.split(tie_key, q.shape[0]))
@@ -50,15 +50,15 @@ def act_on(q: Float[Array, "N A"], epsilon: Float[Array, ""], key: PRNGKeyArray)
     )
 
 
-def in_turn(
+def update_sequentially(
     one: Callable[[Any, tuple[Array, ...], Hypers], tuple[Any, tuple[Array, Array]]],
     state: Any,
     sample: Sample,
     hypers: Hypers,
     key: Array,
 ) -> tuple[Any, Array, dict[str, Array]]:
-    """The batch's updates one after the other, each seeing what the ones before it did; errors that
-    are not finite change nothing and are counted (DESIGN P20)."""
+    """Apply the updates of a batch one after the other, each on the table that the ones before it
+    left; a TD error that is not finite changes nothing and is counted."""
     t = sample.transition
     s, after = (jnp.argmax(x, axis=-1) for x in (t.obs, t.next_obs))
     keys = jax.random.split(key, t.reward.shape[0])
@@ -76,20 +76,21 @@ def in_turn(
     return state, td, metrics
 
 
-def following(r: Array, discount: Array, value: Array) -> Array:
-    """``r + discount * value``; ``r`` alone where the discount is 0."""
+def one_step_target(r: Array, discount: Array, value: Array) -> Array:
+    """Return ``r + discount * value``; ``r`` alone where the discount is 0."""
     return r + jnp.where(discount != 0, discount * value, 0.0)
 
 
 def make_q_learning(config: TabularConfig, spec: EnvSpec) -> Agent:
-    """``Q(s, a) <- Q(s, a) + w a_n [r + discount max_b Q(s', b) - Q(s, a)]``,
-    ``a_n = learning_rate * n(s, a)^-step_decay``.
+    """Return Q-learning, ``Q(s, a) <- Q(s, a) + w a_n [r + discount max_b Q(s', b) - Q(s, a)]``
+    with ``a_n = learning_rate * n(s, a)^-step_decay``.
 
-    A batch is as many updates, one after the other; w are the replay's importance weights.
+    n(s, a) counts the updates of the entry and w is the replay's importance weight. The transitions
+    of a batch are applied one after the other.
 
     Args:
-        config: ``step_decay``; 0 keeps the step size, more than .5 and at most 1 converges.
-        spec: the environment's, with one-hot observations.
+        config: ``step_decay``; 0 keeps the step size constant, values in (0.5, 1] converge.
+        spec: the environment's specification, with one-hot observations.
 
     Source: Watkins and Dayan 1992; step sizes as in Even-Dar and Mansour 2003.
     """
@@ -100,7 +101,7 @@ def make_q_learning(config: TabularConfig, spec: EnvSpec) -> Agent:
     ) -> tuple[TableState, tuple[Array, Array]]:
         s, a, r, discount, after, weight, _ = row
         q = state.table[s, a]
-        td = following(r, discount, jnp.max(state.table[after])) - q
+        td = one_step_target(r, discount, jnp.max(state.table[after])) - q
         visits = state.visits.at[s, a].add(jnp.isfinite(td).astype(jnp.int32))
         rate = hypers.learning_rate * jnp.power(
             jnp.maximum(visits[s, a], 1).astype(jnp.float32), -config.step_decay
@@ -123,7 +124,7 @@ def make_q_learning(config: TabularConfig, spec: EnvSpec) -> Agent:
         state: TableState, sample: Sample, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
     ) -> Any:
         del catalogue
-        return in_turn(one, state, sample, hypers, key)
+        return update_sequentially(one, state, sample, hypers, key)
 
     return Agent(
         init, act, update, lambda state, hypers: state, lambda state: {"table": state.table}
@@ -131,15 +132,18 @@ def make_q_learning(config: TabularConfig, spec: EnvSpec) -> Agent:
 
 
 def make_double_q_learning(config: TabularConfig, spec: EnvSpec) -> Agent:
-    """A fair coin picks the table to update; the other one judges its choice::
+    """Return double Q-learning: a fair coin picks the table to update, and the other table
+    evaluates the action that it selects.
+
+    ::
 
         Q_A(s, a) <- Q_A(s, a) + w a_n [r + discount Q_B(s', argmax_b Q_A(s', b)) - Q_A(s, a)]
 
-    Acts on the mean of both; ties are broken at random, in acting and in the argmax.
+    The agent acts on the mean of both. Ties are broken at random, in acting and in the argmax.
 
     Args:
         config: ``step_decay``, as in Q-learning; each table counts its own visits.
-        spec: the environment's, with one-hot observations.
+        spec: the environment's specification, with one-hot observations.
 
     Source: van Hasselt 2010, algorithm 1.
     """
@@ -153,7 +157,7 @@ def make_double_q_learning(config: TabularConfig, spec: EnvSpec) -> Agent:
         k = jax.random.bernoulli(coin_key).astype(jnp.int32)
         best = random_argmax(state.table[k, after], tie_key)
         q = state.table[k, s, a]
-        td = following(r, discount, state.table[1 - k, after, best]) - q
+        td = one_step_target(r, discount, state.table[1 - k, after, best]) - q
         visits = state.visits.at[k, s, a].add(jnp.isfinite(td).astype(jnp.int32))
         rate = hypers.learning_rate * jnp.power(
             jnp.maximum(visits[k, s, a], 1).astype(jnp.float32), -config.step_decay
@@ -175,7 +179,7 @@ def make_double_q_learning(config: TabularConfig, spec: EnvSpec) -> Agent:
         state: TwoTables, sample: Sample, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
     ) -> Any:
         del catalogue
-        state, td, metrics = in_turn(one, state, sample, hypers, key)
+        state, td, metrics = update_sequentially(one, state, sample, hypers, key)
         return state._replace(mean=jnp.mean(state.table, axis=0)), td, metrics
 
     return Agent(
@@ -190,7 +194,8 @@ def sweep(
     probabilities: Array,
     gamma: Float[Array, ""],
 ) -> Float[Array, "S A"]:
-    """``R + gamma sum_s' P(s' | s, a) max_b Q(s', b)`` for all states and actions at once."""
+    """Return ``R + gamma sum_s' P(s' | s, a) max_b Q(s', b)`` for all states and actions at
+    once."""
     return reward + gamma * jnp.sum(probabilities * jnp.max(table, axis=1)[successors], axis=2)
 
 
@@ -201,14 +206,15 @@ def value_iteration(
     gamma: Float[Array, ""],
     sweeps: int,
 ) -> Float[Array, "S A"]:
-    """``Q*`` to within ``gamma^sweeps max R / (1 - gamma)``: synchronous sweeps from zero.
+    """Return ``Q*`` to within ``gamma^sweeps max R / (1 - gamma)``, by synchronous sweeps from
+    zero.
 
     Args:
         reward: mean reward ``[S, A]``.
         successors: states that can follow ``[S, A, b]``.
         probabilities: of each of them ``[S, A, b]``.
         gamma: below 1.
-        sweeps: how many.
+        sweeps: number of sweeps.
 
     Source: Bellman 1957; Sutton and Barto 2018, section 4.4.
     """
@@ -219,16 +225,16 @@ def value_iteration(
 
 
 def make_value_iteration(config: TabularConfig, spec: EnvSpec) -> Agent:
-    """Planning with the environment's model: an update is one sweep over all states, whatever was
-    sampled.
+    """Return value iteration as an agent: an update is one sweep of the environment's model over
+    all states, whatever was sampled.
 
-    The model is the catalogue (``envs.garnet.GarnetWorld``); ``hypers.reward_scale`` scales its
+    The model is the catalogue (``envs.garnet.env.GarnetWorld``); ``hypers.reward_scale`` scales its
     rewards as it does stored ones. The TD errors are the Bellman residuals at the sampled states
     and actions.
 
     Args:
-        config: unused; there so that all agents are made alike.
-        spec: the environment's, with one-hot observations.
+        config: unused; all agents have the same signature.
+        spec: the environment's specification, with one-hot observations.
 
     Source: Bellman 1957; Sutton and Barto 2018, section 4.4.
     """

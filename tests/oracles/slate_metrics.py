@@ -1,4 +1,4 @@
-"""What a page is like, in plain NumPy: one session, pair by pair."""
+"""Metrics of a slate in plain NumPy: one session, pair by pair."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def diversity(content: Sequence[np.ndarray]) -> float | None:
-    """One minus the mean cosine of all pairs of what is shown."""
+    """Return one minus the mean cosine of all pairs of items shown."""
     pairs = list(itertools.combinations(content, 2))
     if not pairs:
         return None
@@ -22,7 +22,7 @@ def cosine(x: np.ndarray, y: np.ndarray) -> float:
     return float(x @ y / size) if size > 0 else 0.0
 
 
-def page(
+def slate_sums(
     slate: Sequence[int],
     ids: Sequence[int],
     mask: Sequence[bool],
@@ -32,7 +32,7 @@ def page(
     history: Sequence[int] | None,
     taken: int,
 ) -> dict[str, float]:
-    """What one page adds to the sums; ``content`` and ``kinds`` are by id."""
+    """Return the terms that one slate adds to the sums; ``content`` and ``kinds`` are by id."""
     shown: list[int] = []
     for i, place in enumerate(slate):
         if mask[place] and place not in slate[:i] and ids[place] != nobody:
