@@ -226,6 +226,15 @@ def _days(file: Path, name: str, text: Text) -> Int[np.ndarray, "m"]:
     return days[text.code]
 
 
+def window_of(time: Int[np.ndarray, "n"]) -> tuple[int, int]:
+    """Return the midnight (China Standard Time) before the first of these times, in ms since 1970,
+    and the days from there to the midnight after the last."""
+    first, last = (
+        int(x) for x in ((time.min() + SHIFT_MS) // DAY_MS, (time.max() + SHIFT_MS) // DAY_MS)
+    )
+    return first * DAY_MS - SHIFT_MS, last - first + 1
+
+
 def read_embeddings(file: Path, rows: Int[np.ndarray, "k"]) -> np.ndarray:
     """Rows ``[k, D]`` of ``title_embeddings.npy`` (read from the disk one by one) or of the first
     matrix of an ``.npz``.

@@ -10,7 +10,7 @@ import numpy as np
 
 from lrdqn import build
 from lrdqn.baselines import make_reference
-from lrdqn.calibration.targets import make_log
+from lrdqn.calibration.world_metrics import make_log
 from lrdqn.envs.live.config import LiveConfig
 from lrdqn.report.world_plots import WorldPicture
 

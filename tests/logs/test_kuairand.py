@@ -12,7 +12,7 @@ import pytest
 from data.kuairand_mini import LOG, SIGNALS, USER, VIDEO, Mini, make_mini
 from hydra import compose, initialize_config_dir
 
-from lrdqn.calibration.fit_kuairand import (
+from lrdqn.calibration.population_from_kuairand import (
     beta_moments,
     duration_bands,
     fit_kuairand,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from data.kuailive_mini import START, make_mini
 
-from lrdqn.calibration.kuailive_law import (
+from lrdqn.calibration.law_from_kuailive import (
     ENGAGED_SHARE,
     fitted_law,
     logit,

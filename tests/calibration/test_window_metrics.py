@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from lrdqn.calibration.three_weeks import log_sd, tally, window_statistics
+from lrdqn.calibration.window_metrics import log_sd, tally, window_statistics
 from lrdqn.envs.live.prices import PRICES
 from lrdqn.evaluation.gini import gini
 

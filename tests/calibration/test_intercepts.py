@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from lrdqn.calibration.fit_law import (
+from lrdqn.calibration.intercepts import (
     CONSTANTS,
     PUBLISHED,
     Settled,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from data.kuailive_mini import DAY, HOURLY, SHIFT, START, make_mini
 
-from lrdqn.calibration.log_metrics import (
+from lrdqn.calibration.kuailive_metrics import (
     LOG_TARGETS,
     compare_log,
     hourly_watch,

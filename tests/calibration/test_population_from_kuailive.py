@@ -10,7 +10,7 @@ import pytest
 from data.kuailive_mini import CATEGORIES, DAY, DAYS, PER_CLICK, SHIFT, START, Mini, make_mini
 from hydra import compose, initialize_config_dir
 
-from lrdqn.calibration.fit_kuailive import fit_kuailive, reaction_bits
+from lrdqn.calibration.population_from_kuailive import fit_kuailive, reaction_bits
 from lrdqn.calibration.fit_log import drawn_around
 from lrdqn.calibration.population_from_watches import Directions, Fit, watched_card, wealth_of
 from lrdqn.cli.launch import CONF
