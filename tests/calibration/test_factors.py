@@ -1,5 +1,4 @@
-"""The fit: its split, its measure, its repeatability, and that it finds tastes that popularity
-cannot."""
+"""The factorisation: split, recall, repeatability, and tastes that popularity cannot find."""
 
 from __future__ import annotations
 
@@ -37,8 +36,8 @@ def make_log(
 
 @pytest.fixture(scope="module")
 def tastes() -> RatingLog:
-    """Two groups of users who like one half of the items each; what is popular is half wrong for
-    everyone."""
+    """Two groups of users who each like one half of the items, so that a list of popular items is
+    half wrong for every user."""
     rng = np.random.default_rng(0)
     user, item, rating, time = [], [], [], []
     for u in range(60):

@@ -1,4 +1,4 @@
-"""Constants recovered from draws of the laws whose constants they are."""
+"""Constants of the world's laws recovered from draws of these laws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of three weeks against a walk through a log, click by click."""
+"""Metrics of a window of three weeks against a walk through a log, click by click."""
 
 from __future__ import annotations
 
