@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lrdqn.report.policy_table import (
     caption,
-    contained,
+    nonfinite_notes,
     policy_markdown,
     policy_table,
     table_rows,
@@ -172,8 +172,8 @@ def test_a_diverged_policy_is_shown_last_and_counts_as_not_beaten():
 
 
 def test_what_was_not_finite_is_reported():
-    assert contained({}) == contained({"nonfinite": 0, "nonfinite_rewards": 0}) == []
-    (line,) = contained({"nonfinite": 1, "nonfinite_rewards": 1200})
+    assert nonfinite_notes({}) == nonfinite_notes({"nonfinite": 0, "nonfinite_rewards": 0}) == []
+    (line,) = nonfinite_notes({"nonfinite": 1, "nonfinite_rewards": 1200})
     assert line == (
         "not finite: 1,200 rewards stored as 0, 1 TD error or "
         "gradient left out; debug=nan finds the first one"
