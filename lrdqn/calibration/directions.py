@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from lrdqn.calibration.factors import Factors, fit_factors, held_out, recall_at, unit_rows
-from lrdqn.logs.ratings import LIKED, RatingLog
+from lrdqn.logs.rating_log import LIKED, RatingLog
 
 
 class Directions(NamedTuple):

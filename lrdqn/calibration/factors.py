@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lrdqn.config import InputError
-from lrdqn.logs.ratings import LIKED, RatingLog, oldest_first, place_in_group
+from lrdqn.logs.rating_log import LIKED, RatingLog, oldest_first, place_in_group
 
 HELD_OUT = 0.2
 """Share of each user's ratings, the newest ones, that recall is measured on."""

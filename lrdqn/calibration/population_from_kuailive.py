@@ -25,9 +25,9 @@ from lrdqn.logs.kuailive import (
 )
 from lrdqn.logs.watch_log import (
     WatchLog,
-    before,
     first_meetings,
     index_in,
+    latest_watch,
     mean_hour,
     most_active,
     sorted_log,
@@ -58,7 +58,7 @@ def reaction_bits(
     ):
         user, live = index_in(users, events.user), index_in(lives, events.live)
         of = np.where((user >= 0) & (live >= 0), user * len(lives) + live, -1)
-        at = before(pair, clicks.time, of, events.time)
+        at = latest_watch(pair, clicks.time, of, events.time)
         np.bitwise_or.at(bits, at[at >= 0], bit)
         lost[kind] = np.sum(at < 0)
     return bits, lost

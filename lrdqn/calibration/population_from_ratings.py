@@ -17,8 +17,8 @@ from lrdqn.calibration.scales import (
     shrunk_mean,
     standardised_popularity,
 )
-from lrdqn.logs.ratings import RatingLog
-from lrdqn.logs.visits import loyalties, past
+from lrdqn.logs.rating_history import history_fields, loyalty_fields
+from lrdqn.logs.rating_log import RatingLog
 
 if TYPE_CHECKING:
     from lrdqn.envs.live.population_arrays import Population
@@ -99,8 +99,8 @@ def rated_population(
     return defaults._replace(
         **real,
         interactions=count,
-        **past(log, history),
-        **loyalties(log, defaults.loyalty.shape[1]),
+        **history_fields(log, history),
+        **loyalty_fields(log, defaults.loyalty.shape[1]),
     )
 
 

@@ -16,16 +16,8 @@ from lrdqn.calibration.scales import (
     shrunk_mean,
     standardised_popularity,
 )
-from lrdqn.logs.watch_log import (
-    CHINA,
-    HOUR,
-    WatchLog,
-    first_meetings,
-    loyalties,
-    mean_hour,
-    next_session,
-    past,
-)
+from lrdqn.logs.watch_history import history_fields, loyalty_fields, next_session
+from lrdqn.logs.watch_log import CHINA, HOUR, WatchLog, first_meetings, mean_hour
 
 if TYPE_CHECKING:
     from lrdqn.envs.live.population_arrays import Population
@@ -87,9 +79,9 @@ def watched_fields(
         count + SKILL_PRIOR
     )
     hour = mean_hour(log.user, (log.time + CHINA) / HOUR % 24, log.n_users)
-    seen = past(log, history)
+    seen = history_fields(log, history)
     follows = np.zeros(len(log.user), bool) if followed is None else followed
-    loyal = loyalties(log, slots, next_session(log, hour), follows)
+    loyal = loyalty_fields(log, slots, next_session(log, hour), follows)
     fields = {
         "style": _real(found.style, f"{found.origin}, length 1"),
         "interest": _real(found.interest, f"{found.origin}, length 1"),

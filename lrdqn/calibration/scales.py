@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from jaxtyping import Float
 
-from lrdqn.logs.ratings import RatingLog
+from lrdqn.logs.rating_log import RatingLog
 
 POPULARITY_MEAN, POPULARITY_SD = 0.670, 1.792
 """Mean and sd of log popularity in the world's law (envs/live/README.md, section 2)."""

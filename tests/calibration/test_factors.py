@@ -10,7 +10,7 @@ import pytest
 from lrdqn.calibration import factors
 from lrdqn.calibration.factors import fit_factors, held_out, recall_at, unit_rows
 from lrdqn.config import InputError
-from lrdqn.logs.ratings import RatingLog
+from lrdqn.logs.rating_log import RatingLog
 
 
 def make_log(

@@ -19,7 +19,7 @@ from lrdqn.calibration.population_from_ratings import (
 from lrdqn.calibration.scales import POPULARITY_MEAN, POPULARITY_SD
 from lrdqn.envs.live.affinity import POPULARITY_MU, POPULARITY_SIGMA
 from lrdqn.envs.live.population_arrays import Population, problem
-from lrdqn.logs.ratings import RatingLog
+from lrdqn.logs.rating_log import RatingLog
 
 Make = Callable[[int, int, int, int], Population]
 

@@ -1,5 +1,5 @@
-"""KuaiRand: logs and rates of a miniature, the published Beta fits of the real tables, and one line
-for what is wrong."""
+"""KuaiRand: logs and rates of a miniature, populations fitted to them, the published Beta fits of
+the real tables, and one-line errors."""
 
 from __future__ import annotations
 

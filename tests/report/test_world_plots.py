@@ -1,4 +1,4 @@
-"""Pictures of a live world: what they are made of, and that the command draws them."""
+"""Pictures of a live world: their data, and the files that are drawn."""
 
 from __future__ import annotations
 
