@@ -31,8 +31,8 @@ class Field(NamedTuple):
 
     value: np.ndarray
     provenance: str | None
-    """How it follows from the log, for the card; ``None`` where it was drawn to fit other
-    fields."""
+    """Derivation from the log in words, for the card; ``None`` where the field was drawn to fit
+    others."""
 
 
 class Fit(NamedTuple):

@@ -109,8 +109,8 @@ def test_the_fit_finds_tastes(tastes: RatingLog) -> None:
     assert fit.item.shape == (120, 4)
     assert fit.user.dtype == fit.item.dtype == np.float32
     assert fit.held_out_users == 60
-    # 44 items of one's own half are left when 16 are known: 20 of the right half find 20/44 = .45
-    # of what is wanted, of any .19
+    # With 16 items known, 44 of the user's half are left: a list of 20 of them has recall 20/44 =
+    # 0.45, a random list 0.19.
     assert 0.38 < fit.recall < 0.55
     assert 0.38 < fit.cosine_recall < 0.55
     # half of a popular list is of the wrong half

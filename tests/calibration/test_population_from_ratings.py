@@ -61,7 +61,7 @@ def test_vectors_become_directions(made: Population) -> None:
 
 def test_categories_and_tags(log: RatingLog, made: Population) -> None:
     np.testing.assert_array_equal(made.category, log.item_category)
-    # "funny" by two people, "noir" four times by one, "slow, but good" once by one
+    # "funny" by two users, "noir" four times by one, "slow, but good" once by one.
     assert top_tags(log, 2) == ["funny", "noir"]
     assert top_tags(log, 9) == ["funny", "noir", "slow, but good"]
     np.testing.assert_array_equal(made.tags, [[1, 1], [0, 1], [0, 1], [0, 1]])
@@ -85,7 +85,7 @@ def test_popularity(made: Population) -> None:
 
 def test_skill(made: Population) -> None:
     # Shrunk means with m = 23.5 / 7: (13.5 + 10 m) / 13, (2 + 10 m) / 11, (7 + 10 m) / 12, (1 + 10
-    # m) / 11 = 3.621, 3.234, 3.381, 3.143: ranks 4, 2, 3, 1, middles .875, .375, .625, .125
+    # m) / 11 = 3.621, 3.234, 3.381, 3.143: ranks 4, 2, 3, 1, middles 0.875, 0.375, 0.625, 0.125
     z = np.array([NormalDist().inv_cdf(p) for p in (0.875, 0.375, 0.625, 0.125)])
     np.testing.assert_allclose(made.skill, z / z.std(), rtol=1e-5)
 
@@ -196,7 +196,7 @@ def test_the_real_log_makes_a_population(real_log: RatingLog, make_defaults: Mak
     # everybody in this log has at least twenty ratings
     assert made.history.max() < streamers
     assert np.all(np.diff(np.sort(made.history, axis=1), axis=1) > 0)
-    # vectors of movies that the same people like point the same way
+    # Vectors of movies that the same users like have similar directions.
     title = {name: i for i, name in enumerate(real_log.item_title)}
     alien, aliens, pride = (
         made.style[title[name]]

@@ -61,7 +61,7 @@ PRICES = [
     143,
     1506,
 ]
-"""How often the prices 1 to 20 were sent."""
+"""Number of gifts of each price from 1 to 20."""
 CATEGORIES = ("shop", "game", "chat", "dance", "music")
 USER = [
     "user_id",
