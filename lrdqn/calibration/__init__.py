@@ -1,2 +1,2 @@
-"""Calibration: the world next to published figures, and populations and constants fitted to
-logs."""
+"""Calibration: the simulated world beside published metrics, and populations and constants fitted
+to logs."""

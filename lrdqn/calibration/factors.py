@@ -1,4 +1,4 @@
-"""User and item vectors of a rating log, by weighted matrix factorisation, with their recall on
+"""User and item vectors of a rating log by weighted matrix factorisation, and their recall on
 held-out ratings."""
 
 from __future__ import annotations
@@ -9,38 +9,38 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lrdqn.config import InputError
-from lrdqn.logs.ratings import LIKED, RatingLog, oldest_first, place_in_group
+from lrdqn.logs.rating_log import LIKED, RatingLog, oldest_first, place_in_group
 
 HELD_OUT = 0.2
-"""Share of each user's ratings, the newest ones, that the measurement predicts."""
+"""Share of each user's ratings, the newest ones, that recall is measured on."""
 TOP = 20
 """Length of the recommended list."""
 CONFIDENCE, UNLIKED, REGULARISATION, ITERATIONS = 20.0, 0.2, 0.1, 15
-"""Weight of a liked rating, share of it that an unliked rating has, ridge, sweeps. Chosen on
-MovieLens latest-small (2016) by ``cosine_recall`` with the newest fifth left out altogether and the
-fifth before it predicted. BPR did worse."""
+"""Weight of a liked rating, the fraction of it that an unliked rating has, ridge, sweeps. Chosen on
+MovieLens latest-small (2016) by ``cosine_recall`` on the second-newest fifth, with the newest fifth
+left out altogether. Bayesian personalised ranking was worse."""
 BLOCK = 1024
+"""Users whose scores are in memory at a time."""
 
 
 class Factors(NamedTuple):
-    """Vectors whose product ranks items for a user, and how well it does so."""
+    """User and item vectors, whose inner product ranks items for a user, and their recall."""
 
     user: Float[np.ndarray, "U d"]
     item: Float[np.ndarray, "S d"]
     recall: float
     """recall@20 of ``user . item`` on held-out ratings."""
     cosine_recall: float
-    """The same where both vectors are scaled to length 1, as a population keeps them."""
+    """recall@20 of the vectors scaled to length 1, as a population keeps them."""
     popularity_recall: float
-    """The same of the items liked most often."""
+    """recall@20 of the items liked most often."""
     held_out_users: int
-    """Users with a liked held-out rating, over whom recall is averaged. Where it is 0 nothing was
-    measured."""
+    """Users with a liked held-out rating, over whom recall is averaged; with 0 of them, no recall
+    was measured."""
 
 
 def unit_rows(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-    """Rows scaled to length 1. A row of zeros (nothing was learnt) takes the mean direction of the
-    others."""
+    """Return the rows scaled to length 1. A row of zeros gets the mean direction of the others."""
     length = np.linalg.norm(x, axis=1, keepdims=True)
     rows = np.divide(x, length, out=np.zeros_like(x), where=length > 0)
     mean = rows.mean(axis=0)
@@ -50,28 +50,28 @@ def unit_rows(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
 
 
 def fit_factors(log: RatingLog, factors: int, seed: int) -> Factors:
-    """Factorise the log by alternating least squares on implicit feedback, and measure the fit on
-    ratings it has not seen.
+    """Factorise the log by alternating least squares on implicit feedback, and measure recall on
+    held-out ratings.
 
     ``min sum_ui c_ui (p_ui - x_u . y_i)^2 + lambda (|x|^2 + |y|^2)``, p = 1 for rated pairs and 0
-    for others, c = 1 for pairs without a rating, 20 for liked ones and 4 for the other rated ones:
-    who rates a movie low has still chosen to see it.
+    for others; c = 1 for pairs without a rating, ``CONFIDENCE`` for liked ones and a fraction
+    ``UNLIKED`` of it for the other rated ones, because a user who rates a movie low has still
+    chosen to see it.
 
-    The measurement fits the first 80 % of each user's ratings by time and predicts the liked ones
-    among the last 20 %, out of all items that the user has not rated before. The vectors returned
-    are then fitted to the whole log.
+    Recall is measured on vectors fitted to the oldest ratings of each user: they predict the liked
+    ones among the newest (``HELD_OUT``), out of all items that the user has not rated before. The
+    returned vectors are fitted to the whole log.
 
     Args:
         log: the ratings.
         factors: d, length of the vectors; at most the number of users and of items.
-        seed: of the random start. The same seed gives the same vectors, whatever the number of
-            threads.
+        seed: of the random start. The same seed gives the same vectors for any number of threads.
 
     Raises:
         InputError: the library ``implicit`` is not installed, or ``factors`` does not fit the log.
 
-    Source: Hu, Koren & Volinsky 2008, Collaborative Filtering for Implicit Feedback Datasets, eq.
-    3; library ``implicit``.
+    Source: Hu, Koren and Volinsky 2008, Collaborative Filtering for Implicit Feedback Datasets,
+    eq. 3; library ``implicit``.
     """
     largest = min(log.n_users, log.n_items)
     if not 1 <= factors <= largest:
@@ -94,7 +94,8 @@ def fit_factors(log: RatingLog, factors: int, seed: int) -> Factors:
 
 
 def held_out(log: RatingLog) -> Bool[np.ndarray, "n"]:
-    """Which events are among the newest fifth of their user; of fewer than five events none is."""
+    """Return true for events among the newest fifth of their user; no event of a user with fewer
+    than five."""
     order = oldest_first(log)
     place = place_in_group(log.user[order])
     count = np.bincount(log.user, minlength=log.n_users)[log.user[order]]
@@ -110,20 +111,21 @@ def recall_at(
     item: Float[np.ndarray, "S d"],
     k: int = TOP,
 ) -> tuple[float, int]:
-    """``mean_u |top k of user u and liked late items of u| / |liked late items of u|``.
+    """Return recall@k, ``mean_u |top k of u and liked late items of u| / |liked late items of u|``.
 
-    Items that the user rated before the split are neither recommended nor looked for.
+    Items that the user rated before the split are neither recommended nor counted as liked late
+    ones.
 
     Args:
         log: the ratings.
-        late: events that are to be predicted.
+        late: events to predict.
         user: vectors of the users.
-        item: vectors of the items; the score of a pair is the product of its vectors.
+        item: vectors of the items; the score of a pair is the inner product of its vectors.
         k: length of the recommended list.
 
     Returns:
-        The mean over the users who have something to be found, and their number; (0, 0) where there
-        is none.
+        The mean over the users with a liked late item, and their number; (0, 0) where there is
+        none.
     """
     k, total, users = min(k, log.n_items), 0.0, 0
     for first in range(0, log.n_users, BLOCK):
@@ -159,8 +161,8 @@ def _least_squares(
     weight = np.where(log.rating[keep] >= LIKED, 1.0, UNLIKED).astype(np.float32)
     pairs: tuple[Int[np.ndarray, "m"], Int[np.ndarray, "m"]] = (log.user[keep], log.item[keep])
     ratings = csr_matrix((weight, pairs), shape=(log.n_users, log.n_items))
-    # The library runs threads of its own, one row of the matrix each; a second pool inside BLAS
-    # slows them and it warns of it.
+    # The library runs its own threads over rows; a second pool inside BLAS slows them down, and the
+    # library warns about it.
     with threadpool_limits(1, "blas"):
         model: Any = AlternatingLeastSquares(
             factors,

@@ -1,5 +1,5 @@
-"""Logs read, fitted and written as population folders, one function per ``source=`` of
-``lrdqn calibrate``."""
+"""The fits of ``lrdqn calibrate``, one function per ``source=``: each reads a log and writes a
+population folder and its settings."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Console
 
-from lrdqn.calibration.settings import say_where
+from lrdqn.calibration.settings import write_settings
 from lrdqn.compose.roots import CalibrateRun
 from lrdqn.envs.live.population import complete, freeze_utility, sample_population
 from lrdqn.envs.live.population_folder import save_population
 from lrdqn.envs.live.user_history import simulate_history
 
 if TYPE_CHECKING:
-    from lrdqn.calibration.population_from_watches import Directions
+    from lrdqn.calibration.directions import Directions
     from lrdqn.envs.live.population_arrays import Population
 
 
-def fit_movielens(config: CalibrateRun) -> None:
-    """Read a MovieLens folder, fit it, write the population folder and say what is in it."""
+def calibrate_movielens(config: CalibrateRun) -> None:
+    """Read a MovieLens folder, factorise its ratings and write the population."""
     from lrdqn.calibration.factors import fit_factors
     from lrdqn.calibration.population_from_ratings import population_card, rated_population
     from lrdqn.logs.movielens import read_movielens
@@ -56,60 +56,57 @@ def fit_movielens(config: CalibrateRun) -> None:
         f"popularity {factors.popularity_recall:.3f} ({factors.held_out_users} users)",
         highlight=False,
     )
-    say_where(console, config, {}, {})
+    write_settings(console, config, {}, {})
 
 
-def fit_kuailive(config: CalibrateRun) -> None:
-    """Read a KuaiLive folder, print its figures beside the published ones, write a population and
-    the settings it suggests."""
-    from lrdqn.calibration import fit_kuailive, kuailive_law
-    from lrdqn.calibration.log_metrics import (
-        compare_log,
-        hourly_watch,
-        kuailive_figures,
-        lognormal_sd,
-    )
-    from lrdqn.calibration.log_table import log_table
+def calibrate_kuailive(config: CalibrateRun) -> None:
+    """Read a KuaiLive folder, print its metrics beside the published ones, and write the population
+    and the settings that the log gives."""
+    from lrdqn.calibration.kuailive_metrics import hourly_watch, kuailive_metrics, lognormal_sd
+    from lrdqn.calibration.law_from_kuailive import fitted_law
+    from lrdqn.calibration.population_from_kuailive import fit_kuailive
     from lrdqn.calibration.population_from_watches import watched_card
-    from lrdqn.logs import kuailive
+    from lrdqn.calibration.tables import log_table
+    from lrdqn.calibration.targets import compare_log
+    from lrdqn.logs.kuailive import read_kuailive
 
     console = Console()
-    log = kuailive.read_kuailive(Path(str(config.path)))
+    log = read_kuailive(Path(str(config.path)))
     console.print(
         f"read {log.clicks.size:,} clicks, {log.comments.size:,} comments, "
         f"{log.likes.size:,} likes, {log.gifts.size:,} gifts "
         f"and {log.rooms.size:,} rooms",
         highlight=False,
     )
-    figures = kuailive_figures(log)
+    metrics = kuailive_metrics(log)
     console.print(
-        log_table(compare_log(figures), "this log against the figures published of KuaiLive")
+        log_table(compare_log(metrics), "this log against the metrics published of KuaiLive")
     )
-    law = kuailive_law.fitted_law(log)
+    law = fitted_law(log)
     rng = np.random.default_rng(config.seed)
-    log_sd = lognormal_sd(figures.get("Gini of gifts, users", 0.942))
-    fit, found = fit_kuailive.fit_kuailive(log, config, log_sd, rng)
-    population = drawn_around(fit.fields, config, rng)
+    log_sd = lognormal_sd(metrics.get("Gini of gifts, users", 0.942))
+    fit, found = fit_kuailive(log, config, log_sd, rng)
+    population = complete_population(fit.arrays, config, rng)
     card = watched_card(fit, found, population)
     hours = [round(float(share), 4) for share in hourly_watch(log)]
-    card |= {"law": law, "figures": figures, "hourly_watch_shares": hours}
+    card |= {"law": law, "figures": metrics, "hourly_watch_shares": hours}
     save_population(Path(str(config.out)), population, card)
-    say_recall(console, found)
-    clicked = figures.get("click per impression", math.nan)
-    say_where(console, config, law, figures | {"click per impression, reference": clicked})
+    print_recall(console, found)
+    clicked = metrics.get("click per impression", math.nan)
+    write_settings(console, config, law, metrics | {"click per impression, reference": clicked})
 
 
-def fit_kuairand(config: CalibrateRun) -> None:
-    """Read a KuaiRand folder, print its rates beside the published ones, write a population of what
-    it tells."""
-    from lrdqn.calibration import fit_kuairand
+def calibrate_kuairand(config: CalibrateRun) -> None:
+    """Read a KuaiRand folder, print its rates beside the published ones and write the
+    population."""
     from lrdqn.calibration.kuairand_metrics import kuairand_rows
-    from lrdqn.calibration.log_table import log_table
+    from lrdqn.calibration.population_from_kuairand import fit_kuairand
     from lrdqn.calibration.population_from_watches import watched_card
-    from lrdqn.logs import kuairand
+    from lrdqn.calibration.tables import log_table
+    from lrdqn.logs.kuairand import read_kuairand
 
     console = Console()
-    log = kuairand.read_kuairand(Path(str(config.path)))
+    log = read_kuairand(Path(str(config.path)))
     seen = "no log, rates only" if log.log is None else f"{len(log.log.user):,} impressions"
     console.print(
         f"read {len(log.user_id):,} users and {len(log.video_id):,} videos, {seen}", highlight=False
@@ -118,19 +115,19 @@ def fit_kuairand(config: CalibrateRun) -> None:
         log_table(kuairand_rows(log), "these files against what was published of KuaiRand-Pure")
     )
     rng = np.random.default_rng(config.seed)
-    fit, found = fit_kuairand.fit_kuairand(log, config, rng)
-    population = drawn_around(fit.fields, config, rng)
+    fit, found = fit_kuairand(log, config, rng)
+    population = complete_population(fit.arrays, config, rng)
     save_population(Path(str(config.out)), population, watched_card(fit, found, population))
     if found is not None:
-        say_recall(console, found)
-    say_where(console, config, {}, {})
+        print_recall(console, found)
+    write_settings(console, config, {}, {})
 
 
-def drawn_around(
+def complete_population(
     fields: Mapping[str, np.ndarray], config: CalibrateRun, rng: np.random.Generator
 ) -> Population:
-    """A population of the fitted fields; what no log holds is drawn, to match them where it hangs
-    on them."""
+    """Return a population with the fitted fields; the other fields are drawn, given the fitted ones
+    where they depend on them."""
     sizes = {
         "streamers": len(fields["category"]),
         "users": len(fields["interest"]),
@@ -145,8 +142,8 @@ def drawn_around(
     return population if "history" in fields else simulate_history(population, config.env, rng)
 
 
-def say_recall(console: Console, found: Directions) -> None:
-    """How well the vectors predict whom users will like next, beside their rivals."""
+def print_recall(console: Console, found: Directions) -> None:
+    """Print the recall of the vectors and of the alternatives to them."""
     told = ", ".join(
         f"{name.replace('_', ' ')} {value:.3f}"
         for name, value in found.recall.items()
@@ -159,7 +156,7 @@ def say_recall(console: Console, found: Directions) -> None:
 
 
 FITS: dict[str, Callable[[CalibrateRun], None]] = {
-    "movielens": fit_movielens,
-    "kuailive": fit_kuailive,
-    "kuairand": fit_kuairand,
+    "movielens": calibrate_movielens,
+    "kuailive": calibrate_kuailive,
+    "kuairand": calibrate_kuairand,
 }

@@ -1,13 +1,12 @@
-"""KuaiRand next to what was published of KuaiRand-Pure: Beta fits of its rates, and what the two
-policies earned."""
+"""Metrics of a KuaiRand folder beside those published of KuaiRand-Pure: Beta moments of the rates
+of feedback, and the rates of the two logging policies."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from lrdqn.calibration.fit_kuairand import beta_moments
-from lrdqn.calibration.log_metrics import LogRow, compare_log
-from lrdqn.calibration.targets import Target
+from lrdqn.calibration.population_from_kuairand import beta_moments
+from lrdqn.calibration.targets import LogRow, Target, compare_log
 from lrdqn.logs.kuairand import SIGNALS, KuaiRand
 
 PURE = "KuaiRand-Pure"
@@ -27,7 +26,8 @@ BETAS = {
     "video is_follow": (0.0014, None, None, None),
     "video is_hate": (0.0005, None, None, None),
 }
-"""Mean, sd, a and b of the rates per user and per video, rows without events (all 0) included."""
+"""Mean, sd, a and b of the Beta laws of rates per user and per video; rows without events (all 0)
+are included."""
 MOMENTS = ("mean", "sd", "Beta a", "Beta b")
 RATE_TARGETS = (
     *(
@@ -41,13 +41,14 @@ RATE_TARGETS = (
     Target("standard policy, is_click", 0.451, None, PURE),
     Target("standard policy, long_view", 0.318, None, PURE),
 )
-"""Published figures, the rare ones with two digits at most; those of the policies are of April 22
-to May 8."""
+"""Published metrics, rare events with at most two digits; the rates of the policies are those of
+April 22 to May 8."""
 
 
 def kuairand_rows(log: KuaiRand) -> list[LogRow]:
-    """Each published figure that the files tell next to the files' own."""
-    figures = {
+    """Return the metrics of the files beside the published ones; without logs, those of the rates
+    alone."""
+    metrics = {
         f"{side} {signal}, {moment}": value
         for side, rates in (("user", log.user_rate), ("video", log.video_rate))
         for i, signal in enumerate(SIGNALS)
@@ -57,5 +58,5 @@ def kuairand_rows(log: KuaiRand) -> list[LogRow]:
         for policy, flag in (("random", 1), ("standard", 0)):
             rows = log.log.random == flag
             for signal in ("is_click", "long_view") if np.any(rows) else ():
-                figures[f"{policy} policy, {signal}"] = float(log.log.signals[signal][rows].mean())
-    return compare_log(figures, RATE_TARGETS)
+                metrics[f"{policy} policy, {signal}"] = float(log.log.signals[signal][rows].mean())
+    return compare_log(metrics, RATE_TARGETS)

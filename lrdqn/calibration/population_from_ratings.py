@@ -1,29 +1,28 @@
-"""A population made of a rating log: what ratings tell is taken from them, the rest is left as it
-was drawn."""
+"""A population fitted to a rating log: fields that ratings give replace drawn ones, the rest stays
+as it was drawn."""
 
 from __future__ import annotations
 
 from collections import Counter
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
 from lrdqn.calibration.factors import TOP, Factors, unit_rows
-from lrdqn.logs.ratings import RatingLog
-from lrdqn.logs.visits import loyalties, past
+from lrdqn.calibration.scales import (
+    affinity_moments,
+    category_bias,
+    normal_scores,
+    shrunk_mean,
+    standardised_popularity,
+)
+from lrdqn.logs.rating_history import history_fields, loyalty_fields
+from lrdqn.logs.rating_log import RatingLog
 
 if TYPE_CHECKING:
     from lrdqn.envs.live.population_arrays import Population
 
-POPULARITY_MEAN, POPULARITY_SD = 0.670, 1.792
-"""Mean and sd of log popularity that the world's law assumes (SIMULATOR section 7)."""
-BIAS_SD = 0.5
-"""Sd of the category bias that the world's law assumes (SIMULATOR section 0, set J)."""
-ITEM_PRIOR, CATEGORY_PRIOR = 10.0, 5.0
-"""Ratings at the average that an item's mean, and ratings at no deviation that a user's category,
-is shrunk with."""
 REAL = {
     "style": "item vectors of the fit, length 1",
     "category": "genres, rows sum to 1",
@@ -46,27 +45,28 @@ REAL = {
     "affinity_mean": "of interest . style over all pairs",
     "affinity_scale": "sd of the same",
 }
-"""Fields of a rated population that come from the log, and how."""
+"""Fields of the population that come from the log, and their provenance for the card."""
 
 
 def rated_population(
     log: RatingLog, factors: Factors, defaults: Population, history: int, tags: int
 ) -> Population:
-    """Put what a rating log tells into a population; users are its users, streamers its items.
+    """Return ``defaults`` with the fields that a rating log gives; streamers stand for its items.
 
-    Replaces the fields of ``REAL`` as described there. Hook, schedule habits, profile, wealth and
-    active hours are not in ratings and stay as ``defaults`` has them, and so do ``utility_mean``
-    and ``utility_scale``, which depend on them.
+    The fields of ``REAL`` are replaced as described there. Hook, schedule habits, profile, wealth
+    and active hours are not in ratings and keep their drawn values, and so do ``utility_mean`` and
+    ``utility_scale``, which depend on them.
 
     Args:
         log: the ratings.
         factors: vectors fitted to it.
-        defaults: a population with U = ``log.n_users``, S = ``log.n_items`` and L loyalty slots.
+        defaults: a drawn population with U = ``log.n_users``, S = ``log.n_items`` and L loyalty
+            slots.
         history: H, ratings remembered of each user.
-        tags: T, tag columns; those beyond the log's different tags stay 0.
+        tags: T, tag columns; those beyond the log's distinct tags are 0.
 
     Returns:
-        ``defaults`` with those fields replaced (float32, int32, bool).
+        The population (float32, int32, bool).
 
     Raises:
         ValueError: ``defaults`` or ``factors`` has other numbers of users or streamers than the
@@ -99,14 +99,14 @@ def rated_population(
     return defaults._replace(
         **real,
         interactions=count,
-        **past(log, history),
-        **loyalties(log, defaults.loyalty.shape[1]),
+        **history_fields(log, history),
+        **loyalty_fields(log, defaults.loyalty.shape[1]),
     )
 
 
 def population_card(log: RatingLog, factors: Factors, population: Population) -> dict[str, Any]:
-    """What a population's ``card.json`` says of its origin: source, licence, counts, fit, what is
-    real and what is not."""
+    """Return the ``card.json`` of a population: source, licence, counts, recall of the vectors, the
+    fields that come from the log and how, and the fields left as drawn."""
     measured = factors.held_out_users > 0
     return {
         "source": log.source,
@@ -138,81 +138,20 @@ def population_card(log: RatingLog, factors: Factors, population: Population) ->
     }
 
 
-def affinity_moments(
-    interest: Float[np.ndarray, "U d"], style: Float[np.ndarray, "S d"]
-) -> tuple[float, float]:
-    """Mean and sd of ``interest . style`` over all pairs: ``E[x . y] = E[x] . E[y]``,
-    ``E[(x . y)^2] = tr(E[xx'] E[yy'])``."""
-    x, y = interest.astype(np.float64), style.astype(np.float64)
-    mean = float(x.mean(axis=0) @ y.mean(axis=0))
-    square = float(np.sum((x.T @ x / len(x)) * (y.T @ y / len(y))))
-    spread = np.sqrt(max(square - mean**2, 0.0))
-    return mean, float(spread) if spread > 0 else 1.0
-
-
-def shrunk_mean(log: RatingLog) -> Float[np.ndarray, "S"]:
-    """Bayesian mean rating of an item: ``(sum r + k m) / (n + k)``, m the mean of all ratings, k =
-    10."""
-    rating = log.rating.astype(np.float64)
-    count = np.bincount(log.item, minlength=log.n_items)
-    return (np.bincount(log.item, rating, log.n_items) + ITEM_PRIOR * rating.mean()) / (
-        count + ITEM_PRIOR
-    )
-
-
-def normal_scores(x: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """Standard normal quantiles of the ranks of ``x``, equal values sharing the middle of theirs,
-    scaled to mean 0 and sd 1.
-
-    The law takes skill to be N(0, 1). Means of ratings are far from it: most items have few ratings
-    and stand at the average, so that dividing by the sd would put the best-known ones at 5 or more.
-    All 0 where all values are equal.
-    """
-    values, at, count = np.unique(x, return_inverse=True, return_counts=True)
-    middle = (np.cumsum(count) - count / 2) / len(x)
-    score = np.array([NormalDist().inv_cdf(float(p)) for p in middle])[at]
-    return (score - score.mean()) / score.std() if len(values) > 1 else np.zeros(len(x))
-
-
-def standardised_popularity(log: RatingLog) -> Float[np.ndarray, "S"]:
-    """``log(1 + n)`` of an item's n ratings, shifted and scaled to the mean .670 and the sd 1.792
-    that the law assumes."""
-    x = np.log1p(np.bincount(log.item, minlength=log.n_items))
-    sd = x.std()
-    return POPULARITY_MEAN + POPULARITY_SD * (x - x.mean()) / (sd if sd > 0 else 1.0)
-
-
-def category_bias(log: RatingLog, quality: Float[np.ndarray, "S"]) -> Float[np.ndarray, "U G"]:
-    """What a user adds to or takes off the rating of a category.
-
-    ``b_ug = sum_i c_ig e_ui / (sum_i c_ig + 5)`` with ``e_ui = r_ui - q_i - mean_u(r - q)`` and the
-    items' quality q, then scaled to sd .5. Quality is taken out because the law counts skill apart.
-    """
-    count = np.bincount(log.user, minlength=log.n_users)
-    residual = log.rating - quality[log.item]
-    residual = residual - (np.bincount(log.user, residual, log.n_users) / count)[log.user]
-    bias = np.zeros((log.n_users, log.item_category.shape[1]))
-    for column, category in enumerate(log.item_category.T):
-        share = category[log.item].astype(np.float64)
-        total = np.bincount(log.user, share, log.n_users) + CATEGORY_PRIOR
-        bias[:, column] = np.bincount(log.user, share * residual, log.n_users) / total
-    sd = bias.std()
-    return bias * (BIAS_SD / sd) if sd > 0 else bias
-
-
 def top_tags(log: RatingLog, tags: int) -> list[str]:
-    """The ``tags`` tags given by most people, then most often, then by the alphabet.
+    """Return the ``tags`` tags given by most users, ties by the number of uses, then by the
+    alphabet.
 
-    People come first because a tag that one person gives to a hundred items is a note to self, and
-    tells others nothing.
+    Users count first because a tag that one user gives to a hundred items is a private note and
+    says nothing to others.
     """
     uses = Counter(tag for _, tag, _ in log.item_tags)
-    people = Counter(tag for tag, _ in {(tag, who) for _, tag, who in log.item_tags})
-    return sorted(uses, key=lambda tag: (-people[tag], -uses[tag], tag))[:tags]
+    users = Counter(tag for tag, _ in {(tag, who) for _, tag, who in log.item_tags})
+    return sorted(uses, key=lambda tag: (-users[tag], -uses[tag], tag))[:tags]
 
 
 def tag_columns(log: RatingLog, names: list[str], tags: int) -> Float[np.ndarray, "S T"]:
-    """1 where someone gave the item the tag."""
+    """Return 1 where some user gave the item the tag, else 0."""
     column = {tag: index for index, tag in enumerate(names)}
     there = np.zeros((log.n_items, tags), np.float32)
     for item, tag, _ in log.item_tags:

@@ -1,5 +1,8 @@
-"""Settings that go with a population or a world: chosen, told by a log, fitted; written beside the
-population as overrides."""
+"""Settings of a world that go with a fitted population, written beside it as overrides.
+
+They have three origins: settings that were chosen for the fit, constants that the log gives, and
+fitted intercepts.
+"""
 
 from __future__ import annotations
 
@@ -15,49 +18,55 @@ from lrdqn.compose.roots import CalibrateRun
 from lrdqn.envs.live.config import LiveConfig
 
 
-def say_where(
-    console: Console, config: CalibrateRun, law: Mapping[str, float], figures: Mapping[str, float]
+def write_settings(
+    console: Console, config: CalibrateRun, law: Mapping[str, float], metrics: Mapping[str, float]
 ) -> None:
-    """Write the settings that go with a population beside its folder: chosen, told by the log,
-    fitted; say how to train.
+    """Write the settings to ``<out>.overrides`` and print them with the command that trains on the
+    population. No file is left where there are no settings.
 
     Args:
-        console: what to print to.
+        console: to print to.
         config: of the command.
-        law: settings that the log told.
-        figures: of the log, by the names of the calibration's targets.
+        law: settings that the log gives.
+        metrics: of the log, by the names of the calibration's targets.
     """
     from lrdqn.atomic import write_text
 
     out = Path(str(config.out))
     beside = out.with_name(f"{out.name}.overrides")
-    beside.unlink(missing_ok=True)  # settings of a population that is no more
-    settings = dict(law) | changed(config.env, LiveConfig(), "env.")
+    beside.unlink(missing_ok=True)  # of the population that was replaced
+    settings = dict(law) | changed_settings(config.env, LiveConfig(), "env.")
     if config.fit is not False:
-        settings |= settle(console, with_settings(config.env, settings, out), config.seed, figures)
+        env = with_settings(config.env, settings, out)
+        settings |= fitted_settings(console, env, config.seed, metrics)
     command = f"lrdqn train env.population={shlex.quote(str(out))}"
     if settings:
         write_text(beside, "".join(f"{key}={value}\n" for key, value in settings.items()))
-        console.print(
-            "settings of this world:",
-            *(f"  {k}={v}" for k, v in settings.items()),
-            sep="\n",
-            highlight=False,
-        )
+        print_settings(console, settings)
         command += f" $(cat {shlex.quote(str(beside))})"
     console.print(
         f"population folder: {out}\ntrain on it: {command}", highlight=False, soft_wrap=True
     )
 
 
-def changed(config: Any, default: Any, prefix: str) -> dict[str, Any]:
-    """Keys whose values are not the defaults': what was chosen for the fit has to be chosen for the
-    training too."""
+def print_settings(console: Console, settings: Mapping[str, Any]) -> None:
+    """Print one override a line."""
+    console.print(
+        "settings of this world:",
+        *(f"  {key}={value}" for key, value in settings.items()),
+        sep="\n",
+        highlight=False,
+    )
+
+
+def changed_settings(config: Any, default: Any, prefix: str) -> dict[str, Any]:
+    """Return the keys whose values differ from the defaults: a training on the population needs
+    the settings that it was fitted under."""
     found: dict[str, Any] = {}
     for name in (field.name for field in dataclasses.fields(default)):
         value, usual = getattr(config, name), getattr(default, name)
         if dataclasses.is_dataclass(usual):
-            found |= changed(value, usual, f"{prefix}{name}.")
+            found |= changed_settings(value, usual, f"{prefix}{name}.")
         elif value != usual:
             found[f"{prefix}{name}"] = str(value).lower() if isinstance(value, bool) else value
     return found
@@ -66,8 +75,8 @@ def changed(config: Any, default: Any, prefix: str) -> dict[str, Any]:
 def with_settings(
     env: LiveConfig, settings: Mapping[str, float], population: Path | None
 ) -> LiveConfig:
-    """The world's config with settings ``env.law.*`` and ``env.schedule.*``, and of a population if
-    one is given."""
+    """Return the world's config with settings ``env.law.*`` and ``env.schedule.*``, and with the
+    population if one is given."""
     parts: dict[str, Any] = {}
     for part in ("law", "schedule"):
         own = {
@@ -81,14 +90,17 @@ def with_settings(
     )
 
 
-def settle(
-    console: Console, env: LiveConfig, seed: int, figures: Mapping[str, float]
+def fitted_settings(
+    console: Console, env: LiveConfig, seed: int, metrics: Mapping[str, float]
 ) -> dict[str, float]:
-    """Fit the intercepts, print what they change and return them as settings."""
-    from lrdqn.calibration.fit_law import fit_intercepts
-    from lrdqn.calibration.log_table import settled_table
+    """Fit the intercepts to the metrics, print the metrics before and after, and return the
+    constants as settings."""
+    from lrdqn.calibration.intercepts import fit_intercepts
+    from lrdqn.calibration.tables import fitted_table
 
-    console.print("fitting the viewer's constants under the reference policy", highlight=False)
-    found = fit_intercepts(env, seed, figures)
-    console.print(settled_table(found.before, found.after, found.wanted))
+    console.print(
+        "fitting the intercepts of the user law under the reference policy", highlight=False
+    )
+    found = fit_intercepts(env, seed, metrics)
+    console.print(fitted_table(found.before, found.after, found.wanted))
     return {f"env.law.{name}": value for name, value in found.constants.items()}

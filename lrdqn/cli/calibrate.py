@@ -18,18 +18,13 @@ def compare_world(config: CalibrateRun) -> bool:
     from rich.console import Console
 
     from lrdqn.calibration.measure import measure_world
-    from lrdqn.calibration.settings import settle, with_settings
-    from lrdqn.calibration.world_table import calibration_table
+    from lrdqn.calibration.settings import fitted_settings, print_settings, with_settings
+    from lrdqn.calibration.tables import calibration_table
 
     console = Console()
     if config.fit:
-        settings = settle(console, config.env, config.seed, {})
-        console.print(
-            "settings of this world:",
-            *(f"  {k}={v}" for k, v in settings.items()),
-            sep="\n",
-            highlight=False,
-        )
+        settings = fitted_settings(console, config.env, config.seed, {})
+        print_settings(console, settings)
         config = dataclasses.replace(config, env=with_settings(config.env, settings, None))
     rows = measure_world(config)
     console.print(calibration_table(rows, config.sessions * config.worlds, config.worlds))

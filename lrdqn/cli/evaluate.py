@@ -61,9 +61,8 @@ def task(config: EvaluateRun, composed: DictConfig) -> float:
     prepare(run_config.runtime)
     from rich.console import Console
 
-    from lrdqn.report.group_table import group_table
     from lrdqn.report.policy_table import policy_table, verdicts
-    from lrdqn.report.slate_table import slate_table
+    from lrdqn.report.tables import group_table, slate_table
     from lrdqn.runner.evaluate import evaluate_run
 
     began, console = time.perf_counter(), Console()

@@ -23,8 +23,8 @@ def show(folder: Path) -> None:
     from rich.console import Console
 
     from lrdqn.report.curve import draw_curve
-    from lrdqn.report.policy_table import contained, policy_table, verdicts
-    from lrdqn.report.slate_table import slate_table
+    from lrdqn.report.policy_table import nonfinite_notes, policy_table, verdicts
+    from lrdqn.report.tables import slate_table
     from lrdqn.runner.folder import CURVE, MetricsLog, read_summary
 
     console = Console()
@@ -32,7 +32,7 @@ def show(folder: Path) -> None:
     console.print(policy_table(summary))
     if (pages := slate_table(summary)) is not None:
         console.print(pages)
-    for line in [*verdicts(summary), *contained(summary)]:
+    for line in [*verdicts(summary), *nonfinite_notes(summary)]:
         console.print(line, highlight=False, markup=False)
     message = draw_curve(folder, MetricsLog(folder).rows(), folder / CURVE)
     if message:
@@ -67,8 +67,8 @@ def tell(config: ReportRun) -> None:
     """How the streamers of a tick world fare under each baseline."""
     from rich.console import Console
 
-    from lrdqn.report.streamer_table import streamer_table
     from lrdqn.report.streamer_welfare import play_ticks
+    from lrdqn.report.tables import streamer_table
 
     env, seed = world_of(config)
     console = Console()
@@ -79,10 +79,10 @@ def tell(config: ReportRun) -> None:
 
 def draw(config: ReportRun) -> None:
     """Pictures of a live world."""
-    from lrdqn.report.world_log import picture_world
-    from lrdqn.report.world_plots import draw_world, ready
+    from lrdqn.report.world_picture import picture_world
+    from lrdqn.report.world_plots import draw_world, make_folder
 
-    folder = ready(Path(config.out).expanduser())
+    folder = make_folder(Path(config.out).expanduser())
     env, seed = world_of(config)
     for path in draw_world(picture_world(env, seed, config.sessions), folder):
         print(path)

@@ -1,2 +1,2 @@
-"""Readers of logs: MovieLens, KuaiLive, KuaiRand. Nothing here imports jax, so that a bad file is
-answered at once."""
+"""Readers of logs (MovieLens, KuaiLive, KuaiRand) and the records they return. Nothing here imports
+jax, so that a bad file is reported at once."""

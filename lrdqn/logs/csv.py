@@ -1,4 +1,4 @@
-"""Large CSV files read by columns, with one line for whatever is wrong with them."""
+"""Reader of large CSV files by columns, with one-line errors that name file, line and column."""
 
 from __future__ import annotations
 
@@ -15,29 +15,28 @@ WORDS = {"int": "a whole number", "real": "a number", "text": "a text"}
 
 
 class Column(NamedTuple):
-    """What a column must hold: ``low`` and ``high`` bound numbers; ``empty`` stands for an empty
-    one where it is allowed."""
+    """Type and bounds of a column; ``empty`` replaces empty values where these are allowed."""
 
     kind: str = "int"
     """``int`` (int64), ``real`` (float64) or ``text`` (codes and names)."""
     low: float = -np.inf
     high: float = np.inf
     also: tuple[str, ...] = ()
-    """Other names that the column may have."""
+    """Alternative names of the column."""
     empty: float | None = None
     allowed: str = ""
-    """Says what the bounds mean, for the message."""
+    """The bounds in words, for the message."""
 
 
 class Text(NamedTuple):
-    """A column of text as codes into its different values."""
+    """A column of text as codes into its distinct values."""
 
     code: Int[np.ndarray, "n"]
     names: tuple[str, ...]
 
 
 def header_of(file: Path, needed: str) -> list[str]:
-    """Names in the first line; ``needed`` says in whose folder the file should have been.
+    """Return the names in the first line; ``needed`` describes the expected folder in errors.
 
     Raises:
         InputError: there is no such file, or its first line is not UTF-8 text.
@@ -58,13 +57,13 @@ def header_of(file: Path, needed: str) -> list[str]:
 def read_columns(
     file: Path, columns: dict[str, Column], needed: str, source: str
 ) -> dict[str, Any]:
-    """Read some columns of a CSV file with a header; others are passed over, in any order.
+    """Read columns of a CSV file with a header, in any order; other columns are ignored.
 
     Args:
         file: the file.
-        columns: name -> what it must hold.
-        needed: what the folder must be, for the line about a missing file.
-        source: ``source=`` of the run, for the line about a missing library.
+        columns: name -> type and bounds.
+        needed: the expected folder in words, for the message about a missing file.
+        source: ``source=`` of the run, for the message about a missing library.
 
     Returns:
         name -> int64 or float64 array, or ``Text``.
@@ -96,7 +95,7 @@ def read_columns(
     try:
         table = pc.read_csv(file, convert_options=convert)
     except pa.ArrowInvalid:
-        try:  # once more, by one thread: only then does the reader know the line
+        try:  # again with one thread: only then does the reader know the line
             table = pc.read_csv(
                 file, read_options=pc.ReadOptions(use_threads=False), convert_options=convert
             )
@@ -141,9 +140,8 @@ def _numbers(file: Path, name: str, column: Column, chunks: Any) -> np.ndarray:
             raise InputError(f"{file}:{at + 2}: {name} is empty; {allowed}")
         chunks = chunks.fill_null(int(column.empty) if column.kind == "int" else column.empty)
     values = chunks.to_numpy()
-    outside = (values < column.low) | (
-        values > column.high
-    )  # not so of NaN, which stands for an empty one
+    # NaN, which replaces an empty value, is not outside.
+    outside = (values < column.low) | (values > column.high)
     if outside.any():
         at = int(np.flatnonzero(outside)[0])
         raise InputError(f"{file}:{at + 2}: {name}={values[at]}: {allowed}")
@@ -153,7 +151,8 @@ def _numbers(file: Path, name: str, column: Column, chunks: Any) -> np.ndarray:
 def _explain(
     file: Path, said: str, header: list[str], there: dict[str, str], columns: dict[str, Column]
 ) -> NoReturn:
-    """The reader's own words as a line that names file, line, column, value and what is allowed."""
+    """Raise the reader's error as a line that names file, line, column, value and what is
+    allowed."""
     line = re.search(r"Row #(\d+)", said)
     where = f"{file}:{line.group(1)}" if line else f"{file}"
     value = re.search(r"CSV column #(\d+):.*?invalid value '(.*)'", said, re.DOTALL)

@@ -1,6 +1,6 @@
 """Reader of a KuaiLive folder: ``click.csv``, ``comment.csv``, ``like.csv``, ``gift.csv``,
-``room.csv``, ``user.csv``, ``streamer.csv`` as published, and ``negative.csv`` and
-``title_embeddings.npy`` where they are there."""
+``room.csv``, ``user.csv``, ``streamer.csv`` as published, and, where present, ``negative.csv`` and
+``title_embeddings.npy``."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ NEEDED = (
     "gift.csv, room.csv, user.csv and streamer.csv"
 )
 SHIFT_MS, DAY_MS = 8 * 3_600_000, 86_400_000
-"""China Standard Time is UTC + 8 h and has no summer time; timestamps are UTC."""
+"""China Standard Time is UTC + 8 h without daylight saving; timestamps are UTC."""
 ID = Column(low=0, allowed="must be a whole number, 0 or more")
 STREAMER = ID._replace(also=("author_id",))
 TIME = Column(low=1e12, high=1e13, allowed="must be milliseconds since 1970, 13 digits")
 EVENT = {"user_id": ID, "live_id": ID, "streamer_id": STREAMER, "timestamp": TIME}
 REACTIONS = ("comment", "like", "gift")
 PROFILE = ("age", "gender", "device_price", "follow_num", "accu_watch_live_cnt")
-"""Columns of user.csv that become what is shown of a user."""
+"""Columns of user.csv that make the profile of a user."""
 
 NO_DATE = ("", "0", "-124", "unknown", "nan", "null")
-"""What may stand for a date that is not known (-124 is Kuaishou's "none" in its other logs)."""
+"""Values that may stand for an unknown date; -124 is "none" in Kuaishou's other logs."""
 
 
 class Events(NamedTuple):
-    """Rows of an event file, in its order. ``time`` in ms since 1970 (UTC); ids as in the files."""
+    """Rows of an event file, in its order; ``time`` in ms since 1970 (UTC), ids as in the files."""
 
     user: Int[np.ndarray, "n"]
     live: Int[np.ndarray, "n"]
     streamer: Int[np.ndarray, "n"]
     time: Int[np.ndarray, "n"]
     amount: Int[np.ndarray, "n"] | None = None
-    """ms watched of a click, price of a gift."""
+    """Milliseconds watched of a click, price of a gift."""
 
     @property
     def size(self) -> int:
-        """Number of them."""
+        """Number of events."""
         return len(self.user)
 
 
@@ -60,23 +60,23 @@ class Rooms(NamedTuple):
     streamer: Int[np.ndarray, "n"]
     start: Int[np.ndarray, "n"]
     end: Int[np.ndarray, "n"]
-    """ms since 1970. At a midnight (China) it is a cut rather than an end: the room may have gone
+    """ms since 1970. An end at midnight (China Standard Time) is a cut: the room may have gone
     on."""
     category: Int[np.ndarray, "n"]
     category_names: tuple[str, ...]
     title: Int[np.ndarray, "n"]
     """Row of the title's embedding, 0 for none."""
     rows: int
-    """Rows that the file had, several for a room that spans days."""
+    """Rows of the file, which has several for a room that spans days."""
 
     @property
     def size(self) -> int:
-        """Number of them."""
+        """Number of rooms."""
         return len(self.live)
 
 
 class KuaiLive(NamedTuple):
-    """Everything that is read of the folder."""
+    """The columns that are read from a KuaiLive folder."""
 
     clicks: Events
     comments: Events
@@ -97,8 +97,8 @@ class KuaiLive(NamedTuple):
 def read_kuailive(path: Path) -> KuaiLive:
     """Read a KuaiLive folder.
 
-    ``author_id`` is accepted for ``streamer_id``. Rooms are made one per ``live_id`` with the
-    earliest start and the latest end of its rows. Clicks, reactions and rooms keep the ids of the
+    ``author_id`` is accepted for ``streamer_id``. The rows of one ``live_id`` are merged into one
+    room with their earliest start and latest end. Clicks, reactions and rooms keep the ids of the
     files.
 
     Raises:
@@ -210,8 +210,8 @@ def _rooms(path: Path) -> Rooms:
 
 
 def _days(file: Path, name: str, text: Text) -> Int[np.ndarray, "m"]:
-    """``YYYY-MM-DD`` as days since 1970. What stands behind the date is passed over; an unknown one
-    is day 0."""
+    """Return ``YYYY-MM-DD`` as days since 1970. Text after the date is ignored; an unknown date is
+    day 0."""
     days = np.zeros(len(text.names) + 1, np.int64)
     for index, date in enumerate(text.names):
         try:
@@ -226,9 +226,18 @@ def _days(file: Path, name: str, text: Text) -> Int[np.ndarray, "m"]:
     return days[text.code]
 
 
+def window_of(time: Int[np.ndarray, "n"]) -> tuple[int, int]:
+    """Return the midnight (China Standard Time) before the first of these times, in ms since 1970,
+    and the days from there to the midnight after the last."""
+    first, last = (
+        int(x) for x in ((time.min() + SHIFT_MS) // DAY_MS, (time.max() + SHIFT_MS) // DAY_MS)
+    )
+    return first * DAY_MS - SHIFT_MS, last - first + 1
+
+
 def read_embeddings(file: Path, rows: Int[np.ndarray, "k"]) -> np.ndarray:
-    """Rows ``[k, D]`` of ``title_embeddings.npy`` (read from the disk one by one) or of the first
-    matrix of an ``.npz``.
+    """Return rows ``[k, D]`` of ``title_embeddings.npy``, memory-mapped, or of the first matrix of
+    an ``.npz``.
 
     Raises:
         InputError: the file is not a matrix of numbers, or has too few rows.

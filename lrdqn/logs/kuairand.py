@@ -1,5 +1,5 @@
-"""Reader of KuaiRand: the side tables of users and videos with rates of feedback per user and
-video, or with the logs."""
+"""Reader of a KuaiRand folder: side tables of users and videos, and either the logs or rates of
+feedback per user and video."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PROFILE = (
     "fans_user_num_range",
     "register_days_range",
 )
-"""Columns of the user table that become what is shown of a user."""
+"""Columns of the user table that make the profile of a user."""
 ID = Column(low=0, allowed="must be a whole number, 0 or more")
 FLAG = Column(low=0, high=1, allowed="must be 0 or 1")
 LOG = {
@@ -57,12 +57,12 @@ class Impressions(NamedTuple):
     played: Int[np.ndarray, "n"]
     """ms."""
     random: Int[np.ndarray, "n"]
-    """1 where the video was drawn from the pool instead of recommended."""
+    """1 where the random policy drew the video, 0 where the standard policy recommended it."""
     signals: dict[str, Int[np.ndarray, "n"]]
 
 
 class KuaiRand(NamedTuple):
-    """Side tables, rates and, where there are any, the logs."""
+    """Side tables, rates and, where present, the logs."""
 
     user_id: Int[np.ndarray, "U"]
     user_text: dict[str, Text]
@@ -71,11 +71,11 @@ class KuaiRand(NamedTuple):
     duration: Float[np.ndarray, "S"]
     """Seconds, NaN where unknown."""
     tag: Text
-    """Numbers of tags, separated by commas."""
+    """Tag numbers, separated by commas."""
     user_rate: Float[np.ndarray, "U 7"]
     """Share of impressions with each of ``SIGNALS``; 0 where there were none."""
     user_count: Int[np.ndarray, "U"] | None
-    """Impressions behind it; unknown of published rates."""
+    """Impressions behind the rates; unknown for published rates."""
     video_rate: Float[np.ndarray, "S 7"]
     video_count: Int[np.ndarray, "S"] | None
     log: Impressions | None
@@ -84,9 +84,9 @@ class KuaiRand(NamedTuple):
 def read_kuairand(path: Path) -> KuaiRand:
     """Read a KuaiRand folder: the logs where there are any, else the rates.
 
-    Of logs the rates are counted over the standard policy's impressions, as the published ones are
-    (over all where none is). Everything is held in memory, about 100 bytes an impression: Pure and
-    1K fit a laptop, 27K does not.
+    Rates are counted over the impressions of the standard policy, as the published ones are, or
+    over all impressions where it has none. Everything is held in memory, about 100 bytes per
+    impression: Pure and 1K fit into a laptop, 27K does not.
 
     Raises:
         InputError: a folder, file, column or value is missing or wrong. The line names file, line
@@ -196,7 +196,8 @@ def _rates(
 def _published_rates(
     file: Path, users: np.ndarray, videos: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rates by row of ids from ``signals [7]``, ``user_rate`` and ``item_rate``."""
+    """Return the rates of users and videos from the arrays ``signals [7]``, ``user_rate`` and
+    ``item_rate``, whose rows are ids."""
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}

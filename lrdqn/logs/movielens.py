@@ -12,7 +12,7 @@ from typing import NoReturn
 import numpy as np
 
 from lrdqn.config import InputError
-from lrdqn.logs.ratings import HIGHEST, LOWEST, RatingLog
+from lrdqn.logs.rating_log import HIGHEST, LOWEST, RatingLog
 
 LICENCE = (
     "GroupLens usage licence: research use, no commercial use without "
@@ -22,7 +22,7 @@ LICENCE = (
     "History and Context, ACM TiiS 5(4):19, 2015, doi 10.1145/2827872"
 )
 DIGITS = 18
-"""A whole number of so many digits always fits int64."""
+"""Largest number of digits that always fits int64."""
 NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 
 
@@ -30,9 +30,9 @@ def read_movielens(path: Path) -> RatingLog:
     """Read a MovieLens folder; LF and CRLF line ends, further columns and any order of columns are
     accepted.
 
-    Movies that nobody rated are left out (``dropped_items`` counts them), and so are the tags put
-    on them. "(no genres listed)" is a category of its own: to spread such a movie over all genres
-    would claim that it is a bit of each.
+    Movies without ratings are left out with their tags (``dropped_items`` counts them). "(no genres
+    listed)" is a category of its own: spreading such a movie over all genres would claim that it is
+    a bit of each.
 
     Args:
         path: folder with ``ratings.csv`` (userId, movieId, rating, timestamp), ``movies.csv``
@@ -96,7 +96,7 @@ def _wrong(file: Path, line: int, column: str, value: str, allowed: str) -> NoRe
 
 
 def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
-    """(line number, the values of ``columns``) of every row. Blank lines are passed over."""
+    """Yield (line number, the values of ``columns``) of every row; blank lines are skipped."""
     with file.open(newline="", encoding="utf-8-sig") as text:
         reader = csv.reader(text, strict=True)
         try:
@@ -142,7 +142,7 @@ def _movie(file: Path, line: int, value: str, movies: dict[int, tuple[str, list[
 
 
 def _read_movies(file: Path) -> dict[int, tuple[str, list[str]]]:
-    """``movieId -> (title, genres)``."""
+    """Return ``movieId -> (title, genres)``."""
     movies: dict[int, tuple[str, list[str]]] = {}
     for line, (movie_id, title, listed) in _rows(file, ("movieId", "title", "genres")):
         movie = _whole(file, line, "movieId", movie_id)
@@ -166,7 +166,7 @@ def _read_movies(file: Path) -> dict[int, tuple[str, list[str]]]:
 def _read_ratings(
     file: Path, movies: dict[int, tuple[str, list[str]]]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Columns userId, movieId, rating, timestamp."""
+    """Return the columns userId, movieId, rating, timestamp."""
     users, items, ratings, times, seen = [], [], [], [], set[tuple[int, int]]()
     for line, (user_id, movie_id, stars, time) in _rows(
         file, ("userId", "movieId", "rating", "timestamp")
@@ -201,8 +201,8 @@ def _read_ratings(
 def _read_tags(
     file: Path, movies: dict[int, tuple[str, list[str]]]
 ) -> Iterator[tuple[int, str, int]]:
-    """(movieId, tag, userId) of every row, tags in lower case without outer blanks; empty ones say
-    nothing."""
+    """Yield (movieId, tag, userId) of every row, tags in lower case without outer blanks; empty
+    tags are skipped."""
     for line, (user_id, movie_id, tag, time) in _rows(
         file, ("userId", "movieId", "tag", "timestamp")
     ):

@@ -1,1 +1,1 @@
-"""Reporting: tables, learning curves, sweeps joined, pictures of a world."""
+"""Reports: tables, learning curves, joined runs of a sweep, and pictures of a world."""

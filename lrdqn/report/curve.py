@@ -1,5 +1,5 @@
-"""``learning_curve.png``: return over env steps, mean and interval over seeds, every seed, and the
-baselines."""
+"""The learning curve ``learning_curve.png``: return over env steps, as mean and interval over
+seeds, every seed, and the baselines."""
 
 from __future__ import annotations
 
@@ -26,20 +26,19 @@ NO_MATPLOTLIB = (
 )
 NO_ROWS = "learning_curve.png: metrics.jsonl has no evaluations to draw"
 
-# Okabe and Ito's palette: told apart with any kind of colour vision, and the two curves also by
-# their lightness.
+# Okabe and Ito's palette, distinguishable with any kind of colour vision; the two curves also
+# differ in lightness.
 CURVES = {"learned": "#0072B2", "myopic": "#D55E00"}
 SPARE = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 BASELINES = {"random": (0, (1, 1.6)), "popularity": (0, (4, 2)), "content": (0, (6, 2, 1, 2))}
-"""Baselines told apart by their dashes, and named at their lines."""
+"""Dashes of the baselines, which are named at their lines."""
 FEW = 3
-"""Curves up to this many have colours and a legend line of their own; more are the points of a
-grid."""
+"""Up to this many curves have colours of their own; more are drawn as the points of a grid."""
 INK, DASHES, FAINT = "#333333", "#5A5A5A", "#E3E3E3"
 
 
 class Curve(NamedTuple):
-    """One policy's evaluations: ``steps [T]`` and ``values [seeds, T]``, NaN where a seed has
+    """Evaluations of one policy: ``steps [T]`` and ``values [seeds, T]``, NaN where a seed has
     none."""
 
     steps: Float[np.ndarray, " T"]
@@ -59,7 +58,7 @@ def draw_curve(
         path: of the PNG.
 
     Returns:
-        ``None`` when it was drawn, else one line that says why not: no matplotlib, or nothing to
+        ``None`` if the curve was drawn, else a line with the reason: no matplotlib, or nothing to
         draw.
 
     Raises:
@@ -73,7 +72,7 @@ def draw_curve(
     except ImportError:
         return NO_MATPLOTLIB.format(run=folder)
     summary = read_summary(folder) if (Path(folder).expanduser() / SUMMARY).exists() else {}
-    # a Figure of its own: no pyplot, so no window, no global state and no backend to choose
+    # A Figure without pyplot needs no window, no global state and no choice of backend.
     height = 5 if len(curves) <= FEW else 5 + 0.1 * len(curves)
     figure = Figure(figsize=(8, height), dpi=150, layout="constrained")
     axes = figure.subplots()
@@ -91,7 +90,7 @@ def draw_curve(
             value, color=DASHES, linewidth=1.2, linestyle=BASELINES.get(name, "--"), zorder=1
         )
     _decorate(axes, curves, rows, bool(baselines))
-    # the limits and the height of a line of text are known only now
+    # Axis limits and the height of a line of text are known only after a first drawing.
     figure.draw_without_rendering()
     _name_lines(axes, baselines)
     picture = io.BytesIO()
@@ -101,7 +100,7 @@ def draw_curve(
 
 
 def collect(rows: Iterable[Mapping[str, Any]]) -> dict[str, Curve]:
-    """Sort rows into one ``Curve`` per policy, in the order of their first rows."""
+    """Return one ``Curve`` per policy, in the order of their first rows."""
     found: dict[str, dict[int, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
     for row in rows:
         if all(key in row for key in ("policy", "seed", "env_steps", METRIC)):
@@ -120,15 +119,15 @@ def collect(rows: Iterable[Mapping[str, Any]]) -> dict[str, Curve]:
 
 
 def band(values: Float[np.ndarray, "n T"]) -> Float[np.ndarray, "T 3"]:
-    """Mean and 95 % bootstrap interval over the seeds that have a value, at each point; NaN where
-    none has one."""
+    """Return mean and 95 % bootstrap interval at each point over the seeds that have a value; NaN
+    where none has."""
     columns = (column[~np.isnan(column)] for column in values.T)
     return np.array([bootstrap_mean(c, RESAMPLES) if c.size else (np.nan,) * 3 for c in columns])
 
 
 def _colors(curves: Mapping[str, Curve]) -> dict[str, Any]:
-    """A colour per policy; ``learned`` comes last, on top of the others. The points of a grid are
-    shades in their order."""
+    """Return a colour per policy in drawing order; ``learned`` comes last, on top of the others.
+    The points of a grid get one colour map in their order."""
     if len(curves) > FEW:
         from matplotlib import colormaps
 
@@ -168,8 +167,7 @@ def _decorate(
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    # title, what the marks mean, and the legend stand above the axes, where no curve can run
-    # through them
+    # Title, explanation of marks and legend stand above the axes, where no curve crosses them.
     few = len(curves) <= FEW
     title = "Learning curve: the greedy policy on a fixed cohort of session starts"
     axes.set_title(title, loc="left", fontsize=12, pad=46 if few else 26)
@@ -203,7 +201,7 @@ def _decorate(
 
 
 def _marks(curves: Mapping[str, Curve], baselines: bool) -> str:
-    """What the marks mean, in one line."""
+    """Return one line that explains the marks."""
     words = []
     if any(curve.values.shape[0] > 1 for curve in curves.values()):
         words += ["thick: mean", "band: 95 % bootstrap interval over seeds", "thin: each seed"]
@@ -213,8 +211,8 @@ def _marks(curves: Mapping[str, Curve], baselines: bool) -> str:
 
 
 def _circumstances(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """At most one line: how long the run took, and how much of the cohort the horizon cut (DESIGN
-    P23)."""
+    """Return at most one line: the wall clock of the run, and the share of the cohort that the
+    horizon cut."""
     seconds, cut = (
         [row[key] for row in rows if row.get(key) is not None] for key in ("seconds", "censored")
     )
@@ -230,8 +228,8 @@ def _circumstances(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _name_lines(axes: Axes, baselines: Mapping[str, float]) -> None:
-    """Write each baseline's name and value right of its line; names that would overlap move apart
-    and point back."""
+    """Write each baseline's name and value to the right of its line; names that would overlap are
+    moved apart and connected to their lines."""
     if not baselines:
         return
     low, high = axes.get_ylim()
@@ -263,10 +261,11 @@ def _name_lines(axes: Axes, baselines: Mapping[str, float]) -> None:
 
 
 def spread_out(places: Float[np.ndarray, " n"], gap: float) -> Float[np.ndarray, " n"]:
-    """The places nearest to ascending ``places`` (least squares) that stand at least ``gap`` apart.
+    """Return the places at least ``gap`` apart that are nearest to ascending ``places`` in least
+    squares.
 
-    With ``z_i = x_i - i gap`` the condition is that z ascends, so this is isotonic regression: pool
-    neighbours that descend.
+    With ``z_i = x_i - i gap`` the condition is that z ascends, so this is isotonic regression by
+    pooling adjacent violators.
     """
     blocks: list[tuple[float, int]] = []
     for i, place in enumerate(places):

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from lrdqn.report.policy_table import policy_table, verdicts
-from lrdqn.report.slate_table import slate_table
+from lrdqn.report.tables import slate_table
 
 
 class Evaluation:

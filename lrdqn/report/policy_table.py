@@ -1,5 +1,5 @@
-"""The table that closes a run, on a terminal and in Markdown, and what it does not show in so many
-words: who is not beaten."""
+"""The table of policies that closes a run, for a terminal and in Markdown, and notes in words:
+which policies learned does not beat, and non-finite values."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ COLUMNS = (
 """Metric, name and unit of each column of the table."""
 
 DIFFERENCE = ("learned", "− this")
-"""The last column: paired difference of return, ``learned`` minus the policy of the row."""
+"""Head of the last column: paired difference of return, ``learned`` minus the policy of the row."""
 
 NARROW = 80
-"""Columns of the narrowest terminal that shows every interval on one line (unless all figures pass
-100)."""
+"""Width of the narrowest terminal that shows every interval on one line, unless all numbers exceed
+100."""
 
 
 class Cell(NamedTuple):
-    """A mean and its interval, as text; ``beats`` says whether an interval of a difference lies
+    """A mean and its interval as text; ``beats`` is true where the interval of a difference lies
     above zero."""
 
     mean: str
@@ -40,7 +40,7 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One policy."""
+    """A policy's row of the table."""
 
     policy: str
     metrics: tuple[Cell, ...]
@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
 
 def table_rows(summary: Mapping[str, Any]) -> list[Row]:
-    """One row per policy, best return first; a policy without a return comes last."""
+    """Return one row per policy, best return first; a policy without a return comes last."""
     policies, differences = summary["policies"], summary["differences"]
     order = sorted(
         policies,
@@ -67,10 +67,10 @@ def table_rows(summary: Mapping[str, Any]) -> list[Row]:
     ]
 
 
-def columns_of(figures: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str, str], ...]:
-    """The columns for policies with these metrics: without what is 0 for all of them, as nobody
-    watches or clicks in a game."""
-    each = list(figures)
+def columns_of(metrics: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str, str], ...]:
+    """Return the columns for policies with these metrics, without those that are 0 for all of them:
+    a game has no watch time and no clicks."""
+    each = list(metrics)
 
     def happens(metric: str) -> bool:
         return any(of[metric]["mean"] != 0 for of in each if metric in of)
@@ -79,10 +79,10 @@ def columns_of(figures: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str, st
 
 
 def policy_table(summary: Mapping[str, Any]) -> Table:
-    """The table for a terminal; intervals stand below their means so that it fits into 80 columns.
+    """Return the table for a terminal, with intervals below their means to fit into 80 columns.
 
     Args:
-        summary: as ``run_folder.read_summary`` gives it.
+        summary: as ``folder.read_summary`` returns it.
     """
     rows = table_rows(summary)
     columns = columns_of(summary["policies"].values())
@@ -106,7 +106,8 @@ def policy_table(summary: Mapping[str, Any]) -> Table:
 
 
 def plain_table(words: str, gap: int) -> Table:
-    """An empty table without frames, ``gap`` columns between its own, and ``words`` below it."""
+    """Return an empty table without frames, with ``gap`` spaces between columns and the caption
+    ``words`` below."""
     return Table(
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -119,12 +120,12 @@ def plain_table(words: str, gap: int) -> Table:
 
 
 def reference(summary: Mapping[str, Any]) -> str:
-    """The policy that the others are compared with: of a grid, its best point."""
+    """Return the policy that the others are compared with; of a grid, its best point."""
     return summary.get("reference", LEARNED)
 
 
 def policy_markdown(summary: Mapping[str, Any]) -> str:
-    """The same rows as a Markdown table, with the caption below it."""
+    """Return the rows as a Markdown table with the caption below it."""
     columns = columns_of(summary["policies"].values())
     heads = ["Policy", *(f"{name} ({unit})" for _, name, unit in columns), " ".join(DIFFERENCE)]
     lines = [markdown_line(heads), markdown_line(["---", *["---:"] * (len(columns) + 1)])]
@@ -137,8 +138,8 @@ def policy_markdown(summary: Mapping[str, Any]) -> str:
 
 
 def caption(summary: Mapping[str, Any]) -> str:
-    """Seeds, session starts per seed, what brackets and last column are, and the share of sessions
-    that the horizon cut."""
+    """Return the caption: seeds, session starts per seed, the meaning of brackets and last column,
+    and the share of sessions that the horizon cut."""
     seeds, sessions = summary.get("seeds"), summary.get("sessions_per_seed")
     counts = f"{count_text(seeds, 'seed')} × {count_text(sessions, 'session')}"
     spread = (
@@ -164,12 +165,11 @@ def caption(summary: Mapping[str, Any]) -> str:
 
 
 def verdicts(summary: Mapping[str, Any]) -> list[str]:
-    """In words, every policy that learned does not beat: the interval of the paired difference of
-    return reaches zero or below.
+    """Return a line for every policy that learned does not beat, best first: the interval of the
+    paired difference of return includes zero or lies below it.
 
-    Returns:
-        One line per such policy, best first; empty where learned beats them all. With one seed
-        nothing is claimed, and a line says so.
+    The list is empty where learned beats them all. With one seed there are no intervals, and the
+    only line says so.
     """
     if summary.get("seeds") == 1:
         return [
@@ -183,9 +183,9 @@ def verdicts(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def contained(summary: Mapping[str, Any]) -> list[str]:
-    """In words, what was not finite in training and what became of it (DESIGN P20); empty where
-    nothing was."""
+def nonfinite_notes(summary: Mapping[str, Any]) -> list[str]:
+    """Return at most one line that counts the non-finite rewards, TD errors and gradients of the
+    training: such a reward was stored as 0, such an error or gradient left out of the update."""
     rewards, errors = (summary.get(name) or 0 for name in ("nonfinite_rewards", "nonfinite"))
     words = [f"{count_text(rewards, 'reward')} stored as 0"] * bool(rewards)
     words += [f"{count_text(errors, 'TD error or gradient')} left out"] * bool(errors)
@@ -195,8 +195,8 @@ def contained(summary: Mapping[str, Any]) -> list[str]:
 def cells_of(
     entries: list[Mapping[str, Any] | None], spread: bool, signed: bool = False
 ) -> list[Cell]:
-    """Cells of one column, all with the decimals that its largest number calls for; without
-    ``spread`` there is no interval."""
+    """Return the cells of one column, all with the decimals that its largest number needs; without
+    ``spread`` there are no intervals."""
     triples = [
         tuple((entry or {}).get(key) for key in ("mean", "ci_low", "ci_high")) for entry in entries
     ]
@@ -216,7 +216,7 @@ def cells_of(
 
 
 def _width(rows: list[Row], columns: tuple[tuple[str, str, str], ...]) -> int:
-    """Characters that the table takes with gaps of two."""
+    """Return the characters that the table takes with gaps of two."""
     names = max(len(line) for row in rows for line in name_lines(row.policy))
     cells = [[*row.metrics, row.difference] for row in rows]
     heads = [max(map(len, head)) for head in (*(column[1:] for column in columns), DIFFERENCE)]
@@ -228,30 +228,30 @@ def _width(rows: list[Row], columns: tuple[tuple[str, str, str], ...]) -> int:
 
 
 def name_lines(policy: str) -> list[str]:
-    """A policy's name, and below it one line per coordinate of its point in the grid."""
+    """Return a policy's name, followed by one line per coordinate of its grid point."""
     name, _, point = policy.partition("[")
     return [name, *filter(None, point.rstrip("]").split(","))]
 
 
 def header(name: str, unit: str) -> Text:
-    """Head of a column: name, and below it the unit."""
+    """Return the head of a column: the name, and the unit below it."""
     return Text.assemble((name, "bold"), "\n", (unit, "dim"))
 
 
 def two_lines(cell: Cell, style: str) -> Text:
-    """A cell for a terminal: mean, and below it the interval."""
+    """Return a cell for a terminal: the mean, and the interval below it."""
     return Text.assemble(
         (cell.mean, style), *(["\n", (cell.interval, "dim")] if cell.interval else [])
     )
 
 
 def one_line(cell: Cell) -> str:
-    """A cell for Markdown."""
+    """Return a cell for Markdown."""
     return f"{cell.mean} {cell.interval}".rstrip()
 
 
 def markdown_line(cells: Iterable[str]) -> str:
-    """A row of a Markdown table."""
+    """Return a row of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -260,7 +260,7 @@ def _number(x: float | None, missing: float) -> float:
 
 
 def count_text(n: int | None, noun: str) -> str:
-    """``10 seeds``, ``1 seed``, ``? seeds``."""
+    """Return a count in words: ``10 seeds``, ``1 seed``, ``? seeds``."""
     return f"? {noun}s" if n is None else f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 

@@ -1,4 +1,4 @@
-"""A tick world played for a while by each baseline, and how its streamers fare under it."""
+"""Simulation of a tick world under each baseline, and the streamer metrics under each."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from lrdqn.types import Env, Policy, PyTree, View
 
 SUMMED = ("ticks", "decisions", "seconds")
 CHUNK = 120
-"""Ticks per call of the compiled program; sums over longer times are kept on the host."""
+"""Ticks per call of the compiled program; longer sums are kept on the host."""
 
 
 def play_ticks(
     config: LiveConfig, seed: int, sessions: int, ticks: int
 ) -> dict[str, dict[str, float]]:
-    """By policy: session-ticks, decisions, hours watched and ``streamer_report`` after so many
-    ticks of one world.
+    """Return, by baseline, session-ticks, decisions, hours watched and ``streamer_report`` after
+    ``ticks`` ticks of one world.
 
     Args:
         config: with ``clock=tick``.
-        seed: of the world, and of everything drawn in it.
-        sessions: places for viewers.
-        ticks: how long; rounded up to whole hours of 30-second ticks.
+        seed: of the world and of everything drawn in it.
+        sessions: concurrent sessions.
+        ticks: length of the simulation, rounded up to whole chunks of ``CHUNK`` ticks.
     """
     world = jax.tree.map(lambda x: jnp.asarray(x[0]), build.build_worlds(config, seed, 1))
     env = build.build_env(config, sessions)
@@ -38,7 +38,7 @@ def play_ticks(
 
 
 def play(env: Env, policy: Policy, world: PyTree, seed: int, chunks: int) -> dict[str, float]:
-    """One policy's figures."""
+    """Return the metrics of one policy after ``chunks`` chunks of ``CHUNK`` ticks."""
     key = jax.random.key(seed)
     state, obs = jax.jit(env.reset)(jax.random.fold_in(key, 0), world)
 

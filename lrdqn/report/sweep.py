@@ -1,5 +1,5 @@
-"""Several runs side by side: a row per run and learner, what sets the rows apart, a note for each
-run without a result."""
+"""Rows that join several runs: one per run and learner with the settings in which the rows differ,
+and a note for each run without a result."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from lrdqn.runner.folder import (
 )
 
 DEPTH = 3
-"""Folders below the one asked for in which runs are looked for."""
+"""Levels of folders below the given one that are searched for runs."""
 CONTENT, GAMMA = "content", "agent.gamma"
-FIGURES = ("mean", "ci_low", "ci_high")
+ESTIMATE = ("mean", "ci_low", "ci_high")
 
 Entry = dict[str, Any]
 """``{"mean", "ci_low", "ci_high", "per_seed"}``."""
@@ -42,8 +42,8 @@ class JoinedRow(NamedTuple):
     """Path below the folder; empty for a baseline, which all runs share."""
     policy: str
     varying: dict[str, str]
-    """Overrides and grid coordinates that differ among the rows, by dotted key; a key that this row
-    lacks is not there."""
+    """Overrides and grid coordinates that differ among the rows, by dotted key, without keys that
+    this row lacks."""
     metrics: dict[str, Entry]
     differences: dict[str, Entry]
     """Return of this row minus that of ``content``, and of its own ``myopic`` twin, paired by seed
@@ -53,11 +53,11 @@ class JoinedRow(NamedTuple):
     censored: float | None
     """Share of sessions that the horizon cut."""
     note: str = ""
-    """Why there is no result; its first word says ``unfinished``, ``damaged`` or ``search``."""
+    """Why there is no result; starts with ``unfinished``, ``damaged`` or ``search``."""
 
 
 class _Found(NamedTuple):
-    """A row, and what is known of its settings; ``None`` where nothing is."""
+    """A row and its settings; ``None`` where they are unknown."""
 
     row: JoinedRow
     overrides: dict[str, str] | None = None
@@ -66,17 +66,17 @@ class _Found(NamedTuple):
     @property
     def settings(self) -> dict[str, str]:
         point = self.point or {}
-        asked = {
+        overrides = {
             key: value
             for key, value in (self.overrides or {}).items()
             if key.removeprefix("grid.") not in point
         }
-        return {**asked, **point}
+        return {**overrides, **point}
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """Run folders (those with ``resolved.yaml``) at most ``DEPTH`` below ``folder``, itself
-    included, in natural order.
+    """Return the run folders (those with ``resolved.yaml``) at most ``DEPTH`` levels below
+    ``folder``, itself included, in natural order.
 
     Links are not followed, so a run that a link points to is not counted twice.
     """
@@ -92,8 +92,8 @@ def find_runs(folder: Path) -> list[Path]:
 
 
 def join(folder: Path) -> list[JoinedRow]:
-    """One row per run and learner, and per baseline that did the same in every finished run; best
-    return first, notes last.
+    """Return one row per run and learner, and one per baseline with the same metrics in every
+    finished run; best return first, notes last.
 
     Raises:
         InputError: there is no run in the folder.
@@ -132,7 +132,7 @@ def join(folder: Path) -> list[JoinedRow]:
 def _learners(
     run: str, summary: Mapping[str, Any], policies: Block, overrides: dict[str, str] | None
 ) -> Iterator[_Found]:
-    """The learners of a finished run; its twins show only as differences."""
+    """Yield the learners of a finished run; their myopic twins appear only as differences."""
     grid = {
         name: point
         for name, point in _mapping(summary, "grid").items()
@@ -156,9 +156,8 @@ def _learners(
             )
             entries |= {label: entry} if entry else {}
         point = {key: _plain(value) for key, value in grid[name].items()} if name in grid else None
-        if (
-            point is not None and "sim_version" in summary
-        ):  # figures of two versions of the world are not comparable
+        # Metrics of two versions of the world are not comparable.
+        if point is not None and "sim_version" in summary:
             point["sim_version"] = _plain(summary["sim_version"])
         seconds, share = _finite(summary.get("seconds")), _finite(shares.get(name))
         row = JoinedRow(
@@ -175,8 +174,8 @@ def _learners(
 
 
 def _baselines(tables: Sequence[tuple[Mapping[str, Any], Block]]) -> Iterator[JoinedRow]:
-    """Policies that are no learners and have the same figures in all runs (to rounding: each run
-    compiles its own program)."""
+    """Yield the policies that are not learners and have the same metrics in all runs, up to
+    rounding: each run compiles its own program."""
     for name, of in tables[0][1].items() if tables else ():
         alike = all(name in other and _alike(of, other[name]) for _, other in tables)
         if _kind(name) not in (LEARNED, MYOPIC) and alike:
@@ -185,7 +184,7 @@ def _baselines(tables: Sequence[tuple[Mapping[str, Any], Block]]) -> Iterator[Jo
 
 
 def _unfinished(name: str, run: Path) -> JoinedRow:
-    """How far a run without a summary has come."""
+    """Return a note of how far a run without a summary has come."""
     config = read_resolved(run)
     if not isinstance(config, dict):
         raise InputError(f"{RESOLVED} is damaged (it holds no keys)")
@@ -206,7 +205,7 @@ def _noted(run: str, note: str) -> JoinedRow:
 
 
 def _overrides(run: Path, summary: Mapping[str, Any]) -> dict[str, str] | None:
-    """A job's own overrides by key; Hydra's, and where it was taken up again, say nothing about the
+    """Return a job's overrides by key, without ``hydra.*`` and ``resume``, which do not affect the
     learner."""
     rows = summary.get("overrides")
     if rows is None:
@@ -214,7 +213,7 @@ def _overrides(run: Path, summary: Mapping[str, Any]) -> dict[str, str] | None:
 
         try:
             rows = OmegaConf.to_container(OmegaConf.load(run / HYDRA / "overrides.yaml"))
-        except Exception:  # whatever is wrong with it, the results can be shown without
+        except Exception:  # the results can be shown without the overrides
             return None
     pairs = [str(row).lstrip("+").partition("=") for row in rows] if isinstance(rows, list) else []
     return {
@@ -225,18 +224,18 @@ def _overrides(run: Path, summary: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def _differing(found: Sequence[_Found]) -> list[str]:
-    """Keys whose values differ among the rows; lacking a key is a value of its own, where the row
-    would have had it.
+    """Return the keys whose values differ among the rows; lacking a key counts as a value of its
+    own.
 
-    A run without a summary has overrides only, so that it lacks a coordinate says nothing.
+    A run without a summary has overrides only, so that a missing grid coordinate does not count.
     """
-    asked = {key for f in found for key in f.overrides or {}}
+    overridden = {key for f in found for key in f.overrides or {}}
 
     def values(key: str) -> set[str | None]:
         known = [
             f
             for f in found
-            if key in f.settings or (f.overrides if key in asked else f.point) is not None
+            if key in f.settings or (f.overrides if key in overridden else f.point) is not None
         ]
         return {f.settings.get(key) for f in known}
 
@@ -248,7 +247,8 @@ def _differing(found: Sequence[_Found]) -> list[str]:
 
 
 def _twin(name: str, grid: Mapping[str, Mapping[str, Any]]) -> str:
-    """The policy with ``gamma = 0`` and all else as in ``name``; empty where there is none."""
+    """Return the policy with ``gamma = 0`` and all else as in ``name``; empty where there is
+    none."""
 
     def rest(point: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in point.items() if key != GAMMA}
@@ -266,7 +266,7 @@ def _twin(name: str, grid: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _minus(own: Entry | None, other: Entry | None) -> Entry | None:
-    """Paired difference of two entries; ``None`` where their seeds are not the same in number."""
+    """Return the paired difference of two entries; ``None`` where their numbers of seeds differ."""
     if (
         not own
         or not other
@@ -275,8 +275,8 @@ def _minus(own: Entry | None, other: Entry | None) -> Entry | None:
     ):
         return None
     a, b = (np.array(entry["per_seed"], np.float64) for entry in (own, other))  # None becomes NaN
-    figures = zip(FIGURES, map(_finite, paired_difference(a, b)), strict=True)
-    return {**dict(figures), "per_seed": [_finite(x) for x in (a - b).tolist()]}
+    estimate = zip(ESTIMATE, map(_finite, paired_difference(a, b)), strict=True)
+    return {**dict(estimate), "per_seed": [_finite(x) for x in (a - b).tolist()]}
 
 
 def _alike(a: Mapping[str, Entry], b: Mapping[str, Entry]) -> bool:
@@ -292,7 +292,7 @@ def _alike(a: Mapping[str, Entry], b: Mapping[str, Entry]) -> bool:
 
 
 def _block(summary: Mapping[str, Any], name: str) -> Block:
-    """``policies`` or ``differences``, looked through: whatever follows can rely on its shape."""
+    """Return ``policies`` or ``differences`` of a summary, with its shape checked."""
     try:
         return {
             policy: {m: _entry(raw) for m, raw in of.items()}
@@ -304,11 +304,11 @@ def _block(summary: Mapping[str, Any], name: str) -> Block:
 
 def _entry(raw: Mapping[str, Any]) -> Entry:
     per_seed = raw.get("per_seed") or []
-    for x in (*map(raw.get, FIGURES), *per_seed):
+    for x in (*map(raw.get, ESTIMATE), *per_seed):
         if x is not None and not isinstance(x, int | float):
             raise TypeError(f"{x!r} is not a number")
     return {
-        **{key: _finite(raw.get(key)) for key in FIGURES},
+        **{key: _finite(raw.get(key)) for key in ESTIMATE},
         "per_seed": [_finite(x) for x in per_seed],
     }
 
@@ -323,8 +323,8 @@ def _finite(value: object) -> float | None:
 
 
 def _plain(value: object) -> str:
-    """A setting as text, numbers in one spelling: ``1e-3`` of a command line is the ``0.001`` of a
-    grid."""
+    """Return a setting as text with numbers in one spelling: ``1e-3`` on a command line is
+    ``0.001`` in a grid."""
     text = str(value).strip("'\" ")
     try:
         number = float(text)
@@ -338,18 +338,18 @@ def _kind(policy: str) -> str:
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
-    """Sorts 2 before 10."""
+    """Return a sort key that puts 2 before 10."""
     return [
         (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)
     ]
 
 
 def return_of(row: JoinedRow) -> float:
-    """Mean return, for sorting: minus infinity where there is none."""
+    """Return the mean return for sorting; minus infinity where there is none."""
     mean = row.metrics.get("return", {}).get("mean")
     return -math.inf if mean is None else mean
 
 
 def seeds_of(row: JoinedRow) -> int:
-    """How many seeds stand behind a row."""
+    """Return the number of seeds of a row."""
     return max((len(entry["per_seed"]) for entry in row.metrics.values()), default=0)

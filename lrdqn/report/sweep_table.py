@@ -1,5 +1,5 @@
-"""The rows of several runs (``joined``) as one table: on a terminal, in Markdown, and as plain
-data."""
+"""The joined rows of several runs (``sweep.join``) as one table: for a terminal, in Markdown, and
+as plain data."""
 
 from __future__ import annotations
 
@@ -28,17 +28,16 @@ from lrdqn.report.policy_table import (
 from lrdqn.report.sweep import CONTENT, Entry, JoinedRow, return_of, seeds_of
 
 WIDTH, NAME_WIDTH = 100, 30
-"""Columns of the terminal that the table is made for unless told otherwise, and at most of its
-first column."""
+"""Default width of the terminal, and largest width of the table's first column."""
 SPARED = ("clicks", "session_length", "watch_minutes")
-"""Metrics that a table too wide goes without, first one first."""
+"""Metrics that are left out, in this order, while the table is too wide."""
 Column = tuple[str, tuple[str, str], list[Cell]]
 """Kind (a metric, ``difference`` or ``cost``), two lines of head, and one cell per row."""
 
 
 def joined_table(rows: Sequence[JoinedRow], width: int = WIDTH) -> Table:
-    """The table for a terminal of ``width`` columns; a metric that does not fit is left out, and
-    the caption says so."""
+    """Return the table for a terminal of ``width`` columns; metrics that do not fit are left out
+    and named in the caption."""
     lines = _names(rows)
     columns, gap = _fitting(
         _columns(rows), min(NAME_WIDTH, max(len(line) for of in lines for line in of)), width
@@ -70,15 +69,15 @@ def joined_table(rows: Sequence[JoinedRow], width: int = WIDTH) -> Table:
 
 
 def joined_markdown(rows: Sequence[JoinedRow]) -> str:
-    """The same rows as a Markdown table with every metric, one column per setting that varies, and
-    the caption below it."""
+    """Return the rows as a Markdown table with every metric, one column per setting that varies,
+    and the caption below it."""
     keys = list(dict.fromkeys(key for row in rows for key in row.varying))
     columns = [column for column in _columns(rows) if column[0] != "cost"]
-    figures = (
+    metrics = (
         " ".join(head) if kind == "difference" else f"{head[0]} ({head[1]})"
         for kind, head, _ in columns
     )
-    heads = ["Run", "Policy", *keys, *figures, "Env steps", "Seconds"]
+    heads = ["Run", "Policy", *keys, *metrics, "Env steps", "Seconds"]
     body = []
     for i, row in enumerate(rows):
         cost = [MISSING if x is None else f"{x:,.0f}" for x in (row.env_steps, row.seconds)]
@@ -99,13 +98,13 @@ def joined_markdown(rows: Sequence[JoinedRow]) -> str:
 
 
 def joined_json(rows: Sequence[JoinedRow]) -> list[dict[str, Any]]:
-    """The rows as plain data, with the figures of every seed."""
+    """Return the rows as plain data, with the metrics of every seed."""
     return [row._asdict() for row in rows]
 
 
 def joined_caption(rows: Sequence[JoinedRow]) -> str:
-    """Runs, seeds, what brackets and differences are, the share of cut sessions, and that a best of
-    several is flattered."""
+    """Return the caption: runs, seeds, the meaning of brackets and differences, the share of cut
+    sessions, and a warning that the best of several is biased upwards."""
     learners = [row for row in rows if row.run and not row.note]
     kinds = [row.note.partition(":")[0] for row in rows if row.note]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
@@ -146,8 +145,8 @@ def joined_caption(rows: Sequence[JoinedRow]) -> str:
 
 
 def _names(rows: Sequence[JoinedRow]) -> list[list[str]]:
-    """Lines of the first column: run and policy, then what sets the row apart; keys by their last
-    part where that is enough."""
+    """Return the lines of the first column: run and policy, then the settings of the row; keys are
+    shortened to their last part where it is unique."""
     several = len({row.run for row in rows if row.run}) > 1
     keys = list(dict.fromkeys(key for row in rows for key in row.varying))
     last = [key.rpartition(".")[2] for key in keys]
@@ -170,17 +169,17 @@ def _names(rows: Sequence[JoinedRow]) -> list[list[str]]:
 
 
 def _columns(rows: Sequence[JoinedRow]) -> list[Column]:
-    """Every column that some row has a figure for."""
+    """Return every column that some row has a value for."""
     columns = []
     for metric, name, unit in columns_of(row.metrics for row in rows):
         columns.append(
-            (metric, (name, unit), _figures(rows, [row.metrics.get(metric) for row in rows]))
+            (metric, (name, unit), _metric_cells(rows, [row.metrics.get(metric) for row in rows]))
         )
     for name in (CONTENT, MYOPIC):
         entries = [row.differences.get(name) for row in rows]
         if any(entries):
             columns.append(
-                ("difference", ("Return", f"− {name}"), _figures(rows, entries, signed=True))
+                ("difference", ("Return", f"− {name}"), _metric_cells(rows, entries, signed=True))
             )
     cost = []
     for row in rows:
@@ -189,7 +188,7 @@ def _columns(rows: Sequence[JoinedRow]) -> list[Column]:
     return [*columns, ("cost", ("Steps", "time"), cost)]
 
 
-def _figures(
+def _metric_cells(
     rows: Sequence[JoinedRow], entries: list[Entry | None], signed: bool = False
 ) -> list[Cell]:
     cells = cells_of([*entries], spread=True, signed=signed)
@@ -200,7 +199,7 @@ def _figures(
 
 
 def _fitting(columns: list[Column], name: int, width: int) -> tuple[list[Column], int]:
-    """The columns that fit beside a first column of ``name`` characters, and the gap between
+    """Return the columns that fit beside a first column of ``name`` characters, and the gap between
     them."""
     for spared, gap in itertools.product(range(len(SPARED) + 1), (2, 1)):
         shown = [column for column in columns if column[0] not in SPARED[:spared]]

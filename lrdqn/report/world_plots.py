@@ -1,4 +1,4 @@
-"""Pictures of a live world beside what is published of real ones: hours, watches and gifts,
+"""Pictures of a live world beside published metrics of real platforms: hours, watches and gifts,
 concentration, one session."""
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
 
 SIMULATED, PUBLISHED, INK, FAINT = "#0072B2", "#D55E00", "#333333", "#E3E3E3"
 MIXTURE = ((0.87, 4.04, 1.0), (0.13, 216.0, 1.43))
-"""Share, median in seconds, log-sd of bounces and of engaged watches: the fit to KuaiLive's figures
-(SIMULATOR section 4)."""
+"""Share, median in seconds and log-sd of bounces and of engaged watches, fitted to KuaiLive's
+published metrics (envs/live/README.md, section 6)."""
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 class WorldPicture(NamedTuple):
-    """What is drawn."""
+    """Data of the pictures."""
 
     rooms: np.ndarray
-    """On air in each hour of the week ``[168]``."""
+    """Rooms on air in each hour of the week, ``[168]``."""
     category: np.ndarray
-    """Of every streamer ``[S+1]``."""
+    """Category of every streamer, ``[S+1]``."""
     users: int
     log: dict[str, np.ndarray]
-    """Of ``evaluate.calibration.make_log``."""
+    """As ``world_metrics.make_log`` returns it."""
     reference: str
     """Name of the policy that made the log."""
 
 
-def ready(folder: Path) -> Path:
-    """The folder, made where it is not there yet.
+def make_folder(folder: Path) -> Path:
+    """Make the folder unless it exists, and return it.
 
     Raises:
-        InputError: matplotlib is not installed, or there can be no such folder.
+        InputError: matplotlib is not installed, or the folder cannot be made.
     """
     from importlib.util import find_spec
 
@@ -59,7 +59,7 @@ def ready(folder: Path) -> Path:
 
 
 def draw_world(data: WorldPicture, folder: Path) -> list[Path]:
-    """Write the pictures into ``folder``; their paths.
+    """Write the pictures into ``folder`` and return their paths.
 
     Raises:
         InputError: a picture cannot be written.
@@ -84,7 +84,8 @@ def draw_world(data: WorldPicture, folder: Path) -> list[Path]:
 
 
 def draw_hours(figure: Figure, data: WorldPicture) -> None:
-    """Rooms on air over the week; shares of watch time over the day against the published ones."""
+    """Draw the rooms on air over the week, and the shares of watch time over the day against the
+    published ones."""
     week, day = figure.subplots(2, 1)
     week.plot(np.arange(168) + 0.5, data.rooms, color=SIMULATED, linewidth=1.8)
     week.set_xticks(24 * np.arange(7) + 12, DAYS)
@@ -122,8 +123,8 @@ def draw_hours(figure: Figure, data: WorldPicture) -> None:
 
 
 def draw_watches(figure: Figure, data: WorldPicture) -> None:
-    """How long a click is watched and what a gift costs, as shares above each value, against the
-    published laws."""
+    """Draw the distributions of watch seconds and gift prices, as shares above each value, against
+    the published ones."""
     watches, gifts = figure.subplots(1, 2)
     clicked = data.log["alive"] & data.log["clicked"]
     seconds = np.sort(data.log["seconds"][clicked])
@@ -145,11 +146,16 @@ def draw_watches(figure: Figure, data: WorldPicture) -> None:
     title(watches, f"Watch per click (mean {seconds.mean():.1f} s; published 82.6 s)")
     sent = data.log["gifts_by_price"][clicked].sum(axis=0)
     gifts.step(
-        PRICES, dearer(sent), where="post", color=SIMULATED, linewidth=2, label=data.reference
+        PRICES,
+        percent_dearer(sent),
+        where="post",
+        color=SIMULATED,
+        linewidth=2,
+        label=data.reference,
     )
     gifts.step(
         PRICES,
-        dearer(PRICE_SHARES),
+        percent_dearer(PRICE_SHARES),
         where="post",
         color=PUBLISHED,
         linestyle="--",
@@ -176,7 +182,7 @@ def draw_watches(figure: Figure, data: WorldPicture) -> None:
 
 
 def draw_concentration(figure: Figure, data: WorldPicture) -> None:
-    """Lorenz curves of watch time and gifts, over users and over streamers."""
+    """Draw Lorenz curves of watch time and gifts, over users and over streamers."""
     clicked = data.log["alive"] & data.log["clicked"]
     spent = data.log["gifts_by_price"][clicked] @ PRICES
     amounts = {"watch time": data.log["seconds"][clicked], "gifts received": spent}
@@ -203,16 +209,16 @@ def draw_concentration(figure: Figure, data: WorldPicture) -> None:
 
 
 def draw_session(figure: Figure, data: WorldPicture) -> None:
-    """One session, request by request: what was offered, what was shown, how long it was watched,
-    and why it ended."""
+    """Draw one session, request by request: candidates, the room shown, how long it was watched,
+    and why the session ended."""
     request, watch = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    n = eventful(data.log)
+    n = eventful_session(data.log)
     length = int(data.log["alive"][:, n].sum())
     seconds, clicked, cut = (
         data.log[name][:length, n] for name in ("seconds", "clicked", "stream_ended")
     )
     offered, place = data.log["offered"][:length, n], data.log["place"][:length, n]
-    colors, number = shades(data), np.arange(1, length + 1)
+    colors, number = category_colors(data), np.arange(1, length + 1)
     at, where = np.nonzero(offered >= 0)
     request.scatter(
         at + 1,
@@ -266,17 +272,19 @@ def draw_session(figure: Figure, data: WorldPicture) -> None:
     watch.set_yticks([1, 10, 60, 600, 3600], ["1 s", "10 s", "1 min", "10 min", "1 h"])
     watch.set_yticks([], minor=True)
     minutes = np.concatenate([[0.0], np.cumsum(seconds + 3.0)]) / 60
-    every = max(1, -(-length // 16))  # more labels than these run into each other
+    every = max(1, -(-length // 16))  # more labels than 16 would overlap
     watch.set_xticks(number[::every], [f"{i}\n{minutes[i - 1]:.0f} min" for i in number[::every]])
     watch.set_xlim(0.3, length + 0.7)
     watch.set_ylabel("watched")
     watch.set_xlabel("request, and minutes in the app before it")
-    title(watch, f"It ended after {minutes[-1]:.0f} minutes because {reason(data.log, length, n)}")
+    title(
+        watch, f"It ended after {minutes[-1]:.0f} minutes because {end_reason(data.log, length, n)}"
+    )
 
 
-def eventful(log: dict[str, np.ndarray]) -> int:
-    """Of the sessions whose requests are known, one that shows much: bounces, stays, misses, a room
-    that ends; not too long."""
+def eventful_session(log: dict[str, np.ndarray]) -> int:
+    """Return the index of a logged session with many kinds of events (bounce, stay, no click, a
+    room that ends) and about 20 requests."""
     followed = log["offered"].shape[1]
     alive = log["alive"][:, :followed]
 
@@ -290,8 +298,8 @@ def eventful(log: dict[str, np.ndarray]) -> int:
     return int(np.argmax(score - 0.1 * np.abs(length - 20) / 20))
 
 
-def reason(log: dict[str, np.ndarray], length: int, n: int) -> str:
-    """Why a session ended, in words."""
+def end_reason(log: dict[str, np.ndarray], length: int, n: int) -> str:
+    """Return in words why a session ended."""
     if not log["left"][length - 1, n]:
         return "the observation did"
     why = "patience had run out" if log["impatient"][length - 1, n] else "the viewer had to go"
@@ -299,7 +307,7 @@ def reason(log: dict[str, np.ndarray], length: int, n: int) -> str:
 
 
 def mixture_above(seconds: np.ndarray) -> np.ndarray:
-    """``P(watch > seconds)`` under the published fit."""
+    """Return ``P(watch > seconds)`` under ``MIXTURE``."""
     from statistics import NormalDist
 
     cdf = np.vectorize(NormalDist().cdf)
@@ -309,20 +317,20 @@ def mixture_above(seconds: np.ndarray) -> np.ndarray:
     )
 
 
-def dearer(sent: Any) -> np.ndarray:
-    """% of gifts that cost more than each rung."""
+def percent_dearer(sent: Any) -> np.ndarray:
+    """Return the percentage of gifts that cost more than each price."""
     return 100 * (1 - np.cumsum(sent) / max(float(np.sum(sent)), 1e-12)).clip(1e-9)
 
 
-def shades(data: WorldPicture) -> Any:
-    """A colour per category."""
+def category_colors(data: WorldPicture) -> Any:
+    """Return a colour per category."""
     from matplotlib import colormaps
 
     return colormaps["tab20"](np.arange(data.category.max() + 1) % 20)
 
 
 def title(axes: Axes, words: str) -> None:
-    """The look that all share."""
+    """Set the title and the style that all axes share."""
     axes.set_title(words, loc="left", fontsize=9.5)
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)

@@ -1,5 +1,4 @@
-"""The fit: its split, its measure, its repeatability, and that it finds tastes that popularity
-cannot."""
+"""The factorisation: split, recall, repeatability, and tastes that popularity cannot find."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ import pytest
 from lrdqn.calibration import factors
 from lrdqn.calibration.factors import fit_factors, held_out, recall_at, unit_rows
 from lrdqn.config import InputError
-from lrdqn.logs.ratings import RatingLog
+from lrdqn.logs.rating_log import RatingLog
 
 
 def make_log(
@@ -37,8 +36,8 @@ def make_log(
 
 @pytest.fixture(scope="module")
 def tastes() -> RatingLog:
-    """Two groups of users who like one half of the items each; what is popular is half wrong for
-    everyone."""
+    """Two groups of users who each like one half of the items, so that a list of popular items is
+    half wrong for every user."""
     rng = np.random.default_rng(0)
     user, item, rating, time = [], [], [], []
     for u in range(60):
@@ -110,8 +109,8 @@ def test_the_fit_finds_tastes(tastes: RatingLog) -> None:
     assert fit.item.shape == (120, 4)
     assert fit.user.dtype == fit.item.dtype == np.float32
     assert fit.held_out_users == 60
-    # 44 items of one's own half are left when 16 are known: 20 of the right half find 20/44 = .45
-    # of what is wanted, of any .19
+    # With 16 items known, 44 of the user's half are left: a list of 20 of them has recall 20/44 =
+    # 0.45, a random list 0.19.
     assert 0.38 < fit.recall < 0.55
     assert 0.38 < fit.cosine_recall < 0.55
     # half of a popular list is of the wrong half

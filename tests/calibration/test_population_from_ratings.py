@@ -1,5 +1,4 @@
-"""What a population takes from a log, against values worked out by hand and twins written with
-loops."""
+"""Fields of a population fitted to ratings, against values worked out by hand and against loops."""
 
 from __future__ import annotations
 
@@ -12,18 +11,15 @@ import pytest
 
 from lrdqn.calibration.factors import Factors, fit_factors
 from lrdqn.calibration.population_from_ratings import (
-    POPULARITY_MEAN,
-    POPULARITY_SD,
     REAL,
-    affinity_moments,
-    normal_scores,
     population_card,
     rated_population,
     top_tags,
 )
+from lrdqn.calibration.scales import POPULARITY_MEAN, POPULARITY_SD
 from lrdqn.envs.live.affinity import POPULARITY_MU, POPULARITY_SIGMA
 from lrdqn.envs.live.population_arrays import Population, problem
-from lrdqn.logs.ratings import RatingLog
+from lrdqn.logs.rating_log import RatingLog
 
 Make = Callable[[int, int, int, int], Population]
 
@@ -63,17 +59,9 @@ def test_vectors_become_directions(made: Population) -> None:
     assert made.affinity_scale == pytest.approx(pairs.std(), abs=1e-6)
 
 
-def test_affinity_moments_are_those_of_all_pairs() -> None:
-    rng = np.random.default_rng(1)
-    x, y = rng.normal(size=(31, 5)) + 0.3, rng.normal(size=(17, 5)) + 0.2
-    product = x @ y.T
-    assert affinity_moments(x, y) == (pytest.approx(product.mean()), pytest.approx(product.std()))
-    assert affinity_moments(np.ones((3, 1)), np.ones((2, 1))) == (1.0, 1.0)
-
-
 def test_categories_and_tags(log: RatingLog, made: Population) -> None:
     np.testing.assert_array_equal(made.category, log.item_category)
-    # "funny" by two people, "noir" four times by one, "slow, but good" once by one
+    # "funny" by two users, "noir" four times by one, "slow, but good" once by one.
     assert top_tags(log, 2) == ["funny", "noir"]
     assert top_tags(log, 9) == ["funny", "noir", "slow, but good"]
     np.testing.assert_array_equal(made.tags, [[1, 1], [0, 1], [0, 1], [0, 1]])
@@ -97,21 +85,9 @@ def test_popularity(made: Population) -> None:
 
 def test_skill(made: Population) -> None:
     # Shrunk means with m = 23.5 / 7: (13.5 + 10 m) / 13, (2 + 10 m) / 11, (7 + 10 m) / 12, (1 + 10
-    # m) / 11 = 3.621, 3.234, 3.381, 3.143: ranks 4, 2, 3, 1, middles .875, .375, .625, .125
+    # m) / 11 = 3.621, 3.234, 3.381, 3.143: ranks 4, 2, 3, 1, middles 0.875, 0.375, 0.625, 0.125
     z = np.array([NormalDist().inv_cdf(p) for p in (0.875, 0.375, 0.625, 0.125)])
     np.testing.assert_allclose(made.skill, z / z.std(), rtol=1e-5)
-
-
-def test_normal_scores() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.exponential(size=4000)
-    score = normal_scores(x)
-    assert (score.mean(), score.std()) == (pytest.approx(0, abs=1e-9), pytest.approx(1))
-    assert np.array_equal(np.argsort(score), np.argsort(x))
-    assert np.quantile(score, [0.1587, 0.9772]) == pytest.approx([-1, 2], abs=0.02)
-    tied = normal_scores(np.array([1.0, 1.0, 2.0, 2.0]))
-    np.testing.assert_allclose(tied, [-1, -1, 1, 1])
-    np.testing.assert_array_equal(normal_scores(np.ones(3)), np.zeros(3))
 
 
 def test_category_bias(log: RatingLog, made: Population) -> None:
@@ -220,7 +196,7 @@ def test_the_real_log_makes_a_population(real_log: RatingLog, make_defaults: Mak
     # everybody in this log has at least twenty ratings
     assert made.history.max() < streamers
     assert np.all(np.diff(np.sort(made.history, axis=1), axis=1) > 0)
-    # vectors of movies that the same people like point the same way
+    # Vectors of movies that the same users like have similar directions.
     title = {name: i for i, name in enumerate(real_log.item_title)}
     alien, aliens, pride = (
         made.style[title[name]]

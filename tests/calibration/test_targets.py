@@ -1,5 +1,5 @@
-"""The calibration table is a test: the world's laws give the published figures, and a changed law
-shows."""
+"""The calibration table as a test: the default world has the published metrics, and a world with a
+changed law does not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lrdqn.calibration.measure import measure_world
-from lrdqn.calibration.targets import TARGETS, Row, price_quantile
+from lrdqn.calibration.targets import TARGETS, Row
+from lrdqn.calibration.world_metrics import price_quantile
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.roots import CalibrateRun
 from lrdqn.envs.live.config import LiveConfig
@@ -26,7 +27,7 @@ NOISY = {
     "Gini of gifts, streamers",
     "top streamer's share of a user, p90",
 }
-"""Decided by a few dozen wealthy or busy viewers in so small a sample."""
+"""Metrics that depend on a few dozen wealthy or active users in so small a sample."""
 
 
 def measured(
@@ -62,7 +63,8 @@ def test_every_target_is_met_and_a_changed_law_misses_some() -> None:
 
 
 def test_starts_follow_the_published_hours() -> None:
-    """A normal of two hours around the preferred hours, drawn, against the heat map."""
+    """Starts with a normal spread of two hours around the preferred hours have the published heat
+    map."""
     rng = np.random.default_rng(0)
     hours = (
         rng.choice(24, size=400_000, p=preferred_hours())

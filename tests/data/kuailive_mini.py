@@ -1,5 +1,5 @@
-"""A KuaiLive of a few thousand rows: the exact files, columns and traps of the published one, from
-known parameters."""
+"""A miniature KuaiLive of a few thousand rows: the files, columns and pitfalls of the published
+one, drawn with known parameters."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ PRICES = [
     143,
     1506,
 ]
-"""How often the prices 1 to 20 were sent."""
+"""Number of gifts of each price from 1 to 20."""
 CATEGORIES = ("shop", "game", "chat", "dance", "music")
 USER = [
     "user_id",
@@ -113,8 +113,7 @@ EVENT = ["user_id", "live_id", "streamer_id", "timestamp"]
 
 
 class Mini(NamedTuple):
-    """What was written: rows of every file as columns, and which topic each streamer and user is
-    of."""
+    """The rows of every file as columns, and the topic of each streamer and user."""
 
     files: dict[str, dict[str, Any]]
     topic_of_streamer: np.ndarray
@@ -122,8 +121,8 @@ class Mini(NamedTuple):
     embeddings: np.ndarray
 
     def write(self, folder: Path, author: bool = False, titles: str = "npy") -> Path:
-        """Write all files; ``author`` calls streamers authors, as some of the authors' programs
-        do."""
+        """Write all files; with ``author``, the streamer column is called ``author_id``, as in some
+        programs of the data set's authors."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, columns in self.files.items():
             header = ["author_id" if author and c == "streamer_id" else c for c in columns]
@@ -148,12 +147,12 @@ def make_mini(
 ) -> Mini:
     """Draw the log.
 
-    Popularity is Zipf with exponent 1.1; a streamer's rooms start at a preferred hour with chance
-    .6, else anywhere; lengths are lognormal with median 2 h and log-sd .9, cut at a midnight;
-    clicks per user are lognormal with log-sd 1.2, half of them within the user's topic, a third on
-    the streamer clicked before; watches are .87 LogNormal(4.04 s, 1.0) + .13 LogNormal(216 s,
-    1.43); reactions are the likelier the longer the watch, at the published rates per click;
-    impressions without a click are of any room.
+    Popularity is Zipf with exponent 1.1. A streamer's rooms start at a preferred hour with
+    probability 0.6, else at any hour; lengths are lognormal with median 2 h and log-sd 0.9, cut at
+    a midnight. Clicks per user are lognormal with log-sd 1.2, half of them within the user's topic,
+    a third on the streamer clicked before. Watches are 0.87 LogNormal(4.04 s, 1.0) + 0.13
+    LogNormal(216 s, 1.43). Reactions have the published rates per click and are the likelier the
+    longer the watch. Impressions without a click are on random rooms.
     """
     rng = np.random.default_rng(seed)
     streamer_id = np.sort(rng.choice(streamers * 3, streamers, replace=False)) + 1
@@ -165,7 +164,7 @@ def make_mini(
     popularity = rng.permutation(np.arange(1, streamers + 1) ** -1.1)
     popularity /= popularity.sum()
 
-    # rooms: everybody has one, the rest by chance
+    # Rooms: one for every streamer, the rest at random.
     owner = np.concatenate([np.arange(streamers), rng.integers(streamers, size=rooms - streamers)])
     usual = _hours(rng, streamers)
     hour = np.where(
@@ -183,7 +182,7 @@ def make_mini(
         begin, end, live_id, streamer_id[owner], np.array(CATEGORIES)[topic[owner]], title
     )
 
-    # clicks: a topic, a streamer of it, one of their rooms
+    # Clicks: a topic, a streamer of it, one of their rooms.
     per_user = np.maximum(np.exp(np.log(median_clicks) + 1.2 * rng.normal(size=users)), 1).astype(
         int
     )
@@ -261,7 +260,7 @@ def make_mini(
 
 
 def _hours(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Hours with density 1 + .8 cos(2 pi (h - 20) / 24), by inversion on a fine grid."""
+    """Draw hours with density ``1 + 0.8 cos(2 pi (h - 20) / 24)``, by inversion on a fine grid."""
     grid = (np.arange(2400) + 0.5) / 100
     density = 1 + 0.8 * np.cos(2 * np.pi * (grid - 20) / 24)
     return grid[np.searchsorted(np.cumsum(density) / density.sum(), rng.random(n))]
@@ -270,8 +269,8 @@ def _hours(rng: np.random.Generator, n: int) -> np.ndarray:
 def _room_rows(
     begin: Any, end: Any, live: Any, streamer: Any, category: Any, title: Any
 ) -> dict[str, Any]:
-    """One row per room and day: a room over midnight has two, each with the times known on that
-    day."""
+    """Return one row per room and day: a room that spans midnight has two rows, each with the times
+    known on that day."""
     midnight = (begin + SHIFT) // DAY * DAY + DAY - SHIFT
     over = np.flatnonzero(end > midnight)
     rows = np.concatenate([np.arange(len(begin)), over])

@@ -1,4 +1,4 @@
-"""A KuaiRand of a few thousand impressions: the exact columns of the side tables and of the
+"""A miniature KuaiRand of a few thousand impressions, with the published columns of side tables and
 logs."""
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class Mini(NamedTuple):
 
 
 def make_mini(users: int = 60, videos: int = 90, impressions: int = 6000, seed: int = 0) -> Mini:
-    """Clicks and long views by KuaiRand's rules from play times whose length hangs on user, video
-    and a shared topic."""
+    """Draw play times that depend on user, video and a shared topic, and derive clicks and long
+    views by KuaiRand's rules."""
     rng = np.random.default_rng(seed)
     topic, taste = rng.integers(3, size=videos), rng.integers(3, size=users)
     duration = np.where(

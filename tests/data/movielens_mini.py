@@ -1,5 +1,5 @@
-"""A log small enough to work out by hand, the real one where it is at hand, and a population for
-what ratings do not tell."""
+"""Fixtures: a MovieLens log small enough to work out by hand, the real log where it is present, and
+a population for the fields that ratings do not give."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from lrdqn.envs.live.population_arrays import Population
 from lrdqn.logs.movielens import read_movielens
-from lrdqn.logs.ratings import RatingLog
+from lrdqn.logs.rating_log import RatingLog
 
 RATINGS = """userId,movieId,rating,timestamp
 3,10,5.0,1000
@@ -29,7 +29,7 @@ MOVIES = """movieId,title,genres
 40,Nobody's (1993),Horror
 50,Delta (1994),Comedy
 """
-# "noir" has more uses, "funny" more people
+# "noir" has more uses, "funny" more users.
 TAGS = """userId,movieId,tag,timestamp
 3,10,Funny,1
 7,10, funny ,2
@@ -64,8 +64,8 @@ def real_log() -> RatingLog:
 
 @pytest.fixture(scope="session")
 def make_defaults() -> Callable[[int, int, int, int], Population]:
-    """``make_defaults(users, streamers, d, categories)``: every field there, with values that no
-    fit would give."""
+    """Return ``make_defaults(users, streamers, d, categories)``, which makes a population whose
+    values no fit would give."""
 
     def make(users: int, streamers: int, d: int, categories: int) -> Population:
         rng = np.random.default_rng(5)

@@ -1,4 +1,4 @@
-"""Large CSV files by columns: what is read, and the one line for each thing that can be wrong."""
+"""The reader of large CSV files: columns, and one-line errors."""
 
 from __future__ import annotations
 

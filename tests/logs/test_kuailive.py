@@ -1,5 +1,5 @@
-"""The reader against a miniature in the published format: exact counts, its traps, and one line for
-what is wrong."""
+"""The KuaiLive reader on a miniature in the published format: exact counts, the pitfalls of the
+format, and one-line errors."""
 
 from __future__ import annotations
 

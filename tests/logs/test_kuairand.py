@@ -1,5 +1,5 @@
-"""KuaiRand: logs and rates of a miniature, the published Beta fits of the real tables, and one line
-for what is wrong."""
+"""KuaiRand: logs and rates of a miniature, populations fitted to them, the published Beta fits of
+the real tables, and one-line errors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pytest
 from data.kuairand_mini import LOG, SIGNALS, USER, VIDEO, Mini, make_mini
 from hydra import compose, initialize_config_dir
 
-from lrdqn.calibration.fit_kuairand import (
+from lrdqn.calibration.fit_log import complete_population
+from lrdqn.calibration.kuairand_metrics import kuairand_rows
+from lrdqn.calibration.population_from_kuairand import (
     beta_moments,
     duration_bands,
     fit_kuairand,
     hooks,
-    tag_shares,
 )
-from lrdqn.calibration.fit_log import drawn_around
-from lrdqn.calibration.kuairand_metrics import kuairand_rows
 from lrdqn.calibration.population_from_watches import watched_card
+from lrdqn.calibration.text_columns import tag_shares
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.overrides import CONF
 from lrdqn.compose.roots import CalibrateRun, register_schemas
@@ -51,9 +51,9 @@ def config_of(*more: str) -> CalibrateRun:
 def population_of(log: KuaiRand, *more: str) -> tuple[Population, dict]:
     config, rng = config_of(*more), np.random.default_rng(0)
     fit, found = fit_kuairand(log, config, rng)
-    population = drawn_around(fit.fields, config, rng)
+    population = complete_population(fit.arrays, config, rng)
     assert problem(population._asdict()) is None
-    for name, value in fit.fields.items():
+    for name, value in fit.arrays.items():
         np.testing.assert_array_equal(getattr(population, name), value)
     card = watched_card(fit, found, population)
     assert set(card["real"]) | set(card["drawn"]) == set(Population._fields)

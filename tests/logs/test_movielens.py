@@ -1,5 +1,4 @@
-"""The reader: what it makes of a log worked out by hand, and what it says of every way to be
-wrong."""
+"""The MovieLens reader: a small log worked out by hand, and one-line errors."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ import pytest
 
 from lrdqn.config import InputError
 from lrdqn.logs.movielens import read_movielens
-from lrdqn.logs.ratings import RatingLog
+from lrdqn.logs.rating_log import RatingLog
 
 
 def test_reads_what_is_there(log: RatingLog) -> None:

@@ -1,22 +1,20 @@
-"""Visits of a log worked out by hand, and against loops over its rows."""
+"""Operations on a log of watches and the fields that follow from it, by hand and against loops."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from lrdqn.logs.watch_history import history_fields, loyalty_fields, next_session
 from lrdqn.logs.watch_log import (
     CHINA,
     DAY,
     WatchLog,
-    before,
     first_meetings,
     index_in,
-    loyalties,
+    latest_watch,
     mean_hour,
     most_active,
-    next_session,
-    past,
     sorted_log,
 )
 
@@ -56,8 +54,8 @@ def test_the_most_active_are_chosen_and_ties_go_to_the_smaller_id() -> None:
 def test_a_reaction_belongs_to_the_watch_under_way() -> None:
     pair, time = np.array([5, 8, 5, 5]), np.array([100, 100, 300, 200])
     of, at = np.array([5, 5, 5, 5, 8, 6, -1]), np.array([100, 199, 250, 9_000, 50, 100, 100])
-    assert before(pair, time, of, at).tolist() == [0, 0, 3, 2, 1, -1, -1]
-    assert before(np.zeros(0, int), np.zeros(0, int), of, at).tolist() == [-1] * 7
+    assert latest_watch(pair, time, of, at).tolist() == [0, 0, 3, 2, 1, -1, -1]
+    assert latest_watch(np.zeros(0, int), np.zeros(0, int), of, at).tolist() == [-1] * 7
 
 
 def test_reactions_against_a_loop() -> None:
@@ -76,12 +74,12 @@ def test_reactions_against_a_loop() -> None:
             else -1
         )
 
-    assert before(pair, time, of, at).tolist() == [one(*x) for x in zip(of, at, strict=True)]
+    assert latest_watch(pair, time, of, at).tolist() == [one(*x) for x in zip(of, at, strict=True)]
 
 
 def test_history_is_the_newest_first() -> None:
     log = random_log()
-    got = past(log, 5)
+    got = history_fields(log, 5)
     for user in range(log.n_users):
         rows = [i for i in range(len(log.user)) if log.user[i] == user][::-1][:5]
         assert got["history"][user].tolist() == [*log.item[rows], *[log.n_items] * (5 - len(rows))]
@@ -95,7 +93,7 @@ def test_loyalties_are_the_law_run_over_the_log() -> None:
     followed = np.zeros(len(log.user), bool)
     followed[::50] = True
     slots, full, bounced = 18, [], []
-    got = loyalties(log, slots, now, followed)
+    got = loyalty_fields(log, slots, now, followed)
     for user in range(log.n_users):
         known = {}
         for i in np.flatnonzero(log.user == user):

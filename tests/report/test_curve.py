@@ -1,4 +1,4 @@
-"""The learning curve: what is collected and drawn, where names go, and what happens without
+"""The learning curve: collected rows, drawn elements, places of names, and the message without
 matplotlib."""
 
 import io
@@ -46,7 +46,7 @@ def summary(**means):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Figures as they are when they are saved."""
+    """Matplotlib figures at the time of saving."""
     figures = []
     save = Figure.savefig
 
@@ -100,7 +100,7 @@ def test_picture_shows_curves_bands_seeds_and_baselines(tmp_path, drawn):
     thin = [line for line in axes.lines if line.get_alpha() is not None]
     assert len(thin) == 6
     assert len(axes.collections) == 2  # two bands
-    # the learners are curves already; a line of theirs would be drawn twice
+    # Learners are drawn as curves and must not have a dashed line too.
     dashed = sorted(line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == "--")
     assert dashed == [5.0, 20.0, 20.5]
     words = "\n".join(
@@ -144,7 +144,7 @@ def test_no_two_texts_overlap_and_none_is_cut(tmp_path, drawn):
         for label, place in zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=True)
         if limits[0] <= place <= limits[1]
     ]
-    # of a name with a leader only the words count
+    # Of a name with a leader line, only the text counts.
     words = [text for text in (*titles, *axes.texts, *ticks) if text.get_text()]
     boxes = [(text.get_text(), Text.get_window_extent(text, renderer)) for text in words]
     assert len(boxes) >= 15

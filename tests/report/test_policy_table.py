@@ -1,4 +1,4 @@
-"""The final table: order, figures, widths, Markdown, verdicts."""
+"""The table of policies: order, metrics, widths, Markdown, verdicts."""
 
 import copy
 import io
@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lrdqn.report.policy_table import (
     caption,
-    contained,
+    nonfinite_notes,
     policy_markdown,
     policy_table,
     table_rows,
@@ -21,7 +21,7 @@ def entry(mean, low, high):
 
 
 def policy(mean, half):
-    """Return, and figures in fixed proportion to it."""
+    """Return a policy's entries: a return, and metrics in fixed proportion to it."""
     scale = {"return": 1.0, "watch_minutes": 0.3, "session_length": 0.4, "clicks": 0.1}
     return {
         name: entry(x * mean, x * (mean - half), x * (mean + half)) for name, x in scale.items()
@@ -50,7 +50,7 @@ def rendered(summary, width):
     return console.file.getvalue()
 
 
-def test_rows_are_sorted_by_return_and_hold_the_figures():
+def test_rows_are_sorted_by_return_and_hold_the_metrics():
     rows = table_rows(SUMMARY)
     assert [row.policy for row in rows] == ["learned", "content", "random"]
     assert rows[0].metrics[0] == ("57.5", "[55.8, 59.2]", True)
@@ -77,7 +77,7 @@ def test_what_happens_to_nobody_has_no_column():
 
 
 @pytest.mark.parametrize("width", [80, 100])
-def test_eighty_columns_show_every_figure_whole(width):
+def test_eighty_columns_show_every_number_whole(width):
     text = rendered(SUMMARY, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
@@ -93,7 +93,7 @@ def test_eighty_columns_show_every_figure_whole(width):
         assert word in text.splitlines()[0] + text.splitlines()[1]
 
 
-def test_a_narrow_terminal_and_large_figures_lose_no_digit():
+def test_a_narrow_terminal_and_large_numbers_lose_no_digit():
     summary = copy.deepcopy(SUMMARY)
     summary["policies"]["learned"] = policy(4000.0, 700.0)
     assert table_rows(summary)[0].metrics[0] == ("4000", "[3300, 4700]", True)
@@ -172,8 +172,8 @@ def test_a_diverged_policy_is_shown_last_and_counts_as_not_beaten():
 
 
 def test_what_was_not_finite_is_reported():
-    assert contained({}) == contained({"nonfinite": 0, "nonfinite_rewards": 0}) == []
-    (line,) = contained({"nonfinite": 1, "nonfinite_rewards": 1200})
+    assert nonfinite_notes({}) == nonfinite_notes({"nonfinite": 0, "nonfinite_rewards": 0}) == []
+    (line,) = nonfinite_notes({"nonfinite": 1, "nonfinite_rewards": 1200})
     assert line == (
         "not finite: 1,200 rewards stored as 0, 1 TD error or "
         "gradient left out; debug=nan finds the first one"

@@ -1,5 +1,5 @@
-"""Runs joined into one table: which are found, what sets rows apart, figures by hand, and runs
-without a result."""
+"""Runs joined into one table: runs found, settings that differ, metrics worked out by hand, and
+runs without a result."""
 
 import io
 import json
@@ -18,8 +18,8 @@ RANDOM, CONTENT = (1.0, 2.0, 3.0), (4.0, 6.0, 8.0)
 
 
 def summary(returns, reference="learned", **more):
-    """The blocks of a summary from ``{policy: return of each seed}``; other metrics are multiples
-    of the return."""
+    """Return a summary made from ``{policy: return of each seed}``; other metrics are multiples of
+    the return."""
     values = {
         name: {metric: np.array(per, float) * (k + 1) for k, metric in enumerate(METRICS)}
         for name, per in returns.items()
@@ -36,7 +36,7 @@ def summary(returns, reference="learned", **more):
 
 
 def make(folder, result=None, overrides=(), rows=None, env_steps=8192):
-    """A run folder; without ``result`` an unfinished one."""
+    """Write a run folder; without ``result`` an unfinished one."""
     (folder / ".hydra").mkdir(parents=True)
     (folder / ".hydra" / "overrides.yaml").write_text(
         "".join(f"- {row}\n" for row in overrides) or "[]\n"
@@ -52,7 +52,7 @@ def make(folder, result=None, overrides=(), rows=None, env_steps=8192):
 
 
 def plain(learned, overrides, myopic=(5.0, 5.0, 5.0), random=RANDOM, **more):
-    """A run of one learner, its twin and two baselines."""
+    """Return the summary of a run with one learner, its twin and two baselines."""
     grid = {"learned": {"agent.gamma": 0.9}, "myopic": {"agent.gamma": 0.0}}
     returns = {"learned": learned, "myopic": myopic, "random": random, "content": CONTENT}
     return summary(returns, grid=grid, overrides=list(overrides), **more)
@@ -109,7 +109,7 @@ def test_a_folder_without_runs_is_refused_in_one_line(tmp_path):
         assert "\n" not in str(refused.value)
 
 
-def test_rows_of_a_sweep_hold_what_varies_and_figures_worked_out_by_hand(sweep):
+def test_rows_of_a_sweep_hold_what_varies_and_metrics_worked_out_by_hand(sweep):
     rows = join(sweep)
     assert [(row.run, row.policy) for row in rows] == [
         ("10", "learned"),  # mean 9
@@ -219,7 +219,7 @@ def test_every_learner_of_a_grid_has_a_row_its_own_twin_and_paired_differences(t
     ]
     assert rows[0].varying == {"agent.gamma": "0.9", "agent.learning_rate": "0.001"}
     assert rows[1].varying == {"agent.gamma": "0.9", "agent.learning_rate": "0.01"}
-    # the file subtracts from `high` only; the others follow from the figures of every seed
+    # the file subtracts from `high` only; the others follow from the metrics of every seed
     assert [row.differences["content"]["per_seed"] for row in rows[:3]] == [[7, 4], [5, 3], [3, 2]]
     assert [row.differences["myopic"]["per_seed"] for row in rows[:3]] == [[5, 4], [4, 6], [1, 2]]
     assert [row.differences["content"]["mean"] for row in rows[:3]] == [5.5, 4, 2.5]
@@ -253,8 +253,7 @@ def test_the_stored_difference_of_the_reference_is_kept(tmp_path):
 
 
 def test_a_coordinate_and_an_override_of_the_same_key_are_compared(tmp_path):
-    """One job says the default discount aloud, one leaves it out, one changes it, one has not
-    finished."""
+    """One job sets the default discount, one omits it, one changes it, and one is unfinished."""
     make(tmp_path / "0", plain((5, 7, 9), ["agent.gamma=0.9"]))
     make(tmp_path / "1", plain((4, 6, 8), []))
     assert [row.varying for row in join(tmp_path) if row.run] == [{}, {}]
@@ -371,7 +370,7 @@ def test_only_unfinished_runs_still_make_a_table(tmp_path):
     assert "unfinished: 512 of 8,192" in joined_markdown(rows)
 
 
-def test_odd_blocks_that_are_not_figures_are_passed_over(tmp_path):
+def test_odd_blocks_that_are_not_numbers_are_passed_over(tmp_path):
     odd = {"grid": 3, "censored_share": [], "env_steps": "many", "seconds": None, "overrides": 7}
     row, *_ = join(make(tmp_path / "0", summary({"learned": (1, 3), "myopic": (1, 1)}) | odd))
     assert (row.env_steps, row.seconds, row.censored) == (None, None, None)
@@ -427,7 +426,7 @@ def test_one_seed_shows_no_interval_beside_runs_that_have_one(tmp_path):
     assert "| 3.00 [2.00, 4.00] |" in second
 
 
-def test_a_hundred_columns_show_every_figure_whole(tmp_path):
+def test_a_hundred_columns_show_every_number_whole(tmp_path):
     generator = np.random.default_rng(0)
     for i, (agent, replay) in enumerate(
         (a, r) for a in ("dqn", "double_dqn") for r in ("uniform", "prioritized")

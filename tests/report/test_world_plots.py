@@ -1,4 +1,4 @@
-"""Pictures of a live world: what they are made of, and that the command draws them."""
+"""Pictures of a live world: their data, and the files that are drawn."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import pytest
 from envs.worlds import live_config, small_world
 
 from lrdqn.config import InputError
-from lrdqn.report.world_log import picture_world, rooms_by_hour
+from lrdqn.report.world_picture import picture_world, rooms_by_hour
 from lrdqn.report.world_plots import (
     WorldPicture,
-    dearer,
     draw_world,
-    eventful,
+    end_reason,
+    eventful_session,
+    make_folder,
     mixture_above,
-    ready,
-    reason,
+    percent_dearer,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +53,7 @@ def test_rooms_by_hour_count_the_schedule(data: WorldPicture) -> None:
 def test_the_laws_beside_which_worlds_are_drawn() -> None:
     assert mixture_above(np.array([4.87]))[0] == pytest.approx(0.5, abs=0.01)
     assert mixture_above(np.array([600.0]))[0] == pytest.approx(0.031, abs=0.001)
-    np.testing.assert_allclose(dearer([1, 2, 1]), [75, 25, 0], atol=1e-6)
+    np.testing.assert_allclose(percent_dearer([1, 2, 1]), [75, 25, 0], atol=1e-6)
 
 
 def test_the_log_tells_what_was_offered_and_shown(data: WorldPicture) -> None:
@@ -62,10 +62,10 @@ def test_the_log_tells_what_was_offered_and_shown(data: WorldPicture) -> None:
     alive = log["alive"][:, :followed]
     there = np.take_along_axis(log["offered"], place[..., None], axis=2)[..., 0]
     np.testing.assert_array_equal(there[alive], streamer[alive])
-    n = eventful(log)
+    n = eventful_session(log)
     length = int(log["alive"][:, n].sum())
     assert log["clicked"][:length, n].any()
-    assert reason(log, length, n).startswith(
+    assert end_reason(log, length, n).startswith(
         ("patience had", "the viewer had", "the observation did")
     )
     impatient = log["impatient"] & log["alive"]
@@ -75,7 +75,7 @@ def test_the_log_tells_what_was_offered_and_shown(data: WorldPicture) -> None:
 
 def test_pictures_are_drawn_and_not_empty(data: WorldPicture, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="needs the extra `plot`")
-    paths = draw_world(data, ready(tmp_path / "new" / "folder"))
+    paths = draw_world(data, make_folder(tmp_path / "new" / "folder"))
     assert [path.name for path in paths] == [
         "world_hours.png",
         "world_watches_and_gifts.png",
@@ -85,7 +85,7 @@ def test_pictures_are_drawn_and_not_empty(data: WorldPicture, tmp_path: Path) ->
     assert all(path.stat().st_size > 20_000 for path in paths)
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"out=.*cannot be made"):
-        ready(tmp_path / "file" / "below")
+        make_folder(tmp_path / "file" / "below")
 
 
 @pytest.mark.parametrize(

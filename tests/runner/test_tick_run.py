@@ -20,8 +20,8 @@ from lrdqn.cli.report import world_of
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.roots import ReportedEnvConfig, ReportRun
 from lrdqn.config import ConfigError
-from lrdqn.report.streamer_table import ROWS, streamer_table
 from lrdqn.report.streamer_welfare import CHUNK, play
+from lrdqn.report.tables import STREAMER_ROWS, streamer_table
 from lrdqn.runner.checkpoint import load_state, save_checkpoint
 from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
 
@@ -121,7 +121,7 @@ def test_how_streamers_fare_is_played_and_printed() -> None:
         streamer_table({"random": found, "other": found | {"exposure_gini": float("nan")}})
     )
     lines = console.export_text().splitlines()
-    assert len(lines) == 1 + len(ROWS) == 1 + len(found)
+    assert len(lines) == 1 + len(STREAMER_ROWS) == 1 + len(found)
     assert lines[0].split()[-2:] == ["random", "other"]
     assert lines[2].split() == ["decisions", *[f"{found['decisions']:,.0f}"] * 2]
     assert any(line.split()[-1] == "nan" for line in lines)

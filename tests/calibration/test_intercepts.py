@@ -1,5 +1,5 @@
-"""Intercepts of the viewer's law: steps by hand, what a fit meets, and constants recovered from
-their own log."""
+"""Intercepts of the user law: steps by hand, metrics that a fit reaches, and constants recovered
+from a log made with them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import math
 
 import pytest
 
-from lrdqn.calibration.fit_law import (
-    CONSTANTS,
+from lrdqn.calibration.intercepts import (
+    INTERCEPTS,
     PUBLISHED,
-    Settled,
-    engaged,
+    FittedIntercepts,
+    engaged_share,
     fit_intercepts,
     scaled,
     shifted,
 )
-from lrdqn.calibration.settings import changed, with_settings
+from lrdqn.calibration.settings import changed_settings, with_settings
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.roots import CalibrateRun
 from lrdqn.config import ConfigError
@@ -56,31 +56,31 @@ def test_the_share_of_engaged_watches_behind_a_mean() -> None:
         dwell_median=200.0,
         dwell_sigma=math.sqrt(2 * math.log(2)),
     )
-    assert engaged(4.0, law) == pytest.approx(0)
-    assert engaged(0.25 * 400 + 0.75 * 4, law) == pytest.approx(0.25)
+    assert engaged_share(4.0, law) == pytest.approx(0)
+    assert engaged_share(0.25 * 400 + 0.75 * 4, law) == pytest.approx(0.25)
 
 
 @pytest.fixture(scope="module")
-def own() -> Settled:
-    """The default law fitted to what is published."""
+def own() -> FittedIntercepts:
+    """The default law fitted to the published metrics."""
     return fit_intercepts(WORLD, 3)
 
 
-def test_a_fit_meets_what_is_wanted(own: Settled) -> None:
+def test_a_fit_meets_what_is_wanted(own: FittedIntercepts) -> None:
     assert own.wanted == PUBLISHED
-    for figure, wanted in PUBLISHED.items():
-        assert own.after[figure] == pytest.approx(wanted, rel=0.03), figure
+    for metric, wanted in PUBLISHED.items():
+        assert own.after[metric] == pytest.approx(wanted, rel=0.03), metric
     assert any(
-        abs(own.before[figure] / wanted - 1) > 0.05 for figure, wanted in PUBLISHED.items()
+        abs(own.before[metric] / wanted - 1) > 0.05 for metric, wanted in PUBLISHED.items()
     ), "or nothing was fitted"
 
 
-def test_constants_are_recovered_from_the_log_that_they_made(own: Settled) -> None:
+def test_constants_are_recovered_from_the_log_that_they_made(own: FittedIntercepts) -> None:
     elsewhere = dataclasses.replace(WORLD, law=dataclasses.replace(WORLD.law, **OFF))
     found = fit_intercepts(elsewhere, 3, own.before | {"next-day return": math.nan})
     law = UserLawConfig()
     assert found.wanted["next-day return"] == PUBLISHED["next-day return"], (
-        "a figure that no log tells is the published one"
+        "a metric that the log lacks has the published value"
     )
     for name, atol in (("click_bias", 0.05), ("engage_bias", 0.1)):
         assert found.constants[name] == pytest.approx(getattr(law, name), abs=atol), name
@@ -94,18 +94,18 @@ def test_settings_become_a_world() -> None:
     env = with_settings(WORLD, {"env.law.click_bias": -1.0, "env.schedule.room_hours": 2.0}, None)
     assert (env.law.click_bias, env.schedule.room_hours, env.population) == (-1.0, 2.0, None)
     assert dataclasses.replace(env, law=WORLD.law, schedule=WORLD.schedule) == WORLD
-    assert {c.name for c in CONSTANTS} <= {f.name for f in dataclasses.fields(UserLawConfig)}
+    assert {c.name for c in INTERCEPTS} <= {f.name for f in dataclasses.fields(UserLawConfig)}
 
 
 def test_what_was_chosen_for_a_fit_is_named_for_the_training() -> None:
     law = dataclasses.replace(UserLawConfig(), click_slope=0.5)
     env = dataclasses.asdict(dataclasses.replace(WORLD, law=law, world_seed=4))
     frozen = freeze(CalibrateRun, dataclasses.asdict(CalibrateRun(env=env)))
-    chosen = changed(frozen.env, LiveConfig(), "env.")
+    chosen = changed_settings(frozen.env, LiveConfig(), "env.")
     assert chosen == {
         "env.streamers": 150,
         "env.users": 200,
         "env.law.click_slope": 0.5,
         "env.world_seed": 4,
     }
-    assert changed(LiveConfig(), LiveConfig(), "env.") == {}
+    assert changed_settings(LiveConfig(), LiveConfig(), "env.") == {}

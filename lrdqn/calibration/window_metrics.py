@@ -1,10 +1,10 @@
-"""Three weeks of a platform: what depends on how often each user and each streamer is met
-(SIMULATOR section 8).
+"""Metrics of a window of three weeks: those that depend on how often each user and each streamer
+is met (envs/live/README.md, section 13).
 
-A log of many sessions whose users are drawn by their activity, at KuaiLive's proportions of users,
-streamers and clicks, is such a window. What KuaiLive published is of users who clicked, commented,
-liked and gave in it, and of their clicks alone; so are these figures. Sessions of one user do not
-see each other (each begins with the user's stored past).
+A window is a log of many sessions whose users are drawn by their activity, at KuaiLive's
+proportions of users, streamers and clicks. KuaiLive's published values cover only users with a
+click, a comment, a like and a gift in the window, and only their clicks; so do these metrics. The
+sessions of one user are independent: each begins with the user's stored past.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ NORMAL_P90 = 1.2816
 
 
 class Tallies(NamedTuple):
-    """Totals of one world's window, by user ``[U]`` and by streamer ``[S]``."""
+    """Totals of one world's window, by user ``[U]`` or by streamer ``[S]``."""
 
     hours: np.ndarray
     spent: np.ndarray
     top_share: np.ndarray
-    """Share of a user's watching that went to the streamer watched longest."""
+    """Share of a user's watch time that went to the streamer watched longest."""
     chosen: np.ndarray
-    """Users with a click, a comment, a like and a gift at least: whom the published figures are
-    of."""
+    """Users with at least a click, a comment, a like and a gift; the published values cover only
+    these."""
     clicks: np.ndarray
-    """Of chosen users, as all below."""
+    """Clicks of the chosen users; the fields below count only these clicks too."""
     earned: np.ndarray
     unseen: float
-    """Of the last day's clicks, the share on streamers that nobody had clicked before."""
+    """Share of the last day's clicks that fell on streamers without a click before."""
 
 
 def tally(log: dict[str, np.ndarray], users: int, streamers: int) -> Tallies:
-    """Totals of a log ``{field: [T, N]}`` (``calibration.make_log``)."""
+    """Return the totals of a log ``{field: [T, N]}`` made by ``world_metrics.make_log``."""
     clicked = log["alive"] & log["clicked"]
     user, streamer, time = (
         log[name][clicked].astype(np.int64) for name in ("user", "streamer", "time")
@@ -72,18 +72,18 @@ def tally(log: dict[str, np.ndarray], users: int, streamers: int) -> Tallies:
 
 
 def log_sd(hours: np.ndarray) -> float:
-    """Of a lognormal with this median and 90 % quantile."""
+    """Return the log-sd of the lognormal with the median and the 90 % quantile of ``hours``."""
     return float(np.log(np.quantile(hours, 0.9) / np.median(hours)) / NORMAL_P90)
 
 
 def window_statistics(each: Sequence[Tallies]) -> dict[str, float]:
-    """Figures of one window or several; users and streamers are pooled, for Gini coefficients of
-    few are biased downwards.
+    """Return the metrics of one or several windows. Users and streamers are pooled over windows,
+    because the Gini coefficient of a small sample is biased downwards.
 
-    Small platforms pooled are still less unequal than a large one, whose richest users are richer.
-    One set of laws gives a Gini of gifts over users and streamers of .912 and .891 in 8 windows of
-    5,000 streamers, of .938 and .906 in 3 of 20,000, and of .937 and .926 in one of 50,000; single
-    windows of 20,000 lie between .921 and .951, and .889 and .925.
+    Pooled small platforms are still less unequal than a large one, whose richest users are richer.
+    The same laws give a Gini of gifts over users and streamers of 0.912 and 0.891 in 8 windows of
+    5,000 streamers, of 0.938 and 0.906 in 3 of 20,000, and of 0.937 and 0.926 in one of 50,000;
+    single windows of 20,000 lie between 0.921 and 0.951, and between 0.889 and 0.925.
     """
 
     def pooled(name: str) -> np.ndarray:

@@ -1,5 +1,5 @@
-"""History and loyalty, worked out by hand for the small log (its ids: 10 is 0, 20 is 1, 30 is 2, 50
-is 3; 4 is "none")."""
+"""History and loyalty fields of the small log, worked out by hand (movie 10 is item 0, 20 is 1, 30
+is 2, 50 is 3; 4 stands for none)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import numpy as np
 import pytest
 
 from lrdqn.envs.live.config import UserLawConfig
-from lrdqn.logs.ratings import RatingLog, place_in_group
-from lrdqn.logs.visits import loyalties, loyalty_strength, past, watch_seconds
+from lrdqn.logs.rating_history import (
+    history_fields,
+    loyalty_fields,
+    loyalty_strength,
+    watch_seconds,
+)
+from lrdqn.logs.rating_log import RatingLog, place_in_group
 
 
 def test_history_is_newest_first(log: RatingLog) -> None:
-    made = past(log, 3)
-    # user 7 rated both movies in one second: the later line is the newer one
+    made = history_fields(log, 3)
+    # User 7 rated both movies in one second; the later line is the newer one.
     np.testing.assert_array_equal(made["history"], [[2, 1, 0], [2, 0, 4], [3, 0, 4]])
     three = 4.04 * (216 / 4.04) ** (1 / 3)
     half = 216 * np.exp(1.43 / 2)
@@ -27,7 +32,7 @@ def test_history_is_newest_first(log: RatingLog) -> None:
 
 
 def test_history_keeps_the_newest(log: RatingLog) -> None:
-    np.testing.assert_array_equal(past(log, 1)["history"], [[2], [2], [3]])
+    np.testing.assert_array_equal(history_fields(log, 1)["history"], [[2], [2], [3]])
 
 
 def test_seconds_grow_with_stars_and_follow_the_law() -> None:
@@ -47,12 +52,12 @@ def test_strength_by_hand() -> None:
 
 
 def test_loyalty_is_best_first_then_newest(log: RatingLog) -> None:
-    made = loyalties(log, 2)
+    made = loyalty_fields(log, 2)
     np.testing.assert_array_equal(made["loyalty"], [[0, 2], [0, 4], [0, 4]])
     np.testing.assert_allclose(
         made["loyalty_strength"], [[0.657, 0.3], [0.51, 0], [0.3, 0]], rtol=1e-5
     )
-    # two hours before the last rating; the last rating itself; 555 hours before
+    # Two hours before the last rating; the last rating itself; 555 hours before it.
     np.testing.assert_allclose(made["loyalty_hours"], [[2, 1], [1, 336], [336, 336]])
     np.testing.assert_array_equal(made["followed"], [[True, False], [True, False], [False, False]])
     assert [a.dtype.name for a in made.values()] == ["int32", "float32", "float32", "bool"]
@@ -60,22 +65,22 @@ def test_loyalty_is_best_first_then_newest(log: RatingLog) -> None:
 
 def test_equal_ratings_go_to_the_newest(log: RatingLog) -> None:
     equal = log._replace(rating=np.full_like(log.rating, 5))
-    np.testing.assert_array_equal(loyalties(equal, 2)["loyalty"], [[2, 1], [2, 0], [3, 0]])
-    np.testing.assert_array_equal(loyalties(equal, 1)["loyalty"], [[2], [2], [3]])
+    np.testing.assert_array_equal(loyalty_fields(equal, 2)["loyalty"], [[2, 1], [2, 0], [3, 0]])
+    np.testing.assert_array_equal(loyalty_fields(equal, 1)["loyalty"], [[2], [2], [3]])
 
 
 def test_an_item_met_twice_takes_one_slot_with_its_newest_rating(log: RatingLog) -> None:
-    # user 3 comes back to item 0 an hour after all else and gives it 4
+    # User 3 returns to item 0 an hour after all else and gives it 4 stars.
     twice = log._replace(
         user=np.append(log.user, np.int32(0)),
         item=np.append(log.item, np.int32(0)),
         rating=np.append(log.rating, np.float32(4)),
         timestamp=np.append(log.timestamp, 8200 + 3600),
     )
-    made = loyalties(twice, 2)
+    made = loyalty_fields(twice, 2)
     np.testing.assert_array_equal(made["loyalty"][0], [0, 2])
     np.testing.assert_allclose(made["loyalty_strength"][0], [0.3, 0.3], rtol=1e-5)
-    np.testing.assert_array_equal(past(twice, 4)["history"][0], [0, 2, 1, 0])
+    np.testing.assert_array_equal(history_fields(twice, 4)["history"][0], [0, 2, 1, 0])
 
 
 def test_random_logs_agree_with_a_twin_that_sorts_lists() -> None:
@@ -98,7 +103,7 @@ def test_random_logs_agree_with_a_twin_that_sorts_lists() -> None:
         0,
     )
     h, slots = 7, 4
-    seen, loyal = past(log, h), loyalties(log, slots)
+    seen, loyal = history_fields(log, h), loyalty_fields(log, slots)
     for u in range(12):
         events = [(int(log.timestamp[e]), e) for e in range(n) if log.user[e] == u]
         newest = [e for _, e in sorted(events, reverse=True)]

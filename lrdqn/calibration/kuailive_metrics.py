@@ -1,76 +1,34 @@
-"""A real log next to the figures published of it: the same statistics that the simulated world is
-judged by."""
+"""Metrics of a KuaiLive log under the names of ``targets.LOG_TARGETS``, the same as the simulated
+world's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from statistics import NormalDist
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from lrdqn.calibration.fit_kuailive import window_of
-from lrdqn.calibration.targets import TARGETS, Target
-from lrdqn.calibration.three_weeks import log_sd
+from lrdqn.calibration.window_metrics import log_sd
 from lrdqn.envs.live.daily_patterns import HOURLY_WATCH
 from lrdqn.evaluation.gini import gini
-from lrdqn.logs.kuailive import DAY_MS, SHIFT_MS, KuaiLive
+from lrdqn.logs.kuailive import DAY_MS, SHIFT_MS, KuaiLive, window_of
 from lrdqn.logs.watch_log import index_in
 
-LOG_TARGETS = (
-    *(
-        t
-        for t in TARGETS
-        if not t.name.startswith(("clicks on streamers unseen", "click per impression"))
-    ),
-    Target("users with < 50 interactions", 0.438, 0.03, "KuaiLive paper", absolute=True),
-    Target("click per impression", 0.45, None, "KuaiRand standard log"),
-)
-"""Targets of the world that a log shows too, and two of a log alone (SIMULATOR section 8; DATA
-5.1)."""
 
-
-class LogRow(NamedTuple):
-    """One line of the table: ``within`` is ``None`` where there is no tolerance or nothing to
-    compare."""
-
-    target: Target
-    value: float
-    within: bool | None
-
-
-def compare_log(figures: dict[str, float], targets: Sequence[Target] = LOG_TARGETS) -> list[LogRow]:
-    """Each published figure that the log tells next to the log's own."""
-    rows = []
-    for target in targets:
-        if target.name not in figures:
-            continue
-        value = figures[target.name]
-        off = abs(value - target.value) / (1.0 if target.absolute else abs(target.value))
-        within = (
-            None
-            if target.tolerance is None or not np.isfinite(value)
-            else bool(off <= target.tolerance)
-        )
-        rows.append(LogRow(target, float(value), within))
-    return rows
-
-
-def kuailive_figures(log: KuaiLive) -> dict[str, float]:
-    """Statistics of the whole log, by the names of ``LOG_TARGETS``; NaN where the log has nothing
-    to count."""
+def kuailive_metrics(log: KuaiLive) -> dict[str, float]:
+    """Return the metrics of the whole log by the names of ``LOG_TARGETS``; NaN where there is
+    nothing to count."""
     return (
-        _of_watches(log)
-        | _of_gifts(log)
-        | _of_rooms(log)
-        | _of_people(log)
+        _watch_metrics(log)
+        | _gift_metrics(log)
+        | _room_metrics(log)
+        | _concentration_metrics(log)
         | {"next-day return": next_day_return(log.clicks.user, log.clicks.time)}
     )
 
 
 def hourly_watch(log: KuaiLive) -> Float[np.ndarray, "24"]:
-    """Share of watch time by the hour (China) of the click."""
+    """Return the share of watch time by the hour of the click (China Standard Time)."""
     assert log.clicks.amount is not None
     by_hour = np.bincount(
         (log.clicks.time + SHIFT_MS) % DAY_MS // 3_600_000, log.clicks.amount, minlength=24
@@ -78,14 +36,14 @@ def hourly_watch(log: KuaiLive) -> Float[np.ndarray, "24"]:
     return by_hour / max(by_hour.sum(), 1e-9)
 
 
-def _of_watches(log: KuaiLive) -> dict[str, float]:
+def _watch_metrics(log: KuaiLive) -> dict[str, float]:
     clicks = log.clicks
     assert clicks.amount is not None
     seconds = clicks.amount / 1000
     minutes = max(seconds.sum() / 60, 1e-9)
     counts = {"comments": log.comments.size, "likes": log.likes.size, "gifts": log.gifts.size}
     shares = hourly_watch(log)
-    figures = {
+    metrics = {
         "watch per click, mean (s)": float(seconds.mean()),
         "watch per click, median (s)": float(np.median(seconds)),
         "share of watches < 3 s": float((seconds < 3).mean()),
@@ -98,11 +56,11 @@ def _of_watches(log: KuaiLive) -> dict[str, float]:
         **{f"{k} per viewer-minute": n / minutes for k, n in counts.items()},
     }
     if log.negatives is not None:
-        figures["click per impression"] = clicks.size / (clicks.size + log.negatives)
-    return figures
+        metrics["click per impression"] = clicks.size / (clicks.size + log.negatives)
+    return metrics
 
 
-def _of_gifts(log: KuaiLive) -> dict[str, float]:
+def _gift_metrics(log: KuaiLive) -> dict[str, float]:
     price = log.gifts.amount
     if price is None or not len(price):
         return {}
@@ -122,14 +80,13 @@ def _of_gifts(log: KuaiLive) -> dict[str, float]:
     }
 
 
-def _of_rooms(log: KuaiLive) -> dict[str, float]:
+def _room_metrics(log: KuaiLive) -> dict[str, float]:
     start, days = window_of(log.clicks.time)
     rooms = log.rooms
     within = (rooms.start >= start) & (rooms.start < start + days * DAY_MS)
     starts, ends = np.sort(rooms.start), np.sort(rooms.end)
-    first = start + (
-        DAY_MS if days > 2 else 0
-    )  # rooms that began before the window may be missing on its first day
+    # Rooms that began before the window may be missing on its first day.
+    first = start + (DAY_MS if days > 2 else 0)
     at = np.arange(first, start + days * DAY_MS, 900_000)
     live = np.searchsorted(starts, at, side="right") - np.searchsorted(ends, at, side="right")
     low, high = np.percentile(live, [10, 90])
@@ -144,7 +101,7 @@ def _of_rooms(log: KuaiLive) -> dict[str, float]:
     }
 
 
-def _of_people(log: KuaiLive) -> dict[str, float]:
+def _concentration_metrics(log: KuaiLive) -> dict[str, float]:
     clicks = log.clicks
     assert clicks.amount is not None
     everything = (clicks, log.comments, log.likes, log.gifts)
@@ -184,17 +141,17 @@ def _count(index: Int[np.ndarray, "n"], length: int) -> Int[np.ndarray, "L"]:
 
 
 def next_day_return(user: Int[np.ndarray, "n"], time: Int[np.ndarray, "n"]) -> float:
-    """Share of a user's days with a click that are followed by another such day; the window's last
-    day is left out."""
+    """Return the share of a user's days with a click that are followed by another such day; the
+    window's last day is left out."""
     day = (time + SHIFT_MS) // DAY_MS
-    day, people = day - day.min(), np.unique(user, return_inverse=True)[1]
+    day, users = day - day.min(), np.unique(user, return_inverse=True)[1]
     days = int(day.max()) + 2
-    there = np.unique(people * days + day)
+    there = np.unique(users * days + day)
     asked = there[there % days < day.max()]
     return float(np.isin(asked + 1, there).mean()) if len(asked) else float("nan")
 
 
 def lognormal_sd(inequality: float) -> float:
-    """Log-sd of the lognormal with this Gini coefficient G: ``sqrt(2) Phi^-1((1 + G) / 2)``, G kept
-    within [.01, .999]."""
+    """Return the log-sd of the lognormal with Gini coefficient G, ``sqrt(2) Phi^-1((1 + G) / 2)``;
+    G is clipped to [0.01, 0.999]."""
     return float(np.sqrt(2) * NormalDist().inv_cdf((1 + min(max(inequality, 0.01), 0.999)) / 2))

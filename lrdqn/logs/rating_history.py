@@ -1,4 +1,4 @@
-"""What a user's ratings say of past visits: the watch history and whom the user is loyal to."""
+"""Population fields that follow from a log of ratings: histories and loyalties."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lrdqn.envs.live.config import UserLawConfig
-from lrdqn.logs.ratings import HIGHEST, RatingLog, oldest_first, place_in_group
+from lrdqn.logs.rating_log import HIGHEST, RatingLog, oldest_first, place_in_group
 
 BOUNCED, WATCHED, FOLLOWED = 2.5, 4.0, 4.5
-"""Stars up to which a movie counts as a bounce; from which it counts as a like and as a loyal
-watch; as a follow."""
+"""Stars up to which a rating counts as a bounce, from which it counts as a like and a loyal watch,
+and from which it counts as a follow."""
 LONGEST_HOURS = 14 * 24.0
+"""Upper bound of the hours since the last visit."""
 
 
 def watch_seconds(rating: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """Seconds of a watch that leaves a viewer as content as the rating says; log-linear between
-    three points of the watch law.
+    """Return the seconds of a watch that corresponds to a rating, log-linear between three points
+    of the watch law.
 
-    Up to 2.5 stars the median bounce (4.04 s), at 4 the median of an engaged watch (216 s), at 5
-    one log-sd above it (903 s).
+    The points are the median bounce up to ``BOUNCED`` stars, the median engaged watch at
+    ``WATCHED``, and one log-sd above it at ``HIGHEST``.
     """
     law = UserLawConfig()
     seconds = np.log(
@@ -29,24 +30,23 @@ def watch_seconds(rating: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
 
 
 def loyalty_strength(rating: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """``1 - (1 - gain)^v``: the loyalty after v full visits, v = 1, 2, 3 for 4, 4.5 and 5 stars; 0
-    below 4."""
+    """Return ``1 - (1 - gain)^v``, the loyalty after v full visits, v = 1, 2, 3 for 4, 4.5 and 5
+    stars; 0 below 4."""
     visits = np.where(rating >= WATCHED, 2 * (rating - WATCHED) + 1, 0)
     return 1 - (1 - UserLawConfig().loyalty_gain) ** visits
 
 
 def newest_of_pairs(log: RatingLog) -> Int[np.ndarray, "m"]:
-    """Events that are the newest of their (user, item), users together, each user's newest
-    first."""
+    """Return the newest event of each (user, item) pair, grouped by user, newest first."""
     order = oldest_first(log)[::-1]
     pair = log.user[order].astype(np.int64) * log.n_items + log.item[order]
     first = np.sort(np.unique(pair, return_index=True)[1])
     return order[first]
 
 
-def past(log: RatingLog, history: int) -> dict[str, np.ndarray]:
-    """``history``, ``history_watch``, ``history_reaction`` (each ``[U, H]``) of the H = ``history``
-    newest events of a user."""
+def history_fields(log: RatingLog, history: int) -> dict[str, np.ndarray]:
+    """Return ``history``, ``history_watch`` and ``history_reaction``, each ``[U, H]``: the H =
+    ``history`` newest events of each user, newest first."""
     from lrdqn.observations import Reaction
 
     order = oldest_first(log)[::-1]
@@ -60,13 +60,15 @@ def past(log: RatingLog, history: int) -> dict[str, np.ndarray]:
     return {"history": ids, "history_watch": watch, "history_reaction": reaction}
 
 
-def loyalties(log: RatingLog, slots: int) -> dict[str, np.ndarray]:
-    """``loyalty``, ``loyalty_strength``, ``loyalty_hours`` and ``followed``, each ``[U, L]``.
+def loyalty_fields(log: RatingLog, slots: int) -> dict[str, np.ndarray]:
+    """Return ``loyalty``, ``loyalty_strength``, ``loyalty_hours`` and ``followed``, each
+    ``[U, L]``.
 
-    A viewer is loyal to the items that they gave 4 stars or more, best first, the newest first
-    among equals. The last visit was as long before the session as before the user's last rating,
-    within [1 h, 14 days]: people rate many movies in one sitting, and nobody opens the app the
-    moment they have closed it. Empty slots hold S, 0, 14 days and False.
+    A user is loyal to the items that they gave ``WATCHED`` stars or more, best first, newest first
+    among equals. The hours since the last visit are those from the rating to the user's last
+    rating, within [1 h, ``LONGEST_HOURS``]: users rate many movies in one sitting, and a session
+    does not start at the moment the last one ended. Empty slots hold S, 0, ``LONGEST_HOURS`` and
+    False.
     """
     events = newest_of_pairs(log)
     events = events[log.rating[events] >= WATCHED]

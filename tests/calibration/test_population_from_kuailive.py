@@ -1,5 +1,5 @@
-"""A population of a miniature KuaiLive: the cut, every field against a loop over the rows, and
-vectors that know the topics."""
+"""A population fitted to a miniature KuaiLive: the cut, every field against a loop over the rows,
+and vectors that separate the topics."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from data.kuailive_mini import CATEGORIES, DAY, DAYS, PER_CLICK, SHIFT, START, Mini, make_mini
 from hydra import compose, initialize_config_dir
 
-from lrdqn.calibration.fit_kuailive import fit_kuailive, reaction_bits
-from lrdqn.calibration.fit_log import drawn_around
-from lrdqn.calibration.population_from_watches import Directions, Fit, watched_card, wealth_of
+from lrdqn.calibration.directions import Directions
+from lrdqn.calibration.fit_log import complete_population
+from lrdqn.calibration.population_from_kuailive import fit_kuailive, reaction_bits
+from lrdqn.calibration.population_from_watches import Fit, watched_card
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.overrides import CONF
 from lrdqn.compose.roots import CalibrateRun, register_schemas
@@ -46,7 +47,7 @@ def fitted(log: KuaiLive) -> tuple[Fit, Directions]:
 
 
 def kept(mini: Mini) -> tuple[np.ndarray, np.ndarray]:
-    """Ids of the streamers and users that a cut to 150 and 60 keeps."""
+    """Return the ids of the streamers and users that a cut to 150 and 60 keeps."""
     click = mini.files["click"]
     ids, count = np.unique(click["streamer_id"], return_counts=True)
     streamers = ids[np.argsort(-count, kind="stable")[:150]]
@@ -61,14 +62,14 @@ def test_the_population_is_one_and_says_where_it_is_from(
 ) -> None:
     fit, found = fitted
     config = config_of()
-    population = drawn_around(fit.fields, config, np.random.default_rng(0))
+    population = complete_population(fit.arrays, config, np.random.default_rng(0))
     assert problem(population._asdict()) is None
-    for name, value in fit.fields.items():
-        # wealth is brought to mean 1 over sessions
-        scale = 1 / np.average(value, weights=fit.fields["activity"]) if name == "wealth" else 1
+    for name, value in fit.arrays.items():
+        # Wealth is scaled to mean 1 over sessions.
+        scale = 1 / np.average(value, weights=fit.arrays["activity"]) if name == "wealth" else 1
         np.testing.assert_allclose(getattr(population, name), value * scale, rtol=1e-6)
     card = watched_card(fit, found, population)
-    assert set(card["real"]) == set(fit.fields) == set(fit.how)
+    assert set(card["real"]) == set(fit.fields)
     assert set(card["real"]) | set(card["drawn"]) == set(population._fields)
     assert card["drawn"] == ["hook", "followed", "utility_mean", "utility_scale"]
     assert "CC BY-NC-SA" in card["licence"]
@@ -86,26 +87,26 @@ def test_fields_against_the_files(fitted: tuple[Fit, Directions], mini: Mini) ->
     count = np.array([np.sum(on & (click["streamer_id"] == s)) for s in streamers])
     expected = np.log1p(count)
     expected = 0.670 + 1.792 * (expected - expected.mean()) / expected.std()
-    np.testing.assert_allclose(fit.fields["log_popularity"], expected, rtol=1e-4)
+    np.testing.assert_allclose(fit.arrays["log_popularity"], expected, rtol=1e-4)
     of_user = np.array([np.sum(on & (click["user_id"] == u)) for u in users])
-    np.testing.assert_allclose(fit.fields["activity"], of_user / of_user.mean(), rtol=1e-6)
+    np.testing.assert_allclose(fit.arrays["activity"], of_user / of_user.mean(), rtol=1e-6)
     extra = [np.sum(mini.files[k]["user_id"][:, None] == users[None], axis=0) for k in PER_CLICK]
-    assert fit.fields["interactions"].tolist() == (of_user + sum(extra)).tolist()
+    assert fit.arrays["interactions"].tolist() == (of_user + sum(extra)).tolist()
 
     first = {live: i for i, live in reversed(list(enumerate(room["live_id"])))}
     owner = {live: room["streamer_id"][i] for live, i in first.items()}
     start = {live: min(room["start_timestamp"][room["live_id"] == live]) for live in first}
     for s in range(0, len(streamers), 17):
         own = [live for live in owner if owner[live] == streamers[s]]
-        assert fit.fields["room_rate"][s] == pytest.approx(len(own) / DAYS)
+        assert fit.arrays["room_rate"][s] == pytest.approx(len(own) / DAYS)
         angle = np.array([(start[live] + SHIFT) % DAY / 3.6e6 for live in own]) * 2 * np.pi / 24
         mean = np.arctan2(np.sin(angle).sum(), np.cos(angle).sum()) * 12 / np.pi % 24
-        assert abs((fit.fields["start_hour"][s] - mean + 12) % 24 - 12) < 1e-3
+        assert abs((fit.arrays["start_hour"][s] - mean + 12) % 24 - 12) < 1e-3
         topic = mini.topic_of_streamer[
             np.searchsorted(mini.files["streamer"]["streamer_id"], streamers[s])
         ]
-        assert fit.fields["category"][s].max() == 1
-        assert fit.facts["categories"][int(fit.fields["category"][s].argmax())] == CATEGORIES[topic]
+        assert fit.arrays["category"][s].max() == 1
+        assert fit.facts["categories"][int(fit.arrays["category"][s].argmax())] == CATEGORIES[topic]
     day = np.array(mini.files["streamer"]["first_live_timestamp"])
     new = streamers[
         day[np.searchsorted(mini.files["streamer"]["streamer_id"], streamers)] == "2025-05-10"
@@ -114,7 +115,7 @@ def test_fields_against_the_files(fitted: tuple[Fit, Directions], mini: Mini) ->
         s: (min(start[live] for live in owner if owner[live] == s) - START) / 3.6e6 for s in new
     }
     np.testing.assert_allclose(
-        fit.fields["debut"], [debut.get(s, 0.0) for s in streamers], rtol=1e-6
+        fit.arrays["debut"], [debut.get(s, 0.0) for s in streamers], rtol=1e-6
     )
     assert 0 < len(new) < len(streamers)
 
@@ -127,12 +128,12 @@ def test_tags_and_answers_are_those_of_the_tables(
     row = np.searchsorted(mini.files["streamer"]["streamer_id"], streamers)
     said = np.array(mini.files["streamer"]["live_operation_tag"])[row]
     for column, tag in enumerate(fit.facts["tags"]):
-        np.testing.assert_array_equal(fit.fields["tags"][:, column], said == tag)
+        np.testing.assert_array_equal(fit.arrays["tags"][:, column], said == tag)
     row = np.searchsorted(mini.files["user"]["user_id"], users)
     for column, answer in enumerate(fit.facts["profile"]):
         name, _, value = answer.partition("=")
         np.testing.assert_array_equal(
-            fit.fields["profile"][:, column], mini.files["user"][name][row] == value
+            fit.arrays["profile"][:, column], mini.files["user"][name][row] == value
         )
 
 
@@ -159,20 +160,20 @@ def test_reactions_are_on_the_watch_they_were_given_in(log: KuaiLive) -> None:
 
 
 def test_titles_are_chosen_where_they_predict_better(log: KuaiLive, tmp_path: Path) -> None:
-    """Titles that say which streamers a user watches beat factors; titles of noise do not."""
+    """Title embeddings that tell which streamers a user watches beat factors; noise does not."""
     rng = np.random.default_rng(5)
     size = int(log.rooms.title.max()) + 1
     np.save(tmp_path / "noise.npy", rng.normal(size=(size, 40)).astype(np.float32))
     _, found = fit_kuailive(log._replace(embeddings=tmp_path / "noise.npy"), config_of(), 2.68, rng)
     assert found.origin == "factors of co-watching"
-    # in 40 directions of noise a user's own late favourites would be found if they were let in
+    # In 40 dimensions of noise, a user's late favourites would be found if they were not held out.
     _, found = fit_kuailive(
         log._replace(embeddings=tmp_path / "noise.npy"), config_of("factors=40"), 2.68, rng
     )
     noise = found.recall["titles_as_unit_vectors"]
     assert noise is not None
     assert noise < 0.3
-    # each streamer has a title of their own, and it says who watches them
+    # Each streamer has a title of their own, which tells who watches them.
     ids, column = np.unique(log.rooms.streamer, return_inverse=True)
     told = np.zeros((len(ids) + 1, 80), np.float32)
     people = np.unique(log.clicks.user, return_inverse=True)[1]
@@ -187,32 +188,21 @@ def test_titles_are_chosen_where_they_predict_better(log: KuaiLive, tmp_path: Pa
     assert found.origin == "title embeddings"
     assert titles is not None
     assert titles > found.recall["factors_as_unit_vectors"]
-    assert fit.fields["style"].shape[1] == fit.fields["interest"].shape[1] == 40
-    assert fit.how["style"].startswith("title embeddings")
+    assert fit.arrays["style"].shape[1] == fit.arrays["interest"].shape[1] == 40
+    assert fit.fields["style"].provenance == "title embeddings, length 1"
 
 
 def test_factors_know_the_topics(fitted: tuple[Fit, Directions], mini: Mini) -> None:
-    """Users are nearer to streamers of their own topic, which half of their clicks went to."""
+    """Users lie nearer to streamers of their own topic, which half of their clicks go to."""
     fit, _ = fitted
     streamers, users = kept(mini)
     topic = mini.topic_of_streamer[
         np.searchsorted(mini.files["streamer"]["streamer_id"], streamers)
     ]
     taste = mini.topic_of_user[np.searchsorted(mini.files["user"]["user_id"], users)]
-    near = fit.fields["interest"] @ fit.fields["style"].T
+    near = fit.arrays["interest"] @ fit.arrays["style"].T
     same = taste[:, None] == topic[None]
     assert near[same].mean() > near[~same].mean() + 0.1
-
-
-def test_wealth_follows_spending_and_keeps_the_tail() -> None:
-    rng = np.random.default_rng(0)
-    spent, minutes = np.array([0.0, 10.0, 1000.0, 0.0]), np.array([60.0, 60.0, 60.0, 6000.0])
-    wealth = wealth_of(spent, minutes, 2.68, rng)
-    assert np.argsort(wealth).tolist() == [3, 0, 1, 2]
-    assert wealth.mean() == pytest.approx(1, rel=1e-6)
-    many = wealth_of(np.zeros(2000), np.ones(2000), 2.68, rng)
-    assert np.log(many).std() == pytest.approx(2.68, rel=0.01)
-    assert np.corrcoef(np.argsort(many), np.arange(2000))[0, 1] < 0.1, "equal ones are in no order"
 
 
 def test_a_cut_too_small_for_the_factors_is_refused(log: KuaiLive) -> None:

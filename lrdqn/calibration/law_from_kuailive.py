@@ -1,5 +1,5 @@
-"""Constants of the world's laws that KuaiLive tells: watch mixture, reaction rates, rooms
-(SIMULATOR sections 2, 4, 5)."""
+"""Constants of the world's laws fitted to a KuaiLive log: watch mixture, reaction rates, room
+lengths and start hours (envs/live/README.md, sections 3 and 6)."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from lrdqn.calibration.fit_kuailive import window_of
 from lrdqn.envs.live.config import ScheduleConfig, UserLawConfig
-from lrdqn.logs.kuailive import DAY_MS, SHIFT_MS, KuaiLive
+from lrdqn.logs.kuailive import DAY_MS, SHIFT_MS, KuaiLive, window_of
 
 ENGAGED_SHARE = 0.13
-"""Share of engaged watches in what the world's defaults leave behind (the mixture of SIMULATOR
-section 4)."""
+"""Share of engaged watches in a log of the default world (envs/live/README.md, section 6)."""
 CLICKED_SHARE = 0.52
-"""Clicks per impression of the world's reference policy at the default ``click_bias``."""
+"""Clicks per impression of the reference policy at the default ``click_bias``."""
 ROOMS_WANTED = ScheduleConfig().rooms_per_day / 1.22
-"""Rooms that a streamer wants to open, per room that comes about (some are delayed past the
-end)."""
+"""Rooms that a streamer plans per room that opens: some are delayed past the end of the
+schedule."""
 BINS, SWEEPS = 2000, 300
 HABIT_SPREAD = math.exp(-((2 * math.pi / 24) ** 2) / 2)
-"""``E cos(2 pi x / 24)`` of the habit's normal spread of one hour."""
+"""``E cos(2 pi x / 24)`` for x ~ N(0, 1), the spread of habitual starts in hours."""
 
 
 class Mixture(NamedTuple):
-    """Watch seconds as a mixture of two log-normals.
+    """Watch seconds as a mixture of two lognormals.
 
     ``w = share LogNormal(ln dwell_median, dwell_sigma)
     + (1 - share) LogNormal(ln bounce_median, bounce_sigma)``
@@ -41,13 +39,14 @@ class Mixture(NamedTuple):
 
 
 def watch_mixture(seconds: Float[np.ndarray, "n"]) -> Mixture:
-    """Bounces and engaged watches by expectation-maximisation on log seconds, binned 2,000-fold;
-    watches of 0 are left out.
+    """Fit the mixture of bounces and engaged watches by expectation-maximisation on log seconds in
+    2,000 bins; watches of 0 s are left out.
 
-    Started from the defaults, so that the shorter component stays the bounce. Where there are too
-    few watches to tell two components apart, the defaults come back.
+    The fit starts from the defaults, so that the shorter component stays the bounce. With too few
+    watches to tell two components apart, the defaults are returned.
 
-    Source: SIMULATOR section 4; Dempster, Laird and Rubin 1977.
+    Source: Dempster, Laird and Rubin 1977, Maximum Likelihood from Incomplete Data via the EM
+    Algorithm.
     """
     law = UserLawConfig()
     default = Mixture(
@@ -83,16 +82,16 @@ def watch_mixture(seconds: Float[np.ndarray, "n"]) -> Mixture:
 
 
 def room_lengths(hours: Float[np.ndarray, "n"], cut: Bool[np.ndarray, "n"]) -> tuple[float, float]:
-    """Mean and log-sd of lognormal lengths, of which some are only known to be longer, by
+    """Return the mean and the log-sd of lognormal lengths that are partly right-censored, by
     expectation-maximisation.
 
-    A room whose end is cut at a midnight counts with the mean and the square that a normal has
-    above the cut: ``E[x | x > c] = m + s r``, ``E[x^2 | x > c] = m^2 + s^2 + s (c + m) r``, r the
-    inverse Mills ratio at ``(c - m) / s``.
+    A room that is cut at midnight counts with the mean and the square of a normal above the cut:
+    ``E[x | x > c] = m + s r``, ``E[x^2 | x > c] = m^2 + s^2 + s (c + m) r``, r the inverse Mills
+    ratio at ``(c - m) / s``.
 
     Args:
-        hours: lengths, up to the cut where there is one; those below a second count as one.
-        cut: which are cut.
+        hours: lengths, up to the cut where there is one; those below a second count as one second.
+        cut: true where a length is cut.
     """
     from scipy.special import log_ndtr
 
@@ -116,14 +115,14 @@ def room_lengths(hours: Float[np.ndarray, "n"], cut: Bool[np.ndarray, "n"]) -> t
 def start_habits(
     streamer: Int[np.ndarray, "n"], hour: Float[np.ndarray, "n"]
 ) -> tuple[float, float, float]:
-    """Amplitude and peak of the density of starts and the share of habitual ones, from moments on
-    the circle.
+    """Return amplitude and peak of the density of start hours and the share of habitual starts,
+    from moments on the circle.
 
-    The law: with chance q a start is N(0, 1 h) around the streamer's preferred hour, else drawn
-    from ``1 + A cos``, as the preferred hours are. With ``b = A / 2`` and ``rho = E cos`` of the
-    spread: all starts have the resultant ``m = b (1 - q + q rho)``, and two of one streamer the
-    mean cosine ``q^2 rho^2 + 2 q (1 - q) rho b^2 + (1 - q)^2 b^2``, which grows with q and is
-    solved by bisection.
+    With probability q a start is N(0, 1 h) around the streamer's preferred hour, else it has the
+    density ``1 + A cos``, as the preferred hours have. With ``b = A / 2`` and ``rho = E cos`` of
+    the spread, all starts have the resultant ``m = b (1 - q + q rho)``, and two starts of one
+    streamer the mean cosine ``q^2 rho^2 + 2 q (1 - q) rho b^2 + (1 - q)^2 b^2``, which grows with
+    q and is solved by bisection.
 
     Returns:
         ``(amplitude, peak hour, habit)``; the habit is the default where no streamer has two rooms.
@@ -137,7 +136,7 @@ def start_habits(
     if not several.any():
         return min(1.0, 2 * m), peak, ScheduleConfig().habit
     n = count[several]
-    # each streamer's mean over pairs, weighted by n - 1
+    # Each streamer's mean over pairs of starts, weighted by n - 1.
     wanted = float(np.sum((sums[several] - n) / n) / np.sum(n - 1))
 
     def base(q: float) -> float:
@@ -155,14 +154,14 @@ def start_habits(
 
 
 def fitted_law(log: KuaiLive) -> dict[str, float]:
-    """Settings of the live world that the log tells, as overrides ``env.law.*`` and
+    """Return the settings of the live world that the log gives, as overrides ``env.law.*`` and
     ``env.schedule.*``.
 
     Reaction rates are counts per viewer-minute. ``engage_bias`` moves by the difference of logits
-    between the log's share of engaged watches and that of the defaults; ``click_bias``, where
-    impressions without a click are there, by that between the log's clicks per impression and the
-    reference policy's. Both are first guesses: what a policy shows shifts them, and if the file of
-    impressions is a sample, the bias comes out too high.
+    between the log's share of engaged watches and the default one. ``click_bias`` moves by the
+    difference between the log's clicks per impression and the reference policy's, where the log
+    has impressions without a click. Both are first guesses, because they depend on what a policy
+    shows; and ``click_bias`` comes out too high where the file of impressions is a sample.
     """
     law, watched = UserLawConfig(), log.clicks.amount
     assert watched is not None
@@ -203,6 +202,6 @@ def fitted_law(log: KuaiLive) -> dict[str, float]:
 
 
 def logit(p: float) -> float:
-    """``log(p / (1 - p))``, p kept within [1e-6, 1 - 1e-6]."""
+    """Return ``log(p / (1 - p))``, p clipped to [1e-6, 1 - 1e-6]."""
     p = min(max(p, 1e-6), 1 - 1e-6)
     return math.log(p / (1 - p))

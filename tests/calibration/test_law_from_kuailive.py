@@ -1,4 +1,4 @@
-"""Constants recovered from draws of the laws whose constants they are."""
+"""Constants of the world's laws recovered from draws of these laws."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from data.kuailive_mini import START, make_mini
 
-from lrdqn.calibration.kuailive_law import (
+from lrdqn.calibration.law_from_kuailive import (
     ENGAGED_SHARE,
     fitted_law,
     logit,

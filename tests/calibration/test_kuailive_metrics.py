@@ -1,4 +1,4 @@
-"""Figures of a log against loops over its rows, and beside the published ones."""
+"""Metrics of a KuaiLive log against loops over its rows, and their comparison with targets."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from data.kuailive_mini import DAY, HOURLY, SHIFT, START, make_mini
 
-from lrdqn.calibration.log_metrics import (
-    LOG_TARGETS,
-    compare_log,
+from lrdqn.calibration.kuailive_metrics import (
     hourly_watch,
-    kuailive_figures,
+    kuailive_metrics,
     lognormal_sd,
     next_day_return,
 )
+from lrdqn.calibration.targets import LOG_TARGETS, compare_log
 from lrdqn.evaluation.gini import gini
 from lrdqn.logs.kuailive import KuaiLive, read_kuailive
 
@@ -29,8 +28,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> KuaiLive:
     )
 
 
-def test_figures_against_loops(log: KuaiLive) -> None:
-    got = kuailive_figures(log)
+def test_metrics_against_loops(log: KuaiLive) -> None:
+    got = kuailive_metrics(log)
     click, seconds = log.clicks, np.asarray(log.clicks.amount) / 1000
     assert got["watch per click, mean (s)"] == pytest.approx(seconds.mean())
     assert got["share of watches < 3 s"] == np.mean(seconds < 3)
@@ -74,7 +73,7 @@ def test_figures_against_loops(log: KuaiLive) -> None:
 
 
 def test_rooms_on_air(log: KuaiLive) -> None:
-    got = kuailive_figures(log)
+    got = kuailive_metrics(log)
     assert got["rooms per streamer-day"] == pytest.approx(400 / 100 / 21)
     live = [
         int(np.sum((log.rooms.start <= t) & (t < log.rooms.end)))
@@ -100,7 +99,7 @@ def test_rooms_on_air(log: KuaiLive) -> None:
     spread, with_first = (
         np.percentile(x, 90) / max(np.percentile(x, 10), 1) for x in (live, whole)
     )
-    assert kuailive_figures(log._replace(rooms=later))["live set p90 / p10"] == pytest.approx(
+    assert kuailive_metrics(log._replace(rooms=later))["live set p90 / p10"] == pytest.approx(
         spread
     )
     assert spread != with_first, "or the first day would not tell"
@@ -118,7 +117,7 @@ def test_days_followed_by_another() -> None:
     assert (START + SHIFT) % DAY == 0
 
 
-def test_published_figures_meet_their_own_targets() -> None:
+def test_published_metrics_meet_their_own_targets() -> None:
     rows = compare_log({t.name: t.value for t in LOG_TARGETS})
     assert len(rows) == len(LOG_TARGETS)
     assert all(row.within is not False for row in rows)
@@ -137,8 +136,8 @@ def test_published_figures_meet_their_own_targets() -> None:
     }
 
 
-def test_names_of_targets_are_those_of_the_figures(log: KuaiLive) -> None:
-    assert {t.name for t in LOG_TARGETS} == set(kuailive_figures(log))
+def test_names_of_targets_are_those_of_the_metrics(log: KuaiLive) -> None:
+    assert {t.name for t in LOG_TARGETS} == set(kuailive_metrics(log))
 
 
 def test_the_log_sd_of_an_inequality() -> None:
@@ -149,6 +148,6 @@ def test_the_log_sd_of_an_inequality() -> None:
 
 def test_a_log_without_gifts_or_impressions(log: KuaiLive, tmp_path: Path) -> None:
     none = log.gifts._replace(**{k: v[:0] for k, v in log.gifts._asdict().items()})
-    got = kuailive_figures(log._replace(gifts=none, negatives=None))
+    got = kuailive_metrics(log._replace(gifts=none, negatives=None))
     assert not {"gift price mean", "Gini of gifts, users", "click per impression"} & set(got)
     assert got["gifts per click"] == 0

@@ -1,5 +1,5 @@
-"""A population fitted to KuaiRand: videos stand for streamers. Much of it is drawn, for the files
-say little of it."""
+"""A population fitted to KuaiRand, whose videos stand for streamers; fields that the files say
+nothing about are drawn."""
 
 from __future__ import annotations
 
@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from lrdqn.calibration.directions import Directions, fit_directions
 from lrdqn.calibration.factors import unit_rows
-from lrdqn.calibration.population_from_ratings import BIAS_SD, affinity_moments, normal_scores
-from lrdqn.calibration.population_from_watches import (
-    GROUPS,
-    Directions,
-    Fit,
-    directions,
-    one_hot_answers,
-    watched_fields,
-)
+from lrdqn.calibration.population_from_watches import Field, Fit, watched_fields
+from lrdqn.calibration.scales import BIAS_SD, affinity_moments, normal_scores
+from lrdqn.calibration.text_columns import one_hot_answers, tag_shares
 from lrdqn.config import InputError
-from lrdqn.logs.csv import Text
 from lrdqn.logs.kuairand import LICENCE, SIGNALS, KuaiRand
 from lrdqn.logs.watch_log import WatchLog, first_meetings, index_in, most_active, sorted_log
 
@@ -27,23 +21,25 @@ if TYPE_CHECKING:
     from lrdqn.compose.roots import CalibrateRun
 
 LONG_VIEW = 18.0
-"""Seconds from which a short video counts as viewed long (KuaiRand's rule)."""
+"""Seconds from which a watch of a short video is a long view, by KuaiRand's rule."""
 RATE_PRIOR = 20.0
-"""Impressions at the average that a counted rate is shrunk with; published rates come without
+"""Impressions at the mean rate that a counted rate is shrunk with; published rates come without
 counts and are not shrunk."""
 BANDS = (15, 30, 80, 150, 240)
-"""Seconds between the bands of duration (about the published 10, 25, 50, 75 and 90 % points)."""
+"""Seconds that separate the bands of duration, about the published 10, 25, 50, 75 and 90 %
+quantiles."""
 CLICK, VIEW = SIGNALS.index("is_click"), SIGNALS.index("long_view")
 
 
 def fit_kuairand(
     log: KuaiRand, config: CalibrateRun, rng: np.random.Generator
 ) -> tuple[Fit, Directions | None]:
-    """Fit what KuaiRand tells of a population: from the logs where they are there, else from side
-    tables and rates.
+    """Fit the fields of a population that a KuaiRand folder gives: from the logs where there are
+    any, else from side tables and rates.
 
     Returns:
-        The fit, and the vectors' recall; ``None`` without logs, where the vectors are drawn.
+        The fields, and the vectors with their recall; ``None`` without logs, where the vectors are
+        drawn.
 
     Raises:
         InputError: ``factors`` or the sizes do not fit the log.
@@ -53,61 +49,47 @@ def fit_kuairand(
     if log.log is None:
         return _from_rates(log, config, rng), None
     watches, videos, users = cut(log, config.streamers, config.users)
-    found = directions(first_meetings(watches), config.factors, config.seed, None)
+    found = fit_directions(first_meetings(watches), config.factors, config.seed, None)
     category, names = tag_shares(log.tag, videos)
     follows = (watches.reaction & Reaction.FOLLOW) > 0
-    fields, how = watched_fields(
+    fields = watched_fields(
         watches, category, found, config.env.history, config.env.loyalty_slots, follows
     )
-    how["skill"] = (
-        "normal score of the share of clicks played for 18 s or "
-        "more or with a reaction, shrunk with 10 clicks"
-    )
-    how["history"] = "videos clicked last, newest first"
-    clicks = np.bincount(watches.user, minlength=len(users))
-    more, told, facts = _of_tables(log, videos, users, config.env.tags)
-    counted = dict(
-        zip(
-            ("clicks", "share_of_all_clicks"),
-            (len(watches.user), len(watches.user) / _clicks(log)),
-            strict=True,
+    fields["skill"] = fields["skill"]._replace(
+        provenance=(
+            "normal score of the share of clicks played for 18 s or "
+            "more or with a reaction, shrunk with 10 clicks"
         )
     )
+    fields["history"] = fields["history"]._replace(provenance="videos clicked last, newest first")
+    of_tables, facts = _table_fields(log, videos, users, config.env.tags)
+    clicks = np.bincount(watches.user, minlength=len(users))
     reactions = np.bincount(watches.user, watches.reaction > 0, len(users))
-    often = {
-        "activity": (clicks / clicks.mean()).astype(np.float32),
-        "interactions": (clicks + reactions).astype(np.int32),
-        "debut": np.zeros(len(videos), np.float32),
+    fields |= of_tables | {
+        "activity": Field(
+            (clicks / clicks.mean()).astype(np.float32), "clicks, as a multiple of the mean"
+        ),
+        "interactions": Field(
+            (clicks + reactions).astype(np.int32), "clicks and clicks with a reaction"
+        ),
+        "category": Field(category, "shares of a video's tags"),
+        "debut": Field(np.zeros(len(videos), np.float32), "0: all videos were there before"),
     }
-    words = {
-        "activity": "clicks, as a multiple of the mean",
-        "interactions": "clicks and clicks with a reaction",
+    facts = {
+        "cut": "the most clicked videos, then the users with most clicks on them",
+        "clicks": len(watches.user),
+        "share_of_all_clicks": len(watches.user) / int(log.log.signals["is_click"].sum()),
+        "categories": list(names),
+        **facts,
     }
-    return Fit(
-        watches,
-        fields | more | often | {"category": category},
-        how
-        | told
-        | words
-        | {"category": "shares of a video's tags", "debut": "0: all videos were there before"},
-        {
-            "cut": "the most clicked videos, then the users with most clicks on them",
-            **counted,
-            "categories": list(names),
-            **facts,
-        },
-    ), found
-
-
-def _clicks(log: KuaiRand) -> int:
-    return 0 if log.log is None else int(log.log.signals["is_click"].sum())
+    return Fit(watches, fields, facts), found
 
 
 def cut(
     log: KuaiRand, videos: int, users: int
 ) -> tuple[WatchLog, Int[np.ndarray, "S"], Int[np.ndarray, "U"]]:
-    """Clicks on the most clicked videos by the users who clicked most on them, and the rows of both
-    in the side tables."""
+    """Return the clicks on the most clicked videos by the users who clicked most on them, and the
+    rows of both in the side tables."""
     from lrdqn.observations import Reaction
 
     seen = log.log
@@ -120,8 +102,8 @@ def cut(
             "by a user of the table; must have some"
         )
     rows = rows[index_in(most_active(video[rows], videos), video[rows]) >= 0]
-    people = most_active(user[rows], users)
-    rows = rows[index_in(people, user[rows]) >= 0]
+    kept_users = most_active(user[rows], users)
+    rows = rows[index_in(kept_users, user[rows]) >= 0]
     kept = np.unique(video[rows])
     bits = (
         (Reaction.LIKE, "is_like"),
@@ -131,7 +113,7 @@ def cut(
     watches = WatchLog(
         source="kuairand",
         licence=LICENCE,
-        user=index_in(people, user[rows]).astype(np.int32),
+        user=index_in(kept_users, user[rows]).astype(np.int32),
         item=index_in(kept, video[rows]).astype(np.int32),
         time=seen.time[rows] // 1000,
         seconds=(seen.played[rows] / 1000).astype(np.float32),
@@ -139,16 +121,16 @@ def cut(
             (bit * seen.signals[name][rows].astype(np.int32) for bit, name in bits),
             np.zeros(len(rows), np.int32),
         ),
-        n_users=len(people),
+        n_users=len(kept_users),
         n_items=len(kept),
         long=LONG_VIEW,
     )
-    return sorted_log(watches), kept, people
+    return sorted_log(watches), kept, kept_users
 
 
 def _from_rates(log: KuaiRand, config: CalibrateRun, rng: np.random.Generator) -> Fit:
-    """Videos and users with any event, as many as asked for, by chance; vectors drawn around the
-    real categories."""
+    """Fit a random sample of the videos and users with events; vectors are drawn around the real
+    categories."""
     videos, users = (
         _some(np.flatnonzero(rate.any(axis=1)), most, rng)
         for rate, most in ((log.video_rate, config.streamers), (log.user_rate, config.users))
@@ -160,24 +142,24 @@ def _from_rates(log: KuaiRand, config: CalibrateRun, rng: np.random.Generator) -
     mean, scale = affinity_moments(interest, style)
     view = log.video_rate[videos, VIEW] / np.maximum(log.video_rate[videos, CLICK], 1e-9)
     propensity = normal_scores(log.user_rate[users, CLICK])
+    of_tables, facts = _table_fields(log, videos, users, config.env.tags)
     fields = {
-        "category": category,
-        "skill": normal_scores(np.minimum(view, 1.0)),
-        "category_bias": BIAS_SD * propensity[:, None] * np.ones((1, category.shape[1])),
-        "style": style,
-        "interest": interest,
-        "affinity_mean": mean,
-        "affinity_scale": scale,
-    }
-    more, told, facts = _of_tables(log, videos, users, config.env.tags)
-    how = {
-        "category": "shares of a video's tags",
-        "skill": "normal score of long views per click",
-        "category_bias": (
-            "normal score of the user's click rate times .5, the same for all categories"
+        "category": Field(category, "shares of a video's tags"),
+        "skill": Field(
+            normal_scores(np.minimum(view, 1.0)), "normal score of long views per click"
         ),
-        "affinity_mean": "of interest . style over all pairs",
-        "affinity_scale": "sd of the same",
+        "category_bias": Field(
+            BIAS_SD * propensity[:, None] * np.ones((1, category.shape[1])),
+            "normal score of the user's click rate times .5, the same for all categories",
+        ),
+        "style": Field(style, None),
+        "interest": Field(interest, None),
+        "affinity_mean": Field(np.asarray(mean), "of interest . style over all pairs"),
+        "affinity_scale": Field(np.asarray(scale), "sd of the same"),
+    }
+    fields = {
+        name: field._replace(value=np.asarray(field.value, np.float32))
+        for name, field in (fields | of_tables).items()
     }
     nothing = np.zeros(0, np.int32)
     empty = WatchLog(
@@ -199,20 +181,18 @@ def _from_rates(log: KuaiRand, config: CalibrateRun, rng: np.random.Generator) -
         "categories": list(names),
         **facts,
     }
-    return Fit(
-        empty, {k: np.asarray(v, np.float32) for k, v in (fields | more).items()}, how | told, facts
-    )
+    return Fit(empty, fields, facts)
 
 
 def _some(rows: Int[np.ndarray, "n"], most: int, rng: np.random.Generator) -> Int[np.ndarray, "m"]:
     return np.sort(rng.choice(rows, min(most, len(rows)), replace=False)) if len(rows) else rows
 
 
-def _of_tables(
+def _table_fields(
     log: KuaiRand, videos: Int[np.ndarray, "S"], users: Int[np.ndarray, "U"], tags: int
-) -> tuple[dict[str, np.ndarray], dict[str, str], dict[str, Any]]:
-    """Fields that hang on the side tables and rates in either case: hook, bands of duration,
-    profile."""
+) -> tuple[dict[str, Field], dict[str, Any]]:
+    """Return the fields that come from side tables and rates with or without logs (hook, bands of
+    duration, profile), and facts for the card."""
     profile, answers = one_hot_answers(log.user_text, users)
     bands, names = duration_bands(log.duration[videos], tags)
     facts = {
@@ -226,21 +206,23 @@ def _of_tables(
             for i, s in enumerate(SIGNALS)
         },
     }
-    how = {
-        "hook": "normal score of the click rate beyond what long views per click predict",
-        "tags": "bands of duration, 0/1",
-        "profile": "columns of the user table, one-hot",
+    fields = {
+        "hook": Field(
+            hooks(log, videos).astype(np.float32),
+            "normal score of the click rate beyond what long views per click predict",
+        ),
+        "tags": Field(bands, "bands of duration, 0/1"),
+        "profile": Field(profile, "columns of the user table, one-hot"),
     }
-    fields = {"hook": hooks(log, videos).astype(np.float32), "tags": bands, "profile": profile}
-    return fields, how, facts
+    return fields, facts
 
 
 def hooks(log: KuaiRand, videos: Int[np.ndarray, "S"]) -> Float[np.ndarray, "S"]:
-    """What draws clicks and does not hold: normal score of the residual of click rate on long views
-    per click.
+    """Return hooks, which draw clicks that do not last: the normal score of the residual of click
+    rate on long views per click.
 
-    Both as logits of rates in [.01, .99], shrunk with 20 impressions where these are counted; least
-    squares over the videos.
+    The regression over the videos is by least squares on logits of rates in [0.01, 0.99], shrunk
+    with ``RATE_PRIOR`` impressions where these are counted.
     """
     rate = log.video_rate[:, [CLICK, VIEW]]
     if log.video_count is not None:
@@ -257,31 +239,11 @@ def hooks(log: KuaiRand, videos: Int[np.ndarray, "S"]) -> Float[np.ndarray, "S"]
     return normal_scores(np.round(y - y.mean() - slope * (x - x.mean()), 9))
 
 
-def tag_shares(
-    tag: Text, rows: Int[np.ndarray, "S"]
-) -> tuple[Float[np.ndarray, "S G"], tuple[str, ...]]:
-    """Category shares: a video of k tags has 1/k in each; the 31 commonest tags, `other`, and
-    `unknown` without a tag."""
-    split = [[t.strip() for t in name.split(",") if t.strip()] or ["unknown"] for name in tag.names]
-    count: dict[str, int] = {}
-    for names, n in zip(split, np.bincount(tag.code[rows], minlength=len(split)), strict=True):
-        for name in names if n else []:
-            count[name] = count.get(name, 0) + int(n)
-    ranked = sorted(count, key=lambda name: (-count[name], name))
-    kept = ranked if len(ranked) <= GROUPS else [*ranked[: GROUPS - 1], "other"]
-    place = {name: index for index, name in enumerate(kept)}
-    table = np.zeros((len(split), len(kept)), np.float32)
-    for row, names in enumerate(split):
-        for name in names:
-            table[row, place.get(name, len(kept) - 1)] += 1 / len(names)
-    return table[tag.code[rows]], tuple(kept)
-
-
 def duration_bands(
     seconds: Float[np.ndarray, "S"], tags: int
 ) -> tuple[Float[np.ndarray, "S T"], tuple[str, ...]]:
-    """One column per band of duration that has a place among the T; unknown durations and further
-    columns are 0."""
+    """Return one 0/1 column per band of duration, for the first T bands, and their names; unknown
+    durations and columns beyond the bands are 0."""
     low, high = (0, *BANDS), (*BANDS, np.inf)
     out = np.zeros((len(seconds), tags), np.float32)
     band = np.digitize(np.nan_to_num(seconds, nan=-1.0), BANDS)
@@ -299,18 +261,19 @@ def drawn_vectors(
     length: int,
     rng: np.random.Generator,
 ) -> tuple[Float[np.ndarray, "S d"], Float[np.ndarray, "U d"]]:
-    """Unit vectors as a synthetic population has them: .6 of the categories' centres and .8 of
-    chance, one draw per author.
+    """Draw unit vectors as in a synthetic population: 0.6 of the category centre and 0.8 of a
+    random direction, one draw per author.
 
-    A user likes two categories, drawn by how many videos they have, the second half as much.
+    A user likes two categories, drawn in proportion to their videos, the second with half the
+    weight of the first.
     """
 
     def unit(*shape: int) -> np.ndarray:
         return unit_rows(rng.normal(size=shape))
 
     centre = unit(category.shape[1], length)
-    authors, who = np.unique(author, return_inverse=True)
-    style = unit_rows(0.6 * unit_rows(category @ centre) + 0.8 * unit(len(authors), length)[who])
+    authors, index = np.unique(author, return_inverse=True)
+    style = unit_rows(0.6 * unit_rows(category @ centre) + 0.8 * unit(len(authors), length)[index])
     share = category.sum(axis=0).astype(np.float64)
     liked = rng.choice(len(share), size=(users, 2), p=share / share.sum())
     interest = unit_rows(
@@ -320,8 +283,8 @@ def drawn_vectors(
 
 
 def beta_moments(rate: Float[np.ndarray, "n"]) -> tuple[float, float, float, float]:
-    """Mean, sd and the ``Beta(a, b)`` of the same:
-    ``a = m c, b = (1 - m) c, c = m (1 - m) / v - 1``; NaN where v is 0."""
+    """Return mean m, sd and the parameters of the ``Beta(a, b)`` with these moments:
+    ``a = m c, b = (1 - m) c, c = m (1 - m) / v - 1``, v the variance; NaN where v is 0."""
     m, v = float(np.mean(rate)), float(np.var(rate))
     c = m * (1 - m) / v - 1 if v > 0 else float("nan")
     return m, v**0.5, m * c, (1 - m) * c

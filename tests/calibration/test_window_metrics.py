@@ -1,4 +1,4 @@
-"""Figures of three weeks against a walk through a log, click by click."""
+"""Metrics of a window of three weeks against a walk through a log, click by click."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from lrdqn.calibration.three_weeks import log_sd, tally, window_statistics
+from lrdqn.calibration.window_metrics import log_sd, tally, window_statistics
 from lrdqn.envs.live.prices import PRICES
 from lrdqn.evaluation.gini import gini
 

@@ -1,4 +1,4 @@
-"""A log of ratings: the record that every reader returns, whatever the platform."""
+"""A log of ratings: the record that factorisation works on, whatever the platform."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import numpy as np
 from jaxtyping import Float, Int
 
 LOWEST, HIGHEST = 0.5, 5.0
-"""Ends of the rating scale, in stars. A reader of another scale maps onto it."""
+"""Ends of the rating scale in stars; logs on another scale are mapped onto it."""
 LIKED = 3.5
-"""From this rating on an item counts as liked."""
+"""Stars from which an item counts as liked."""
 
 
 class RatingLog(NamedTuple):
-    """Who rated what, when and how. Users and items are dense indices; every user and every item
-    has an event."""
+    """Ratings; users and items are dense indices, and each has at least one event."""
 
     source: str
-    """Name of the log, for the card of what is made from it."""
+    """Name of the log, for the card of a population."""
     licence: str
-    """What its licence asks, in a sentence or two."""
+    """Terms of its licence in a sentence or two."""
     user: Int[np.ndarray, "n"]
     item: Int[np.ndarray, "n"]
     rating: Float[np.ndarray, "n"]
@@ -34,20 +33,20 @@ class RatingLog(NamedTuple):
     """Rows sum to 1: an item of k categories has 1/k in each."""
     category_names: tuple[str, ...]
     item_tags: tuple[tuple[int, str, int], ...]
-    """(item, tag, who) for every time that somebody put a tag on an item; tags in lower case,
-    without outer blanks. ``who`` tells people apart and is no index of a user: people can give tags
-    without ratings."""
+    """(item, tag, who) for every tag put on an item; tags are in lower case, without outer blanks.
+    ``who`` identifies the tagger and is not a user's index: a tagger may have no ratings."""
     dropped_items: int
-    """Items of the source's catalogue that nobody rated."""
+    """Number of items of the source's catalogue without a rating."""
 
 
 def oldest_first(log: RatingLog) -> Int[np.ndarray, "n"]:
-    """Order of the events by user, then time; events of one second keep the order of the log."""
+    """Return the order of the events by user, then time; events of one second keep the order of the
+    log."""
     return np.lexsort((log.timestamp, log.user))
 
 
 def place_in_group(group: Int[np.ndarray, "n"]) -> Int[np.ndarray, "n"]:
-    """0, 1, 2, ... within each run of equal values of ``group``."""
+    """Return 0, 1, 2, ... within each run of equal values of ``group``."""
     at = np.arange(len(group))
     first = np.ones(len(group), bool)
     first[1:] = group[1:] != group[:-1]

@@ -1,5 +1,5 @@
-"""A live world as data for pictures: its schedule by the hour of the week, and a log of the
-reference policy on it."""
+"""Data for the pictures of a live world: its schedule by the hour of the week, and a log of the
+reference policy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from lrdqn import build
 from lrdqn.baselines import make_reference
-from lrdqn.calibration.targets import make_log
+from lrdqn.calibration.world_metrics import make_log
 from lrdqn.envs.live.config import LiveConfig
 from lrdqn.report.world_plots import WorldPicture
 
@@ -18,7 +18,7 @@ HOURS = 7 * 24
 
 
 def picture_world(config: LiveConfig, seed: int, sessions: int) -> WorldPicture:
-    """Seed ``seed``'s first world, watched by ``sessions`` viewers under the reference policy."""
+    """Log ``sessions`` sessions of the reference policy on the first world of ``seed``."""
     world = jax.tree.map(lambda x: x[0], build.build_worlds(config, seed, 1))
     log = jax.jit(make_log(build.build_env(config, sessions), make_reference()))(
         (), world, jax.random.key(seed)
@@ -34,8 +34,8 @@ def picture_world(config: LiveConfig, seed: int, sessions: int) -> WorldPicture:
 
 
 def rooms_by_hour(count: Any, bin_seconds: int) -> np.ndarray:
-    """Rooms on air in each hour of the week ``[168]``: means after the first day, while the world
-    fills."""
+    """Return the mean number of rooms on air in each hour of the week, ``[168]``, without the first
+    day, on which the world fills."""
     hours = np.arange(len(count)) * bin_seconds // 3600
     settled = hours >= 24
     of_week = hours[settled] % HOURS
