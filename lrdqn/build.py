@@ -22,6 +22,7 @@ from lrdqn.compose import plugins
 from lrdqn.compose.compatibility import READS, order_counts
 from lrdqn.compose.roots import TrainRun
 from lrdqn.config import AgentConfig, EnvConfig, InputError, NetworkConfig
+from lrdqn.config.family import CLICKED_PLACE, NEXT_ACTION, Needs
 from lrdqn.config.grid import KEYS as GRID_KEYS
 from lrdqn.config.grid import value_at
 from lrdqn.config.train import iteration_steps
@@ -309,7 +310,14 @@ def passes(config: TrainRun) -> int:
 
 def build_horizon(config: TrainRun, network: Network) -> Horizon:
     """What becomes of one-step transitions before they are stored."""
-    return make_horizon(config.agent, network, passes(config))
+    return make_horizon(config.agent, network, passes(config), build_needs(config))
+
+
+def build_needs(config: TrainRun) -> Needs:
+    """Return what the agent needs of the training loop."""
+    clicks = (CLICKED_PLACE,) if config.agent.name == "slateq" else ()
+    following = (NEXT_ACTION,) if config.agent.target == "sarsa" else ()
+    return Needs(stored=clicks + following, fresh=config.agent.target == "lambda")
 
 
 def slate_set(config: TrainRun) -> SlateSet | None:

@@ -73,7 +73,8 @@ class EnvFamily(NamedTuple):
     import what they use when they are called."""
 
     schema: type
-    """A ``@dataclass`` derived from ``lrdqn.config.EnvConfig``: its fields are the keys ``env.*``."""
+    """A ``@dataclass`` derived from ``lrdqn.config.EnvConfig``: its fields are the keys
+    ``env.*``."""
     make: Callable[[Any, int], Any]
     """``make(config, sessions) -> types.Env``"""
     offers: Callable[[Any], Offers] | None = None

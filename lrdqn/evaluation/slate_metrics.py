@@ -51,8 +51,8 @@ class Shown(NamedTuple):
 
 
 PageFigures = Callable[[PyTree, PyTree, Int[Array, "N K"], Int[Array, "N"]], Pages]
-"""``figures(obs, catalogue, slate, taken) -> Pages [N]``: of the page that ``slate`` makes of
-``obs``."""
+"""``figures(obs, catalogue, slate, clicked_place) -> Pages [N]``: of the page that ``slate`` makes
+of ``obs``."""
 
 
 def rooms(obs: LiveObs, catalogue: Catalogue, slate: Int[Array, "N K"]) -> Shown:
@@ -115,18 +115,18 @@ def make_slate_metrics(spec: EnvSpec) -> PageFigures | None:
     """How pages are looked at, or ``None`` where an action is no slate, or one of something
     else."""
     look = LOOKS.get(spec.observation)
-    if look is None or not spec.answers:
+    if look is None or not spec.reveals_choice:
         return None
 
-    def figures(obs: PyTree, catalogue: PyTree, slate: Array, taken: Array) -> Pages:
+    def figures(obs: PyTree, catalogue: PyTree, slate: Array, clicked_place: Array) -> Pages:
         page = look(obs, catalogue, slate.reshape(-1, spec.slate))
-        clicked, n = taken < spec.slate, jnp.sum(page.there, axis=1).astype(jnp.float32)
+        clicked, n = clicked_place < spec.slate, jnp.sum(page.there, axis=1).astype(jnp.float32)
         novelty = None
         if page.known is not None:
             novelty = jnp.sum(page.there & ~page.known, axis=1) / jnp.maximum(n, 1.0)
         return Pages(
-            place=jnp.where(clicked, taken.astype(jnp.float32) + 1, 0.0),
-            top=(taken == 0).astype(jnp.float32),
+            place=jnp.where(clicked, clicked_place.astype(jnp.float32) + 1, 0.0),
+            top=(clicked_place == 0).astype(jnp.float32),
             several=(n > 1).astype(jnp.float32),
             diversity=diversity(page.content, page.there),
             coverage=kinds(page.kind, page.there) / spec.slate,
@@ -152,14 +152,14 @@ def page_metrics(
     pages: Any, shown: np.ndarray, clicks: np.ndarray, quality: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Per seed ``[..., P]`` of host arrays ``[..., P, N]``: means over all pages of a cohort, or
-    over all that was taken.
+    over all that was clicked.
 
     - ``ctr``: clicks per page.
-    - ``taken_place``, ``taken_top``: mean place of what was taken (1 is the top), and the share of
-      it that stood there.
-    - ``diversity``, ``coverage``, ``novelty``: of the pages, whatever was taken (``Pages``).
-    - ``quality``: of what was taken, where the world tells it. Source: Ie et al. 2019 (SlateQ), the
-      tables' second column.
+    - ``taken_place``, ``taken_top``: mean place of what was clicked (1 is the top), and the share
+      of it that stood there.
+    - ``diversity``, ``coverage``, ``novelty``: of the pages, whatever was clicked (``Pages``).
+    - ``quality``: of what was clicked, where the world tells it. Source: Ie et al. 2019 (SlateQ),
+      the tables' second column.
 
     NaN where there is nothing to take a mean of. Empty where ``pages`` is ``None``.
     """

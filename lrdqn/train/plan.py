@@ -49,7 +49,7 @@ def default_eval_period(env_steps: int, stride: int, sync: int) -> int:
     return stride * min(whole or divisors, key=lambda d: abs(math.log(d / wanted)))
 
 
-def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int) -> Plan:
+def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int, fresh: bool = False) -> Plan:
     """Turn periods in env steps into loop lengths.
 
     A chunk (one evaluation period) is a scan over blocks, a block a scan over iterations. The block
@@ -60,11 +60,10 @@ def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int) -> Plan:
         train: budgets; ``freeze`` has checked that the periods divide.
         agent: its target period.
         batch_size: transitions that warm-up must at least leave.
+        fresh: whether the agent learns from a queue: then there is nothing to fill before learning
+            and no target network to move.
     """
     stride = iteration_steps(train)
-    fresh = (
-        agent.target == "lambda"
-    )  # nothing to fill before learning, and no target network to move
     warmup = max(WARMUP_STEPS, batch_size) if train.warmup_steps is None else train.warmup_steps
     sync = stride if fresh else agent.target_period
     period = train.eval_period or default_eval_period(train.env_steps, stride, sync)

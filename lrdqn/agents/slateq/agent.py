@@ -49,9 +49,11 @@ def taken_item(t: Transition) -> Int[Array, "B"]:
     """Place among the candidates of what was taken of the slate ``[B, K]``; C where nothing was."""
     slate = t.action.reshape(len(t.reward), -1)
     nothing = jnp.full((slate.shape[0], 1), t.next_obs.mask.shape[1], slate.dtype)
-    assert t.taken is not None
+    assert t.clicked_place is not None
     return jnp.take_along_axis(
-        jnp.concatenate([slate, nothing], axis=1), t.taken.astype(jnp.int32)[:, None], axis=1
+        jnp.concatenate([slate, nothing], axis=1),
+        t.clicked_place.astype(jnp.int32)[:, None],
+        axis=1,
     )[:, 0]
 
 
@@ -119,10 +121,10 @@ def make_slateq(
     config: AgentConfig, network: Network, values: Values, choice: ChoiceModel, slate: int
 ) -> Agent:
     """SlateQ. ``Q(s, A) = sum_{i in A and nothing} P(i | s, A) Q(s, i)``: what a step led to is
-    credited to the item taken.
+    credited to the clicked item.
 
     Acting is epsilon-greedy in whole slates. Without ``slate.null_value`` a transition in which
-    nothing was taken teaches nothing, as in RecSim's release.
+    nothing was clicked teaches nothing, as in RecSim's release.
 
     Args:
         config: ``target`` (max, double, sarsa) and ``slate``.
@@ -143,9 +145,9 @@ def make_slateq(
 
     def beside(params: Params, t: Transition, catalogue: PyTree) -> Float[Array, "B"]:
         assert choice.loss is not None
-        assert t.taken is not None
+        assert t.clicked_place is not None
         return choice.loss(
-            params, t.obs, t.action.reshape(len(t.reward), slate), t.taken, catalogue
+            params, t.obs, t.action.reshape(len(t.reward), slate), t.clicked_place, catalogue
         )
 
     lesson = UpdateRule(

@@ -33,8 +33,8 @@ class ChoiceModel(NamedTuple):
         Callable[[Params, PyTree, Int[Array, "B K"], Int[Array, "B"], PyTree], Float[Array, "B"]]
         | None
     )
-    """``loss(params, obs, slate, taken, catalogue)``: what there is to learn of it; ``taken`` is K
-    for nothing."""
+    """``loss(params, obs, slate, clicked_place, catalogue)``: what there is to learn of it;
+    ``clicked_place`` is K for nothing."""
 
 
 def known_choice_model(weights: Callable[[PyTree], Weights]) -> ChoiceModel:
@@ -52,7 +52,7 @@ def conditional_logit(network: Network) -> ChoiceModel:
     """``P(i) = exp(g(s, i)) / (1 + sum_{j in slate} exp(g(s, j)))`` with g a network, fitted by
     maximum likelihood.
 
-    The loss is ``-log P(taken)``, on what replay samples and with its importance weights:
+    The loss is ``-log P(clicked)``, on what replay samples and with its importance weights:
     prioritised replay draws by the error of the values, so that before beta is 1 the fit leans to
     what they find hard.
 
@@ -75,7 +75,7 @@ def conditional_logit(network: Network) -> ChoiceModel:
         params: Params,
         obs: PyTree,
         slate: Int[Array, "B K"],
-        taken: Int[Array, "B"],
+        clicked_place: Int[Array, "B"],
         catalogue: PyTree,
     ) -> Float[Array, "B"]:
         shown = take_candidates(obs, slate)
@@ -85,6 +85,6 @@ def conditional_logit(network: Network) -> ChoiceModel:
         log_p = jax.nn.log_softmax(
             jnp.concatenate([ends, jnp.zeros_like(ends[:, :1])], axis=1), axis=1
         )
-        return -jnp.take_along_axis(log_p, taken.astype(jnp.int32)[:, None], axis=1)[:, 0]
+        return -jnp.take_along_axis(log_p, clicked_place.astype(jnp.int32)[:, None], axis=1)[:, 0]
 
     return ChoiceModel(lambda key: {"choice": network.init(key)}, weights, loss)
