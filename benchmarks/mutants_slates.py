@@ -58,8 +58,8 @@ SLATED = (
     Mutant(
         "the first place is credited, whatever was taken",
         SLATEQ,
-        "t.taken.astype(jnp.int32)[:, None], axis=1\n",
-        "0 * t.taken.astype(jnp.int32)[:, None], axis=1\n",
+        "t.clicked_place.astype(jnp.int32)[:, None],\n",
+        "0 * t.clicked_place.astype(jnp.int32)[:, None],\n",
         (f"{T_SLATEQ}::test_what_was_taken_is_credited_and_nothing_else",),
     ),
     Mutant(
@@ -100,10 +100,13 @@ SLATED = (
     Mutant(
         "the choice model is fitted to clicks alone",
         CHOICES,
-        "return -jnp.take_along_axis(log_p, taken.astype(jnp.int32)[:, None], axis=1)[:, 0]",
         (
-            "return -jnp.take_along_axis(log_p, taken.astype(jnp.int32)[:, "
-            "None], axis=1)[:, 0] * (taken < slate.shape[1])"
+            "return -jnp.take_along_axis(log_p, "
+            "clicked_place.astype(jnp.int32)[:, None], axis=1)[:, 0]"
+        ),
+        (
+            "return -jnp.take_along_axis(log_p, clicked_place.astype(jnp.int32)[:, "
+            "None], axis=1)[:, 0] * (clicked_place < slate.shape[1])"
         ),
         (f"{T_SLATEQ}::test_the_choice_models_loss_is_its_log_likelihood",),
     ),

@@ -12,7 +12,7 @@ import numpy as np
 
 from lrdqn import baselines
 from lrdqn.agents.dqn.agent import make_greedy
-from lrdqn.compose.compatibility import offers_of
+from lrdqn.compose.compatibility import needs_of, offers_of
 from lrdqn.compose.families import agent_family, env_family
 from lrdqn.compose.grid import KEYS, value_at
 from lrdqn.compose.roots import TrainRun
@@ -143,7 +143,7 @@ def passes(config: TrainRun) -> int:
 
 def build_horizon(config: TrainRun, network: Network) -> Horizon:
     """Return what becomes of one-step transitions before they are stored."""
-    return make_horizon(config.agent, network, passes(config))
+    return make_horizon(config.agent, network, passes(config), needs_of(config))
 
 
 def build_hypers(config: TrainRun, points: Sequence[Mapping[str, float]]) -> Hypers:

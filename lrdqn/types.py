@@ -53,7 +53,7 @@ class TimeStep(NamedTuple):
     info: dict[str, Array]
     pending: DecisionStatus | None = None
     """Where a decision can take many steps (the tick clock); ``None`` where every step is one."""
-    taken: Int[Array, "N"] | None = None
+    clicked_place: Int[Array, "N"] | None = None
     """int8, place of the slate that the viewer took; K where nothing was. ``None`` where an action
     shows nothing."""
 
@@ -67,8 +67,8 @@ class Transition(NamedTuple):
     reward: Float[Array, "B"]
     discount: Float[Array, "B"]
     next_obs: PyTree
-    taken: Int[Array, "B"] | None = None
-    """As ``TimeStep.taken``, of the first step where a transition spans several."""
+    clicked_place: Int[Array, "B"] | None = None
+    """As ``TimeStep.clicked_place``, of the first step where a transition spans several."""
     next_action: Int[Array, "B ..."] | None = None
     """What was done in ``next_obs``, -1 where the session had ended; kept for on-policy targets
     only (``target=sarsa``)."""
@@ -138,9 +138,9 @@ class EnvSpec(NamedTuple):
     their end."""
 
     @property
-    def answers(self) -> bool:
+    def reveals_choice(self) -> bool:
         """Whether actions are slates to choose from, of which each step tells what was taken
-        (``TimeStep.taken``)."""
+        (``TimeStep.clicked_place``)."""
         return self.one_step_decisions and (self.slate > 1 or self.observation == "documents")
 
     @property
@@ -149,15 +149,14 @@ class EnvSpec(NamedTuple):
         return math.prod(self.obs_shape)
 
 
-class Host(NamedTuple):
-    """M sessions of an environment that lives outside jit: stepped together from Python, host
-    arrays in and out."""
+class Outside(NamedTuple):
+    """Handles of sessions that live outside the compiled program, where ``reset`` and ``step`` call
+    them back."""
 
-    reset: Callable[[Any], Any]
-    """``reset(seeds [M]) -> obs [M, ...]``: every session begins anew, each from its own seed."""
-    step: Callable[[Any], TimeStep]
-    """``step(action [M]) -> timestep``; ended sessions are reset in the same call."""
+    check: Callable[[], None]
+    """Raise ``InputError`` where a callback has failed since the last reset."""
     close: Callable[[], None]
+    """Give back what the sessions hold, their processes too."""
 
 
 class Env(NamedTuple):
@@ -173,9 +172,10 @@ class Env(NamedTuple):
     catalogue: Callable[[PyTree], PyTree]
     """``catalogue(params)``: the static content that observations refer to by id; ``()`` where
     there is none."""
-    host: Callable[[int], Host] | None = None
-    """``host(sessions)`` opens sessions outside jit. Where it is given, ``reset`` tells shapes only
-    and ``step`` cannot be called; ``params`` is ``()``."""
+    outside: Outside | None = None
+    """Given where sessions live outside the compiled program. Their state is a counter of steps: it
+    cannot be copied, saved or spread over devices, every learner resets sessions of its own, and
+    one program ends before the next begins."""
 
 
 class Network(NamedTuple):

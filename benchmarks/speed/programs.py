@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from lrdqn import build
+from lrdqn.compose.compatibility import needs_of
 from lrdqn.compose.roots import TrainRun
 from lrdqn.train import Clock, Plan, Trainer, TrainState, clock_at, make_plan, make_trainer
 from lrdqn.train.loop import example_transition
@@ -232,14 +233,14 @@ def make_bench(config: TrainRun, length: int) -> Bench:
     """
     train, capacity, batch = config.train, config.replay.capacity, config.replay.batch_size
     plan, sharding = (
-        make_plan(train, config.agent, batch),
+        make_plan(train, batch, needs_of(config)),
         sharding_of(train.seeds, config.runtime.devices),
     )
     worlds = build.build_worlds(config.env, train.seed, train.seeds)
     env = build.build_env(config.env, train.sessions)
     agent, network, _ = build.build_learner(config, env, worlds)
     replay, horizon = build.build_replay(config), build.build_horizon(config, network)
-    trainer = make_trainer(env, agent, replay, horizon, plan, config.agent, train)
+    trainer = make_trainer(env, agent, replay, horizon, plan, config.agent, train, needs_of(config))
 
     def start(key: jax.Array, world: PyTree, hypers: Hypers) -> Desk:
         """Return a desk with a full replay, as in most of a run; the content of the transitions

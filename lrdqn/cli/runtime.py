@@ -30,8 +30,8 @@ def prepare(runtime: RuntimeConfig) -> None:
     """
     import jax
 
-    if runtime.platform != "auto":
-        jax.config.update("jax_platforms", runtime.platform)
+    if runtime.platform != "auto":  # callbacks, of env=gymnasium, need the CPU beside it
+        jax.config.update("jax_platforms", ",".join(dict.fromkeys((runtime.platform, "cpu"))))
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         show_cpus(runtime.devices or len(os.sched_getaffinity(0)))
     # Read when the CPU is first used. jax's own choice, all cores for every device, hands the

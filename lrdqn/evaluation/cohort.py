@@ -168,11 +168,12 @@ def make_cohort(
     def evaluate(states: tuple[PyTree, ...], world: PyTree, key: PRNGKeyArray) -> Outcome:
         reset_key, env_key, act_key = jax.random.split(key, 3)
         catalogue = env.catalogue(world)
-        env_state, obs = env.reset(reset_key, world)
+        if env.outside is None:
+            env_state, obs = spread(env.reset(reset_key, world))
+        else:  # its state cannot be copied
+            env_state, obs = jax.vmap(env.reset, in_axes=(0, None))(spread(reset_key), world)
         nothing = nothing_yet(shape, no_slate_sums(env.spec, shape))
-        start = _Progress(
-            jnp.int32(0), spread(env_state), spread(obs), states, jnp.ones(shape, bool), nothing
-        )
+        start = _Progress(jnp.int32(0), env_state, obs, states, jnp.ones(shape, bool), nothing)
 
         def body(p: _Progress) -> _Progress:
             view = View(p.obs, catalogue, (p.env, world))
@@ -183,8 +184,8 @@ def make_cohort(
             )
             measured = (
                 None
-                if measure is None or t.taken is None
-                else measure(p.obs, catalogue, actions, t.taken)
+                if measure is None or t.clicked_place is None
+                else measure(p.obs, catalogue, actions, t.clicked_place)
             )
             outcome, alive = accumulate(p.outcome, p.alive, t, measured)
             return _Progress(

@@ -51,8 +51,8 @@ class Shown(NamedTuple):
 
 
 SlateMeasure = Callable[[PyTree, PyTree, Int[Array, "N K"], Int[Array, "N"]], SlateSums]
-"""``measure(obs, catalogue, slate, taken) -> SlateSums [N]`` of the slate that the places ``slate``
-of ``obs`` make."""
+"""``measure(obs, catalogue, slate, clicked_place) -> SlateSums [N]`` of the slate that the places
+``slate`` of ``obs`` make."""
 
 
 def rooms(obs: LiveObs, catalogue: Catalogue, slate: Int[Array, "N K"]) -> Shown:
@@ -117,18 +117,18 @@ def make_slate_metrics(spec: EnvSpec) -> SlateMeasure | None:
     """Build the slate metrics of an environment; return ``None`` where its action is not a slate of
     rooms or documents."""
     look = LOOKS.get(spec.observation)
-    if look is None or not spec.answers:
+    if look is None or not spec.reveals_choice:
         return None
 
-    def measure(obs: PyTree, catalogue: PyTree, slate: Array, taken: Array) -> SlateSums:
+    def measure(obs: PyTree, catalogue: PyTree, slate: Array, clicked_place: Array) -> SlateSums:
         shown = look(obs, catalogue, slate.reshape(-1, spec.slate))
-        clicked, n = taken < spec.slate, jnp.sum(shown.there, axis=1).astype(jnp.float32)
+        clicked, n = clicked_place < spec.slate, jnp.sum(shown.there, axis=1).astype(jnp.float32)
         novelty = None
         if shown.known is not None:
             novelty = jnp.sum(shown.there & ~shown.known, axis=1) / jnp.maximum(n, 1.0)
         return SlateSums(
-            place=jnp.where(clicked, taken.astype(jnp.float32) + 1, 0.0),
-            top=(taken == 0).astype(jnp.float32),
+            place=jnp.where(clicked, clicked_place.astype(jnp.float32) + 1, 0.0),
+            top=(clicked_place == 0).astype(jnp.float32),
             several=(n > 1).astype(jnp.float32),
             diversity=diversity(shown.content, shown.there),
             coverage=kinds(shown.kind, shown.there) / spec.slate,

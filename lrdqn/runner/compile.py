@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import NamedSharding
 
 from lrdqn.evaluation.cohort import Outcome, make_cohort
@@ -23,9 +24,9 @@ class Programs(NamedTuple):
     start: Callable[..., TrainState]
     chunk: Chunk
     evaluate: Callable[..., Outcome]
-    rejoin: Callable[[TrainState, jax.Array, Hypers], TrainState] | None = None
-    """``rejoin(state, keys, hypers)``, where sessions live outside jit: fresh ones for a state that
-    was loaded."""
+    rejoin: Callable[[TrainState, jax.Array, PyTree, Hypers], TrainState] | None = None
+    """``rejoin(state, keys, worlds, hypers)``, where sessions live outside the program: fresh ones
+    for a state that was loaded."""
 
 
 class Shapes(NamedTuple):
@@ -39,18 +40,40 @@ class Shapes(NamedTuple):
     state: TrainState
 
 
-def over_learners(trainer: Trainer) -> tuple[Callable[..., TrainState], Callable[..., Any]]:
-    """``start`` and ``chunk`` of all seeds and all points of the grid; a world belongs to a seed, a
-    clock to the run."""
+def over_learners(
+    trainer: Trainer, apart: bool = False
+) -> tuple[Callable[..., TrainState], Callable[..., Any]]:
+    """Return ``start`` and ``chunk`` of all seeds and all points of the grid; a world belongs to a
+    seed, a clock to the run.
+
+    Args:
+        trainer: of one learner.
+        apart: whether every learner has sessions of its own from the start, and not copies of what
+            the learners of a seed have in common until they differ.
+    """
 
     def start_one(key: jax.Array, world: PyTree, hypers: Hypers) -> TrainState:
         return trainer.warmup(trainer.init(key, world, hypers), world, hypers)
 
-    start = jax.vmap(jax.vmap(start_one, in_axes=(None, None, 0)), in_axes=(0, 0, None))
+    def start_seed(key: jax.Array, world: PyTree, hypers: Hypers) -> TrainState:
+        keys = jnp.broadcast_to(key, hypers.gamma.shape) if apart else key
+        return jax.vmap(start_one, in_axes=(0 if apart else None, None, 0))(keys, world, hypers)
+
+    start = jax.vmap(start_seed, in_axes=(0, 0, None))
     chunk = jax.vmap(
         jax.vmap(trainer.chunk, in_axes=(0, None, 0, None)), in_axes=(0, 0, None, None)
     )
     return start, chunk
+
+
+def rejoin_over_learners(trainer: Trainer) -> Callable[..., TrainState]:
+    """Return ``rejoin(state, keys, worlds, hypers)`` of all seeds and all points of the grid."""
+
+    def rejoin_seed(state: TrainState, key: jax.Array, world: PyTree, hypers: Hypers) -> TrainState:
+        keys = jnp.broadcast_to(key, hypers.gamma.shape)
+        return jax.vmap(trainer.rejoin, in_axes=(0, 0, None, 0))(state, keys, world, hypers)
+
+    return jax.vmap(rejoin_seed, in_axes=(0, 0, 0, None))
 
 
 def evaluator(

@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from lrdqn import build
+from lrdqn.compose.compatibility import needs_of
 from lrdqn.compose.roots import TrainRun
 from lrdqn.envs.live.world import SIM_VERSION
 from lrdqn.evaluation.cohort import METRICS, Outcome, joined, per_seed
@@ -24,14 +25,13 @@ from lrdqn.runner.compile import (
     compile_programs,
     evaluator,
     over_learners,
+    rejoin_over_learners,
     with_sharding,
 )
 from lrdqn.runner.debug import checked, plan_for
 from lrdqn.runner.devices import seed_keys, seed_sharding, to_host
-from lrdqn.runner.host_loop import HostedLoop, begin_over_learners
-from lrdqn.runner.host_sessions import HostedEvaluator
 from lrdqn.runner.learners import GAMMA, is_learned, make_learners
-from lrdqn.train import Clock, clock_at, make_hosted_trainer, make_plan, make_trainer
+from lrdqn.train import Clock, clock_at, make_plan, make_trainer
 from lrdqn.train.memory import MemoryPlan, free_bytes, make_memory_plan, refuse_what_cannot_fit
 from lrdqn.types import Hypers, PyTree
 
@@ -74,17 +74,20 @@ class Experiment:
     ) -> None:
         self.config = config
         train, evaluate = config.train, config.evaluate
-        self.plan = make_plan(train, config.agent, config.replay.batch_size)
+        needs = needs_of(config)
+        self.plan = make_plan(train, config.replay.batch_size, needs)
         self.compiled_plan = plan_for(self.plan, config.debug.mode)
         self.learners = make_learners(config, points)
-        self.sharding = seed_sharding(train.seeds, config.runtime.devices)
+        self.env = build.build_env(config.env, train.sessions)
+        self.outside = self.env.outside is not None
+        devices = 1 if self.outside else config.runtime.devices
+        self.sharding = seed_sharding(train.seeds, devices)
         self.everywhere = NamedSharding(self.sharding.mesh, PartitionSpec())
         self.free = free_bytes(
             config.runtime.memory_gib, self.sharding.num_devices // jax.process_count()
         )
         build.refuse_large_worlds(config.env, train.seeds, self.free)
         worlds = build.build_worlds(config.env, train.seed, train.seeds, known)
-        self.env = build.build_env(config.env, train.sessions)
         learner = build.build_learner(config, self.env, worlds)
         self.agent, self.network, self.learned = learner
         self.replay, self.horizon = (
@@ -92,9 +95,7 @@ class Experiment:
             build.build_horizon(config, self.network),
         )
         parts = (self.env, self.agent, self.replay, self.horizon)
-        self.trainer = make_trainer(*parts, self.compiled_plan, config.agent, train)
-        self.hosted_trainer = make_hosted_trainer(*parts, self.plan, config.agent, train)
-        self.sessions: list[HostedLoop | HostedEvaluator] = []
+        self.trainer = make_trainer(*parts, self.compiled_plan, config.agent, train, needs)
         self.judge = build.build_env(config.env, evaluate.sessions)
         self.baselines = build.build_baselines(config.env, self.judge)
         if evaluate.references:
@@ -153,11 +154,8 @@ class Experiment:
         hypers, clock = (
             with_sharding(x, self.everywhere) for x in (self.hypers, clock_at(self.plan, 0))
         )
-        if self.env.host:
-            state = jax.eval_shape(begin_over_learners(self.hosted_trainer), keys, hypers)
-        else:
-            state = jax.eval_shape(over_learners(self.trainer)[0], keys, worlds, hypers)
-        state = with_sharding(state, self.sharding)
+        start, _ = over_learners(self.trainer, self.outside)
+        state = with_sharding(jax.eval_shape(start, keys, worlds, hypers), self.sharding)
         return Shapes(keys, worlds, hypers, clock, state)
 
     def plan_memory(self) -> MemoryPlan:
@@ -194,56 +192,49 @@ class Experiment:
         refuse_what_cannot_fit(share, self.free, keys)
 
     def compile(self) -> Programs:
-        """Compile start, chunk and evaluation, side by side (DESIGN P5)."""
-        began = time.perf_counter()
-        programs = self.compile_hosted() if self.env.host else self.compile_whole()
+        """Compile start, chunk and evaluation side by side."""
+        began, mode = time.perf_counter(), self.config.debug.mode
+        trainer = checked(self.trainer) if mode == "checkify" else self.trainer
+        programs = compile_programs(
+            *over_learners(trainer, self.outside),
+            self.evaluator(),
+            self.agent,
+            self.shapes,
+            donate=mode != "nan",
+        )
+        if self.outside:
+            rejoin = jax.jit(rejoin_over_learners(trainer), out_shardings=self.sharding)
+            programs = Programs(*(self.in_turn(x) for x in (*programs[:3], rejoin)))
         self.compile_seconds = time.perf_counter() - began
         return programs
 
-    def compile_whole(self) -> Programs:
-        """Of an environment that steps inside jit."""
-        mode = self.config.debug.mode
-        start, chunk = over_learners(checked(self.trainer) if mode == "checkify" else self.trainer)
-        evaluate = evaluator(self.judge, self.learned, len(self.learners), self.baselines)
-        return compile_programs(
-            start, chunk, evaluate, self.agent, self.shapes, donate=mode != "nan"
-        )
-
-    def compile_hosted(self) -> Programs:
-        """Of an environment that steps outside."""
-        seeds, learners = self.config.train.seeds, len(self.learners)
-        loop = HostedLoop(
-            self.env,
-            self.hosted_trainer,
-            self.plan,
-            self.horizon.fill,
-            learners,
-            seeds,
-            self.sharding,
-        )
-        self.sessions.append(loop)
-        params = self.agent.policy_params(self.shapes.state.agent)
-        return loop.compile(self.shapes, self.hosted_judge(), params)
-
-    def hosted_judge(self) -> HostedEvaluator:
-        """Evaluation outside jit."""
-        seeds, learners = self.config.train.seeds, len(self.learners)
-        judge = HostedEvaluator(
-            self.judge, self.learned, learners, self.baselines, seeds, self.sharding
-        )
-        self.sessions.append(judge)
-        return judge
+    def evaluator(self) -> Callable[..., Outcome]:
+        """Return the evaluation of all policies, not compiled."""
+        return evaluator(self.judge, self.learned, len(self.learners), self.baselines)
 
     def judge_alone(self) -> Callable[..., Outcome]:
-        """Evaluation without training; compiled when it is first called."""
-        if self.judge.host:
-            return self.hosted_judge()
-        return jax.jit(evaluator(self.judge, self.learned, len(self.learners), self.baselines))
+        """Return evaluation without training; compiled when it is first called."""
+        program = jax.jit(self.evaluator())
+        return self.in_turn(program) if self.outside else program
+
+    def in_turn(self, program: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a program whose sessions live outside it as one that is over when it returns, and
+        that raises ``InputError`` where an environment has failed."""
+
+        def play(*arguments: Any) -> Any:
+            result = jax.block_until_ready(program(*arguments))
+            for env in (self.env, self.judge):
+                if env.outside:
+                    env.outside.check()
+            return result
+
+        return play
 
     def close(self) -> None:
-        """Close what was opened outside jit."""
-        for opened in self.sessions:
-            opened.close()
+        """Close the sessions that live outside the compiled programs."""
+        for env in (self.env, self.judge):
+            if env.outside:
+                env.outside.close()
 
     def evaluate_table(self, program: Any, params: PyTree, seed: int) -> Table:
         """Every policy's per-seed figures over all cohorts."""

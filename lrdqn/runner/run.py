@@ -262,7 +262,7 @@ class Run:
             state = state._replace(replay=refilled.replay)
         if programs.rejoin:
             keys = e.keys(REFILL_STREAM, e.config.train.seed + position.env_steps)
-            state = programs.rejoin(state, keys, e.hypers)
+            state = programs.rejoin(state, keys, e.worlds, e.hypers)
             reasons.append(
                 f"the sessions of env={e.config.env.kind} cannot be saved and begin afresh"
             )

@@ -16,6 +16,7 @@ from jax import Array
 from jaxtyping import Bool, PRNGKeyArray
 
 from lrdqn.config import AgentConfig
+from lrdqn.config.family import NEXT_ACTION, Needs
 from lrdqn.ops.masking import masked
 from lrdqn.ops.returns import empty, extend, lambda_returns
 from lrdqn.types import Hypers, Network, Params, PyTree, Transition
@@ -177,15 +178,16 @@ def lambda_return(network: Network, passes: int) -> Horizon:
     return Horizon(0, lambda example, sessions: (), regress)
 
 
-def make_horizon(config: AgentConfig, network: Network, passes: int) -> Horizon:
-    """The horizon that the agent asks for.
+def make_horizon(config: AgentConfig, network: Network, passes: int, needs: Needs) -> Horizon:
+    """Make the horizon that the agent needs.
 
     Args:
-        config: ``target`` and ``n_steps``.
+        config: ``n_steps``.
         network: read by lambda-returns only.
         passes: epochs over a rollout, for them only.
+        needs: ``fresh`` (lambda-returns) and ``stored``.
     """
-    if getattr(config, "target", "") == "lambda":
+    if needs.fresh:
         return lambda_return(network, passes)
     plain = one_step() if config.n_steps == 1 else n_step(config.n_steps)
-    return with_next_action(plain) if getattr(config, "target", "") == "sarsa" else plain
+    return with_next_action(plain) if NEXT_ACTION in needs.stored else plain

@@ -12,6 +12,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config import AgentConfig, TrainConfig
+from lrdqn.config.family import CLICKED_PLACE, NEXT_ACTION, Needs
 from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.ops.hoisted_scan import hoisted_scan
 from lrdqn.ops.schedules import falling, linear
@@ -53,123 +54,9 @@ class Trainer(NamedTuple):
     init: Callable[[PRNGKeyArray, PyTree, Hypers], TrainState]
     warmup: Callable[[TrainState, PyTree, Hypers], TrainState]
     chunk: Callable[[TrainState, PyTree, Hypers, Clock], tuple[TrainState, dict[str, Array]]]
-
-
-class Stages(NamedTuple):
-    """What happens to one learner around the steps of its sessions, wherever these are taken: in
-    the same program (``make_trainer``) or outside jit (``hosted.make_hosted_trainer``)."""
-
-    begin: Callable[[PRNGKeyArray, PRNGKeyArray, PyTree, PyTree, Hypers], TrainState]
-    """``begin(agent_key, run_key, env_state, obs, hypers)``: untrained, with an empty replay."""
-    act: Callable[[PyTree, PyTree, PyTree, Float[Array, ""] | None, PRNGKeyArray], Array]
-    """``act(agent_state, obs, catalogue, epsilon, key) -> action [N]``; ``epsilon=None`` is the
-    random policy of warm-up."""
-    extend: Callable[
-        [TrainState, Transition, Array, PyTree, Hypers, PRNGKeyArray], tuple[TrainState, Transition]
-    ]
-    """``extend(state, rollout [T, N], ended, catalogue, hypers, key) -> state, complete [M]``"""
-    store: Callable[[TrainState, Transition, Hypers], TrainState]
-    learn: Callable[[TrainState, PyTree, Hypers, PRNGKeyArray], tuple[TrainState, dict[str, Array]]]
-    """``learn(state, catalogue, hypers, key)``: the updates of one iteration."""
-    now: Callable[[Float[Array, ""], Hypers], Hypers]
-    """``now(done, hypers)``: the hyper-parameters that follow a schedule, as they stand after
-    ``done`` env steps."""
-
-
-def make_stages(
-    env: Env,
-    agent: Agent,
-    replay: Replay,
-    horizon: Horizon,
-    plan: Plan,
-    agent_config: AgentConfig,
-    train: TrainConfig,
-) -> Stages:
-    """The stages of an iteration but the environment's own; arguments as of ``make_trainer``."""
-    slates = (
-        env.spec.slate > 1 or agent_config.name == "slateq"
-    )  # what was taken is stored for these only
-
-    def begin(
-        agent_key: PRNGKeyArray,
-        run_key: PRNGKeyArray,
-        env_state: PyTree,
-        obs: PyTree,
-        hypers: Hypers,
-    ) -> TrainState:
-        example = example_transition(env, obs, hypers)
-        example = example._replace(taken=jnp.zeros((), jnp.int8) if slates else None)
-        waiting = horizon.init(example, env.spec.sessions)
-        stored = (
-            example._replace(next_action=jnp.zeros_like(example.action))
-            if getattr(agent_config, "target", "") == "sarsa"
-            else example
-        )
-        return TrainState(
-            agent.init(agent_key), replay.init(stored), waiting, env_state, obs, run_key
-        )
-
-    def act(
-        agent_state: PyTree,
-        obs: PyTree,
-        catalogue: PyTree,
-        epsilon: Array | None,
-        key: PRNGKeyArray,
-    ) -> Array:
-        if epsilon is None:
-            return random_action(env, obs, key)
-        return agent.act(agent_state, obs, catalogue, epsilon, key)
-
-    def extend(
-        state: TrainState,
-        rollout: Transition,
-        ended: Array,
-        catalogue: PyTree,
-        hypers: Hypers,
-        key: PRNGKeyArray,
-    ) -> tuple[TrainState, Transition]:
-        params = agent.policy_params(state.agent)
-        rollout = rollout if slates else rollout._replace(taken=None)
-        waiting, complete = horizon.extend(
-            state.horizon, rollout, ended, params, catalogue, hypers, key
-        )
-        return state._replace(horizon=waiting), complete
-
-    def store(state: TrainState, complete: Transition, hypers: Hypers) -> TrainState:
-        return state._replace(replay=replay.add(state.replay, complete, hypers))
-
-    def learn(
-        state: TrainState, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
-    ) -> tuple[TrainState, dict[str, Array]]:
-
-        def one(
-            carry: tuple[PyTree, PyTree], key: PRNGKeyArray
-        ) -> tuple[tuple[PyTree, PyTree], dict[str, Array]]:
-            agent_state, replay_state = carry
-            sample_key, update_key = jax.random.split(key)
-            sample = replay.sample(replay_state, sample_key, hypers)
-            agent_state, td_error, metrics = agent.update(
-                agent_state, sample, catalogue, hypers, update_key
-            )
-            return (
-                agent_state,
-                replay.update_priorities(replay_state, sample.indices, td_error, hypers),
-            ), metrics
-
-        keys = jax.random.split(key, plan.updates)
-        (agent_state, replay_state), metrics = hoisted_scan(one, (state.agent, state.replay), keys)
-        return state._replace(agent=agent_state, replay=replay_state), reduce_metrics(metrics)
-
-    def now(done: Array, hypers: Hypers) -> Hypers:
-        return hypers._replace(
-            epsilon=linear(done, hypers.epsilon, hypers.epsilon_end, agent_config.epsilon_steps),
-            beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps),
-            learning_rate=falling(
-                done, hypers.learning_rate, hypers.learning_rate_decay, train.env_steps
-            ),
-        )
-
-    return Stages(begin, act, extend, store, learn, now)
+    rejoin: Callable[[TrainState, PRNGKeyArray, PyTree, Hypers], TrainState]
+    """``rejoin(state, key, world, hypers)``: with fresh sessions in place of those that a saved
+    state belonged to, and without the transitions that waited for them."""
 
 
 def make_trainer(
@@ -180,18 +67,37 @@ def make_trainer(
     plan: Plan,
     agent_config: AgentConfig,
     train: TrainConfig,
+    needs: Needs,
 ) -> Trainer:
     """Put environment, agent and replay into ``scan(act -> step -> write -> sample -> update)``.
 
-    Nothing in it talks to the host (P1), branches on state (P3) or copies the replay (P4).
+    Nothing in it branches on state or copies the replay, and nothing but the callbacks of an
+    environment outside the program talks to the host.
 
     Args:
         env, agent, replay, horizon: the parts.
         plan: static loop lengths.
         agent_config: epsilon schedule.
         train: length of the run, for the annealing of beta and the learning rate.
+        needs: what replay stores for the agent.
     """
-    stages = make_stages(env, agent, replay, horizon, plan, agent_config, train)
+    keeps_clicks = env.spec.slate > 1 or CLICKED_PLACE in needs.stored
+
+    def example(obs: PyTree, hypers: Hypers) -> Transition:
+        """Return one blank transition as the horizon takes it in."""
+        blank = example_transition(env, obs, hypers)
+        return blank._replace(clicked_place=jnp.zeros((), jnp.int8) if keeps_clicks else None)
+
+    def init(key: PRNGKeyArray, world: PyTree, hypers: Hypers) -> TrainState:
+        agent_key, env_key, run_key = jax.random.split(key, 3)
+        env_state, obs = env.reset(env_key, world)
+        one = example(obs, hypers)
+        waiting = horizon.init(one, env.spec.sessions)
+        if NEXT_ACTION in needs.stored:
+            one = one._replace(next_action=jnp.zeros_like(one.action))
+        learner, memory = agent.init(agent_key), replay.init(one)
+        pending = () if env.spec.one_step_decisions else empty_decision(env, obs, hypers)
+        return TrainState(learner, memory, waiting, env_state, obs, run_key, pending)
 
     def play(
         state: TrainState,
@@ -201,13 +107,16 @@ def make_trainer(
         rounds: int,
         key: PRNGKeyArray,
     ) -> tuple[TrainState, Transition, dict[str, Array]]:
-        """Rounds of all sessions, and the transitions that are complete."""
+        """Play rounds of all sessions, by the random policy where ``epsilon`` is ``None``; return
+        the transitions that are complete too."""
         catalogue = env.catalogue(world)
 
         def act(obs: PyTree, key: PRNGKeyArray) -> Array:
-            return stages.act(state.agent, obs, catalogue, epsilon, key)
+            if epsilon is None:
+                return random_action(env, obs, key)
+            return agent.act(state.agent, obs, catalogue, epsilon, key)
 
-        def one(
+        def one_round(
             carry: tuple[PyTree, PyTree], key: PRNGKeyArray
         ) -> tuple[tuple[PyTree, PyTree], Any]:
             act_key, env_key = jax.random.split(key)
@@ -219,14 +128,19 @@ def make_trainer(
             return (env_state, timestep.obs), (transition, ended, complete, step_metrics(timestep))
 
         keys = jax.random.split(key, rounds + 1)
-        (env_state, obs), (rollout, ended, whole, figures) = hoisted_scan(
-            one, (state.env, state.obs), keys[:-1]
+        (env_state, obs), (rollout, ended, whole, metrics) = hoisted_scan(
+            one_round, (state.env, state.obs), keys[:-1]
         )
         if whole is not None:
             rollout, last = whole_decisions(rollout, whole, state.pending)
             state = state._replace(pending=last)
-        state, complete = stages.extend(state, rollout, ended, catalogue, hypers, keys[-1])
-        return state._replace(env=env_state, obs=obs), complete, figures
+        if not keeps_clicks:
+            rollout = rollout._replace(clicked_place=None)
+        params = agent.policy_params(state.agent)
+        waiting, complete = horizon.extend(
+            state.horizon, rollout, ended, params, catalogue, hypers, keys[-1]
+        )
+        return state._replace(env=env_state, obs=obs, horizon=waiting), complete, metrics
 
     def collect(
         state: TrainState,
@@ -235,38 +149,60 @@ def make_trainer(
         epsilon: Float[Array, ""] | None,
         key: PRNGKeyArray,
     ) -> tuple[TrainState, dict[str, Array]]:
-        """One iteration's rounds, into replay."""
-        state, complete, figures = play(state, world, hypers, epsilon, plan.rounds, key)
-        return stages.store(state, complete, hypers), figures
+        """Play one iteration's rounds into replay."""
+        state, complete, metrics = play(state, world, hypers, epsilon, plan.rounds, key)
+        return state._replace(replay=replay.add(state.replay, complete, hypers)), metrics
+
+    def learn(
+        state: TrainState, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
+    ) -> tuple[TrainState, dict[str, Array]]:
+        """Make the updates of one iteration."""
+
+        def one_update(
+            carry: tuple[PyTree, PyTree], key: PRNGKeyArray
+        ) -> tuple[tuple[PyTree, PyTree], dict[str, Array]]:
+            learner, memory = carry
+            sample_key, update_key = jax.random.split(key)
+            sample = replay.sample(memory, sample_key, hypers)
+            learner, td_error, metrics = agent.update(
+                learner, sample, catalogue, hypers, update_key
+            )
+            memory = replay.update_priorities(memory, sample.indices, td_error, hypers)
+            return (learner, memory), metrics
+
+        keys = jax.random.split(key, plan.updates)
+        (learner, memory), metrics = hoisted_scan(one_update, (state.agent, state.replay), keys)
+        return state._replace(agent=learner, replay=memory), reduce_metrics(metrics)
 
     def iteration(
         state: TrainState, done: Float[Array, ""], world: PyTree, hypers: Hypers, key: PRNGKeyArray
     ) -> tuple[TrainState, dict[str, Array]]:
         collect_key, learn_key = jax.random.split(key)
-        now = stages.now(done, hypers)
-        state, figures = collect(state, world, now, now.epsilon, collect_key)
-        state, metrics = stages.learn(state, env.catalogue(world), now, learn_key)
-        return state, metrics | reduce_metrics(figures) | {"epsilon": now.epsilon}
+        now = scheduled_hypers(done, hypers, agent_config, train)
+        state, played = collect(state, world, now, now.epsilon, collect_key)
+        state, learnt = learn(state, env.catalogue(world), now, learn_key)
+        return state, learnt | reduce_metrics(played) | {"epsilon": now.epsilon}
 
-    def init(key: PRNGKeyArray, world: PyTree, hypers: Hypers) -> TrainState:
-        agent_key, env_key, run_key = jax.random.split(key, 3)
-        state = stages.begin(agent_key, run_key, *env.reset(env_key, world), hypers)
-        return (
-            state
-            if env.spec.one_step_decisions
-            else state._replace(pending=empty_decision(env, state.obs, hypers))
-        )
+    def fill(state: TrainState, world: PyTree, hypers: Hypers) -> TrainState:
+        """Play the rounds before the first transition is complete; nothing is stored."""
+        if not horizon.fill:
+            return state
+        key, fill_key = jax.random.split(state.key)
+        return play(state._replace(key=key), world, hypers, None, horizon.fill, fill_key)[0]
 
     def warmup(state: TrainState, world: PyTree, hypers: Hypers) -> TrainState:
-        if horizon.fill:
-            key, fill_key = jax.random.split(state.key)
-            state, _, _ = play(state._replace(key=key), world, hypers, None, horizon.fill, fill_key)
-
-        def one(state: TrainState, _: None) -> tuple[TrainState, None]:
+        def one_iteration(state: TrainState, _: None) -> tuple[TrainState, None]:
             key, round_key = jax.random.split(state.key)
             return collect(state._replace(key=key), world, hypers, None, round_key)[0], None
 
-        return jax.lax.scan(one, state, None, length=plan.warmup_iterations)[0]
+        state = fill(state, world, hypers)
+        return jax.lax.scan(one_iteration, state, None, length=plan.warmup_iterations)[0]
+
+    def rejoin(state: TrainState, key: PRNGKeyArray, world: PyTree, hypers: Hypers) -> TrainState:
+        _, env_key, _ = jax.random.split(key, 3)
+        env_state, obs = env.reset(env_key, world)
+        waiting = horizon.init(example(obs, hypers), env.spec.sessions)
+        return fill(state._replace(env=env_state, obs=obs, horizon=waiting), world, hypers)
 
     def chunk(
         state: TrainState, world: PyTree, hypers: Hypers, clock: Clock
@@ -274,7 +210,7 @@ def make_trainer(
         per_block = plan.iterations_per_block
 
         def block(state: TrainState, number: Array) -> tuple[TrainState, dict[str, Array]]:
-            def one(
+            def one_iteration(
                 state: TrainState, key_i: tuple[PRNGKeyArray, Array]
             ) -> tuple[TrainState, dict[str, Array]]:
                 key, i = key_i
@@ -287,7 +223,7 @@ def make_trainer(
             first = (clock.block + number) * per_block % plan.iterations_per_key
             following = jnp.where(first + per_block == plan.iterations_per_key, keys[0], state.key)
             steps = (keys[1 + first + jnp.arange(per_block)], jnp.arange(per_block))
-            state, metrics = hoisted_scan(one, state._replace(key=following), steps)
+            state, metrics = hoisted_scan(one_iteration, state._replace(key=following), steps)
             moved = agent.sync(state.agent, hypers)
             if plan.blocks_per_sync > 1:
                 due = (clock.block + number + 1) % plan.blocks_per_sync == 0
@@ -297,7 +233,20 @@ def make_trainer(
         state, metrics = jax.lax.scan(block, state, jnp.arange(plan.blocks_per_chunk))
         return state, reduce_metrics(metrics)
 
-    return Trainer(init, warmup, chunk)
+    return Trainer(init, warmup, chunk, rejoin)
+
+
+def scheduled_hypers(
+    done: Float[Array, ""], hypers: Hypers, agent: AgentConfig, train: TrainConfig
+) -> Hypers:
+    """Return the hyper-parameters as their schedules have them after ``done`` env steps."""
+    return hypers._replace(
+        epsilon=linear(done, hypers.epsilon, hypers.epsilon_end, agent.epsilon_steps),
+        beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps),
+        learning_rate=falling(
+            done, hypers.learning_rate, hypers.learning_rate_decay, train.env_steps
+        ),
+    )
 
 
 COUNTS = ("nonfinite", "nonfinite_rewards", "ended", "decisions")

@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from lrdqn.config import AgentConfig, TrainConfig
+from lrdqn.config import TrainConfig
+from lrdqn.config.family import Needs
 from lrdqn.config.train import iteration_steps
 
 
@@ -37,6 +38,8 @@ class Plan(NamedTuple):
 
 CURVE_POINTS = 10
 WARMUP_STEPS = 4096
+SYNC_STEPS = 2048
+"""About so many env steps lie between two calls of ``sync`` of an agent that does not care."""
 
 
 def default_eval_period(env_steps: int, stride: int, sync: int) -> int:
@@ -49,7 +52,7 @@ def default_eval_period(env_steps: int, stride: int, sync: int) -> int:
     return stride * min(whole or divisors, key=lambda d: abs(math.log(d / wanted)))
 
 
-def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int) -> Plan:
+def make_plan(train: TrainConfig, batch_size: int, needs: Needs) -> Plan:
     """Turn periods in env steps into loop lengths.
 
     A chunk (one evaluation period) is a scan over blocks, a block a scan over iterations. The block
@@ -58,15 +61,14 @@ def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int) -> Plan:
 
     Args:
         train: budgets; ``freeze`` has checked that the periods divide.
-        agent: its target period.
         batch_size: transitions that warm-up must at least leave.
+        needs: of the agent: its sync period; an agent that learns from fresh sessions has nothing
+            to fill before learning and no target network to move.
     """
     stride = iteration_steps(train)
-    fresh = (
-        getattr(agent, "target", "") == "lambda"
-    )  # nothing to fill before learning, and no target network to move
     warmup = max(WARMUP_STEPS, batch_size) if train.warmup_steps is None else train.warmup_steps
-    sync = stride if fresh else getattr(agent, "target_period", 2048)
+    usual = max(SYNC_STEPS // stride, 1) * stride
+    sync = stride if needs.fresh else needs.sync_period or usual
     period = train.eval_period or default_eval_period(train.env_steps, stride, sync)
     per_sync, per_chunk = sync // stride, period // stride
     block = math.gcd(per_sync, per_chunk)
@@ -79,6 +81,6 @@ def make_plan(train: TrainConfig, agent: AgentConfig, batch_size: int) -> Plan:
         blocks_per_chunk=per_chunk // block,
         blocks_per_sync=per_sync // block,
         chunks=train.env_steps // period,
-        warmup_iterations=0 if fresh else -(-warmup // stride),
+        warmup_iterations=0 if needs.fresh else -(-warmup // stride),
         iterations_per_key=block,
     )

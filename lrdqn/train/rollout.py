@@ -28,7 +28,7 @@ def to_transition(obs: PyTree, action: Array, timestep: TimeStep, hypers: Hypers
         reward=hypers.reward_scale * finite_or_zero(timestep.reward),
         discount=jnp.power(hypers.gamma, timestep.elapsed) * alive,
         next_obs=timestep.final_obs,
-        taken=timestep.taken,
+        clicked_place=timestep.clicked_place,
     )
 
 

@@ -80,12 +80,16 @@ def config(target: str = "max", fill: str = "exact", null_value: bool = True) ->
 
 
 def transition(
-    obs: DocumentObs, action: Any, taken: Any, next_obs: DocumentObs, **of: Any
+    obs: DocumentObs, action: Any, clicked_place: Any, next_obs: DocumentObs, **of: Any
 ) -> Transition:
     n = len(obs.user)
     of = {"reward": jnp.zeros(n), "discount": jnp.ones(n)} | of
     return Transition(
-        obs, jnp.asarray(action), next_obs=next_obs, taken=jnp.asarray(taken, jnp.int8), **of
+        obs,
+        jnp.asarray(action),
+        next_obs=next_obs,
+        clicked_place=jnp.asarray(clicked_place, jnp.int8),
+        **of,
     )
 
 
@@ -348,17 +352,17 @@ def test_the_choice_models_loss_is_its_log_likelihood() -> None:
     assert np.isfinite(np.asarray(choice.weights(steep, obs, topics)[0])).all()
     v, nothing = choice.weights(params, obs, topics)
     assert float(v[0, 1]) == 0
-    slate, taken = (
+    slate, clicked_place = (
         np.array([[1, 2], [3, 0], [0, 1], [2, 1], [1, 0], [2, 3], [3, 3]]),
         np.array([1, 0, 2, 1, 0, 2, 0]),
     )
     assert choice.loss is not None
-    got = choice.loss(params, obs, jnp.asarray(slate), jnp.asarray(taken, jnp.int8), topics)
+    got = choice.loss(params, obs, jnp.asarray(slate), jnp.asarray(clicked_place, jnp.int8), topics)
     for i in range(7):
         mass = [*(float(v[i, j]) for j in slate[i]), float(nothing[i])]
         if slate[i, 0] == slate[i, 1]:  # an item named twice is shown once
             mass[1] = 0.0
-        assert float(got[i]) == pytest.approx(-np.log(mass[taken[i]] / sum(mass)), rel=1e-4)
+        assert float(got[i]) == pytest.approx(-np.log(mass[clicked_place[i]] / sum(mass)), rel=1e-4)
 
 
 def test_importance_weights_are_of_the_choice_models_loss_too() -> None:
@@ -401,11 +405,16 @@ def test_a_choice_model_is_learnt_beside_the_values() -> None:
     )
     mass = np.concatenate([np.take_along_axis(true, slate, axis=1), np.ones((n, 1))], axis=1)
     chances = mass / mass.sum(1, keepdims=True)
-    taken = (rng.random(n)[:, None] > np.cumsum(chances, axis=1)).sum(1)
+    clicked_place = (rng.random(n)[:, None] > np.cumsum(chances, axis=1)).sum(1)
     choice = conditional_logit(small_network(obs, topics))
     agent = make_slateq(config("max", "greedy"), small_network(obs, topics), VALUES, choice, SLATE)
     t = transition(
-        obs, jnp.asarray(slate, jnp.int32), taken, obs, reward=jnp.ones(n), discount=jnp.zeros(n)
+        obs,
+        jnp.asarray(slate, jnp.int32),
+        clicked_place,
+        obs,
+        reward=jnp.ones(n),
+        discount=jnp.zeros(n),
     )
 
     def one(state: Any, key: Any) -> tuple[Any, Any]:

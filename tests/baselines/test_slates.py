@@ -184,4 +184,4 @@ def test_a_room_is_shown_once_and_what_is_not_on_offer_shows_nothing() -> None:
     slates = (jnp.tile(jnp.array([slate]), (16, 1)) for slate in ([4, 4, 5], [4, 7, 5]))
     again, empty = (step(jax.random.key(1), state, slate, world)[1] for slate in slates)
     jax.tree.map(np.testing.assert_array_equal, again, empty)
-    assert set(np.asarray(again.taken).tolist()) == {0, 2, 3}
+    assert set(np.asarray(again.clicked_place).tolist()) == {0, 2, 3}

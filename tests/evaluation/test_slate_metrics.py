@@ -121,10 +121,10 @@ def walk(env: Any, world: Any, policy: Any, key: jax.Array, details: Any) -> dic
         own = jax.random.split(jax.random.fold_in(jax.random.fold_in(act_key, t), 0), 1)[0]
         action = act(obs, own)
         after, out = step(jax.random.fold_in(env_key, t), state, action, world)
-        places, taken = np.asarray(action), np.asarray(out.taken)
+        places, clicked_place = np.asarray(action), np.asarray(out.clicked_place)
         for i in np.flatnonzero(alive):
             for name, x in twin.slate_sums(
-                places[i].tolist(), *details(obs, catalogue, i), int(taken[i])
+                places[i].tolist(), *details(obs, catalogue, i), int(clicked_place[i])
             ).items():
                 sums.setdefault(name, np.zeros(n))[i] += x
         alive &= ~(np.asarray(out.terminated) | np.asarray(out.truncated))

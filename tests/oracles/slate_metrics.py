@@ -30,7 +30,7 @@ def slate_sums(
     content: np.ndarray,
     kinds: Sequence[int],
     history: Sequence[int] | None,
-    taken: int,
+    clicked_place: int,
 ) -> dict[str, float]:
     """Return the terms that one slate adds to the sums; ``content`` and ``kinds`` are by id."""
     shown: list[int] = []
@@ -39,8 +39,8 @@ def slate_sums(
             shown.append(ids[place])
     unlike = diversity([content[x] for x in shown])
     found = {
-        "place": taken + 1.0 if taken < len(slate) else 0.0,
-        "top": float(taken == 0),
+        "place": clicked_place + 1.0 if clicked_place < len(slate) else 0.0,
+        "top": float(clicked_place == 0),
         "several": float(unlike is not None),
         "diversity": unlike or 0.0,
         "coverage": len({kinds[x] for x in shown}) / len(slate),

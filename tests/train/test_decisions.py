@@ -12,6 +12,7 @@ from jax import Array
 from oracles import tick as oracle
 
 from lrdqn.agents.dqn.agent import make_dqn
+from lrdqn.compose.compatibility import needs_of
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.roots import TrainRun
 from lrdqn.envs.probes.config import ProbeConfig
@@ -112,14 +113,15 @@ def test_replay_holds_whole_decisions_only() -> None:
     config = freeze(TrainRun, root)
     env, values = make_waiting(4), make_expected(LOSSES["mse"])
     network = make_mlp(config.network, env.spec, values)
-    plan = make_plan(config.train, config.agent, config.replay.batch_size)
+    needs = needs_of(config)
+    plan = make_plan(config.train, config.replay.batch_size, needs)
     parts = (
         env,
         make_dqn(config.agent, network, values),
         make_uniform(config.replay),
-        make_horizon(config.agent, network, 1),
+        make_horizon(config.agent, network, 1, needs),
     )
-    trainer = make_trainer(*parts, plan, config.agent, config.train)
+    trainer = make_trainer(*parts, plan, config.agent, config.train, needs)
     hypers = Hypers(
         **{
             k: jnp.float32({"gamma": 0.9, "reward_scale": 1.0, "epsilon": 1.0}.get(k, 0.0))

@@ -6,16 +6,14 @@ import dataclasses
 
 import pytest
 
-from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.config import TrainConfig
+from lrdqn.config.family import Needs
 from lrdqn.train import Plan, clock_at, make_plan
 
 
 def plan(target_period: int = 2048, batch: int = 256, **changes: int) -> Plan:
     return make_plan(
-        dataclasses.replace(TrainConfig(), **changes),
-        DQNConfig(target_period=target_period),
-        batch,
+        dataclasses.replace(TrainConfig(), **changes), batch, Needs(sync_period=target_period)
     )
 
 

@@ -50,9 +50,11 @@ def taken_item(t: Transition) -> Int[Array, "B"]:
     if nothing was taken."""
     slate = t.action.reshape(len(t.reward), -1)
     nothing = jnp.full((slate.shape[0], 1), t.next_obs.mask.shape[1], slate.dtype)
-    assert t.taken is not None
+    assert t.clicked_place is not None
     return jnp.take_along_axis(
-        jnp.concatenate([slate, nothing], axis=1), t.taken.astype(jnp.int32)[:, None], axis=1
+        jnp.concatenate([slate, nothing], axis=1),
+        t.clicked_place.astype(jnp.int32)[:, None],
+        axis=1,
     )[:, 0]
 
 
@@ -148,9 +150,9 @@ def make_slateq(
 
     def auxiliary_loss(params: Params, t: Transition, catalogue: PyTree) -> Float[Array, "B"]:
         assert choice.loss is not None
-        assert t.taken is not None
+        assert t.clicked_place is not None
         return choice.loss(
-            params, t.obs, t.action.reshape(len(t.reward), slate), t.taken, catalogue
+            params, t.obs, t.action.reshape(len(t.reward), slate), t.clicked_place, catalogue
         )
 
     rule = UpdateRule(

@@ -33,8 +33,8 @@ class ChoiceModel(NamedTuple):
         Callable[[Params, PyTree, Int[Array, "B K"], Int[Array, "B"], PyTree], Float[Array, "B"]]
         | None
     )
-    """``loss(params, obs, slate, taken, catalogue)``, or ``None`` if nothing is learned; ``taken``
-    is K for nothing."""
+    """``loss(params, obs, slate, clicked_place, catalogue)``, or ``None`` if nothing is learned;
+    ``clicked_place`` is K for nothing."""
 
 
 def known_choice_model(weights: Callable[[PyTree], Weights]) -> ChoiceModel:
@@ -76,7 +76,7 @@ def conditional_logit(network: Network) -> ChoiceModel:
         params: Params,
         obs: PyTree,
         slate: Int[Array, "B K"],
-        taken: Int[Array, "B"],
+        clicked_place: Int[Array, "B"],
         catalogue: PyTree,
     ) -> Float[Array, "B"]:
         shown = take_candidates(obs, slate)
@@ -86,6 +86,6 @@ def conditional_logit(network: Network) -> ChoiceModel:
         log_p = jax.nn.log_softmax(
             jnp.concatenate([ends, jnp.zeros_like(ends[:, :1])], axis=1), axis=1
         )
-        return -jnp.take_along_axis(log_p, taken.astype(jnp.int32)[:, None], axis=1)[:, 0]
+        return -jnp.take_along_axis(log_p, clicked_place.astype(jnp.int32)[:, None], axis=1)[:, 0]
 
     return ChoiceModel(lambda key: {"choice": network.init(key)}, weights, loss)

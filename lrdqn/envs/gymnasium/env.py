@@ -1,4 +1,4 @@
-"""Environments of Gymnasium, stepped outside jit as one vector environment (extra ``gym``;
+"""Environments of Gymnasium, stepped outside the compiled program by callbacks (extra ``gym``;
 highway-env: extra ``driving``)."""
 
 from __future__ import annotations
@@ -7,9 +7,11 @@ import difflib
 import importlib
 import math
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -17,11 +19,12 @@ from jaxtyping import PRNGKeyArray
 
 from lrdqn.config import ConfigError, InputError
 from lrdqn.envs.gymnasium.config import GymnasiumConfig
-from lrdqn.types import Env, EnvSpec, Host, PyTree, TimeStep
+from lrdqn.envs.gymnasium.sessions import Sessions
+from lrdqn.types import Env, EnvSpec, Outside, PyTree, TimeStep
 
 NAMES = re.compile(r"[\w.-]+(/[\w.-]+)?")
-"""Gymnasium's own names, and not its ``MODULE:NAME``, which would import whatever an override says
-(DESIGN P19)."""
+"""Gymnasium's own names, and not its ``MODULE:NAME``, which would import whatever an override
+says."""
 
 DRIVING = (
     "highway",
@@ -41,7 +44,7 @@ UNLIMITED = 10_000
 
 
 def make_gymnasium(config: GymnasiumConfig, sessions: int) -> Env:
-    """An environment of Gymnasium: its shapes, and how to open it. Nothing steps here.
+    """Make an environment of Gymnasium, whose sessions open when they are first reset.
 
     Sessions end as Gymnasium ends them: ``terminated`` and ``truncated`` apart; those that ended
     begin anew in the same step (``AutoresetMode.SAME_STEP``), and ``final_obs`` is what they saw
@@ -58,7 +61,7 @@ def make_gymnasium(config: GymnasiumConfig, sessions: int) -> Env:
 
     Source: Towers et al. 2024 (Gymnasium).
     """
-    made, full_name = _made(config)
+    made, make = _made(config)
     space, actions = made.observation_space, made.action_space
     limit = made.spec.max_episode_steps
     made.close()
@@ -77,54 +80,42 @@ def make_gymnasium(config: GymnasiumConfig, sessions: int) -> Env:
             return np.eye(size, dtype=np.float32)[obs - space.start]
         return obs.reshape(len(obs), size).astype(np.float32)
 
+    kept = Sessions(
+        f"env.name={config.name}",
+        make,
+        flat,
+        size,
+        int(actions.start),
+        config.vectorization == "async",
+    )
+    number, one_each, flag = shape((), jnp.int32), shape((sessions,)), shape((sessions,), jnp.bool_)
+    shown = shape((sessions, size))
+
     def reset(key: PRNGKeyArray, world: PyTree) -> tuple[PyTree, Array]:
-        """Shapes only: sessions begin outside jit."""
-        del key, world
-        return (), jnp.zeros((sessions, size))
+        del world
+        seeds = jax.random.bits(key, (sessions,))
+        return jax.pure_callback(kept.reset, (number, shown), seeds, vmap_method="broadcast_all")
 
     def step(
-        key: PRNGKeyArray, state: PyTree, action: Array, world: PyTree
+        key: PRNGKeyArray, steps: PyTree, action: Array, world: PyTree
     ) -> tuple[PyTree, TimeStep]:
-        raise RuntimeError(f"{config.name} is stepped outside jit: Env.host opens it")
-
-    def host(count: int) -> Host:
-        return opened(config, full_name, count, flat, int(actions.start))
+        del key, world
+        answer = (number, shown, one_each, flag, flag, shown)
+        steps, obs, reward, terminated, truncated, final = jax.pure_callback(
+            kept.step, answer, steps, action, vmap_method="broadcast_all"
+        )
+        elapsed = jnp.ones(sessions)
+        return steps, TimeStep(obs, reward, terminated, truncated, final, elapsed, {})
 
     spec = EnvSpec(
         config.name, sessions, choices, 1, kind, config.horizon or limit or UNLIMITED, (size,)
     )
-    return Env(spec, reset, step, lambda world: (), host)
+    return Env(spec, reset, step, lambda world: (), Outside(kept.check, kept.close))
 
 
-def opened(
-    config: GymnasiumConfig, full_name: str, count: int, flat: Any, first_action: int
-) -> Host:
-    """``count`` copies behind one vector environment."""
-    import gymnasium
-    from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
-
-    makers = [partial(gymnasium.make, full_name, **_options(config))] * count
-    if config.vectorization == "async":
-        # forked processes would inherit jax's threads, and could wait for a lock of theirs for ever
-        vector: Any = AsyncVectorEnv(
-            makers, context="forkserver", autoreset_mode=AutoresetMode.SAME_STEP
-        )
-    else:
-        vector = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
-
-    def reset(seeds: np.ndarray) -> np.ndarray:
-        return flat(vector.reset(seed=[int(seed) for seed in seeds])[0])
-
-    def step(action: np.ndarray) -> TimeStep:
-        raw, reward, terminated, truncated, info = vector.step(np.asarray(action) + first_action)
-        obs = flat(raw)
-        final, done = obs.copy(), np.flatnonzero(terminated | truncated)
-        if done.size:
-            final[done] = flat(np.stack([info["final_obs"][i] for i in done]))
-        elapsed: Any = np.ones(count, np.float32)
-        return TimeStep(obs, reward.astype(np.float32), terminated, truncated, final, elapsed, {})
-
-    return Host(reset, step, vector.close)
+def shape(dimensions: tuple[int, ...], dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:
+    """Return the shape of an array that a callback gives."""
+    return jax.ShapeDtypeStruct(dimensions, dtype)
 
 
 def _options(config: GymnasiumConfig) -> dict[str, Any]:
@@ -132,8 +123,8 @@ def _options(config: GymnasiumConfig) -> dict[str, Any]:
     return {"disable_env_checker": True, **limit}
 
 
-def _made(config: GymnasiumConfig) -> tuple[Any, str]:
-    """One environment, and the name under which any process finds it."""
+def _made(config: GymnasiumConfig) -> tuple[Any, Callable[[], Any]]:
+    """Return one environment, and how any process makes more of them."""
     try:
         import gymnasium
     except ImportError as error:
@@ -158,7 +149,8 @@ def _made(config: GymnasiumConfig) -> tuple[Any, str]:
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ConfigError("env.name", name, f"gymnasium has no such environment{hint}")
     try:
-        return gymnasium.make(full_name, **_options(config)), full_name
+        make = partial(gymnasium.make, full_name, **_options(config))
+        return make(), make
     except Exception as error:  # whatever a package's own constructor raises
         raise ConfigError(
             "env.name", name, f"gymnasium cannot make it: {' '.join(str(error).split())}"
@@ -166,7 +158,7 @@ def _made(config: GymnasiumConfig) -> tuple[Any, str]:
 
 
 def _shown(config: GymnasiumConfig, space: Any) -> tuple[str, int]:
-    """Kind and size of what is observed."""
+    """Return kind and size of what is observed."""
     from gymnasium.spaces import Box, Discrete
 
     if isinstance(space, Discrete):
@@ -178,7 +170,7 @@ def _shown(config: GymnasiumConfig, space: Any) -> tuple[str, int]:
 
 
 def _numbered(config: GymnasiumConfig, space: Any) -> int:
-    """How many actions there are."""
+    """Return the number of actions."""
     from gymnasium.spaces import Discrete
 
     if isinstance(space, Discrete):

@@ -278,7 +278,7 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
             final_obs=observe(final, params),
             elapsed=unit + ending.elapsed,
             info=info,
-            taken=jnp.where(clicked, place, config.slate).astype(jnp.int8),
+            clicked_place=jnp.where(clicked, place, config.slate).astype(jnp.int8),
         )
         return following, timestep
 

@@ -144,7 +144,7 @@ def make_recsim(config: RecsimConfig, sessions: int) -> Env:
             observe(after),
             jnp.ones(sessions),
             info,
-            taken=place,
+            clicked_place=place,
         )
         return following, timestep
 
