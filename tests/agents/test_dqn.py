@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from pathlib import Path
 from typing import Any
 
 import chex
@@ -12,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracles.recorded import recorded
 
 from lrdqn.agents.dqn.agent import make_dqn
 from lrdqn.agents.dqn.targets import TargetInputs, make_target
@@ -58,12 +57,10 @@ def sgd(**changes: Any) -> AgentConfig:
 
 
 @pytest.mark.parametrize(("target", "name"), [("max", "Q_dqn"), ("double", "Q_double")])
-def test_one_hot_dqn_is_tabular_q_learning(shared_dir: Path, target: str, name: str) -> None:
+def test_one_hot_dqn_is_tabular_q_learning(target: str, name: str) -> None:
     """The 200-step stream of the recorded oracle: batch 1, SGD .5, target copied every 10 updates,
     to 1e-6."""
-    case = json.loads((shared_dir / "data/oracles/fixed_points.json").read_text())[
-        "sgd_equals_tabular"
-    ]
+    case = recorded("fixed_points")["sgd_equals_tabular"]
     stream = case["stream"]
     done, after = stream["done"], stream["s2"]
     want = np.array(case[name])

@@ -16,6 +16,7 @@ import pytest
 from runner.runs import config, play, values
 
 from lrdqn.config import InputError
+from lrdqn.runner import experiment
 from lrdqn.runner import run as run_module
 from lrdqn.runner.checkpoint import saved_steps
 from lrdqn.runner.folder import MetricsLog, held
