@@ -46,7 +46,7 @@ def worker(plan: dict[str, Any], arguments: list[str]) -> None:
     """Run ``lrdqn train`` once in this process, which sends itself ``plan["signal"]`` in
     ``plan["phase"]``."""
     from lrdqn.cli.main import main
-    from lrdqn.runner import run
+    from lrdqn.runner import experiment, run
 
     visits = dict.fromkeys(PHASES, 0)
 

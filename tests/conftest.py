@@ -1,8 +1,10 @@
 """How every test runs: on two fake CPU devices, with rank promotion an error; stricter still where
 the code is all ours.
 
-Two processes share the files of a run (pytest-xdist, ``addopts`` in ``pyproject.toml``), the
-longest files first.
+Three tiers: ``pytest`` runs the fast tests; ``-m slow`` those that train, start processes or take
+minutes; ``-m benchmarks`` those of ``tests/benchmarks``; ``-m all`` everything. A file or a test
+that is named on the command line is run whatever its tier. Two processes share the files
+(pytest-xdist, ``addopts`` in ``pyproject.toml``), the longest first.
 """
 
 from __future__ import annotations
@@ -10,8 +12,14 @@ from __future__ import annotations
 import os
 import sys
 
-# Before jax is imported, or they are not read.
+# Before jax is imported, or they are not read; processes that tests start inherit them.
 os.environ["JAX_PLATFORMS"] = "cpu"
+# Tests wait for the compiler far longer than for what it compiles.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# One thread a device, as `lrdqn` itself sets it: a worker then keeps to its own core.
+os.environ.setdefault("PJRT_NPROC", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2".strip()
 )
@@ -59,8 +67,25 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         parser.addoption("--no-loadscope-reorder", action="store_true", help="as above")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the tier: the fast one, unless ``-m`` or the name of a file says otherwise; ``all`` is
+    no marker but every test. (A worker is told what was chosen.)"""
+    if hasattr(config, "workerinput"):
+        return
+    named = any(arg.partition("::")[0].endswith(".py") for arg in config.args)
+    if not config.option.markexpr and not named:
+        config.option.markexpr = "not slow and not benchmarks"
+    elif config.option.markexpr == "all":
+        config.option.markexpr = ""
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Longest files first; the others as they come."""
+    """Mark the tests of ``tests/benchmarks``; put the longest files first, the others as they
+    come."""
+    for item in items:
+        if item.path.is_relative_to(TESTS / "benchmarks"):
+            item.add_marker("benchmarks")
     rank = {TESTS / name: i for i, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
@@ -79,21 +104,11 @@ def strict_jax(request: pytest.FixtureRequest) -> Iterator[None]:
 def compiled_programs_are_kept(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Many tests compile the same programs: each is compiled once a session, whichever worker comes
-    to it first."""
+    """Many tests compile the same programs: each is compiled once a session, whichever worker, or
+    process that a test starts, comes to it first."""
     base = tmp_path_factory.getbasetemp()
     shared = (
         base.parent if hasattr(pytestconfig, "workerinput") else base
     )  # a worker's own folder lies in the session's
     jax.config.update("jax_compilation_cache_dir", str(shared / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-
-
-@pytest.fixture(scope="session")
-def shared_dir() -> Path:
-    """The folder of shared oracles and logs beside the repository; tests that need it skip without
-    it."""
-    path = TESTS.parent.parent / "shared"
-    if not path.is_dir():
-        pytest.skip(f"no shared data at {path}")
-    return path

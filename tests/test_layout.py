@@ -61,16 +61,22 @@ def imported_rooms(path: Path) -> set[str]:
     return rooms & set(LEVEL)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_point_one_way_and_files_are_short(path: Path) -> None:
-    room = room_of(path)
-    assert len(path.read_text().splitlines()) <= 400
+def problems(path: Path) -> list[str]:
+    room, name = room_of(path), path.relative_to(ROOT)
+    length = len(path.read_text().splitlines())
+    found = [f"{name} has {length} lines"] if length > 400 else []
     if room == "__init__":
-        return
-    assert room in LEVEL, f"{room} has no place in the floor plan"
+        return found
+    if room not in LEVEL:
+        return [*found, f"{name}: {room} has no place in the floor plan"]
     for other in imported_rooms(path) - {room}:
         below = LEVEL[other] < LEVEL[room] or {room, other} == {"types", "config"}
-        assert below, f"{path.name} ({room}) imports {other}"
+        found += [] if below else [f"{name} ({room}) imports {other}"]
+    return found
+
+
+def test_imports_point_one_way_and_files_are_short() -> None:
+    assert [problem for path in MODULES for problem in problems(path)] == []
 
 
 def test_variants_are_a_few_lines() -> None:
@@ -103,9 +109,23 @@ def refusal(agent: str, replay: str, env: str) -> str | None:
     return "replay=" if (agent == "pqn") != (replay == "queue") else None
 
 
-@pytest.mark.parametrize("env", GROUPS["env"])
-@pytest.mark.parametrize("replay", GROUPS["replay"])
-@pytest.mark.parametrize("agent", GROUPS["agent"])
+def covering() -> list[tuple[str, str, str]]:
+    """Every agent in every environment and with every replay; a replay asks nothing of an
+    environment. Where the pair of agent and environment is refused, one replay is enough."""
+    of_env = [
+        (agent, "queue" if agent == "pqn" else "uniform", env)
+        for agent in GROUPS["agent"]
+        for env in GROUPS["env"]
+    ]
+    of_replay = [
+        (agent, replay, "garnet" if agent in TABULAR else "live")
+        for agent in GROUPS["agent"]
+        for replay in GROUPS["replay"]
+    ]
+    return sorted({*of_env, *of_replay})
+
+
+@pytest.mark.parametrize(("agent", "replay", "env"), covering())
 def test_every_combination_builds_or_is_refused_by_name(agent: str, replay: str, env: str) -> None:
     register_schemas()
     overrides = [f"agent={agent}", f"replay={replay}", f"env={env}", *SMALL.get(env, [])]

@@ -1,5 +1,5 @@
-"""The main job as a user runs it, at a small size: folder, table, evaluation, report, sweep, real
-log, wheel."""
+"""The main job as a user runs it, at a small size: folder, table, evaluation, report, sweep,
+populations fitted to logs, wheel."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from data.kuailive_mini import make_mini
 from data.kuairand_mini import make_mini as make_rand
+from data.movielens_mini import write_tastes
 
 from lrdqn import build
 from lrdqn.envs.live.config import LiveConfig
@@ -37,8 +39,11 @@ POLICIES = {"learned", "myopic", "random", "popularity", "content"}
 
 
 def lrdqn(cwd: Path, *arguments: str, code: int = 0, path: Path = ROOT) -> str:
+    """Return what ``lrdqn`` prints; its programs are kept in the session's folder."""
     program = "import sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'; main()"
     env = {**os.environ, "PYTHONPATH": str(path), "COLUMNS": "100"}
+    if arguments[0] != "report":
+        arguments += (f"runtime.cache_dir={jax.config.jax_compilation_cache_dir}",)
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=cwd,
@@ -218,10 +223,10 @@ INTERCEPTS = {
 }
 
 
-def test_a_population_fitted_to_movielens_is_trained_on(tmp_path: Path, shared_dir: Path) -> None:
-    source = shared_dir / "data/movielens_latest_small"
-    printed = lrdqn(tmp_path, "calibrate", "source=movielens", f"path={source}", "out=pop")
-    assert "100,004 ratings" in printed
+def test_a_population_fitted_to_ratings_is_trained_on(tmp_path: Path) -> None:
+    write_tastes(tmp_path / "log")
+    words = ("calibrate", "source=movielens", "path=log", "out=pop", "factors=8")
+    assert "1,200 ratings" in lrdqn(tmp_path, *words)
     fit = json.loads((tmp_path / "pop/card.json").read_text())["fit"]
     assert fit["recall"] > fit["recall_of_popularity"]
     settings = (tmp_path / "pop.overrides").read_text().split()

@@ -4,8 +4,6 @@ not finite."""
 from __future__ import annotations
 
 import dataclasses
-import json
-from pathlib import Path
 from typing import Any
 
 import chex
@@ -13,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracles.recorded import recorded
 
 from lrdqn.agents.dqn.agent import make_dqn
 from lrdqn.agents.dqn.config import DQNConfig
@@ -59,12 +58,10 @@ def sgd(**changes: Any) -> DQNConfig:
 
 
 @pytest.mark.parametrize(("target", "name"), [("max", "Q_dqn"), ("double", "Q_double")])
-def test_one_hot_dqn_is_tabular_q_learning(shared_dir: Path, target: str, name: str) -> None:
-    """A recorded stream of 200 steps, with batch 1, SGD with step size 0.5 and the target copied
-    every 10 updates, gives the recorded table to 1e-6."""
-    case = json.loads((shared_dir / "data/oracles/fixed_points.json").read_text())[
-        "sgd_equals_tabular"
-    ]
+def test_one_hot_dqn_is_tabular_q_learning(target: str, name: str) -> None:
+    """The 200-step stream of the recorded oracle: batch 1, SGD .5, target copied every 10 updates,
+    to 1e-6."""
+    case = recorded("fixed_points")["sgd_equals_tabular"]
     stream = case["stream"]
     done, after = stream["done"], stream["s2"]
     want = np.array(case[name])

@@ -3,14 +3,13 @@ their treatment of masks."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracles.recorded import recorded
 from oracles.targets import TWINS
 
 from lrdqn.agents.dqn.config import DQNConfig
@@ -96,10 +95,10 @@ def targets(
     ("rule", "row"),
     [("max", "dqn"), ("double", "double_dqn"), ("expected_sarsa", "expected_sarsa_eps0_1")],
 )
-def test_worked_trajectory(rule: str, row: str, shared_dir: Path) -> None:
-    """Termination reaches the rule as a discount of 0, truncation as the values of the final
-    observation."""
-    oracle = json.loads((shared_dir / "data" / "oracles" / "targets.json").read_text())
+def test_worked_trajectory(rule: str, row: str) -> None:
+    """Termination and truncation reach the rule as a discount of 0 and as the final observation's
+    values."""
+    oracle = recorded("targets")
     given = oracle["inputs"]
     q_online, q_target = (
         np.array(given["Q"][1:], np.float32),

@@ -1,5 +1,5 @@
-"""Fixtures: a MovieLens log small enough to work out by hand, the real log where it is present, and
-a population for the fields that ratings do not give."""
+"""A MovieLens log small enough to work out by hand, one with two tastes to fit, and a population
+for what ratings do not tell."""
 
 from __future__ import annotations
 
@@ -54,12 +54,25 @@ def log(folder: Path) -> RatingLog:
     return read_movielens(folder)
 
 
-@pytest.fixture(scope="session")
-def real_log() -> RatingLog:
-    path = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "movielens_latest_small"
-    if not path.is_dir():
-        pytest.skip(f"the MovieLens log is not at {path}")
-    return read_movielens(path)
+def write_tastes(folder: Path, users: int = 60, movies: int = 120, each: int = 20) -> Path:
+    """Write a log of two groups of users who like one half of the movies each, the comedies or the
+    dramas, and return its folder."""
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    half = movies // 2
+    ratings = [
+        f"{u + 1},{m + 1},{rng.choice([4.0, 4.5, 5.0])},{1_000_000 + t}"
+        for u in range(users)
+        for t, m in enumerate(rng.permutation(half)[:each] + half * (u >= users // 2))
+    ]
+    titles = [f"{m + 1},Movie {m + 1},{'Comedy' if m < half else 'Drama'}" for m in range(movies)]
+    for name, header, rows in (
+        ("ratings.csv", "userId,movieId,rating,timestamp", ratings),
+        ("movies.csv", "movieId,title,genres", titles),
+        ("tags.csv", "userId,movieId,tag,timestamp", ["1,1,funny,1", "2,1,funny,1"]),
+    ):
+        (folder / name).write_text("\n".join([header, *rows]) + "\n")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,3 @@
 """The miniature MovieLens log, for the readers' tests."""
 
-from data.movielens_mini import folder, log, make_defaults, real_log  # noqa: F401
+from data.movielens_mini import folder, log, make_defaults  # noqa: F401

@@ -3,14 +3,13 @@ format, and one-line errors."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from data.kuailive_mini import DAY, EVENT, ROOM, SHIFT, STREAMER, USER, Mini, make_mini
+from data.kuailive_mini import DAY, EVENT, SHIFT, Mini, make_mini
 
 from lrdqn.config import InputError
 from lrdqn.logs.kuailive import PROFILE, read_embeddings, read_kuailive
@@ -21,44 +20,59 @@ def mini() -> Mini:
     return make_mini(users=30, streamers=60, rooms=150, seed=1, median_clicks=20.0)
 
 
-def test_the_miniature_has_the_published_columns(mini: Mini, shared_dir: Path) -> None:
-    files = json.loads((shared_dir / "data/kuailive_stats/kuailive_schema.json").read_text())[
-        "KuaiLive"
-    ]["files"]
-    ours = {
-        "user": USER,
-        "streamer": STREAMER,
-        "room": ROOM,
-        "comment": EVENT,
-        "like": EVENT,
-        "negative": EVENT,
-        "click": [*EVENT, "watch_live_time"],
-        "gift": [*EVENT, "gift_price"],
-    }
-    for name, columns in ours.items():
-        assert [column for column, _ in files[f"{name}.csv"]] == columns == list(mini.files[name])
+ONE_HOT = " ".join(f"onehot_feat{i}" for i in range(7))
+PUBLISHED = {
+    "user": "user_id age gender country device_brand device_price reg_timestamp fans_num follow_num"
+    " first_watch_live_timestamp accu_watch_live_cnt accu_watch_live_duration is_live_streamer"
+    f" is_photo_author {ONE_HOT}",
+    "streamer": "streamer_id gender age country device_brand device_price live_operation_tag"
+    " fans_user_num fans_group_fans_num follow_user_num first_live_timestamp accu_live_cnt"
+    f" accu_live_duration accu_play_cnt accu_play_duration reg_timestamp {ONE_HOT}",
+    "room": "p_date live_id streamer_id live_type start_timestamp end_timestamp"
+    " live_content_category live_name_id",
+    "click": "user_id live_id streamer_id timestamp watch_live_time",
+    "comment": "user_id live_id streamer_id timestamp",
+    "like": "user_id live_id streamer_id timestamp",
+    "gift": "user_id live_id streamer_id timestamp gift_price",
+    "negative": "user_id live_id streamer_id timestamp",
+}
+"""Columns of each file, from the data set's own page (github.com/imgkkk574/KuaiLive)."""
+ROWS = {
+    "user": "21,18-23,M,China,DESKTOP,0,2023-05-03,0-10,10-100,2023-05-03,0-50000,0-1000000000"
+    + ",0" * 9,
+    "streamer": "31,M,24-30,China,APPLE,5000+,Relationship,10000-100000,0-10,1000-10000,2018-02-04,"
+    "100-500,500000000-1000000000,100000-500000,50000000000-100000000000,2014-07-03" + ",0" * 7,
+    "room": "20250525,41,31,1,1748131180878,1748275200000,shop,0",
+    "click": "21,41,31,1748131190022,2852",
+    "comment": "21,41,31,1748131190819",
+    "like": "21,41,31,1748131194059",
+    "gift": "21,41,31,1748131191260,2",
+    "negative": "22,41,31,1748131192498",
+}
+"""An invented row of each file, in the formats of the published ones."""
 
 
-def test_the_published_example_rows_are_read(shared_dir: Path, tmp_path: Path) -> None:
-    schema = json.loads((shared_dir / "data/kuailive_stats/kuailive_schema.json").read_text())[
-        "KuaiLive"
-    ]
-    for name, row in schema["examples"].items():
-        header = ",".join(column for column, _ in schema["files"][name])
-        (tmp_path / name).write_text(f"{header}\n{','.join(map(str, row))}\n")
+def test_the_miniature_has_the_published_columns(mini: Mini) -> None:
+    assert {name: " ".join(columns) for name, columns in mini.files.items()} == PUBLISHED
+
+
+def test_a_row_of_each_file_is_read(tmp_path: Path) -> None:
+    for name, row in ROWS.items():
+        header = PUBLISHED[name].replace(" ", ",")
+        (tmp_path / f"{name}.csv").write_text(f"{header}\n{row}\n")
     log = read_kuailive(tmp_path)
     assert [int(column[0]) for column in log.clicks if column is not None] == [
-        8505,
-        9342705,
-        392199,
-        1746374400022,
+        21,
+        41,
+        31,
+        1748131190022,
         2852,
     ]
     assert [int(column[0]) for column in log.gifts if column is not None] == [
-        11504,
-        6086847,
-        114419,
-        1746374441260,
+        21,
+        41,
+        31,
+        1748131191260,
         2,
     ]
     assert (log.rooms.end[0] + SHIFT) % DAY == 0

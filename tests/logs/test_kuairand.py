@@ -1,5 +1,5 @@
-"""KuaiRand: logs and rates of a miniature, populations fitted to them, the published Beta fits of
-the real tables, and one-line errors."""
+"""KuaiRand: logs and rates of a miniature, their comparison with the published ones, and one line
+for what is wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.kuairand_mini import LOG, SIGNALS, USER, VIDEO, Mini, make_mini
+from data.kuairand_mini import LOG, SIGNALS, Mini, make_mini
 from hydra import compose, initialize_config_dir
 
 from lrdqn.calibration.fit_log import complete_population
@@ -61,18 +61,25 @@ def population_of(log: KuaiRand, *more: str) -> tuple[Population, dict]:
     return population, card
 
 
-def test_the_miniature_has_the_published_columns(mini: Mini, shared_dir: Path) -> None:
-    tables = shared_dir / "data/kuairand_pure_features"
-    header = (tables / "user_features_pure.csv").read_text().split("\n", 1)[0]
-    assert header.split(",") == USER == list(mini.users)
-    header = (tables / "video_features_basic_pure.csv").read_text().split("\n", 1)[0]
-    assert header.split(",") == VIDEO == list(mini.videos)
-    sample = (
-        next((shared_dir / "data/kuairand_1k_random_sample").glob("log_random*.csv"))
-        .read_text()
-        .split("\n", 1)[0]
-    )
-    assert sample.split(",") == LOG
+PUBLISHED = {
+    "user": "user_id user_active_degree is_lowactive_period is_live_streamer is_video_author"
+    " follow_user_num follow_user_num_range fans_user_num fans_user_num_range friend_user_num"
+    " friend_user_num_range register_days register_days_range "
+    + " ".join(f"onehot_feat{i}" for i in range(18)),
+    "video": "video_id author_id video_type upload_dt upload_type visible_status video_duration"
+    " server_width server_height music_id music_type tag",
+    "log": "user_id video_id date hourmin time_ms is_click is_like is_follow is_comment is_forward"
+    " is_hate long_view play_time_ms duration_ms profile_stay_time comment_stay_time"
+    " is_profile_enter is_rand tab",
+}
+"""Columns of the published tables (kuairand.com)."""
+
+
+def test_the_miniature_has_the_published_columns(mini: Mini) -> None:
+    assert " ".join(mini.users) == PUBLISHED["user"]
+    assert " ".join(mini.videos) == PUBLISHED["video"]
+    for columns in mini.logs.values():
+        assert " ".join(columns) == PUBLISHED["log"]
 
 
 @pytest.mark.parametrize("place", ["", "data"])
@@ -217,30 +224,41 @@ def test_beta_by_moments() -> None:
     assert np.isnan(beta_moments(np.full(5, 0.3))[2])
 
 
-def test_the_published_fits_come_out_of_the_real_tables(shared_dir: Path) -> None:
-    log = read_kuairand(shared_dir / "data")
-    assert (len(log.user_id), len(log.video_id)) == (27_285, 7_583)
-    rows = kuairand_rows(log)
-    assert len(rows) == 31
-    assert [row.target.name for row in rows if not row.within] == []
-    population, card = population_of(log, "streamers=400", "users=300")
-    assert population.style.shape == (400, 8)
-    assert card["videos"] == 7583
+def test_rates_are_compared_with_the_published_ones(mini: Mini, tmp_path: Path) -> None:
+    log = read_kuairand(mini.write(tmp_path))
+    rows = {row.target.name: row for row in kuairand_rows(log)}
+    assert len(rows) == 35
+    assert rows["user is_click, mean"].value == pytest.approx(log.user_rate[:, 0].mean())
+    assert rows["video long_view, sd"].value == pytest.approx(log.video_rate[:, 1].std())
+    for policy, name in (("standard", "4_08_to_4_21"), ("random", "4_22_to_5_08")):
+        clicks = mini.logs[f"log_{policy}_{name}_pure"]["is_click"]
+        assert rows[f"{policy} policy, is_click"].value == pytest.approx(clicks.mean())
+    of_rates = kuairand_rows(log._replace(log=None))
+    assert len(of_rates) == 31
+    assert not [row for row in of_rates if "policy" in row.target.name]
 
 
-def test_real_rows_of_the_log_join_the_real_tables(shared_dir: Path, tmp_path: Path) -> None:
-    for file in [
-        *shared_dir.glob("data/kuairand_pure_features/*.csv"),
-        *shared_dir.glob("data/kuairand_1k_random_sample/*.csv"),
-    ]:
-        (tmp_path / file.name).symlink_to(file)
-    log = read_kuairand(tmp_path)
+def test_impressions_are_joined_to_the_tables_by_id(mini: Mini, tmp_path: Path) -> None:
+    """Ids with gaps, tables in another order than the ids, and two impressions by a user and of a
+    video that no table has."""
+    user, video = mini.users["user_id"], mini.videos["video_id"]
+    tables = {
+        "users": {name: x[::-1] for name, x in mini.users.items()} | {"user_id": 7 * user[::-1]},
+        "videos": {name: x[::-1] for name, x in mini.videos.items()}
+        | {"video_id": 3 * video[::-1]},
+    }
+    name = "log_random_4_22_to_5_08_pure"
+    rows = {column: x[:70].copy() for column, x in mini.logs[name].items()}
+    rows["user_id"], rows["video_id"] = 7 * rows["user_id"], 3 * rows["video_id"]
+    rows["user_id"][0], rows["video_id"][1] = 1, 1
+    log = read_kuairand(mini._replace(**tables, logs={name: rows}).write(tmp_path))
     assert log.log is not None
     assert (len(log.log.user), log.log.random.sum()) == (70, 70)
-    assert log.user_count is not None
-    assert dict(
-        zip(log.user_id[log.user_count > 0], log.user_count[log.user_count > 0], strict=True)
-    ) == {1: 22, 2: 48}
+    np.testing.assert_array_equal(log.user_id, 7 * user)
+    np.testing.assert_array_equal(log.video_id, 3 * video)
+    at, shown = rows["user_id"][1:] // 7, np.append(rows["video_id"][:1], rows["video_id"][2:]) // 3
+    np.testing.assert_array_equal(log.user_count, np.bincount(at, minlength=len(user)))
+    np.testing.assert_array_equal(log.video_count, np.bincount(shown, minlength=len(video)))
 
 
 def edit(name: str, old: str, new: str) -> Callable[[Path], None]:

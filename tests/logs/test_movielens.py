@@ -227,27 +227,3 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         InputError, match=r"^path=.*nowhere: no such folder; must be a MovieLens folder"
     ):
         read_movielens(tmp_path / "nowhere")
-
-
-def test_the_real_log_has_its_published_counts(real_log: RatingLog) -> None:
-    assert (len(real_log.rating), real_log.n_users) == (100_004, 671)
-    # its README: 9,125 movies in all, with a rating or a tag
-    assert real_log.n_items + real_log.dropped_items == 9125
-    assert real_log.dropped_items == 59
-    assert len(real_log.category_names) == 20
-    np.testing.assert_allclose(real_log.item_category.sum(axis=1), 1, atol=1e-6)
-    assert len(set(zip(real_log.user.tolist(), real_log.item.tolist(), strict=True))) == 100_004
-    toy_story = real_log.item_title.index("Toy Story (1995)")
-    # counted with grep in ratings.csv and movies.csv
-    assert np.sum(real_log.item == toy_story) == 247
-    assert {
-        n
-        for n, c in zip(real_log.category_names, real_log.item_category[toy_story], strict=True)
-        if c > 0
-    } == {
-        "Adventure",
-        "Animation",
-        "Children",
-        "Comedy",
-        "Fantasy",
-    }

@@ -3,8 +3,6 @@ quantities."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import distributions
+from oracles.recorded import recorded
 
 from lrdqn.config import InputError
 from lrdqn.ops.categorical import categorical_loss, project, support
@@ -75,10 +74,10 @@ def test_support_refuses(atoms: int, v_min: float, v_max: float) -> None:
         ("r0.5_g1_on_atoms", 0.5, 1.0),
     ],
 )
-def test_recorded_projections(name: str, r: float, discount: float, shared_dir: Path) -> None:
-    """The source distribution is recovered from the two recorded results that determine it: a shift
-    by one atom, and the first."""
-    oracle = json.loads((shared_dir / "data" / "oracles" / "targets.json").read_text())
+def test_recorded_projections(name: str, r: float, discount: float) -> None:
+    """The source distribution is read off the two recorded results that determine it: a shift by
+    one atom, and the first."""
+    oracle = recorded("targets")
     z, probs = (
         jnp.asarray(support(9, -2.0, 2.0)),
         jnp.array([0.05, 0.1, 0.05, 0.2, 0.25, 0.05, 0.1, 0.15, 0.05]),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracles.recorded import recorded
 
 from lrdqn.ops.losses import LOSSES, huber
 
@@ -43,12 +41,9 @@ def test_huber_of_a_huge_error_is_finite() -> None:
 
 
 @pytest.mark.parametrize("name", ["mse", "huber"])
-def test_where_it_settles(name: str, shared_dir: Path) -> None:
-    """With reward 0 (90 %) or 10 (10 %), the minimiser is the mean under MSE and 1 / 9 under
-    Huber."""
-    oracle = json.loads((shared_dir / "data" / "oracles" / "fixed_points.json").read_text())[
-        "loss_location"
-    ]
+def test_where_it_settles(name: str) -> None:
+    """Reward 0 (90 %) or 10 (10 %): the mean under MSE, 1 / 9 under Huber."""
+    oracle = recorded("fixed_points")["loss_location"]
     loss = LOSSES[name]
 
     def step(_: int, q: jax.Array) -> jax.Array:

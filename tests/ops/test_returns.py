@@ -3,8 +3,6 @@ values that must not be read."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from oracles import returns as twin
+from oracles.recorded import recorded
 
 from lrdqn.config import InputError
 from lrdqn.ops.returns import OpenTransitions, empty, extend, lambda_returns, weighted
@@ -76,8 +75,8 @@ def targets(stream: Stream, n: int) -> np.ndarray:
     return out.reward + out.discount * stream.value_t[out.next_obs["at"] - 1]
 
 
-def recorded(shared_dir: Path, table: str) -> tuple[Stream, dict[str, Any]]:
-    oracle = json.loads((shared_dir / "data" / "oracles" / "targets.json").read_text())
+def recorded_stream(table: str) -> tuple[Stream, dict[str, Any]]:
+    oracle = recorded("targets")
     given = oracle["inputs"]
     steps = np.arange(8)
     value = np.max(given[table], axis=1)[1:]
@@ -90,14 +89,14 @@ def recorded(shared_dir: Path, table: str) -> tuple[Stream, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
-def test_recorded_n_step(n: int, shared_dir: Path) -> None:
-    stream, oracle = recorded(shared_dir, "Q_target")
+def test_recorded_n_step(n: int) -> None:
+    stream, oracle = recorded_stream("Q_target")
     np.testing.assert_allclose(targets(stream, n), oracle["n_step"][str(n)], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("trace", [0.0, 0.65, 1.0])
-def test_recorded_lambda(trace: float, shared_dir: Path) -> None:
-    stream, oracle = recorded(shared_dir, "Q")
+def test_recorded_lambda(trace: float) -> None:
+    stream, oracle = recorded_stream("Q")
     found = lambda_returns(
         stream.r, stream.discount, stream.value_t, stream.ended, jnp.float32(trace)
     )

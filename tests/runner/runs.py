@@ -7,13 +7,17 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import jax
 from omegaconf import OmegaConf
 
 from lrdqn.compose import families
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.roots import TrainRun
+from lrdqn.runner.compile import over_learners, run_once
+from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
 from lrdqn.runner.folder import Files
 from lrdqn.runner.run import run_in
+from lrdqn.train import TrainState
 
 KEYS = {
     "network": {"name": "mlp", "hidden": [16], "embedding": 1},
@@ -66,3 +70,18 @@ def play(folder: Path, lines: list[str] | None = None, **changes: Any) -> dict[s
         Files(OmegaConf.to_yaml(OmegaConf.create(of)), {}, []),
         said.append,
     )
+
+
+def trained(e: Experiment) -> TrainState:
+    """Return the state after all chunks. The programs are those of ``e.compile()`` without the
+    evaluation, which takes as long to compile and is not needed here."""
+    start, chunk = over_learners(e.trainer)
+    s = e.shapes
+    lowered = jax.jit(chunk, donate_argnums=0, out_shardings=e.sharding)
+    chunk = lowered.lower(s.state, s.worlds, s.hypers, s.clock).compile()
+    lowered = jax.jit(start, out_shardings=e.sharding).lower(s.keys, s.worlds, s.hypers)
+    state = lowered.compile(run_once())(e.keys(TRAIN_STREAM), e.worlds, e.hypers)
+    for i in range(e.plan.chunks):
+        state, metrics = chunk(state, e.worlds, e.hypers, e.clock(i))
+        assert int(metrics["nonfinite"].sum()) == 0
+    return state

@@ -8,21 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from runner.runs import config, play
+from runner.runs import config, play, trained
 
 from lrdqn.config import ConfigError
-from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
+from lrdqn.runner.experiment import Experiment
 from lrdqn.runner.folder import MetricsLog
 from lrdqn.runner.learners import make_learners
 from lrdqn.types import Hypers
-
-
-def trained(e: Experiment) -> Any:
-    programs = e.compile()
-    state = programs.start(e.keys(TRAIN_STREAM), e.worlds, e.hypers)
-    for i in range(e.plan.chunks):
-        state, _ = programs.chunk(state, e.worlds, e.hypers, e.clock(i))
-    return state
 
 
 def test_learners_are_all_combinations_and_one_twin_per_rest() -> None:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ import pytest
 from runner.runs import config, play, values
 
 from lrdqn.config import InputError
+from lrdqn.runner import experiment
 from lrdqn.runner import run as run_module
 from lrdqn.runner.checkpoint import saved_steps
+from lrdqn.runner.compile import Programs
 from lrdqn.runner.folder import MetricsLog, held
 from lrdqn.runner.resume import changed_keys, clear_for, is_finished, with_period
 from lrdqn.runner.signals import StopRequest
@@ -52,6 +56,23 @@ def stopped(folder: Path, boundaries: int, monkeypatch: pytest.MonkeyPatch, **ch
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "StopRequest", Request)
         assert play(folder, **changes) is None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Let runs of one configuration share their programs, whatever they resume; that programs
+    compiled anew give the same numbers is tested by tests/test_kill_resume.py."""
+    compile_parts, known = experiment.Experiment.compile, {}
+
+    def compiled(self: experiment.Experiment) -> Programs:
+        key = dataclasses.replace(self.config, resume=None)
+        if key not in known:
+            known[key] = compile_parts(self)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiment.Experiment, "compile", compiled)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ be."""
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from typing import Any
 
 import chex
@@ -11,11 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runner.runs import trained
 
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.roots import TrainRun
 from lrdqn.envs.probes.config import ProbeConfig
 from lrdqn.envs.probes.env import optimum
+from lrdqn.runner.compile import Programs
 from lrdqn.runner.devices import seed_keys
 from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
 
@@ -47,14 +50,6 @@ def probe_run(
     root["runtime"] |= {"devices": devices}
     root["evaluate"] |= {"sessions": 8, "cohorts": 1}
     return Experiment(freeze(TrainRun, root))
-
-
-def trained(e: Experiment, chunks: int | None = None) -> Any:
-    programs = e.compile()
-    state = programs.start(e.keys(TRAIN_STREAM), e.worlds, e.hypers)
-    for i in range(e.plan.chunks if chunks is None else chunks):
-        state, _ = programs.chunk(state, e.worlds, e.hypers, e.clock(i))
-    return state
 
 
 PAIRS = [
@@ -124,9 +119,15 @@ def test_seeds_spread_over_two_devices_give_what_one_device_gives() -> None:
     assert_close(state.agent, trained(alone).agent)
 
 
-def test_the_loop_never_talks_to_the_host_and_its_state_is_donated() -> None:
+@cache
+def in_chunks() -> tuple[Experiment, Programs]:
+    """A run of four chunks, compiled for the tests that play it."""
     e = probe_run(env_steps=512, eval_period=128)
-    programs = e.compile()
+    return e, e.compile()
+
+
+def test_the_loop_never_talks_to_the_host_and_its_state_is_donated() -> None:
+    e, programs = in_chunks()
     state = programs.start(e.keys(TRAIN_STREAM), e.worlds, e.hypers)
     clocks = [e.clock(i) for i in range(4)]
     with jax.transfer_guard("disallow"):
@@ -155,8 +156,7 @@ def test_gamma_zero_never_bootstraps() -> None:
 
 def test_random_numbers_are_not_used_twice() -> None:
     """Each chunk begins with a key that no other began with, for every learner."""
-    e = probe_run(env_steps=512, eval_period=128)
-    programs = e.compile()
+    e, programs = in_chunks()
     state, keys = programs.start(e.keys(TRAIN_STREAM), e.worlds, e.hypers), []
     for i in range(4):
         keys.append(np.asarray(jax.random.key_data(state.key)).reshape(-1, 2))
