@@ -100,7 +100,10 @@ SLATED = (
     Mutant(
         "the choice model is fitted to clicks alone",
         CHOICES,
-        "return -jnp.take_along_axis(log_p, clicked_place.astype(jnp.int32)[:, None], axis=1)[:, 0]",
+        (
+            "return -jnp.take_along_axis(log_p, clicked_place.astype(jnp.int32)[:, "
+            "None], axis=1)[:, 0]"
+        ),
         (
             "return -jnp.take_along_axis(log_p, clicked_place.astype(jnp.int32)[:, "
             "None], axis=1)[:, 0] * (clicked_place < slate.shape[1])"

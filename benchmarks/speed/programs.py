@@ -231,8 +231,9 @@ def make_bench(config: TrainRun, length: int) -> Bench:
         length: K, iterations in one call of a program.
     """
     train, capacity, batch = config.train, config.replay.capacity, config.replay.batch_size
+    needs = build.build_needs(config)
     plan, sharding = (
-        make_plan(train, config.agent, batch),
+        make_plan(train, config.agent, batch, needs.fresh),
         sharding_of(train.seeds, config.runtime.devices),
     )
     worlds = build.build_worlds(config.env, train.seed, train.seeds)
@@ -241,7 +242,7 @@ def make_bench(config: TrainRun, length: int) -> Bench:
     network = build.build_network(config.network, env, worlds, values)
     agent = build.build_agent(config.agent, network, values, env.spec)
     replay, horizon = build.build_replay(config), build.build_horizon(config, network)
-    trainer = make_trainer(env, agent, replay, horizon, plan, config.agent, train)
+    trainer = make_trainer(env, agent, replay, horizon, plan, config.agent, train, needs)
 
     def start(key: jax.Array, world: PyTree, hypers: Hypers) -> Desk:
         """A desk with a full replay, as in most of a run; what the transitions hold does not matter

@@ -14,6 +14,7 @@ from oracles import tick as oracle
 from lrdqn.agents.dqn.agent import make_dqn
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.roots import TrainRun
+from lrdqn.config.family import Needs
 from lrdqn.envs.probes.config import ProbeConfig
 from lrdqn.networks import make_mlp
 from lrdqn.ops.losses import LOSSES
@@ -117,9 +118,9 @@ def test_replay_holds_whole_decisions_only() -> None:
         env,
         make_dqn(config.agent, network, values),
         make_uniform(config.replay),
-        make_horizon(config.agent, network, 1),
+        make_horizon(config.agent, network, 1, Needs()),
     )
-    trainer = make_trainer(*parts, plan, config.agent, config.train)
+    trainer = make_trainer(*parts, plan, config.agent, config.train, Needs())
     hypers = Hypers(
         **{
             k: jnp.float32({"gamma": 0.9, "reward_scale": 1.0, "epsilon": 1.0}.get(k, 0.0))
