@@ -54,8 +54,8 @@ class TimeStep(NamedTuple):
     pending: DecisionStatus | None = None
     """Where a decision can take many steps (the tick clock); ``None`` where every step is one."""
     clicked_place: Int[Array, "N"] | None = None
-    """int8, place of the slate that the viewer took; K where nothing was. ``None`` where an action
-    shows nothing."""
+    """int8, place of the slate that the user clicked; K where nothing was clicked. ``None`` where
+    an action shows nothing."""
 
 
 class Transition(NamedTuple):
@@ -139,8 +139,7 @@ class EnvSpec(NamedTuple):
 
     @property
     def reveals_choice(self) -> bool:
-        """Whether actions are slates to choose from, of which each step tells what was taken
-        (``TimeStep.clicked_place``)."""
+        """Return whether each step tells what was clicked (``TimeStep.clicked_place``)."""
         return self.one_step_decisions and (self.slate > 1 or self.observation == "documents")
 
     @property

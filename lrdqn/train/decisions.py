@@ -1,8 +1,7 @@
-"""Whole decisions out of steps that may be parts of one (semi-Markov environments,
-``TimeStep.pending``).
+"""Whole decisions made of steps, in semi-Markov environments (``TimeStep.pending``).
 
-Replay writes a fixed number of transitions per iteration, and how many decisions come to their end
-in one is up to chance. Where none does, a complete one of the same iteration is written once more.
+Replay writes a fixed number of transitions per iteration, but a random number of decisions ends in
+one. Steps that end none are replaced by complete decisions of the same iteration.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from lrdqn.types import Transition
 def whole_decisions(
     rollout: Transition, complete: Bool[Array, "T N"], last: Transition
 ) -> tuple[Transition, Transition]:
-    """Replace what is not complete: the k-th gap takes the (k mod n)-th of the n complete ones,
+    """Replace incomplete decisions: the k-th gap takes the (k mod n)-th of the n complete ones,
     oldest first.
 
     Args:
         rollout: leaves ``[T, N, ...]``.
-        complete: which of them are whole decisions.
-        last: one transition, unbatched, that fills all places where none is complete.
+        complete: marks whole decisions.
+        last: one unbatched transition that fills all places if none is complete.
 
     Returns:
-        The rollout without gaps, and the last complete transition (``last`` where there is none).
+        The rollout without gaps, and the last complete transition (``last`` if there is none).
     """
     flag = complete.reshape(-1)
     size = flag.shape[0]

@@ -1,8 +1,7 @@
-"""How far a stored transition looks: one step, n steps, or a lambda-return over the rollout. A seam
-of the loop (DESIGN P7).
+"""Horizons of stored transitions: one step, n steps, or a lambda-return over the rollout.
 
-Whatever the horizon, replay holds (s, a, reward, discount, s'): n and lambda are in the numbers,
-and no loss ever sees them.
+Replay holds (s, a, reward, discount, s') for every horizon: n and lambda enter reward and discount,
+and no loss depends on them.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ class Horizon(NamedTuple):
     """Pure functions from one-step transitions of N sessions to what replay stores."""
 
     fill: int
-    """Rounds to play before the first transition is complete; what comes out of them is not
-    stored."""
+    """Rounds to play before the first transition is complete; their output is not stored."""
     init: Callable[[Transition, int], PyTree]
     """``init(example, sessions) -> state``, from one unbatched transition."""
     extend: Callable[
@@ -35,17 +33,17 @@ class Horizon(NamedTuple):
         tuple[PyTree, Transition],
     ]
     """``extend(state, rollout, ended, params, catalogue, hypers, key) -> state, transitions``:
-    leaves ``[T, N, ...]`` in, ``[M, ...]`` out. ``ended``: the session ended at that step, by
-    itself or cut."""
+    leaves ``[T, N, ...]`` in, ``[M, ...]`` out. ``ended``: the session was terminated or truncated
+    at that step."""
 
 
 def flat(rollout: Transition) -> Transition:
-    """Leaves ``[T, N, ...]`` as ``[T * N, ...]``, oldest first."""
+    """Reshape leaves ``[T, N, ...]`` to ``[T * N, ...]``, oldest first."""
     return jax.tree.map(lambda x: x.reshape((x.shape[0] * x.shape[1], *x.shape[2:])), rollout)
 
 
 def one_step() -> Horizon:
-    """Transitions as they are."""
+    """Make the horizon that returns transitions unchanged."""
 
     def through(
         state: PyTree,
@@ -63,12 +61,13 @@ def one_step() -> Horizon:
 
 
 def n_step(n: int) -> Horizon:
-    """``r + discount_1 r_2 + ... `` over n steps or to the session's end, whichever comes first,
-    and the product of discounts.
+    """Make the horizon of n-step returns:
+    ``r_1 + discount_1 r_2 + discount_1 discount_2 r_3 + ...`` over n steps or to the end of the
+    session, whichever comes first, and the product of the discounts.
 
-    Each round every session hands over the transition that it began n - 1 rounds ago. A terminated
-    session bootstraps from nothing and a truncated one from its last observation, after as many
-    steps as it had; nothing of the next session enters.
+    Each round completes the transition that a session began n - 1 rounds ago. A terminated session
+    does not bootstrap, a truncated one bootstraps from its last observation; nothing of the next
+    session enters.
 
     Args:
         n: at least 2; 1 is ``one_step``.
@@ -100,11 +99,10 @@ def n_step(n: int) -> Horizon:
 
 
 def with_next_action(horizon: Horizon) -> Horizon:
-    """A horizon whose transitions also tell what was done in their last state: every step waits one
-    round for the next.
+    """Extend a horizon's transitions by the action in their last state, ``next_action``; -1 where
+    the session had ended. Every step waits one round for the next.
 
-    Where a session ended nothing was done there, which is told as -1. Source: Rummery and Niranjan
-    1994 (SARSA).
+    Source: Rummery and Niranjan 1994 (SARSA).
     """
 
     def init(example: Transition, sessions: int) -> PyTree:
@@ -138,12 +136,12 @@ def with_next_action(horizon: Horizon) -> Horizon:
 
 
 def lambda_return(network: Network, passes: int) -> Horizon:
-    """Rewards become lambda-returns of the rollout and discounts 0: what is left to learn is a
-    regression.
+    """Make the horizon that replaces rewards by lambda-returns of the rollout and discounts by 0,
+    so that learning is a regression.
 
-    ``v(s') = max_{a in mask} Q(s', a; theta)`` with the parameters that played the rollout. The
-    rollout comes out ``passes`` times, each time in another order, so that a queue read in batches
-    is as many epochs of shuffled minibatches.
+    It bootstraps from ``v(s') = max_{a in mask} Q(s', a; theta)`` with the parameters that played
+    the rollout. The rollout comes out ``passes`` times, each time in another order: a queue read in
+    batches gives as many epochs of shuffled minibatches.
 
     Args:
         network: the Q-function.

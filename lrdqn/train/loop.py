@@ -1,5 +1,4 @@
-"""The training loop as three pure functions of one learner: ``init``, ``warmup``, ``chunk``. The
-caller vmaps and shards."""
+"""The training loop as pure functions of one learner, which the caller vmaps and shards."""
 
 from __future__ import annotations
 
@@ -25,25 +24,25 @@ from lrdqn.types import Agent, Env, Hypers, PyTree, Replay, TimeStep, Transition
 
 
 class TrainState(NamedTuple):
-    """Everything one learner is. Donated from chunk to chunk; saved whole, it resumes exactly."""
+    """State of one learner. Donated from chunk to chunk; saved whole, it resumes exactly."""
 
     agent: PyTree
     replay: PyTree
     horizon: PyTree
-    """Transitions that are not complete yet (n-step); ``()`` where there are none."""
+    """Transitions that are not complete yet (n-step); ``()`` for horizons without any."""
     env: PyTree
     obs: PyTree
     key: PRNGKeyArray
     pending: PyTree = ()
-    """The last whole decision, where decisions take many steps; ``()`` where every step is one."""
+    """The last whole decision, if decisions take many steps; ``()`` if every step is one."""
 
 
 class Clock(NamedTuple):
-    """Where a chunk stands in the run, told by the host, whose counters are exact (DESIGN P25)."""
+    """Place of a chunk in the run, given by the host, whose integer counters are exact."""
 
     done: Float[Array, ""]
-    """Env steps done; it only feeds schedules, which are flat long before float32 counts
-    coarsely."""
+    """Env steps done. It only enters schedules, which are constant long before float32 loses
+    precision."""
     block: Int[Array, ""]
     """Blocks done, modulo ``plan.blocks_per_sync``."""
 
@@ -55,8 +54,8 @@ class Trainer(NamedTuple):
     warmup: Callable[[TrainState, PyTree, Hypers], TrainState]
     chunk: Callable[[TrainState, PyTree, Hypers, Clock], tuple[TrainState, dict[str, Array]]]
     rejoin: Callable[[TrainState, PRNGKeyArray, PyTree, Hypers], TrainState]
-    """``rejoin(state, key, world, hypers)``: with fresh sessions in place of those that a saved
-    state belonged to, and without the transitions that waited for them."""
+    """``rejoin(state, key, world, hypers)``: a saved state with fresh sessions, without the
+    incomplete transitions of its old ones."""
 
 
 def make_trainer(
@@ -71,15 +70,15 @@ def make_trainer(
 ) -> Trainer:
     """Put environment, agent and replay into ``scan(act -> step -> write -> sample -> update)``.
 
-    Nothing in it branches on state or copies the replay, and nothing but the callbacks of an
-    environment outside the program talks to the host.
+    It neither branches on state nor copies the replay. It never calls the host, unless the
+    environment lives there (``Env.outside``).
 
     Args:
         env, agent, replay, horizon: the parts.
         plan: static loop lengths.
-        agent_config: epsilon schedule.
-        train: length of the run, for the annealing of beta and the learning rate.
-        needs: what replay stores for the agent.
+        agent_config: gives the epsilon schedule.
+        train: gives the length of the run, over which beta and the learning rate are annealed.
+        needs: names the fields that replay stores for the agent.
     """
     keeps_clicks = env.spec.slate > 1 or CLICKED_PLACE in needs.stored
 
@@ -107,8 +106,8 @@ def make_trainer(
         rounds: int,
         key: PRNGKeyArray,
     ) -> tuple[TrainState, Transition, dict[str, Array]]:
-        """Play rounds of all sessions, by the random policy where ``epsilon`` is ``None``; return
-        the transitions that are complete too."""
+        """Step all sessions ``rounds`` times, with the random policy if ``epsilon`` is ``None``;
+        return the complete transitions too."""
         catalogue = env.catalogue(world)
 
         def act(obs: PyTree, key: PRNGKeyArray) -> Array:
@@ -184,7 +183,7 @@ def make_trainer(
         return state, learnt | reduce_metrics(played) | {"epsilon": now.epsilon}
 
     def fill(state: TrainState, world: PyTree, hypers: Hypers) -> TrainState:
-        """Play the rounds before the first transition is complete; nothing is stored."""
+        """Play the rounds before the first transition is complete; store nothing."""
         if not horizon.fill:
             return state
         key, fill_key = jax.random.split(state.key)
@@ -239,7 +238,7 @@ def make_trainer(
 def scheduled_hypers(
     done: Float[Array, ""], hypers: Hypers, agent: AgentConfig, train: TrainConfig
 ) -> Hypers:
-    """Return the hyper-parameters as their schedules have them after ``done`` env steps."""
+    """Return the values of all hyper-parameters after ``done`` env steps."""
     return hypers._replace(
         epsilon=linear(done, hypers.epsilon, hypers.epsilon_end, agent.epsilon_steps),
         beta=linear(done, hypers.beta, hypers.beta_end, train.env_steps),
@@ -250,30 +249,30 @@ def scheduled_hypers(
 
 
 COUNTS = ("nonfinite", "nonfinite_rewards", "ended", "decisions")
-"""Metrics that count events: they are summed over a chunk where the others are averaged."""
+"""Metrics that count events: they are summed over a chunk, the others are averaged."""
 
 
 def reduce_metrics(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Metrics of many steps, along the first axis, as one figure each."""
+    """Reduce metrics of many steps over the first axis, by sum or mean."""
     return {k: v.sum(0) if k in COUNTS else v.mean(0) for k, v in metrics.items()}
 
 
 def step_metrics(timestep: TimeStep) -> dict[str, Array]:
-    """What the metrics say of one step of all sessions."""
-    figures = {
+    """Return the metrics of one step of all sessions."""
+    metrics = {
         "reward": jnp.mean(finite_or_zero(timestep.reward)),
         "nonfinite_rewards": jnp.sum(~jnp.isfinite(timestep.reward)),
         "ended": jnp.sum(timestep.terminated | timestep.truncated),
     }
     return (
-        figures
+        metrics
         if timestep.pending is None
-        else figures | {"decisions": jnp.sum(timestep.pending.complete)}
+        else metrics | {"decisions": jnp.sum(timestep.pending.complete)}
     )
 
 
 def clock_at(plan: Plan, chunk: int) -> Clock:
-    """The clock before chunk number ``chunk``."""
+    """Return the clock before chunk number ``chunk``."""
     return Clock(
         jnp.float32(chunk * plan.chunk_steps),
         jnp.int32(chunk * plan.blocks_per_chunk % plan.blocks_per_sync),
@@ -281,15 +280,14 @@ def clock_at(plan: Plan, chunk: int) -> Clock:
 
 
 def empty_decision(env: Env, obs: PyTree, hypers: Hypers) -> Transition:
-    """What stands for the last whole decision before there is one: the first session's; nothing is
-    won, and all ends."""
+    """Return a stand-in for the last whole decision before there is one: the first session's
+    observation, reward 0 and discount 0."""
     first = jax.tree.map(lambda x: x[0], obs)
     return example_transition(env, obs, hypers)._replace(obs=first, next_obs=first)
 
 
 def random_action(env: Env, obs: PyTree, key: PRNGKeyArray) -> Array:
-    """Uniform over the actions on offer: epsilon-greedy at epsilon 1, whatever the values; or over
-    the slates of them."""
+    """Draw uniformly from the available actions, or from the slates of available candidates."""
     if env.spec.slate > 1:
         return random_slate(jax.random.uniform(key, (env.spec.sessions, env.spec.slate)), obs.mask)
     u = jax.random.uniform(key, (env.spec.sessions,))
@@ -303,7 +301,7 @@ def random_action(env: Env, obs: PyTree, key: PRNGKeyArray) -> Array:
 
 
 def example_transition(env: Env, obs: PyTree, hypers: Hypers) -> Transition:
-    """One unbatched transition with the shapes and types that replay will hold."""
+    """Return one unbatched transition of zeros with the shapes and types that replay holds."""
     one = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), obs)
     shape = () if env.spec.slate == 1 else (env.spec.slate,)
     zero = jnp.zeros((), hypers.gamma.dtype)

@@ -1,5 +1,4 @@
-"""How much memory a run will take, from shapes alone, before anything is compiled (DESIGN section
-4, ``train/memory``)."""
+"""Memory plan of a run, made from shapes before anything is compiled."""
 
 from __future__ import annotations
 
@@ -24,8 +23,8 @@ LOWER = {
 """Part of the plan -> the key that makes it smaller."""
 
 HEADROOM = 0.9
-"""Share of the free memory that a plan may take: temporaries of the compiled programs come on top
-of it."""
+"""Share of the free memory that a plan may take; the rest is left to temporaries of the compiled
+programs."""
 
 
 class MemoryPlan(NamedTuple):
@@ -37,16 +36,16 @@ class MemoryPlan(NamedTuple):
 
     @property
     def total(self) -> int:
-        """Bytes in all."""
+        """Return all bytes."""
         return sum(self.parts.values())
 
     @property
     def per_seed(self) -> int:
-        """Bytes of one seed: its world and its learners."""
+        """Return the bytes of one seed: its world and its learners."""
         return self.total // self.seeds
 
     def line(self) -> str:
-        """One line for the screen, largest part first."""
+        """Return one line of text, largest part first."""
         parts = ", ".join(
             f"{name} {size_text(size)}"
             for name, size in sorted(self.parts.items(), key=lambda x: -x[1])
@@ -66,13 +65,13 @@ def make_memory_plan(
     judged: int,
     played: int,
 ) -> MemoryPlan:
-    """Add up the shapes.
+    """Make the plan from shapes.
 
     Args:
         state: ``TrainState`` shapes ``[seeds, grid, ...]``.
         worlds: shapes ``[seeds, ...]``.
-        sessions: what of the state an evaluation has once per session too: environment state and
-            observation.
+        sessions: environment states and observations of ``state``, which evaluation holds for its
+            own sessions too.
         seeds, learners: lengths of the two axes.
         policies: policies that evaluation plays side by side per seed.
         judged: sessions of an evaluation cohort.
@@ -93,17 +92,17 @@ def make_memory_plan(
 
 
 def tree_bytes(tree: PyTree) -> int:
-    """Bytes of all arrays (or shapes) of a pytree; a random key counts as its two words."""
+    """Return the bytes of all arrays (or shapes) of a pytree; a random key counts as two words."""
     return sum(x.size * getattr(x.dtype, "itemsize", 8) for x in jax.tree.leaves(tree))
 
 
 def free_bytes(asked_gib: float | None, devices: int) -> int | None:
-    """Memory that a run may plan with: what the user says, else what the devices report, else what
-    the machine has free.
+    """Return the bytes that a run may plan with: those the user gives, else those the devices
+    report, else the free memory of the machine.
 
     Args:
         asked_gib: ``runtime.memory_gib``.
-        devices: how many of this process's devices the run uses.
+        devices: number of this process's devices that the run uses.
     """
     if asked_gib is not None:
         return int(asked_gib * 2**30)
@@ -116,8 +115,8 @@ def free_bytes(asked_gib: float | None, devices: int) -> int | None:
 
 
 def _machine_bytes() -> int | None:
-    """Free memory of the machine, or less where a control group allows less; ``None`` where neither
-    can be told."""
+    """Return the free memory of the machine, or the limit of the control group if that is lower;
+    ``None`` if both are unknown."""
     found: list[int] = []
     try:
         rows = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
@@ -134,15 +133,15 @@ def _machine_bytes() -> int | None:
 
 
 def refuse_what_cannot_fit(plan: MemoryPlan, free: int | None, keys: Mapping[str, Any]) -> None:
-    """Raise where the plan does not fit, naming the key of its largest part.
+    """Raise unless the plan fits, naming the key of its largest part.
 
     Args:
-        plan: what is needed.
-        free: bytes there are; ``None`` refuses nothing.
+        plan: the bytes needed.
+        free: bytes available; ``None`` refuses nothing.
         keys: values of the keys in ``LOWER``, for the message.
 
     Raises:
-        InputError: with that line.
+        InputError: the plan takes more than ``HEADROOM`` of ``free``.
     """
     if free is None or plan.total <= HEADROOM * free:
         return
@@ -157,7 +156,7 @@ def refuse_what_cannot_fit(plan: MemoryPlan, free: int | None, keys: Mapping[str
 
 
 def size_text(size: float) -> str:
-    """``186 MB``: decimal units, three digits."""
+    """Return a size in decimal units with three digits, like ``186 MB``."""
     for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
         if size < 999.5 or unit == "PB":
             return f"{size:.3g} {unit}"

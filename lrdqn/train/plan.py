@@ -1,5 +1,4 @@
-"""The static schedule of a run: how many steps, updates and syncs fit into what, worked out once on
-the host (DESIGN P3)."""
+"""Loop lengths of a run: static integers, computed once on the host."""
 
 from __future__ import annotations
 
@@ -12,8 +11,8 @@ from lrdqn.config.train import iteration_steps
 
 
 class Plan(NamedTuple):
-    """Whole numbers that shape the compiled program. One iteration is ``rounds`` steps of all
-    sessions, then ``updates``."""
+    """Integers that shape the compiled program. One iteration is ``rounds`` steps of all sessions,
+    then ``updates`` gradient updates."""
 
     sessions: int
     rounds: int
@@ -27,12 +26,12 @@ class Plan(NamedTuple):
     chunks: int
     warmup_iterations: int
     iterations_per_key: int
-    """Iterations whose keys are split from one; a whole number of (compiled) blocks, so that a run
-    which is compiled in smaller blocks to be debugged draws the same numbers."""
+    """Iterations whose keys are split from one key; a multiple of the compiled block, so that
+    ``debug=nan``, which compiles smaller blocks, draws the same numbers."""
 
     @property
     def chunk_steps(self) -> int:
-        """Env steps of one chunk."""
+        """Return the env steps of one chunk."""
         return self.stride * self.iterations_per_block * self.blocks_per_chunk
 
 
@@ -43,8 +42,8 @@ SYNC_STEPS = 2048
 
 
 def default_eval_period(env_steps: int, stride: int, sync: int) -> int:
-    """About a tenth of the run: the divisor of ``env_steps`` (in iterations) nearest to it, whole
-    syncs preferred."""
+    """Return about a tenth of the run in env steps: the nearest divisor of its iterations,
+    multiples of the sync period preferred."""
     iterations, per_sync = env_steps // stride, sync // stride
     divisors = [d for d in range(1, iterations + 1) if iterations % d == 0]
     wanted = iterations / CURVE_POINTS
@@ -55,9 +54,9 @@ def default_eval_period(env_steps: int, stride: int, sync: int) -> int:
 def make_plan(train: TrainConfig, batch_size: int, needs: Needs) -> Plan:
     """Turn periods in env steps into loop lengths.
 
-    A chunk (one evaluation period) is a scan over blocks, a block a scan over iterations. The block
-    length divides both the sync period and the chunk, so the target moves between blocks and the
-    hot loop has no branch.
+    A chunk (one evaluation period) is a scan over blocks, a block is a scan over iterations. The
+    block length divides both the sync period and the chunk, so that the target network moves
+    between blocks and the inner loop has no branch.
 
     Args:
         train: budgets; ``freeze`` has checked that the periods divide.

@@ -1,4 +1,4 @@
-"""Acting: one round of all sessions, and the transitions that it leaves."""
+"""Acting: one step of all sessions, and its transitions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Act = Callable[[PyTree, PRNGKeyArray], Int[Array, "N"]]
 
 
 def to_transition(obs: PyTree, action: Array, timestep: TimeStep, hypers: Hypers) -> Transition:
-    """``discount = gamma ** elapsed * (1 - terminated)``; next observation before auto-reset;
-    reward scaled.
+    """Make transitions with ``discount = gamma ** elapsed * (1 - terminated)``, the observation
+    before auto-reset and the scaled reward.
 
-    Truncation leaves the discount as it is: the value goes on, only the watching stops (Pardo et
-    al. 2018). A reward that is not finite is stored as 0: in replay it would come back in every
-    batch that draws it (DESIGN P20; the loop counts it).
+    Truncation does not change the discount: the return goes on after it (Pardo et al. 2018). A
+    reward that is not finite is stored as 0, for in replay it would come back in every batch that
+    draws it; the loop counts it.
     """
     alive = 1.0 - timestep.terminated.astype(jnp.float32)
     return Transition(
@@ -33,7 +33,7 @@ def to_transition(obs: PyTree, action: Array, timestep: TimeStep, hypers: Hypers
 
 
 def finite_or_zero(x: Array) -> Array:
-    """``x`` with zeros where it is not finite."""
+    """Return ``x`` with zeros where it is not finite."""
     return jnp.where(jnp.isfinite(x), x, 0.0)
 
 
@@ -46,17 +46,17 @@ def play_round(
     hypers: Hypers,
     keys: tuple[PRNGKeyArray, PRNGKeyArray],
 ) -> tuple[PyTree, TimeStep, Transition]:
-    """One step of every session; the transition is of the decision that it belongs to
-    (``TimeStep.pending``).
+    """Step every session once; the transition has the action of the decision that the step belongs
+    to (``TimeStep.pending``).
 
     Args:
         env: the environment.
         act: ``act(obs, key) -> action [N]``.
         env_state: its state.
-        obs: what the sessions see now.
+        obs: the sessions' observations.
         world: its parameters.
         hypers: gamma and reward scale.
-        keys: of acting and of the world.
+        keys: of the policy and of the environment.
     """
     action = act(obs, keys[0])
     env_state, timestep = env.step(keys[1], env_state, action, world)

@@ -1,1 +1,1 @@
-"""Environments of Gymnasium, which step outside jit."""
+"""Environments of Gymnasium, which step outside the compiled program."""

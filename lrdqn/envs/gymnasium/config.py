@@ -10,7 +10,8 @@ from lrdqn.config.fields import choice, said, whole
 
 @dataclass
 class GymnasiumConfig(EnvConfig):
-    """Any environment of Gymnasium with numbered actions, stepped outside jit."""
+    """Any environment of Gymnasium with numbered actions, stepped outside the compiled program and
+    on one device."""
 
     kind: str = choice("gymnasium", ("gymnasium",), "environment")
     name: str = said(

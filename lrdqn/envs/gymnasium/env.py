@@ -37,7 +37,7 @@ DRIVING = (
     "exit",
     "lane-keeping",
 )
-"""How the names of highway-env begin; it registers them when it is imported."""
+"""Beginnings of the names of highway-env, which registers them when it is imported."""
 
 UNLIMITED = 10_000
 """Steps after which evaluation gives up a session of an environment that has no time limit."""
