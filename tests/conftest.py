@@ -26,6 +26,7 @@ os.environ["XLA_FLAGS"] = (
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import pytest
@@ -69,14 +70,21 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the tier: the fast one, unless ``-m`` or the name of a file says otherwise; ``all`` is
-    no marker but every test. (A worker is told what was chosen.)"""
+    no marker but every test."""
     if hasattr(config, "workerinput"):
+        config.option.markexpr = config.workerinput["tier"]
         return
     named = any(arg.partition("::")[0].endswith(".py") for arg in config.args)
     if not config.option.markexpr and not named:
         config.option.markexpr = "not slow and not benchmarks"
     elif config.option.markexpr == "all":
         config.option.markexpr = ""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist, which reads the command line anew, what was chosen."""
+    node.workerinput["tier"] = node.config.option.markexpr
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their markers
