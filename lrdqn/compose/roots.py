@@ -1,4 +1,4 @@
-"""Schemas of the runs: one root per sub-command, and their registration with Hydra."""
+"""Schemas of the runs: one root per command, and their registration with Hydra."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class TuneConfig:
     trials: int = whole(32, 1, "trials in all")
     batch: int = whole(8, 1, "trials that are asked for, trained and told together")
     space: GridConfig = field(default_factory=GridConfig)
-    """``[low, high]`` of each hyper-parameter searched; positive ones with a ratio of ten or more
-    on a log scale."""
+    """``[low, high]`` of each searched hyper-parameter. A range of positive values is searched on a
+    log scale where high / low is ten or more."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class TuneRun(TrainRun):
 
 @dataclass
 class JudgedEnvConfig:
-    """What an evaluation may change about the run's live world."""
+    """Changes that an evaluation may make to the run's live world."""
 
     perturb: PerturbConfig = field(default_factory=PerturbConfig)
 
@@ -97,7 +97,7 @@ class EvaluateRun:
 
 @dataclass
 class WindowConfig:
-    """Three weeks of a synthetic platform at KuaiLive's proportions, for figures per user and per
+    """Three weeks of a synthetic platform at KuaiLive's proportions, for metrics per user and per
     streamer."""
 
     sessions: int = whole(20_000, 1, "sessions of each world's window")
@@ -140,7 +140,7 @@ class CalibrateRun:
 
 @dataclass
 class ReportedEnvConfig:
-    """What a report may change about a live world."""
+    """Changes that a report may make to a live world."""
 
     clock: str = choice(
         "own", ("own", "decision", "tick"), "the world's own; `tick` prints how its streamers fare"

@@ -1,7 +1,6 @@
-"""Field constructors that carry their own range, and the error that bad input raises.
+"""Field constructors that carry their own range, and the errors for bad input.
 
-Nothing in this package imports jax: a typo must be answered before anything heavy is loaded (DESIGN
-P15).
+Nothing in this package imports jax: a typo must be answered before anything heavy is loaded.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from typing import Any
 
 
 class InputError(Exception):
-    """Bad input of any kind (a key, a file, a row). Its text is one line; the command line prints
-    it and exits with 2."""
+    """Bad input of any kind (a key, a file, a row). The message is one line; the command line
+    prints it and exits with code 2."""
 
 
 class ConfigError(InputError):
-    """A bad key or value. The line names the key, the value and what is allowed."""
+    """Bad key or value. The message names the key, the value and what is allowed."""
 
     def __init__(self, key: str, value: object, allowed: str) -> None:
         super().__init__(f"{key}={value}: {allowed}")

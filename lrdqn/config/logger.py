@@ -1,4 +1,4 @@
-"""Schema of the loggers: where the rows of a run go beside ``metrics.jsonl``, which is always
+"""Schema of the loggers, which write rows of a run beside ``metrics.jsonl``, which is always
 written."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class TensorboardConfig:
 
 @dataclass
 class WandbConfig:
-    """Weights & Biases, in ``wandb/`` of the run folder; needs ``lrdqn[wandb]``."""
+    """Weights & Biases run, in ``wandb/`` of the run folder; needs ``lrdqn[wandb]``."""
 
     enabled: bool = said(False, "log to Weights & Biases")
     mode: str = choice(
@@ -37,7 +37,7 @@ class WandbConfig:
 
 @dataclass
 class LoggerConfig:
-    """What is written beside ``metrics.jsonl``."""
+    """Loggers that write beside ``metrics.jsonl``."""
 
     tensorboard: TensorboardConfig = field(default_factory=TensorboardConfig)
     wandb: WandbConfig = field(default_factory=WandbConfig)

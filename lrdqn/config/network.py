@@ -18,8 +18,9 @@ READS = {
 
 @dataclass
 class NetworkConfig:
-    """``scorer`` scores each candidate of a changing set; ``mlp`` has one output per action of a
-    fixed set, ``cnn`` looks at images first; ``table`` has one number per state and action."""
+    """Keys of the Q-network. ``scorer`` scores each candidate of a changing set; ``mlp`` has one
+    output per action of a fixed set; ``cnn`` is an ``mlp`` behind convolutions of images; ``table``
+    has one number per state and action."""
 
     name: str = choice("scorer", ("scorer", "mlp", "cnn", "table"), "kind of Q-network")
     hidden: list[int] = field(

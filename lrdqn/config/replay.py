@@ -9,7 +9,7 @@ from lrdqn.config.fields import choice, real, whole
 
 @dataclass
 class ReplayConfig:
-    """Where transitions wait. Capacity is per seed, in transitions."""
+    """Memory of transitions. Capacity is per seed, in transitions."""
 
     name: str = choice("uniform", ("uniform", "prioritized", "rank", "queue"), "sampling rule")
     capacity: int = whole(16_384, 1, "transitions kept per learner", 2**30)

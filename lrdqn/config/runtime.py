@@ -1,5 +1,4 @@
-"""Schemas of how a run is run: devices, checkpoints, debugging, and the search of
-``lrdqn tune``."""
+"""Schemas of how a run is executed: devices, checkpoints, debugging."""
 
 from __future__ import annotations
 
@@ -47,8 +46,7 @@ class RuntimeConfig:
 
 @dataclass
 class CheckpointConfig:
-    """What is saved while training. A checkpoint stands at a chunk boundary, a point of the
-    learning curve."""
+    """Checkpoints, written while training at chunk boundaries, the points of the learning curve."""
 
     seconds: float = real(
         30.0, 0.0, math.inf, "at least so long between two checkpoints; 0 saves at every evaluation"
@@ -61,7 +59,7 @@ class CheckpointConfig:
 
 @dataclass
 class DebugConfig:
-    """Slower ways to run that find mistakes."""
+    """Slower modes of execution that find mistakes."""
 
     mode: str = choice(
         "off",

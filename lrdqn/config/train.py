@@ -33,7 +33,8 @@ class TrainConfig:
 
 @dataclass
 class EvaluateConfig:
-    """The fixed cohorts of session starts (DESIGN P23)."""
+    """Fixed cohorts of session starts: equal for every policy, and disjoint between the learning
+    curve and the final table."""
 
     sessions: int = whole(64, 1, "session starts per seed at each point of the learning curve")
     cohorts: int = whole(4, 1, "cohorts of as many fresh session starts pooled in the final table")
@@ -44,8 +45,8 @@ class EvaluateConfig:
 
 
 def iteration_steps(train: TrainConfig) -> int:
-    """Env steps of one iteration: ``train.rollout`` rounds of all sessions, or as few as hold a
-    gradient update."""
+    """Return the env steps of one iteration: ``train.rollout`` rounds of all sessions, or as few as
+    hold a gradient update."""
     return (
         max(train.sessions, train.update_period)
         if train.rollout is None
