@@ -131,7 +131,7 @@ def counting(agent: Agent) -> Agent:
 
 
 def build_replay(config: TrainRun) -> Replay:
-    """Return the replay memory; a queue holds exactly what one iteration writes."""
+    """Return the replay memory; a queue holds what one iteration writes."""
     make = {"uniform": make_uniform, "prioritized": make_prioritized, "rank": make_rank}
     if config.replay.name == "queue":
         return make_queue(config.replay, passes(config) * iteration_steps(config.train))

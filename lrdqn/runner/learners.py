@@ -1,5 +1,5 @@
-"""The learners of a run, side by side in one program: the points of its grid, and a myopic twin
-(gamma = 0) of each."""
+"""Learners of a run, side by side in one program: the points of its grid, and a myopic twin (gamma
+= 0) of each."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ GAMMA = "agent.gamma"
 
 
 class Learner(NamedTuple):
-    """One place on the grid axis. ``point`` holds the hyper-parameters that set it apart, by dotted
-    key."""
+    """Place on the grid axis. ``point`` holds its hyper-parameters by dotted key."""
 
     name: str
     point: dict[str, float]
@@ -24,12 +23,12 @@ class Learner(NamedTuple):
 def make_learners(
     config: TrainRun, points: Sequence[Mapping[str, float]] | None = None
 ) -> tuple[Learner, ...]:
-    """Every point with its own discount, then the twins; points that differ in their discount alone
-    share one.
+    """Return a learner for every point with its own discount, then the twins; points that differ
+    only in their discount share one twin.
 
     Args:
         config: of the run.
-        points: what to train instead of the config's own grid.
+        points: points to train instead of the config's own grid.
     """
     points = points_of(config.grid) if points is None else points
     learners = [
@@ -48,18 +47,19 @@ def make_learners(
 
 
 def named(name: str, point: Mapping[str, float]) -> str:
-    """``learned[gamma=0.9,learning_rate=0.001]``: the last part of each key is unique."""
+    """Return a learner's name, ``learned[gamma=0.9,learning_rate=0.001]``; the last part of each
+    key is unique."""
     values = ",".join(f"{key.rpartition('.')[2]}={number(value)}" for key, value in point.items())
     return f"{name}[{values}]" if values else name
 
 
 def number(value: float) -> str:
-    """The short form where it is the same number, else all digits: two points must not share a
-    name."""
+    """Return the short form of a number where it is exact, else all digits: two points must not
+    share a name."""
     short = f"{value:g}"
     return short if float(short) == value else repr(value)
 
 
 def is_learned(name: str) -> bool:
-    """Whether a policy's name is one of the points asked for, not a twin or a baseline."""
+    """Return whether a name is that of a point of the grid, and not of a twin or a baseline."""
     return name == LEARNED or name.startswith(f"{LEARNED}[")

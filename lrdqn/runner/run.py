@@ -1,5 +1,5 @@
-"""A whole run: train in chunks, evaluate, save, stop and go on, and leave a run folder.
-``lrdqn train`` is its shell."""
+"""A whole run: train in chunks, evaluate, save, stop, resume, and leave a run folder.
+``lrdqn train`` wraps it."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ from lrdqn.train import TrainState
 from lrdqn.train.memory import tree_bytes
 
 COUNTED = ("nonfinite", "nonfinite_rewards")
-"""Metrics that are added up over a run and reported at its end (DESIGN P20)."""
+"""Metrics that are summed over a run and reported at its end."""
 
 
 class Totals(NamedTuple):
-    """What adds up over the sittings of a run."""
+    """Quantities that are summed over the attempts of a run."""
 
     train_seconds: float = 0.0
     compile_seconds: float = 0.0
@@ -65,13 +65,13 @@ class Totals(NamedTuple):
     nonfinite: int = 0
     nonfinite_rewards: int = 0
     resumed: tuple[int, ...] = ()
-    """Env steps at which the run was taken up again."""
+    """Env steps at which the run was resumed."""
     exact: bool = True
-    """Whether all of these were bit-exact: replay saved, the same schedule, devices and program."""
+    """Whether every resume was bit-exact: replay saved, the same schedules, devices and program."""
 
 
 def _silent(text: str) -> None:
-    """Says nothing."""
+    """Print nothing."""
 
 
 def run_in(
@@ -83,15 +83,15 @@ def run_in(
         where: the run folder; made where it is missing.
         config: frozen.
         files: texts to keep beside the results.
-        say: prints a line that stays.
+        say: prints one line.
 
     Returns:
-        The summary, also in ``summary.json``; ``None`` where the run was asked to stop and has been
-        saved.
+        The summary, as written to ``summary.json``; ``None`` where the run was asked to stop and
+        has been saved.
 
     Raises:
-        InputError: the folder, a checkpoint, the configuration or the memory is not what it must
-            be.
+        InputError: the folder, a checkpoint or the configuration is not valid, or the memory does
+            not suffice.
     """
     with ExitStack() as stack:
         stop = stack.enter_context(StopRequest())
@@ -144,14 +144,14 @@ def run_in(
 
 
 class Run:
-    """One sitting of a run: from the start or a checkpoint to the end or a stop.
+    """One attempt of a run: from the start, or a checkpoint, to the end or a stop.
 
     Args:
         experiment: the parts.
         folder: the run folder, held by this process.
-        position: where to go on from.
-        stop: asked at every chunk boundary.
-        logger: besides ``metrics.jsonl``.
+        position: checkpoint to resume from; ``None`` starts afresh.
+        stop: checked at every chunk boundary.
+        logger: takes the rows beside ``metrics.jsonl``.
     """
 
     def __init__(
@@ -177,11 +177,12 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Wall clock of all sittings."""
+        """Return the wall-clock seconds of all attempts."""
         return self.carried.seconds + time.perf_counter() - self.began
 
     def play(self) -> dict[str, Any] | None:
-        """Train to the end, evaluate, save. ``None`` where it was asked to stop."""
+        """Train to the end, evaluate, save and return the summary; ``None`` where a stop was
+        requested."""
         e, plan, train = self.e, self.e.plan, self.e.config.train
         console = None if is_main_process() else Console(file=open(os.devnull, "w"))  # noqa: SIM115 - as long as the process
         with Progress(train.env_steps, train.seeds * len(e.learners), console=console) as progress:
@@ -220,14 +221,14 @@ class Run:
             self.save(state)
             progress.stage("final table: every policy on the same session starts")
             params = e.agent.policy_params(state.agent)
-            if outcome is None:  # resumed with nothing left but the table
+            if outcome is None:  # the checkpoint was the last one: only the table is missing
                 outcome = to_host(programs.evaluate(params, e.worlds, curve_keys))
             table = e.evaluate_table(programs.evaluate, params, train.seed)
         return e.results(table, e.best(outcome)) | self.circumstances(state)
 
     def begin(self, progress: Progress) -> tuple[Programs, TrainState]:
-        """Compile; then fill replay, or load the state and cut the rows that will be played
-        again."""
+        """Compile; then fill replay, or load the state and cut the rows of chunks that will be
+        repeated."""
         e, position = self.e, self.position
         learners = e.config.train.seeds * len(e.learners)
         progress.stage(e.memory.line())
@@ -288,14 +289,15 @@ class Run:
         return programs, state
 
     def count(self, metrics: dict[str, np.ndarray], seconds: float) -> None:
-        """Add up what a chunk took and what it contained that was not finite."""
+        """Add the duration of a chunk, and its number of values that are not finite, to the
+        totals."""
         added = {name: getattr(self.carried, name) + int(metrics[name].sum()) for name in COUNTED}
         self.carried = self.carried._replace(
             train_seconds=self.carried.train_seconds + seconds, **added
         )
 
     def save(self, state: TrainState) -> None:
-        """Write a checkpoint of this boundary, unless it stands there already."""
+        """Write a checkpoint at this chunk boundary, unless there is one already."""
         if self.saved_steps == self.steps:
             return
         e, keep = self.e, self.e.config.checkpoint
@@ -317,7 +319,7 @@ class Run:
         self.saved_steps, self.saved_at = self.steps, time.perf_counter()
 
     def circumstances(self, state: TrainState) -> dict[str, Any]:
-        """The part of a summary that says how the run went."""
+        """Return the part of a summary that says how the run went."""
         e, carried = self.e, self.carried
         learners = e.config.train.seeds * len(e.learners)
         return {
@@ -334,8 +336,8 @@ class Run:
 
 
 def player(e: Experiment, programs: Programs, folder: Path, first: int) -> debug.Play:
-    """How chunks are played: as they are, or as ``debug.mode`` asks. ``first`` is the first chunk
-    of this sitting."""
+    """Return ``play`` for chunks, as ``debug.mode`` requires. ``first`` is the first chunk of this
+    attempt."""
     mode, play = e.config.debug.mode, debug.played(programs.chunk, e.worlds, e.hypers, e.clock)
     if mode == "checkify":
         return debug.stop_at_errors(play)
@@ -349,7 +351,7 @@ def player(e: Experiment, programs: Programs, folder: Path, first: int) -> debug
 
 
 def annealed(config: TrainRun) -> list[str]:
-    """What follows a schedule as long as the run."""
+    """Return the keys whose schedules are as long as the run."""
     replay = config.replay
     beta = replay.name in ("prioritized", "rank") and replay.beta != replay.beta_end
     rate = any({config.agent.learning_rate_decay, *(config.grid.agent.learning_rate_decay or ())})
@@ -357,7 +359,7 @@ def annealed(config: TrainRun) -> list[str]:
 
 
 def peak_bytes() -> int:
-    """Peak memory: the devices' where they report it, else the process's."""
+    """Return the peak memory in bytes: of the devices where they report it, else of the process."""
     stats = [device.memory_stats() for device in jax.local_devices()]
     if all(s and "peak_bytes_in_use" in s for s in stats):
         return sum(s["peak_bytes_in_use"] for s in stats if s)
