@@ -1,4 +1,4 @@
-"""``lrdqn COMMAND [KEY=VALUE ...]``: picks the command, hands on the rest."""
+"""``lrdqn COMMAND [KEY=VALUE ...]``: run the command with the remaining arguments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMMANDS = {
 
 
 def usage() -> str:
-    """The help text of ``lrdqn`` itself."""
+    """Return the help text of ``lrdqn`` itself."""
     rows = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
     return (
         f"lrdqn {lrdqn.__version__} - live-streaming recommendation "
@@ -32,13 +32,13 @@ def usage() -> str:
 
 
 def stop_writing() -> None:
-    """Whoever read us, ``head`` say, has seen enough: what is still buffered goes nowhere, without
-    an error."""
+    """Discard buffered output without an error, once a reader such as ``head`` has closed the
+    pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the console script."""
     name, *rest = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help", "help"):
         sys.stdout.write(usage())

@@ -1,4 +1,4 @@
-"""``lrdqn tune``: search float hyper-parameters; prints the best trials and the command that trains
+"""``lrdqn tune``: search float hyper-parameters; print the best trials and the command that trains
 the best one."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SHOWN = 10
 
 
 def task(config: TuneRun, composed: DictConfig) -> float | None:
-    """One search; its score is the best trial's mean return."""
+    """Run one search and return its score, the best trial's mean return."""
     from lrdqn.cli.runtime import prepare
 
     prepare(config.runtime)
@@ -35,7 +35,7 @@ def task(config: TuneRun, composed: DictConfig) -> float | None:
 
 
 def show(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str]) -> None:
-    """The best trials, and how to train the best one."""
+    """Print the best trials, and how to train the best one."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -71,7 +71,7 @@ def show(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str]) -> N
 
 
 def preflight(config: TuneRun) -> None:
-    """Optuna must be there."""
+    """Raise ``InputError`` where Optuna is missing, or for the reasons of ``lrdqn train``."""
     from importlib.util import find_spec
 
     from lrdqn.config import InputError
@@ -82,7 +82,7 @@ def preflight(config: TuneRun) -> None:
 
 
 def main() -> None:
-    """Entry point."""
+    """Run ``lrdqn tune``."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     launch("tune", TuneRun, task, preflight, rewrite)
