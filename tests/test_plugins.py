@@ -1,5 +1,5 @@
 """An environment and an agent of another package: installed, chosen by name, checked, trained,
-judged, continued."""
+evaluated, resumed."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ NO_FILES = lambda config: None  # noqa: E731
 
 
 def install(site: Path, package: str, entries: dict[str, dict[str, str]], **modules: str) -> Path:
-    """What ``pip install`` leaves of a package: its modules, and a ``dist-info`` folder that
-    declares its entry points."""
+    """Write the files that ``pip install`` leaves of a package: its modules, and a ``dist-info``
+    folder that declares its entry points."""
     folder = site / f"{package.replace('-', '_')}-1.0.dist-info"
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
@@ -88,13 +88,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def also(tmp_path: Path) -> Path:
-    """A second place to install into."""
+    """Return a second folder to install into."""
     return tmp_path / "also"
 
 
 @pytest.fixture(autouse=True)
 def installed(site: Path, also: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Both places are on the path, and nothing of it is left afterwards."""
+    """Put both folders on the path, and remove all traces of them afterwards."""
     for place in (also, site, THEIRS):
         monkeypatch.syspath_prepend(place)
     monkeypatch.setattr(sys, "argv", ["lrdqn"])
@@ -409,8 +409,8 @@ def test_a_name_of_two_packages_is_refused_where_it_is_chosen(also: Path) -> Non
 def lrdqn(
     site: Path, cwd: Path, *arguments: str, code: int = 0
 ) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, which says at its end what of theirs, and whether jax,
-    was imported."""
+    """Run the command in a process of its own, which prints at its end which plugins, and whether
+    jax, were imported."""
     program = (
         "import atexit, sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'\n"
         "names = ('jax', 'their_env', 'their_agent')\n"
