@@ -23,7 +23,7 @@ from omegaconf import OmegaConf
 from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.config import AgentConfig, ConfigError, EnvConfig, InputError
 from lrdqn.config.family import AgentFamily, EnvFamily
-from lrdqn.config.fields import choice
+from lrdqn.config.fields import choice_field
 
 OWN: dict[str, dict[str, str]] = {
     "env": {
@@ -193,7 +193,7 @@ def checked_schema(part: str, name: str, schema: Any, point: EntryPoint) -> type
 def named(part: str, name: str, schema: type) -> type:
     """Return ``schema`` with ``name`` as its only allowed name. There is one class per schema and
     name, as equal configurations would not compare equal otherwise."""
-    own = (NAMED_BY[part], str, choice(name, (name,), "from an installed package"))
+    own = (NAMED_BY[part], str, choice_field(name, (name,), "from an installed package"))
     return dataclasses.make_dataclass(schema.__name__, [own], bases=(schema,))
 
 

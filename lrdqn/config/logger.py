@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lrdqn.config.fields import choice, said, whole
+from lrdqn.config.fields import choice_field, int_field, plain_field
 
 
 @dataclass
 class TensorboardConfig:
     """Event files in ``tensorboard/`` of the run folder; needs ``lrdqn[tensorboard]``."""
 
-    enabled: bool = said(False, "write TensorBoard event files")
-    flush_seconds: int = whole(
+    enabled: bool = plain_field(False, "write TensorBoard event files")
+    flush_seconds: int = int_field(
         10, 1, "rows that come sooner after a flush wait for the next; a killed run may lack them"
     )
 
@@ -22,17 +22,17 @@ class TensorboardConfig:
 class WandbConfig:
     """Weights & Biases run, in ``wandb/`` of the run folder; needs ``lrdqn[wandb]``."""
 
-    enabled: bool = said(False, "log to Weights & Biases")
-    mode: str = choice(
+    enabled: bool = plain_field(False, "log to Weights & Biases")
+    mode: str = choice_field(
         "offline",
         ("offline", "online", "disabled"),
         "offline needs no account; `wandb sync` uploads it later",
     )
-    project: str = said("lrdqn", "project that the run is filed under")
-    entity: str | None = said(
+    project: str = plain_field("lrdqn", "project that the run is filed under")
+    entity: str | None = plain_field(
         None, "user or team that owns the project; null takes the account's own"
     )
-    group: str | None = said(None, "name that runs shown together share")
+    group: str | None = plain_field(None, "name that runs shown together share")
 
 
 @dataclass

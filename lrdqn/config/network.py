@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from lrdqn.config.fields import choice, real, whole
+from lrdqn.config.fields import choice_field, float_field, int_field
 
 READS = {
     "scorer": ("candidates", "documents"),
@@ -22,7 +22,7 @@ class NetworkConfig:
     output per action of a fixed set; ``cnn`` is an ``mlp`` behind convolutions of images; ``table``
     has one number per state and action."""
 
-    name: str = choice("scorer", ("scorer", "mlp", "cnn", "table"), "kind of Q-network")
+    name: str = choice_field("scorer", ("scorer", "mlp", "cnn", "table"), "kind of Q-network")
     hidden: list[int] = field(
         default_factory=lambda: [64, 32],
         metadata={"each_low": 1, "doc": "widths of the hidden layers"},
@@ -31,25 +31,31 @@ class NetworkConfig:
         default_factory=lambda: [16],
         metadata={"each_low": 1, "doc": "widths of the 3 x 3 convolutions before them (cnn)"},
     )
-    embedding: int = whole(8, 1, "width of the identity embedding (scorer)")
-    history: str = choice(
+    embedding: int = int_field(8, 1, "width of the identity embedding (scorer)")
+    history: str = choice_field(
         "mean", ("mean", "gru", "attention"), "encoder of the watch sequence (scorer)"
     )
-    history_width: int = whole(16, 1, "width of a learned encoder of the watch sequence (scorer)")
-    head: str = choice(
+    history_width: int = int_field(
+        16, 1, "width of a learned encoder of the watch sequence (scorer)"
+    )
+    head: str = choice_field(
         "linear", ("linear", "dueling"), "dueling: value of the state plus advantages"
     )
-    layers: str = choice(
+    layers: str = choice_field(
         "dense", ("dense", "noisy"), "layers of the head; noisy ones explore by themselves"
     )
-    noise: float = real(0.5, 0.0, math.inf, "initial noise of noisy layers", open_low=True)
-    norm: str = choice("none", ("none", "layer"), "normalisation behind each hidden layer")
-    value: str = choice(
+    noise: float = float_field(0.5, 0.0, math.inf, "initial noise of noisy layers", open_low=True)
+    norm: str = choice_field("none", ("none", "layer"), "normalisation behind each hidden layer")
+    value: str = choice_field(
         "mean", ("mean", "categorical", "quantile"), "what the head predicts of the return"
     )
-    atoms: int = whole(51, 2, "atoms of categorical, or quantiles", 1000)
-    v_min: float = real(-2.0, -math.inf, math.inf, "lowest atom (categorical), in scaled rewards")
-    v_max: float = real(5.0, -math.inf, math.inf, "highest atom (categorical), in scaled rewards")
-    kappa: float = real(
+    atoms: int = int_field(51, 2, "atoms of categorical, or quantiles", 1000)
+    v_min: float = float_field(
+        -2.0, -math.inf, math.inf, "lowest atom (categorical), in scaled rewards"
+    )
+    v_max: float = float_field(
+        5.0, -math.inf, math.inf, "highest atom (categorical), in scaled rewards"
+    )
+    kappa: float = float_field(
         1.0, 0.0, math.inf, "Huber threshold of the quantile loss; 0 is plain quantile regression"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lrdqn.config.fields import said, whole
+from lrdqn.config.fields import int_field, plain_field
 
 
 @dataclass
@@ -12,23 +12,23 @@ class TrainConfig:
     """Budgets. Steps are env steps per seed: one recommendation to one session, or one tick of it
     (env.clock=tick)."""
 
-    seed: int = whole(
+    seed: int = int_field(
         0, 0, "root of all randomness; seed i's key is folded from its index", 2**31 - 1
     )
-    seeds: int = whole(10, 1, "learners trained side by side")
-    sessions: int = whole(128, 1, "sessions that step together, per seed")
-    env_steps: int = whole(163_840, 1, "learning steps, after warm-up")
-    warmup_steps: int | None = said(
+    seeds: int = int_field(10, 1, "learners trained side by side")
+    sessions: int = int_field(128, 1, "sessions that step together, per seed")
+    env_steps: int = int_field(163_840, 1, "learning steps, after warm-up")
+    warmup_steps: int | None = plain_field(
         None, "steps of a random policy that fill replay first; null gives about 4,096"
     )
-    update_period: int = whole(128, 1, "env steps per gradient update")
-    rollout: int | None = whole(
+    update_period: int = int_field(128, 1, "env steps per gradient update")
+    rollout: int | None = int_field(
         None, 1, "steps of each session between two rounds of updates; null: as few as may be"
     )
-    eval_period: int | None = said(
+    eval_period: int | None = plain_field(
         None, "env steps between two points of the learning curve; null gives about ten"
     )
-    myopic: bool = said(True, "train a twin with gamma = 0 beside each learner")
+    myopic: bool = plain_field(True, "train a twin with gamma = 0 beside each learner")
 
 
 @dataclass
@@ -36,10 +36,12 @@ class EvaluateConfig:
     """Fixed cohorts of session starts: equal for every policy, and disjoint between the learning
     curve and the final table."""
 
-    sessions: int = whole(64, 1, "session starts per seed at each point of the learning curve")
-    cohorts: int = whole(4, 1, "cohorts of as many fresh session starts pooled in the final table")
-    resamples: int = whole(10_000, 100, "bootstrap resamples of an interval")
-    references: bool = said(
+    sessions: int = int_field(64, 1, "session starts per seed at each point of the learning curve")
+    cohorts: int = int_field(
+        4, 1, "cohorts of as many fresh session starts pooled in the final table"
+    )
+    resamples: int = int_field(10_000, 100, "bootstrap resamples of an interval")
+    references: bool = plain_field(
         False, "judge exploiters and policies that see the truth too (env=live)"
     )
 
