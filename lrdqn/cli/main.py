@@ -12,8 +12,8 @@ import lrdqn
 COMMANDS = {
     "train": "train a recommender on a live world; table and run folder",
     "tune": "search float hyper-parameters, a batch of trials in one program",
-    "evaluate": "judge a saved policy on a world: lrdqn evaluate run=PATH",
-    "calibrate": "compare the world with real figures, or fit a population to a log",
+    "evaluate": "evaluate a saved policy in a world: lrdqn evaluate run=PATH",
+    "calibrate": "compare the world with published statistics, or fit a population to a log",
     "report": "table and curve of a run, or a sweep in one table: lrdqn report run=PATH",
 }
 

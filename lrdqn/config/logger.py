@@ -14,7 +14,9 @@ class TensorboardConfig:
 
     enabled: bool = plain_field(False, "write TensorBoard event files")
     flush_seconds: int = int_field(
-        10, 1, "rows that come sooner after a flush wait for the next; a killed run may lack them"
+        10,
+        1,
+        "least seconds between two flushes; a killed run may lose the rows since the last one",
     )
 
 
@@ -28,11 +30,11 @@ class WandbConfig:
         ("offline", "online", "disabled"),
         "offline needs no account; `wandb sync` uploads it later",
     )
-    project: str = plain_field("lrdqn", "project that the run is filed under")
+    project: str = plain_field("lrdqn", "W&B project of the run")
     entity: str | None = plain_field(
-        None, "user or team that owns the project; null takes the account's own"
+        None, "user or team that owns the project; null takes the account's default"
     )
-    group: str | None = plain_field(None, "name that runs shown together share")
+    group: str | None = plain_field(None, "name shared by runs that are shown together")
 
 
 @dataclass

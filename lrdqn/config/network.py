@@ -29,7 +29,10 @@ class NetworkConfig:
     )
     channels: list[int] = field(
         default_factory=lambda: [16],
-        metadata={"each_low": 1, "doc": "widths of the 3 x 3 convolutions before them (cnn)"},
+        metadata={
+            "each_low": 1,
+            "doc": "channels of the 3 x 3 convolutions before the hidden layers (cnn)",
+        },
     )
     embedding: int = int_field(8, 1, "width of the identity embedding (scorer)")
     history: str = choice_field(
@@ -42,14 +45,14 @@ class NetworkConfig:
         "linear", ("linear", "dueling"), "dueling: value of the state plus advantages"
     )
     layers: str = choice_field(
-        "dense", ("dense", "noisy"), "layers of the head; noisy ones explore by themselves"
+        "dense", ("dense", "noisy"), "layers of the head; noisy layers explore by themselves"
     )
     noise: float = float_field(0.5, 0.0, math.inf, "initial noise of noisy layers", open_low=True)
-    norm: str = choice_field("none", ("none", "layer"), "normalisation behind each hidden layer")
+    norm: str = choice_field("none", ("none", "layer"), "normalisation after each hidden layer")
     value: str = choice_field(
-        "mean", ("mean", "categorical", "quantile"), "what the head predicts of the return"
+        "mean", ("mean", "categorical", "quantile"), "how the head represents the return"
     )
-    atoms: int = int_field(51, 2, "atoms of categorical, or quantiles", 1000)
+    atoms: int = int_field(51, 2, "number of atoms (categorical) or of quantiles (quantile)", 1000)
     v_min: float = float_field(
         -2.0, -math.inf, math.inf, "lowest atom (categorical), in scaled rewards"
     )

@@ -17,12 +17,12 @@ class ReplayConfig:
     capacity: int = int_field(16_384, 1, "transitions kept per learner", 2**30)
     batch_size: int = int_field(256, 1, "transitions per gradient step")
     alpha: float = float_field(
-        0.6, 0.0, 1.0, "priority exponent (Schaul 2016, eq. 1); 0 is uniform"
+        0.6, 0.0, 1.0, "priority exponent (Schaul et al. 2016, eq. 1); 0 is uniform"
     )
     beta: float = float_field(0.4, 0.0, 1.0, "importance-weight exponent at the start")
     beta_end: float = float_field(
         1.0, 0.0, 1.0, "importance-weight exponent at the end of training"
     )
     epsilon: float = float_field(
-        1e-3, 1e-12, 1e12, "added to |TD error| so that no transition is forgotten"
+        1e-3, 1e-12, 1e12, "added to |TD error|, so that every transition can be drawn"
     )

@@ -13,7 +13,7 @@ class RuntimeConfig:
     """Devices, precision, random numbers, compilation cache, and the processes of one run."""
 
     platform: str = choice_field(
-        "auto", ("auto", "cpu", "gpu", "tpu"), "kind of device; auto takes the best there is"
+        "auto", ("auto", "cpu", "gpu", "tpu"), "kind of device; auto takes the fastest available"
     )
     devices: int | None = int_field(
         None, 1, "devices per process; null takes all (on a CPU one per core)"
@@ -21,10 +21,12 @@ class RuntimeConfig:
     threads: int | None = int_field(
         None,
         1,
-        "threads that share a CPU's kernels; null is one per device, which small ones like best",
+        "threads per CPU device; null takes one, which is fastest for small kernels",
     )
     precision: str = choice_field(
-        "default", ("default", "tensorfloat32", "float32"), "of matrix products on accelerators"
+        "default",
+        ("default", "tensorfloat32", "float32"),
+        "precision of matrix products on accelerators",
     )
     prng: str = choice_field(
         "threefry2x32", ("threefry2x32", "rbg"), "random generator; rbg is faster on TPUs"
@@ -33,15 +35,19 @@ class RuntimeConfig:
         "~/.cache/lrdqn/xla", "persistent compilation cache; null turns it off"
     )
     memory_gib: float | None = float_field(
-        None, 0.0, math.inf, "memory a run may plan with; null asks the devices", open_low=True
+        None,
+        0.0,
+        math.inf,
+        "GiB of memory that a run may use; null asks the devices",
+        open_low=True,
     )
     coordinator: str | None = plain_field(
         None, "HOST:PORT of process 0 where several processes share a run; `auto` asks the cluster"
     )
     processes: int | None = int_field(
-        None, 1, "how many processes share the run (with coordinator=HOST:PORT)"
+        None, 1, "number of processes that share the run (with coordinator=HOST:PORT)"
     )
-    process_id: int | None = int_field(None, 0, "which of them this is, from 0")
+    process_id: int | None = int_field(None, 0, "index of this process, from 0")
 
 
 @dataclass
@@ -49,11 +55,11 @@ class CheckpointConfig:
     """Checkpoints, written while training at chunk boundaries, the points of the learning curve."""
 
     seconds: float = float_field(
-        30.0, 0.0, math.inf, "at least so long between two checkpoints; 0 saves at every evaluation"
+        30.0, 0.0, math.inf, "least seconds between two checkpoints; 0 saves at every evaluation"
     )
-    keep: int = int_field(2, 1, "newest checkpoints that stay")
+    keep: int = int_field(2, 1, "number of newest checkpoints to keep")
     replay: bool = plain_field(
-        True, "save replay too; without it a resumed run refills it by warm-up and is not exact"
+        True, "save replay too; without it a resumed run refills replay by warm-up and is not exact"
     )
 
 

@@ -13,7 +13,7 @@ class TrainConfig:
     (env.clock=tick)."""
 
     seed: int = int_field(
-        0, 0, "root of all randomness; seed i's key is folded from its index", 2**31 - 1
+        0, 0, "root of all random numbers; seed i's key is folded from i", 2**31 - 1
     )
     seeds: int = int_field(10, 1, "learners trained side by side")
     sessions: int = int_field(128, 1, "sessions that step together, per seed")
@@ -23,7 +23,9 @@ class TrainConfig:
     )
     update_period: int = int_field(128, 1, "env steps per gradient update")
     rollout: int | None = int_field(
-        None, 1, "steps of each session between two rounds of updates; null: as few as may be"
+        None,
+        1,
+        "steps of each session between two rounds of updates; null takes the fewest possible",
     )
     eval_period: int | None = plain_field(
         None, "env steps between two points of the learning curve; null gives about ten"
@@ -38,11 +40,11 @@ class EvaluateConfig:
 
     sessions: int = int_field(64, 1, "session starts per seed at each point of the learning curve")
     cohorts: int = int_field(
-        4, 1, "cohorts of as many fresh session starts pooled in the final table"
+        4, 1, "cohorts of fresh session starts that are pooled in the final table"
     )
     resamples: int = int_field(10_000, 100, "bootstrap resamples of an interval")
     references: bool = plain_field(
-        False, "judge exploiters and policies that see the truth too (env=live)"
+        False, "evaluate exploiters and privileged policies too (env=live)"
     )
 
 

@@ -28,15 +28,15 @@ class DQNConfig(AgentConfig):
         0.9, 0.0, 1.0, "share of the log-policy that target=munchausen adds to the reward"
     )
     temperature: float = float_field(
-        0.03, 0.0, math.inf, "of the softmax policy of target=munchausen", open_low=True
+        0.03, 0.0, math.inf, "temperature of the softmax policy of target=munchausen", open_low=True
     )
     log_policy_min: float = float_field(
-        -1.0, -math.inf, 0.0, "floor of temperature x log-policy in that bonus"
+        -1.0, -math.inf, 0.0, "lower bound of temperature x log-policy (target=munchausen)"
     )
     loss: str = choice_field(
         "mse",
         ("mse", "huber"),
-        "loss on the TD error; Huber fits the median-like centre, not the mean",
+        "loss on the TD error; huber is robust to outliers, but does not fit the mean",
     )
     optimizer: str = choice_field("adam", ("adam", "radam", "rmsprop", "sgd"), "optimiser (optax)")
     adam_eps: float = float_field(1e-5, 0.0, 1.0, "epsilon of Adam and RMSProp", open_low=True)
@@ -44,10 +44,10 @@ class DQNConfig(AgentConfig):
         10.0,
         0.0,
         math.inf,
-        "gradients are clipped to this global norm; null leaves them",
+        "gradients are clipped to this global norm; null turns clipping off",
         open_low=True,
     )
-    target_period: int = int_field(2048, 1, "env steps between two moves of the target network")
+    target_period: int = int_field(2048, 1, "env steps between two updates of the target network")
     tau: float = float_field(
-        1.0, 0.0, 1.0, "share of the online network in such a move; 1 copies it", open_low=True
+        1.0, 0.0, 1.0, "share of the online network in such an update; 1 copies it", open_low=True
     )

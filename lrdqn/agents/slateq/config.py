@@ -14,9 +14,11 @@ OPTIMISERS = ("topk", "greedy", "exact")
 class SlateConfig:
     """How slates are decomposed and assembled."""
 
-    fill: str = choice_field("greedy", OPTIMISERS, "how slates are made of item values")
+    fill: str = choice_field("greedy", OPTIMISERS, "how slates are made from item values")
     target_fill: str = choice_field(
-        "same", ("same", *OPTIMISERS), "how those of the target are, where target is max or double"
+        "same",
+        ("same", *OPTIMISERS),
+        "how the slates of the target are made (target=max or double)",
     )
     null_value: bool = plain_field(
         True,

@@ -22,8 +22,8 @@ class GarnetConfig(EnvConfig):
         0.1, 0.0, math.inf, "standard deviation of the reward around its mean, which lies in [0, 1]"
     )
     horizon: int = int_field(
-        100, 1, "steps after which a session is cut; it goes on for the learner"
+        100, 1, "steps after which a session is truncated; the learner bootstraps there"
     )
     world_seed: int | None = int_field(
-        None, 0, "draws every seed's process alike; null gives each seed its own", 2**31 - 1
+        None, 0, "one process for all seeds; null gives each seed its own", 2**31 - 1
     )

@@ -13,9 +13,9 @@ class GymnaxConfig(EnvConfig):
     """One of gymnax's environments: classic control, MinAtar, bsuite, misc."""
 
     kind: str = choice_field("gymnax", ("gymnax",), "environment")
-    name: str = plain_field("CartPole-v1", "which of gymnax's, by its own name")
+    name: str = plain_field("CartPole-v1", "name in gymnax")
     size: int | None = int_field(
-        None, 2, "side of the grid of DeepSea-bsuite; null takes its own, 8"
+        None, 2, "side of the grid of DeepSea-bsuite; null takes gymnax's 8"
     )
     horizon: int | None = int_field(
         None, 1, "steps after which a session is cut; null takes the environment's own"

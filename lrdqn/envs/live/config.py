@@ -80,16 +80,16 @@ class UserLawConfig:
     )
     dwell_sigma: float = float_field(1.43, 0.0, math.inf, "log-sd of an engaged watch")
     comment_rate: float = float_field(
-        0.0291, 0.0, math.inf, "comments per viewer-minute (KuaiLive)"
+        0.0291, 0.0, math.inf, "comments per minute watched (KuaiLive)"
     )
-    like_rate: float = float_field(0.0265, 0.0, math.inf, "likes per viewer-minute (KuaiLive)")
-    gift_rate: float = float_field(0.0108, 0.0, math.inf, "gifts per viewer-minute (KuaiLive)")
+    like_rate: float = float_field(0.0265, 0.0, math.inf, "likes per minute watched (KuaiLive)")
+    gift_rate: float = float_field(0.0108, 0.0, math.inf, "gifts per minute watched (KuaiLive)")
     reaction_utility: float = plain_field(0.5, "log-rate of reactions per unit of utility")
     reaction_highlight: float = plain_field(
         0.7, "log-rate of reactions per unit of (highlight - 0.3)"
     )
     reaction_norm: float = float_field(
-        2.6, 0.0, math.inf, "mean of the two factors above over viewer-minutes", open_low=True
+        2.6, 0.0, math.inf, "mean of the two factors above over minutes watched", open_low=True
     )
     follow_bias: float = plain_field(-4.0, "logit of a follow after a minute")
     price_tilt: float = plain_field(
@@ -107,7 +107,7 @@ class UserLawConfig:
         "median of the patience that a session starts with (design)",
         open_low=True,
     )
-    patience_sigma: float = float_field(0.4, 0.0, math.inf, "its log-sd (design)")
+    patience_sigma: float = float_field(0.4, 0.0, math.inf, "log-sd of that patience (design)")
     patience_no_click: float = float_field(
         0.5, 0.0, math.inf, "patience lost without a click (design)"
     )
@@ -117,7 +117,7 @@ class UserLawConfig:
     session_hours: float = float_field(
         1.5, 0.0, math.inf, "median of a user's free time (design)", open_low=True
     )
-    session_sigma: float = float_field(0.6, 0.0, math.inf, "its log-sd (design)")
+    session_sigma: float = float_field(0.6, 0.0, math.inf, "log-sd of that time (design)")
     decision_seconds: float = float_field(
         3.0, 0.0, math.inf, "time that one impression takes", open_low=True
     )
@@ -156,7 +156,7 @@ class ScheduleConfig:
         1.27,
         0.0,
         24.0,
-        "rooms a streamer wants to open a day; 1.22 come about (KuaiLive)",
+        "rooms that a streamer plans to open per day; 1.22 are opened (KuaiLive)",
         open_low=True,
     )
     room_hours: float = float_field(
@@ -248,7 +248,7 @@ class LiveConfig(EnvConfig):
     clock: str = choice_field(
         "decision",
         ("decision", "tick"),
-        "each session on a clock of its own, or all on one that ticks",
+        "each session has a clock of its own (decision), or all share one (tick)",
     )
     episode: str = choice_field(
         "session", ("session", "user"), "what ends an episode: leaving the app, or not coming back"
@@ -275,7 +275,7 @@ class LiveConfig(EnvConfig):
         0.0,
         1.0,
         (
-            "new streamers a day, as a share of those there at first; "
+            "new streamers per day, as a share of the initial ones; "
             "no policy has met them (synthetic population)"
         ),
     )
@@ -284,8 +284,8 @@ class LiveConfig(EnvConfig):
         0.0,
         1.0,
         (
-            "share of users who have just joined, fewer than ten "
-            "watches behind them (synthetic; design)"
+            "share of users who have just joined, with fewer than ten "
+            "past watches (synthetic; design)"
         ),
     )
     candidates: int = int_field(16, 1, "streams offered to the policy at each request")
@@ -295,7 +295,9 @@ class LiveConfig(EnvConfig):
     popular: int = int_field(0, 0, "places kept for the most popular streams on air")
     fresh: int = int_field(0, 0, "places kept for the streams that started last")
     similar: int = int_field(
-        0, 0, "places kept for streams near to what the user watched, of four times as many drawn"
+        0,
+        0,
+        "places kept for streams similar to the watch history, out of four times as many drawn",
     )
     slate: int = int_field(1, 1, "streams shown per request")
     choice_model: str = choice_field(

@@ -102,9 +102,9 @@ class RecsimConfig(EnvConfig):
     """Keys of ``env=recsim``: N users at once, and a slate of K of m documents at each step."""
 
     kind: str = choice_field("recsim", ("recsim",), "environment")
-    task: str = choice_field("interest_evolution", TASKS, "which of its environments")
+    task: str = choice_field("interest_evolution", TASKS, "environment of RecSim")
     candidates: int = int_field(10, 1, "documents offered at each step, drawn anew each time")
-    slate: int = int_field(3, 1, "documents shown of them")
+    slate: int = int_field(3, 1, "documents shown per step, out of the candidates")
     choice_model: str = choice_field(
         "auto",
         ("auto", "proportional", "mnl", "cascade_exp", "cascade_proportional"),

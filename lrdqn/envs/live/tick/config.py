@@ -30,7 +30,7 @@ class TickConfig:
         0.05,
         0.0,
         1.0,
-        "chance per tick of an average hour that somebody comes to a place left empty (design)",
+        "chance per tick, in an average hour, that a new user takes an empty session slot (design)",
         open_low=True,
     )
     dwell_highlight: float = plain_field(
@@ -40,7 +40,7 @@ class TickConfig:
         0.5, "zeta: the same of content that is nearer to the user's interest than usual (design)"
     )
     viewers: float = plain_field(
-        0.0, "weight of log1p(viewers) in the utility; 0, for log popularity stands in it already"
+        0.0, "weight of log1p(viewers) in the utility; 0, as the utility contains log popularity"
     )
     crowding: float = float_field(
         0.4, 0.0, math.inf, "utility lost by max(0, viewers - capacity) / capacity (design)"
@@ -74,5 +74,5 @@ class TickConfig:
         5, 1, "rooms in a row that no session watched before a streamer may stop for good (design)"
     )
     churn_rate: float = float_field(
-        0.05, 0.0, 1.0, "chance that they then do, after each further one (design)"
+        0.05, 0.0, 1.0, "chance that the streamer then stops, after each further such room (design)"
     )
