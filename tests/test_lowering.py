@@ -44,7 +44,7 @@ def test_the_train_chunk_and_evaluation_lower_for_cuda_and_tpu(words: list[str])
         config = freeze(TrainRun, compose("train", overrides=[*words, *SMALL]))
     e = Experiment(config)
     start, chunk = over_learners(e.trainer)
-    evaluate = evaluator(e.judge, e.learned, len(e.learners), e.baselines)
+    evaluate = evaluator(e.eval_env, e.learned, len(e.learners), e.baselines)
     s = without_places(e.shapes)
     params = e.agent.policy_params(s.state.agent)
     calls = (

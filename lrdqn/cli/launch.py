@@ -100,7 +100,7 @@ def expand_sweep(overrides: list[str]) -> list[list[str]]:
     return [list(job) for job in itertools.product(*axes)]
 
 
-def check(
+def check_jobs(
     config_name: str, schema: type[T], argv: list[str], preflight: Callable[[T], None]
 ) -> None:
     """Compose and freeze every job of a command line.
@@ -181,7 +181,7 @@ def launch(
             sys.stdout.write(help_text(config_name, schema, config, groups_of(config_name)))
             return
         sys.argv[1:] = rewrite(sys.argv[1:])
-        check(config_name, schema, sys.argv[1:], preflight)
+        check_jobs(config_name, schema, sys.argv[1:], preflight)
     except InputError as error:
         fail(str(error))
 

@@ -18,7 +18,7 @@ JOINED = "joined"
 """Name of the files that join the runs of a sweep."""
 
 
-def show(folder: Path) -> None:
+def show_run(folder: Path) -> None:
     """Print the table, redraw the curve, and print where the files are."""
     from rich.console import Console
 
@@ -63,7 +63,7 @@ def is_run(folder: Path) -> bool:
     return (folder / RESOLVED).exists() or (folder / SUMMARY).exists()
 
 
-def tell(config: ReportRun) -> None:
+def show_welfare(config: ReportRun) -> None:
     """Print the welfare of the streamers of a tick world under each baseline."""
     from rich.console import Console
 
@@ -77,7 +77,7 @@ def tell(config: ReportRun) -> None:
     console.print(f"{config.sessions:,} places for {days:.2g} days of the world", highlight=False)
 
 
-def draw(config: ReportRun) -> None:
+def draw_pictures(config: ReportRun) -> None:
     """Draw pictures of a live world."""
     from lrdqn.report.world_picture import picture_world
     from lrdqn.report.world_plots import draw_world, make_folder
@@ -128,10 +128,10 @@ def task(config: ReportRun, composed: DictConfig) -> None:
     """Run one report."""
     del composed
     if config.world is not None:
-        (tell if world_of(config)[0].clock == "tick" else draw)(config)
+        (show_welfare if world_of(config)[0].clock == "tick" else draw_pictures)(config)
         return
     folder = Path(str(config.run)).expanduser()
-    (show if is_run(folder) else show_joined)(folder)
+    (show_run if is_run(folder) else show_joined)(folder)
 
 
 def preflight(config: ReportRun) -> None:

@@ -45,7 +45,7 @@ def prepare(runtime: RuntimeConfig) -> None:
         jax.config.update("jax_compilation_cache_dir", str(Path(runtime.cache_dir).expanduser()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     if runtime.coordinator is not None:
-        join(runtime)
+        join_processes(runtime)
     try:
         count = jax.local_device_count()
     except RuntimeError as error:
@@ -76,7 +76,7 @@ def show_cpus(count: int) -> None:
         ) from error
 
 
-def join(runtime: RuntimeConfig) -> None:
+def join_processes(runtime: RuntimeConfig) -> None:
     """Connect to the other processes of the run."""
     import jax
 

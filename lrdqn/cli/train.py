@@ -45,7 +45,7 @@ def task(config: TrainRun, composed: DictConfig) -> float | None:
     from lrdqn.cli.runtime import prepare
 
     prepare(config.runtime)
-    from lrdqn.cli.report import show
+    from lrdqn.cli.report import show_run
     from lrdqn.runner.devices import is_main_process
     from lrdqn.runner.run import run_in
 
@@ -58,7 +58,7 @@ def task(config: TrainRun, composed: DictConfig) -> float | None:
     if summary is None:
         raise SystemExit(0)
     if is_main_process():
-        show(folder)
+        show_run(folder)
     return summary["score"]
 
 

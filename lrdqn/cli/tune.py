@@ -29,18 +29,18 @@ def task(config: TuneRun, composed: DictConfig) -> float | None:
     if rows is None:
         say(f"stopped; lrdqn tune resume={folder} goes on")
         raise SystemExit(0)
-    show(rows, config, files.overrides)
+    show_trials(rows, config, files.overrides)
     say(f"folder: {folder}")
     return rows[0]["return"]["mean"]
 
 
-def show(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str]) -> None:
+def show_trials(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str]) -> None:
     """Print the best trials, and how to train the best one."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    from lrdqn.runner.tune import words
+    from lrdqn.runner.tune import arguments_of
 
     keys = list(rows[0]["point"])
     caption = (
@@ -63,7 +63,7 @@ def show(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str]) -> N
             [
                 "best: lrdqn train",
                 *kept,
-                words(rows[0]["point"]),
+                arguments_of(rows[0]["point"]),
                 f"train.seed={config.train.seed + 1}",
             ]
         )

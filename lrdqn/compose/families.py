@@ -186,11 +186,11 @@ def checked_schema(part: str, name: str, schema: Any, point: EntryPoint) -> type
         raise InputError(
             f"{part}={name}: {origin(point)} has a schema that cannot be composed ({reason})"
         ) from error
-    return named(part, name, schema)
+    return named_schema(part, name, schema)
 
 
 @cache
-def named(part: str, name: str, schema: type) -> type:
+def named_schema(part: str, name: str, schema: type) -> type:
     """Return ``schema`` with ``name`` as its only allowed name. There is one class per schema and
     name, as equal configurations would not compare equal otherwise."""
     own = (NAMED_BY[part], str, choice_field(name, (name,), "from an installed package"))
@@ -215,13 +215,13 @@ def register() -> None:
     store = ConfigStore.instance()
     for part in GROUPS:
         for name, own in own_families(part).items():
-            store.store(group=f"schema/{part}", name=name, node=schema_named(part, name, own))
+            store.store(group=f"schema/{part}", name=name, node=default_schema(part, name, own))
         for name in installed(part):
             store.store(group=part, name=name, node={})
             at = store.repo[part]
             at[f"{name}.yaml"] = Later(**vars(at[f"{name}.yaml"]))
 
 
-def schema_named(part: str, name: str, own: Any) -> Any:
+def default_schema(part: str, name: str, own: Any) -> Any:
     """Return the schema's defaults under ``name``: one schema may serve several names."""
     return own.schema(**{NAMED_BY[part]: name})

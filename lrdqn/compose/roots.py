@@ -39,7 +39,7 @@ class TrainRun:
     debug: DebugConfig = field(default_factory=DebugConfig)
     resume: str | None = plain_field(
         None,
-        "`auto` resumes the run in hydra.run.dir if there is one; a run folder must hold one",
+        "`auto` resumes the run in hydra.run.dir if there is one; a run folder must hold a run",
     )
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
@@ -64,7 +64,7 @@ class TuneRun(TrainRun):
 
 
 @dataclass
-class JudgedEnvConfig:
+class EvaluatedEnvConfig:
     """Changes that an evaluation may make to the run's live world."""
 
     perturb: PerturbConfig = field(default_factory=PerturbConfig)
@@ -78,7 +78,7 @@ class EvaluateRun:
     population: str | None = plain_field(
         None, "another population folder to evaluate the policy on; null takes the run's own world"
     )
-    env: JudgedEnvConfig = field(default_factory=JudgedEnvConfig)
+    env: EvaluatedEnvConfig = field(default_factory=EvaluatedEnvConfig)
     seed: int | None = int_field(
         None, 0, "root of the cohorts' random numbers; null repeats the run's own table", 2**31 - 1
     )

@@ -29,7 +29,7 @@ class Programs(NamedTuple):
     loaded state fresh sessions."""
 
 
-class Shapes(NamedTuple):
+class ProgramShapes(NamedTuple):
     """Arguments of the programs as shapes with shardings: enough to compile, without computing
     anything."""
 
@@ -111,7 +111,7 @@ def compile_programs(
     chunk: Callable[..., Any],
     evaluate: Callable[..., Any],
     agent: Agent,
-    shapes: Shapes,
+    shapes: ProgramShapes,
     donate: bool = True,
 ) -> Programs:
     """Compile the three programs side by side.

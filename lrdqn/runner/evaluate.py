@@ -33,7 +33,7 @@ def evaluate_run(config: TrainRun, run: Path, seed: int | None, known: bool) -> 
     params = jax.device_put(params, experiment.sharding)
     try:
         table = experiment.evaluate_table(
-            experiment.judge_alone(), params, config.train.seed if seed is None else seed
+            experiment.evaluation_program(), params, config.train.seed if seed is None else seed
         )
     finally:
         experiment.close()

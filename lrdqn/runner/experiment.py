@@ -21,7 +21,7 @@ from lrdqn.evaluation.slate_metrics import SLATE_METRICS
 from lrdqn.evaluation.summary import CENSORED, LEARNED, MYOPIC, summarise
 from lrdqn.runner.compile import (
     Programs,
-    Shapes,
+    ProgramShapes,
     compile_programs,
     evaluator,
     over_learners,
@@ -96,8 +96,8 @@ class Experiment:
         )
         parts = (self.env, self.agent, self.replay, self.horizon)
         self.trainer = make_trainer(*parts, self.compiled_plan, config.agent, train, needs)
-        self.judge = build.build_env(config.env, evaluate.sessions)
-        self.baselines = build.build_baselines(config.env, self.judge)
+        self.eval_env = build.build_env(config.env, evaluate.sessions)
+        self.baselines = build.build_baselines(config.env, self.eval_env)
         if evaluate.references:
             self.baselines |= build.build_references(config.env)
         self.hypers: Hypers = self.place(
@@ -147,7 +147,7 @@ class Experiment:
         ``number``; it differs from ``clock`` in ``debug=nan`` only."""
         return self.place(clock_at(self.compiled_plan, number))
 
-    def make_shapes(self, worlds: PyTree) -> Shapes:
+    def make_shapes(self, worlds: PyTree) -> ProgramShapes:
         """Return shapes and shardings of all arguments of the programs."""
         keys = jax.eval_shape(lambda: seed_keys(0, self.config.train.seeds, TRAIN_STREAM))
         keys, worlds = (with_sharding(x, self.sharding) for x in (keys, worlds))
@@ -156,14 +156,14 @@ class Experiment:
         )
         start, _ = over_learners(self.trainer, self.outside)
         state = with_sharding(jax.eval_shape(start, keys, worlds, hypers), self.sharding)
-        return Shapes(keys, worlds, hypers, clock, state)
+        return ProgramShapes(keys, worlds, hypers, clock, state)
 
     def plan_memory(self) -> MemoryPlan:
         """Return the planned memory of training."""
         config, state = self.config, self.shapes.state
         seeds, learners = config.train.seeds, len(self.learners)
         sessions = (state.env, state.obs)
-        judged, policies = config.evaluate.sessions, len(self.names)
+        eval_sessions, policies = config.evaluate.sessions, len(self.names)
         return make_memory_plan(
             state,
             self.shapes.worlds,
@@ -171,7 +171,7 @@ class Experiment:
             seeds,
             learners,
             policies,
-            judged,
+            eval_sessions,
             config.train.sessions,
         )
 
@@ -210,9 +210,9 @@ class Experiment:
 
     def evaluator(self) -> Callable[..., Outcome]:
         """Return the evaluation of all policies, not compiled."""
-        return evaluator(self.judge, self.learned, len(self.learners), self.baselines)
+        return evaluator(self.eval_env, self.learned, len(self.learners), self.baselines)
 
-    def judge_alone(self) -> Callable[..., Outcome]:
+    def evaluation_program(self) -> Callable[..., Outcome]:
         """Return evaluation without training; it is compiled at its first call."""
         program = jax.jit(self.evaluator())
         return self.in_turn(program) if self.outside else program
@@ -223,7 +223,7 @@ class Experiment:
 
         def play(*arguments: Any) -> Any:
             result = jax.block_until_ready(program(*arguments))
-            for env in (self.env, self.judge):
+            for env in (self.env, self.eval_env):
                 if env.outside:
                     env.outside.check()
             return result
@@ -232,7 +232,7 @@ class Experiment:
 
     def close(self) -> None:
         """Close the sessions that run outside the compiled programs."""
-        for env in (self.env, self.judge):
+        for env in (self.env, self.eval_env):
             if env.outside:
                 env.outside.close()
 

@@ -30,7 +30,7 @@ LOCK = ".lock"
 HYDRA = ".hydra"
 ENVIRONMENT = "env.json"
 RESOLVED = "resolved.yaml"
-METRICS = "metrics.jsonl"
+METRICS_FILE = "metrics.jsonl"
 PARQUET = "metrics.parquet"
 STUDY = "study.db"
 SUMMARY = "summary.json"
@@ -90,7 +90,7 @@ def check_place(folder: str | Path) -> None:
 
 def check_free(folder: str | Path) -> None:
     """Raise ``InputError`` where a folder already holds a run."""
-    for name in (SUMMARY, METRICS, CHECKPOINTS, STUDY):
+    for name in (SUMMARY, METRICS_FILE, CHECKPOINTS, STUDY):
         if (Path(folder).expanduser() / name).exists():
             raise InputError(
                 f"{folder}: holds a run already ({name}); resume=auto "
@@ -213,7 +213,7 @@ class MetricsLog:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.path = Path(folder).expanduser() / METRICS
+        self.path = Path(folder).expanduser() / METRICS_FILE
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append one line per row; NaN and infinities become ``null``.

@@ -13,7 +13,7 @@ from lrdqn.evaluation.summary import LEARNED, MYOPIC
 GAMMA = "agent.gamma"
 
 
-class Learner(NamedTuple):
+class GridLearner(NamedTuple):
     """Place on the grid axis. ``point`` holds its hyper-parameters by dotted key."""
 
     name: str
@@ -22,7 +22,7 @@ class Learner(NamedTuple):
 
 def make_learners(
     config: TrainRun, points: Sequence[Mapping[str, float]] | None = None
-) -> tuple[Learner, ...]:
+) -> tuple[GridLearner, ...]:
     """Return a learner for every point with its own discount, then the twins; points that differ
     only in their discount share one twin.
 
@@ -32,28 +32,31 @@ def make_learners(
     """
     points = points_of(config.grid) if points is None else points
     learners = [
-        Learner(named(LEARNED, point), {GAMMA: value_at(config, GAMMA), **point})
+        GridLearner(learner_name(LEARNED, point), {GAMMA: value_at(config, GAMMA), **point})
         for point in points
     ]
-    twins: dict[str, Learner] = {}
+    twins: dict[str, GridLearner] = {}
     if config.train.myopic:
         for point in points:
             if {GAMMA: value_at(config, GAMMA), **point}[GAMMA] > 0:
                 rest = {key: value for key, value in point.items() if key != GAMMA}
                 twins.setdefault(
-                    named(MYOPIC, rest), Learner(named(MYOPIC, rest), {GAMMA: 0.0, **rest})
+                    learner_name(MYOPIC, rest),
+                    GridLearner(learner_name(MYOPIC, rest), {GAMMA: 0.0, **rest}),
                 )
     return (*learners, *twins.values())
 
 
-def named(name: str, point: Mapping[str, float]) -> str:
+def learner_name(name: str, point: Mapping[str, float]) -> str:
     """Return a learner's name, ``learned[gamma=0.9,learning_rate=0.001]``; the last part of each
     key is unique."""
-    values = ",".join(f"{key.rpartition('.')[2]}={number(value)}" for key, value in point.items())
+    values = ",".join(
+        f"{key.rpartition('.')[2]}={exact_text(value)}" for key, value in point.items()
+    )
     return f"{name}[{values}]" if values else name
 
 
-def number(value: float) -> str:
+def exact_text(value: float) -> str:
     """Return the short form of a number where it is exact, else all digits: two points must not
     share a name."""
     short = f"{value:g}"

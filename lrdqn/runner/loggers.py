@@ -28,7 +28,7 @@ from lrdqn.atomic import json_text, write_text
 from lrdqn.compose.grid import KEYS as GRID_KEYS
 from lrdqn.config import InputError
 from lrdqn.config.logger import LoggerConfig
-from lrdqn.runner.folder import METRICS
+from lrdqn.runner.folder import METRICS_FILE
 from lrdqn.runner.parquet import iter_rows
 
 Rows = list[dict[str, Any]]
@@ -157,7 +157,7 @@ def final_scalars(summary: Mapping[str, Any]) -> dict[str, float]:
 
 def history(folder: Path, first: int, last: int) -> Iterator[Rows]:
     """Return the evaluations that ``metrics.jsonl`` holds from env step ``first`` to ``last``."""
-    rows = (row for row in iter_rows(folder / METRICS) if first <= row["env_steps"] <= last)
+    rows = (row for row in iter_rows(folder / METRICS_FILE) if first <= row["env_steps"] <= last)
     return (list(group) for _, group in groupby(rows, key=lambda row: row["env_steps"]))
 
 
@@ -174,12 +174,12 @@ def open_tensorboard(
     where.mkdir(exist_ok=True)
     # numbered, not dated: TensorBoard reads files in the order of their names, and the clocks of
     # two machines may disagree
-    sitting = max(
+    attempt = max(
         (int(path.name.split(".")[3]) + 1 for path in where.glob("events.out.tfevents.*")),
         default=0,
     )
     writer = tensorboard.RecordWriter(
-        str(where / f"events.out.tfevents.{sitting:010d}.{socket.gethostname()}")
+        str(where / f"events.out.tfevents.{attempt:010d}.{socket.gethostname()}")
     )
     flushed = -math.inf
 
@@ -208,7 +208,9 @@ def open_tensorboard(
             for tag in values
             if tag.startswith(("score", "final/return/")) and "/ci_" not in tag
         }
-        for part in importlib.import_module("tensorboardX.summary").hparams(flat(settings), shown):
+        for part in importlib.import_module("tensorboardX.summary").hparams(
+            flatten_settings(settings), shown
+        ):
             write(summary=part)
         writer.flush()
 
@@ -223,7 +225,7 @@ def open_tensorboard(
             session_log={"status": events.SessionLog.START},
         )
         for missed in (
-            history(folder, 0, resumed_at) if resumed_at is not None and not sitting else ()
+            history(folder, 0, resumed_at) if resumed_at is not None and not attempt else ()
         ):
             rows(missed)
         writer.flush()
@@ -287,13 +289,15 @@ def open_wandb(
     return Logger(rows, summary, lambda: run.finish(exit_code=0 if finished else 1))
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested settings by dotted key; lists as text."""
     leaves: dict[str, Any] = {}
     for name, value in settings.items():
         leaf = value if isinstance(value, bool | int | float | str | None) else json_text(value)
         leaves |= (
-            flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: leaf}
+            flatten_settings(value, f"{prefix}{name}.")
+            if isinstance(value, Mapping)
+            else {prefix + name: leaf}
         )
     return leaves
 

@@ -15,7 +15,7 @@ from lrdqn.compose.roots import TrainRun
 from lrdqn.config import ConfigError, InputError
 from lrdqn.runner.checkpoint import read_meta, saved_steps, set_aside_after
 from lrdqn.runner.folder import (
-    METRICS,
+    METRICS_FILE,
     SUMMARY,
     MetricsLog,
     check_free,
@@ -52,7 +52,7 @@ class ResumePoint(NamedTuple):
     """Message about damaged checkpoints that were skipped; empty where there are none."""
 
 
-def plain(config: TrainRun) -> dict[str, Any]:
+def plain_config(config: TrainRun) -> dict[str, Any]:
     """Return a frozen config as the JSON that ``meta`` keeps."""
     return json.loads(json_text(dataclasses.asdict(config)))
 
@@ -83,7 +83,9 @@ def _leaves(node: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 def refuse_changes(folder: Path, config: TrainRun, schema: type[TrainRun] = TrainRun) -> None:
     """Raise ``InputError`` naming every key that differs from the folder's own configuration and
     may not."""
-    changed = changed_keys(plain(freeze(schema, read_resolved(folder))), plain(config))
+    changed = changed_keys(
+        plain_config(freeze(schema, read_resolved(folder))), plain_config(config)
+    )
     if changed:
         rows = ", ".join(
             f"{key}={now} (was {before})" for key, (before, now) in sorted(changed.items())
@@ -151,11 +153,11 @@ def is_finished(folder: Path, env_steps: int) -> bool:
     return (folder / SUMMARY).exists() and read_summary(folder).get("env_steps") == env_steps
 
 
-def clear_for(folder: Path, position: ResumePoint | None) -> None:
+def clear_for(folder: Path, point: ResumePoint | None) -> None:
     """Rename files that the coming attempt would overwrite: an older summary, or rows without a
     checkpoint."""
-    if position is None:
-        put_by(folder / METRICS, "before")
+    if point is None:
+        put_by(folder / METRICS_FILE, "before")
     elif (folder / SUMMARY).exists():
         put_by(folder / SUMMARY, str(read_summary(folder).get("env_steps", "before")))
 

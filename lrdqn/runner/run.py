@@ -24,7 +24,7 @@ from lrdqn.runner.compile import Programs
 from lrdqn.runner.devices import any_process, describe, is_main_process, to_host
 from lrdqn.runner.experiment import CURVE_STREAM, REFILL_STREAM, TRAIN_STREAM, Experiment
 from lrdqn.runner.folder import (
-    METRICS,
+    METRICS_FILE,
     PARQUET,
     Files,
     MetricsLog,
@@ -44,7 +44,7 @@ from lrdqn.runner.resume import (
     clear_for,
     find_resume_point,
     is_finished,
-    plain,
+    plain_config,
     refuse_changes,
     with_period,
 )
@@ -103,30 +103,30 @@ def run_in(
             refuse_changes(folder, config)
             say(f"{folder} has finished already")
             return read_summary(folder)
-        position = find_resume_point(folder, config, mine=is_main_process())
-        if position:
-            config = with_period(config, position.meta["eval_period"])
-            if position.notice:
-                say(position.notice)
+        point = find_resume_point(folder, config, mine=is_main_process())
+        if point:
+            config = with_period(config, point.meta["eval_period"])
+            if point.notice:
+                say(point.notice)
         experiment = Experiment(config)
         stack.callback(experiment.close)
         experiment.refuse_too_large()
-        if position and position.meta["worlds"] != experiment.world_digest:
+        if point and point.meta["worlds"] != experiment.world_digest:
             raise InputError(
                 f"resume: {folder} was trained in other worlds; its "
                 "population, embeddings or the simulator has changed"
             )
         logger = NULL
         if is_main_process():
-            clear_for(folder, position)
-            write_environment(folder, position.env_steps if position else None)
+            clear_for(folder, point)
+            write_environment(folder, point.env_steps if point else None)
             write_resolved(folder, files.resolved)
             write_hydra(folder, files.hydra)
             logger = open_loggers(
-                config.logger, folder, plain(config), position.env_steps if position else None
+                config.logger, folder, plain_config(config), point.env_steps if point else None
             )
             stack.callback(logger.close)
-        summary = Run(experiment, folder, position, stop, logger).play()
+        summary = Run(experiment, folder, point, stop, logger).play()
         if summary is None:
             say(f"stopped and saved; lrdqn train resume={folder} goes on")
             return None
@@ -135,7 +135,7 @@ def run_in(
             "command": " ".join(["lrdqn train", *files.overrides]),
         }
         if is_main_process():
-            message = write_parquet(folder / METRICS, folder / PARQUET)
+            message = write_parquet(folder / METRICS_FILE, folder / PARQUET)
             if message and message != NO_PYARROW:
                 say(message)
             write_summary(folder, summary)
@@ -149,7 +149,7 @@ class Run:
     Args:
         experiment: the parts.
         folder: the run folder, held by this process.
-        position: checkpoint to resume from; ``None`` starts afresh.
+        point: checkpoint to resume from; ``None`` starts afresh.
         stop: checked at every chunk boundary.
         logger: takes the rows beside ``metrics.jsonl``.
     """
@@ -158,22 +158,22 @@ class Run:
         self,
         experiment: Experiment,
         folder: Path,
-        position: ResumePoint | None,
+        point: ResumePoint | None,
         stop: StopRequest,
         logger: Logger = NULL,
     ) -> None:
-        self.e, self.folder, self.position, self.stop, self.logger = (
+        self.e, self.folder, self.point, self.stop, self.logger = (
             experiment,
             folder,
-            position,
+            point,
             stop,
             logger,
         )
-        self.carried = Totals(**position.meta["carried"]) if position else Totals()
+        self.carried = Totals(**point.meta["carried"]) if point else Totals()
         self.began, self.saved_at = time.perf_counter(), time.perf_counter()
         self.log = MetricsLog(folder)
-        self.steps = position.env_steps if position else 0
-        self.saved_steps = self.steps if position else -1
+        self.steps = point.env_steps if point else 0
+        self.saved_steps = self.steps if point else -1
 
     @property
     def seconds(self) -> float:
@@ -192,7 +192,7 @@ class Run:
                 player(e, programs, self.folder, self.steps // plan.chunk_steps),
             )
 
-            def point(metrics: dict[str, np.ndarray]) -> Outcome:
+            def record(metrics: dict[str, np.ndarray]) -> Outcome:
                 params = e.agent.policy_params(state.agent)
                 outcome = to_host(programs.evaluate(params, e.worlds, curve_keys))
                 rows = list(e.curve_rows(outcome, self.steps, self.seconds, metrics))
@@ -205,7 +205,7 @@ class Run:
                 progress.update(self.steps, self.carried.train_seconds, float(mean))
                 return outcome
 
-            outcome = None if self.position else point({})
+            outcome = None if self.point else record({})
             while self.steps < train.env_steps:
                 if any_process(self.stop.asked):
                     self.save(state)
@@ -215,7 +215,7 @@ class Run:
                 metrics = to_host(metrics)
                 self.steps += plan.chunk_steps
                 self.count(metrics, time.perf_counter() - began)
-                outcome = point(metrics)
+                outcome = record(metrics)
                 if any_process(time.perf_counter() - self.saved_at >= e.config.checkpoint.seconds):
                     self.save(state)
             self.save(state)
@@ -229,7 +229,7 @@ class Run:
     def begin(self, progress: Progress) -> tuple[Programs, TrainState]:
         """Compile; then fill replay, or load the state and cut the rows of chunks that will be
         repeated."""
-        e, position = self.e, self.position
+        e, point = self.e, self.point
         learners = e.config.train.seeds * len(e.learners)
         progress.stage(e.memory.line())
         progress.stage(
@@ -240,7 +240,7 @@ class Run:
         self.carried = self.carried._replace(
             compile_seconds=self.carried.compile_seconds + e.compile_seconds
         )
-        if position is None:
+        if point is None:
             filling = (
                 f"; filling replay with {e.warmup_steps} random steps each"
                 if e.warmup_steps
@@ -252,38 +252,38 @@ class Run:
                 self.log.append(())
             return programs, state
         progress.stage(
-            f"compiled in {e.compile_seconds:.0f} s; going on from env step {position.env_steps}"
+            f"compiled in {e.compile_seconds:.0f} s; going on from env step {point.env_steps}"
         )
-        template = e.shapes.state if position.meta["replay"] else e.shapes.state._replace(replay=())
-        state = load_state(self.folder, position.env_steps, template)
+        template = e.shapes.state if point.meta["replay"] else e.shapes.state._replace(replay=())
+        state = load_state(self.folder, point.env_steps, template)
         reasons = []
-        if not position.meta["replay"]:
+        if not point.meta["replay"]:
             reasons.append("replay was not saved and is filled afresh by warm-up")
             refilled = programs.start(e.keys(REFILL_STREAM), e.worlds, e.hypers)
             state = state._replace(replay=refilled.replay)
         if programs.rejoin:
-            keys = e.keys(REFILL_STREAM, e.config.train.seed + position.env_steps)
+            keys = e.keys(REFILL_STREAM, e.config.train.seed + point.env_steps)
             state = programs.rejoin(state, keys, e.worlds, e.hypers)
             reasons.append(
                 f"the sessions of env={e.config.env.kind} cannot be saved and begin afresh"
             )
-        there, here = position.meta["devices"], describe(e.sharding)
+        there, here = point.meta["devices"], describe(e.sharding)
         reasons += [
             f"{name} is {here[name]}, was {there.get(name)}"
             for name in here
             if here[name] != there.get(name)
         ]
-        if position.meta["debug"] != e.config.debug.mode:
-            reasons.append(f"debug is {e.config.debug.mode}, was {position.meta['debug']}")
-        if position.meta["total_steps"] != e.config.train.env_steps:
-            over = f"over train.env_steps, which was {position.meta['total_steps']}"
+        if point.meta["debug"] != e.config.debug.mode:
+            reasons.append(f"debug is {e.config.debug.mode}, was {point.meta['debug']}")
+        if point.meta["total_steps"] != e.config.train.env_steps:
+            over = f"over train.env_steps, which was {point.meta['total_steps']}"
             reasons += [f"{key} anneals {over}" for key in annealed(e.config)]
         if reasons:
             progress.stage(f"resume is not bit-exact: {'; '.join(reasons)}")
         if is_main_process():
-            self.log.cut(position.meta["metrics_bytes"])
+            self.log.cut(point.meta["metrics_bytes"])
         self.carried = self.carried._replace(
-            resumed=(*self.carried.resumed, position.env_steps),
+            resumed=(*self.carried.resumed, point.env_steps),
             exact=self.carried.exact and not reasons,
         )
         return programs, state

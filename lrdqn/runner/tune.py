@@ -114,7 +114,7 @@ def train_trials(
         best = study.best_trial
         say(
             f"{finished(study)}/{config.tune.trials} trials; best "
-            f"{best.value:.4g} at {words(best.params)}"
+            f"{best.value:.4g} at {arguments_of(best.params)}"
         )
 
 
@@ -191,6 +191,6 @@ def trial_rows(study: Study) -> list[dict[str, Any]]:
     return rows
 
 
-def words(point: dict[str, float]) -> str:
+def arguments_of(point: dict[str, float]) -> str:
     """Return a point as command-line arguments."""
     return " ".join(f"{key}={value:.6g}" for key, value in point.items())

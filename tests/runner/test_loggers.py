@@ -411,7 +411,7 @@ def items(part):
 
 
 @pytest.fixture
-def sitting(tmp_path):
+def attempt(tmp_path):
     """Return a function that runs one attempt of a run with W&B in a process of its own, as W&B
     keeps helper processes alive; no account, no network."""
     pytest.importorskip("wandb", reason="the W&B logger needs wandb")
@@ -452,8 +452,8 @@ def offline_file(folder):
     return path
 
 
-def test_wandb_offline_holds_rows_summary_and_config(tmp_path, sitting):
-    done = sitting(
+def test_wandb_offline_holds_rows_summary_and_config(tmp_path, attempt):
+    done = attempt(
         "logger = open_loggers(config, folder, SETTINGS, None)\n"
         "logged(logger, log, 0, BIG, 4 * BIG)\n"
         "logger.summary(SUMMARY)\n"
@@ -481,15 +481,15 @@ def test_wandb_offline_holds_rows_summary_and_config(tmp_path, sitting):
     assert [r.exit.exit_code for r in found if r.HasField("exit")] == [0]
 
 
-def test_wandb_resumed_after_a_kill_is_one_run_without_doubles_or_gaps(tmp_path, sitting):
-    killed = sitting(
+def test_wandb_resumed_after_a_kill_is_one_run_without_doubles_or_gaps(tmp_path, attempt):
+    killed = attempt(
         "logger = open_loggers(config, folder, SETTINGS, None)\n"
         "logged(logger, log, 0, 100, 200)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert killed.returncode == -signal.SIGKILL
     name = (tmp_path / "run" / "wandb" / "run_id.txt").read_text()
-    resumed = sitting(
+    resumed = attempt(
         "logger = open_loggers(config, folder, SETTINGS, 100)\nlogged(logger, "
         "log, 200, 300, shift=50.0)\nlogger.close()\n"
     )
@@ -509,8 +509,8 @@ def test_wandb_resumed_after_a_kill_is_one_run_without_doubles_or_gaps(tmp_path,
     ]  # stopped before its summary
 
 
-def test_wandb_online_without_an_account_says_so_in_one_line(tmp_path, sitting):
-    done = sitting(
+def test_wandb_online_without_an_account_says_so_in_one_line(tmp_path, attempt):
+    done = attempt(
         (
             "try:\n    open_loggers(config, folder, SETTINGS, None)\nexcept "
             "InputError as error:\n    print(error)\n"

@@ -49,5 +49,9 @@ class DQNConfig(AgentConfig):
     )
     target_period: int = int_field(2048, 1, "env steps between two updates of the target network")
     tau: float = float_field(
-        1.0, 0.0, 1.0, "share of the online network in such an update; 1 copies it", open_low=True
+        1.0,
+        0.0,
+        1.0,
+        "share of the online network in an update of the target network; 1 copies it",
+        open_low=True,
     )
