@@ -45,8 +45,8 @@ def show_trials(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str
     keys = list(rows[0]["point"])
     caption = (
         f"{len(rows)} trials x {config.train.seeds} seeds; mean [95 % "
-        "bootstrap interval over seeds]; the best was picked on "
-        "these figures, so its lead is flattered: train it on another train.seed to judge it"
+        "bootstrap interval over seeds]; the best was chosen by "
+        "these returns, so its lead is overestimated: train it on another train.seed to evaluate it"
     )
     table = Table(
         "Trial", *keys, "Return", box=box.SIMPLE_HEAD, caption=caption, caption_justify="left"
