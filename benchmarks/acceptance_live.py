@@ -52,7 +52,7 @@ def judge(config: TrainRun, folder: Path, found: dict[str, Reference]) -> dict[s
     experiment.baselines |= {name: reference.policy for name, reference in found.items()}
     params, _ = load_policy(folder)
     params = jax.device_put(params, experiment.sharding)
-    return experiment.evaluate_table(experiment.judge_alone(), params, config.train.seed)
+    return experiment.evaluate_table(experiment.evaluation_program(), params, config.train.seed)
 
 
 def headroom(table: dict[str, Any]) -> dict[str, Any]:

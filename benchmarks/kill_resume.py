@@ -84,7 +84,7 @@ def worker(plan: dict[str, Any], arguments: list[str]) -> None:
     main()
 
 
-def sitting(folder: Path, arguments: list[str], plan: dict[str, Any] | None) -> dict[str, Any]:
+def attempt(folder: Path, arguments: list[str], plan: dict[str, Any] | None) -> dict[str, Any]:
     """Start or resume the run in ``folder``; return how it ended."""
     given = [f"hydra.run.dir={folder}", "resume=auto", "checkpoint.seconds=0", *arguments]
     command = [
@@ -129,7 +129,7 @@ def play(
         seed: of the random moments.
     """
     shutil.rmtree(out, ignore_errors=True)
-    sitting(out / "untouched", arguments, None)
+    attempt(out / "untouched", arguments, None)
     expected, rng, table = outcome(out / "untouched"), random.Random(seed), []
     for chain in range(chains):
         folder, struck = out / f"chain{chain}", []
@@ -141,11 +141,11 @@ def play(
                 "visit": rng.choice((1, 2)),
                 "delay": round(rng.uniform(0, 0.15), 4),
             }
-            end = sitting(folder, arguments, plan)
+            end = attempt(folder, arguments, plan)
             struck.append({"chain": chain, **plan, **end, "saved": saved(folder)})
             if end["finished"]:
                 break
-        last = sitting(folder, arguments, None)
+        last = attempt(folder, arguments, None)
         same = outcome(folder) == expected
         table += [row | {"same": same, "last_sitting": last["seconds"]} for row in struck]
         print(

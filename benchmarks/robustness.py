@@ -69,7 +69,7 @@ def judge(run: Path, found: Mapping[str, TrainRun]) -> Returns:
     plain = found[PLAIN]
     experiment = Experiment(plain)
     params = jax.device_put(load_policy(run)[0], experiment.sharding)
-    program, returns = experiment.judge_alone(), {}
+    program, returns = experiment.evaluation_program(), {}
     for name, config in found.items():
         worlds = build.build_worlds(config.env, plain.train.seed, plain.train.seeds)
         experiment.worlds = jax.device_put(worlds, experiment.sharding)

@@ -117,7 +117,7 @@ def make_judge(run: Path) -> Callable[[Parts], Float[np.ndarray, "seeds"]]:
     def judge(parts: Parts) -> Float[np.ndarray, "seeds"]:
         experiment.learned = make_mixed(experiment, parts)
         table = experiment.evaluate_table(
-            experiment.judge_alone(), params, experiment.config.train.seed
+            experiment.evaluation_program(), params, experiment.config.train.seed
         )
         return table[LEARNED]["return"]
 

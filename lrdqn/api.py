@@ -158,7 +158,7 @@ def evaluate(config: TrainRun, state: TrainState, seed: int | None = None) -> Ev
     alone = dataclasses.replace(config, train=dataclasses.replace(config.train, myopic=False))
     experiment = Experiment(alone, points=[{}])
     one_point = jax.tree.map(lambda x: x[:, None], experiment.agent.policy_params(state.agent))
-    program = jax.jit(evaluator(experiment.judge, experiment.learned, 1, experiment.baselines))
+    program = jax.jit(evaluator(experiment.eval_env, experiment.learned, 1, experiment.baselines))
     root = config.train.seed if seed is None else seed
     table = experiment.evaluate_table(program, one_point, root)
     return Evaluation(experiment.results(table, experiment.learners[0].name))

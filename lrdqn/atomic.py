@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written beside their place, flushed to disk, then moved
+"""Files that are either whole or absent: written beside their place, flushed to disk, then moved
 over it in one step."""
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from lrdqn.config import InputError
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path``; whoever reads meanwhile, or after a crash, finds the old file or
-    the new one.
+    """Write ``data`` to ``path`` atomically: a reader, at any time or after a crash, finds the old
+    file or the new one.
 
     Raises:
         InputError: the folder is missing, full or not writable. The old file stays and nothing is
@@ -33,8 +33,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to that takes the place of ``path`` when the block ends without an error, and
-    else goes.
+    """Yield a file that replaces ``path`` if the block ends without an error and is removed
+    otherwise.
 
     Raises:
         OSError: the folder is missing, full or not writable.
@@ -52,21 +52,21 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put ``text`` at ``path`` as UTF-8, in one step (see ``write_bytes``)."""
+    """Write ``text`` to ``path`` as UTF-8, atomically (see ``write_bytes``)."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, obj: Any) -> None:
-    """Put ``obj`` at ``path`` as indented strict JSON, in one step; keys keep their order."""
+    """Write ``obj`` to ``path`` as indented strict JSON, atomically; keys keep their order."""
     write_text(path, json_text(obj, indent=2) + "\n")
 
 
 def json_text(obj: Any, indent: int | None = None) -> str:
-    """``obj`` as strict JSON: NaN and infinities become ``null``, arrays lists, paths and keys
-    strings.
+    """Return ``obj`` as strict JSON: NaN and infinities become ``null``, arrays become lists, paths
+    and keys become strings.
 
     Raises:
-        TypeError: something in ``obj`` has no place in JSON.
+        TypeError: JSON cannot represent a value in ``obj``.
     """
     return json.dumps(_plain(obj), indent=indent, allow_nan=False, ensure_ascii=False)
 

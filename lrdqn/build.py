@@ -1,5 +1,5 @@
-"""From a frozen configuration to its parts: environment, worlds, learner, replay, horizon,
-hypers."""
+"""Parts built from a frozen configuration: environment, worlds, learner, replay, horizon,
+hyper-parameters."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ T = TypeVar("T")
 
 
 def build_env(config: EnvConfig, sessions: int) -> Env:
-    """Return the environment, for ``sessions`` sessions that step together."""
+    """Return the environment for ``sessions`` sessions that step together."""
     return made(Env, env_family(config.kind).make(config, sessions), f"env={config.kind}")
 
 
 def made(kind: type[T], found: Any, by: str) -> T:
-    """Return what a family made.
+    """Return what a family's ``make`` returned, once its type is checked.
 
     Raises:
-        InputError: it is something else.
+        InputError: it is not a ``kind``.
     """
     if not isinstance(found, kind):
         what = f"made a {type(found).__name__}; must make a lrdqn.types.{kind.__name__}"
@@ -54,7 +54,8 @@ def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -
     Args:
         config: the environment's.
         seed: root of all randomness.
-        seeds: how many; seed i's world is folded from its index, so it does not depend on them.
+        seeds: number of seeds. The random stream of seed i's world is folded from i, so its world
+            does not depend on the number of seeds.
         known: whether policies have met the streamers.
     """
     family = env_family(config.kind)
@@ -79,7 +80,7 @@ def refuse_large_worlds(config: EnvConfig, seeds: int, free: int | None) -> None
 
 
 def build_values(config: TrainRun) -> Values:
-    """Return what the network's last axis means, and the loss on it."""
+    """Return the meaning of the network's last axis, and the loss on it."""
     network = config.network
     if network.value == "categorical":
         return make_categorical(network.atoms, network.v_min, network.v_max)
@@ -89,7 +90,7 @@ def build_values(config: TrainRun) -> Values:
 
 
 def agent_parts(config: TrainRun, env: Env, worlds: PyTree) -> AgentParts:
-    """Return what the configured agent is made of."""
+    """Return the parts that the configured agent is built from."""
     values = build_values(config)
 
     def network(
@@ -106,7 +107,8 @@ def build_learner(config: TrainRun, env: Env, worlds: PyTree) -> Learner:
     """Return the agent with its network and its greedy policy.
 
     Raises:
-        InputError: the network cannot read the observations, or a plugin made something else.
+        InputError: the network cannot read the observations, or a plugin returned an object of
+            another type.
     """
     parts = agent_parts(config, env, worlds)
     learner = agent_family(config.agent.name).make(config.agent, parts)
@@ -118,8 +120,8 @@ def build_learner(config: TrainRun, env: Env, worlds: PyTree) -> Learner:
 
 
 def counting(agent: Agent) -> Agent:
-    """Return an agent whose metrics have ``nonfinite``, which every run adds up, where it does not
-    count itself."""
+    """Return the agent with a metric ``nonfinite``, which every run adds up, unless its own metrics
+    hold one."""
 
     def update(*arguments: Any) -> tuple[PyTree, jax.Array, dict[str, jax.Array]]:
         state, td_error, metrics = agent.update(*arguments)
@@ -137,20 +139,20 @@ def build_replay(config: TrainRun) -> Replay:
 
 
 def passes(config: TrainRun) -> int:
-    """Return how many times each transition is learnt from, on average."""
+    """Return how many times each transition is learnt from on average."""
     return max(config.replay.batch_size // config.train.update_period, 1)
 
 
 def build_horizon(config: TrainRun, network: Network) -> Horizon:
-    """Return what becomes of one-step transitions before they are stored."""
+    """Return the horizon, which turns one-step transitions into those that replay stores."""
     return make_horizon(config.agent, network, passes(config), needs_of(config))
 
 
 def build_hypers(config: TrainRun, points: Sequence[Mapping[str, float]]) -> Hypers:
-    """Return float hyper-parameters with a leading axis ``[grid]``, on the host.
+    """Return the float hyper-parameters with a leading axis ``[grid]``, on the host.
 
     Args:
-        config: gives the value of what a point does not name.
+        config: supplies the values of keys that a point does not name.
         points: one mapping per learner, from dotted keys (``agent.gamma``) to values.
     """
     columns = {
@@ -161,7 +163,7 @@ def build_hypers(config: TrainRun, points: Sequence[Mapping[str, float]]) -> Hyp
 
 
 def build_baselines(config: EnvConfig, env: Env) -> dict[str, Policy]:
-    """Return the policies that do not learn from reward, by the name they have in every table."""
+    """Return the policies that do not learn from reward, by their names in the tables."""
     family = env_family(config.kind)
     if family.baselines is None:
         return {"random": baselines.make_random(env.spec)}
@@ -169,6 +171,6 @@ def build_baselines(config: EnvConfig, env: Env) -> dict[str, Policy]:
 
 
 def build_references(config: EnvConfig) -> dict[str, Policy]:
-    """Return exploiters and privileged policies, where the environment has some."""
+    """Return the exploiters and privileged policies of the environment; empty where it has none."""
     family = env_family(config.kind)
     return {} if family.references is None else family.references(config)

@@ -1,4 +1,4 @@
-"""The nouns: every record and every bundle of functions that two rooms of the project share.
+"""Types that several rooms share: records of arrays, and parts as bundles of functions.
 
 Records that cross ``jit`` are ``NamedTuple``s (pytrees). A component is a ``NamedTuple`` of pure
 functions closed over its static hyper-parameters and built on the host. Axis letters: N sessions, B
@@ -20,27 +20,27 @@ Params = Any
 
 
 class DecisionStatus(NamedTuple):
-    """Which decisions came to their end in a step, of an environment whose decisions can last for
-    several (semi-Markov).
+    """Decisions that were completed in a step, for an environment whose decisions can last several
+    steps (semi-Markov).
 
-    Until a session's decision is complete its ``obs`` stays what it was when the decision was made
-    and its reward is 0; in the step of completion reward, ``elapsed``, ends and ``final_obs`` are
-    of the whole decision, and ``obs`` is new.
+    Until a session's decision is complete, its ``obs`` stays as it was when the decision was made,
+    and its reward is 0. In the step that completes the decision, ``reward``, ``elapsed``, the end
+    flags and ``final_obs`` describe the whole decision, and ``obs`` is new.
     """
 
     action: Int[Array, "N ..."]
-    """Of the decision that the session is in: given in the step that began it. What is given in
-    between is not read."""
+    """Action of the current decision, given in the step that began it. Actions given in between are
+    ignored."""
     complete: Bool[Array, "N"]
-    """The session has to be asked again, or has ended."""
+    """True where the session needs a new decision, or has ended."""
 
 
 class TimeStep(NamedTuple):
-    """What ``Env.step`` returns for N sessions. Both end flags may be true at once.
+    """Result of ``Env.step`` for N sessions. Both end flags may be true at once.
 
-    ``final_obs`` is the observation before auto-reset. It is always there, equal to ``obs`` where
-    no session ended, so that the pytree is static and a bootstrap never reads the next user's first
-    observation.
+    ``final_obs`` is the observation before auto-reset. It is always present, and equal to ``obs``
+    where no session ended, so that the pytree is static and a bootstrap never reads the next user's
+    first observation.
     """
 
     obs: PyTree
@@ -49,18 +49,19 @@ class TimeStep(NamedTuple):
     truncated: Bool[Array, "N"]
     final_obs: PyTree
     elapsed: Float[Array, "N"]
-    """Time the step took, in units of one discount (never 0)."""
+    """Duration of the step, in units of one discount (never 0)."""
     info: dict[str, Array]
     pending: DecisionStatus | None = None
-    """Where a decision can take many steps (the tick clock); ``None`` where every step is one."""
+    """Given where a decision can take many steps (the tick clock); ``None`` where every step is one
+    decision."""
     clicked_place: Int[Array, "N"] | None = None
     """int8, place of the slate that the user clicked; K where nothing was clicked. ``None`` where
-    an action shows nothing."""
+    actions are not items to click."""
 
 
 class Transition(NamedTuple):
-    """What replay stores. ``discount = gamma ** elapsed * (1 - terminated)`` is data (DESIGN
-    P-table, section 2)."""
+    """Transition as replay stores it. ``discount = gamma ** elapsed * (1 - terminated)`` is data,
+    so termination, truncation and elapsed time reach the loss as one number."""
 
     obs: PyTree
     action: Int[Array, "B ..."]
@@ -70,12 +71,12 @@ class Transition(NamedTuple):
     clicked_place: Int[Array, "B"] | None = None
     """As ``TimeStep.clicked_place``, of the first step where a transition spans several."""
     next_action: Int[Array, "B ..."] | None = None
-    """What was done in ``next_obs``, -1 where the session had ended; kept for on-policy targets
+    """Action taken in ``next_obs``, -1 where the session had ended; stored for on-policy targets
     only (``target=sarsa``)."""
 
 
 class Sample(NamedTuple):
-    """A batch drawn from replay with the exact probability of each draw and its importance
+    """Batch drawn from replay, with the exact probability of each draw and its importance
     weight."""
 
     transition: Transition
@@ -85,8 +86,8 @@ class Sample(NamedTuple):
 
 
 class QOutput(NamedTuple):
-    """Action values ``q [B, A]``, which actions exist, ``mask [B, A]``, and what ``q`` is the mean
-    of, ``raw [B, A, K]``."""
+    """Action values ``q [B, A]``, which actions exist, ``mask [B, A]``, and the numbers whose mean
+    is ``q``, ``raw [B, A, K]``."""
 
     q: Float[Array, "B A"]
     mask: Bool[Array, "B A"]
@@ -96,15 +97,14 @@ class QOutput(NamedTuple):
 
 
 class Hypers(NamedTuple):
-    """Float hyper-parameters, handed in at call time so that each can be a vmapped axis (DESIGN
-    P2)."""
+    """Float hyper-parameters, passed at call time so that each can be a vmapped axis of a grid."""
 
     learning_rate: Float[Array, ""]
     """As ``epsilon``."""
     learning_rate_decay: Float[Array, ""]
     gamma: Float[Array, ""]
     epsilon: Float[Array, ""]
-    """At the start of a run; inside an iteration, what its schedule has reached."""
+    """Value at the start of a run; inside an iteration, the current value of its schedule."""
     epsilon_end: Float[Array, ""]
     tau: Float[Array, ""]
     reward_scale: Float[Array, ""]
@@ -118,8 +118,8 @@ class Hypers(NamedTuple):
 
 
 class EnvSpec(NamedTuple):
-    """Static facts of an environment: how many sessions step together, the action set, and the
-    observation's kind."""
+    """Static facts of an environment: sessions that step together, action set, kind of
+    observation."""
 
     name: str
     sessions: int
@@ -131,11 +131,11 @@ class EnvSpec(NamedTuple):
     changing action set) or ``documents`` (a ``DocumentObs``, likewise)."""
     horizon: int
     obs_shape: tuple[int, ...]
-    """Of one session's observation: ``(D,)`` for ``vector`` and ``one_hot``,
-    ``(rows, columns, channels)`` of ``image``, ``()`` for ``candidates`` and ``documents``."""
+    """Shape of one session's observation: ``(D,)`` for ``vector`` and ``one_hot``,
+    ``(rows, columns, channels)`` for ``image``, ``()`` for ``candidates`` and ``documents``."""
     one_step_decisions: bool = True
-    """Every step is a decision; where it is not, ``TimeStep.pending`` says which decisions came to
-    their end."""
+    """True where every step is one decision; otherwise ``TimeStep.pending`` says which decisions
+    are complete."""
 
     @property
     def reveals_choice(self) -> bool:
@@ -144,18 +144,18 @@ class EnvSpec(NamedTuple):
 
     @property
     def obs_size(self) -> int:
-        """Numbers in one array observation."""
+        """Return the number of elements in one array observation."""
         return math.prod(self.obs_shape)
 
 
 class Outside(NamedTuple):
-    """Handles of sessions that live outside the compiled program, where ``reset`` and ``step`` call
-    them back."""
+    """Handles of sessions that run outside the compiled program, where ``reset`` and ``step`` call
+    back to them."""
 
     check: Callable[[], None]
     """Raise ``InputError`` where a callback has failed since the last reset."""
     close: Callable[[], None]
-    """Give back what the sessions hold, their processes too."""
+    """Free the resources of the sessions, including their processes."""
 
 
 class Env(NamedTuple):
@@ -172,28 +172,29 @@ class Env(NamedTuple):
     """``catalogue(params)``: the static content that observations refer to by id; ``()`` where
     there is none."""
     outside: Outside | None = None
-    """Given where sessions live outside the compiled program. Their state is a counter of steps: it
-    cannot be copied, saved or spread over devices, every learner resets sessions of its own, and
-    one program ends before the next begins."""
+    """Given where sessions run outside the compiled program. Their state in the program is a
+    counter of steps: it cannot be copied, saved or spread over devices, every learner resets its
+    own sessions, and each program ends before the next begins."""
 
 
 class Network(NamedTuple):
-    """A Q-function as pure functions. ``key`` is for noisy layers; without one they play their
-    means."""
+    """Q-function as pure functions. ``key`` is for noisy layers; without a key they use their mean
+    weights."""
 
     init: Callable[[PRNGKeyArray], Params]
     apply: Callable[[Params, PyTree, PyTree, PRNGKeyArray | None], QOutput]
-    """``apply(params, obs, catalogue, key) -> QOutput``: every action's value."""
+    """``apply(params, obs, catalogue, key) -> QOutput``: the values of all actions."""
     value: Callable[[Params, PyTree, Array, PyTree, PRNGKeyArray | None], Float[Array, "B K"]]
-    """``value(params, obs, action, catalogue, key)``: ``apply(...).raw`` at ``action``, scoring
-    nothing else where it can."""
+    """``value(params, obs, action, catalogue, key)``: ``apply(...).raw`` at ``action``, without
+    scoring the other actions where the network allows it."""
 
 
 class Replay(NamedTuple):
-    """Pure functions over a state pytree. One contract for uniform and prioritised sampling."""
+    """Replay memory as pure functions over a state pytree; one contract for uniform and prioritised
+    sampling."""
 
     init: Callable[[Transition], PyTree]
-    """``init(example)``: an empty store shaped after one unbatched transition."""
+    """``init(example)``: an empty memory for transitions of the shape of one unbatched example."""
     add: Callable[[PyTree, Transition, Hypers], PyTree]
     sample: Callable[[PyTree, PRNGKeyArray, Hypers], Sample]
     update_priorities: Callable[[PyTree, Array, Array, Hypers], PyTree]
@@ -201,7 +202,7 @@ class Replay(NamedTuple):
 
 
 class Agent(NamedTuple):
-    """A learner as pure functions. ``update`` returns per-example TD errors for the replay and
+    """Learner as pure functions. ``update`` returns per-example TD errors for the replay, and
     scalar metrics."""
 
     init: Callable[[PRNGKeyArray], PyTree]
@@ -212,15 +213,15 @@ class Agent(NamedTuple):
     ]
     """``update(state, sample, catalogue, hypers, key) -> state, td_error [B], metrics``"""
     sync: Callable[[PyTree, Hypers], PyTree]
-    """``sync(state, hypers)``: moves the target parameters towards the online ones."""
+    """``sync(state, hypers)``: move the target parameters towards the online ones."""
     policy_params: Callable[[PyTree], Params]
-    """The part of the state that the network plays; selected, not computed, for it is also asked of
-    shapes and of many learners at once."""
+    """Return the part of the state that the network reads. It must select and not compute, as it is
+    also called on shapes and on many learners at once."""
 
 
 class View(NamedTuple):
-    """What a policy may look at. ``truth`` is ``(env state, world)``, ``None`` for all but
-    privileged references."""
+    """Input of a policy. ``truth`` is ``(env state, world)``, and ``None`` for all but privileged
+    references."""
 
     obs: PyTree
     catalogue: PyTree
@@ -228,22 +229,23 @@ class View(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """Anything that recommends, learned or not; evaluation is written once against this."""
+    """Anything that recommends, learned or not; evaluation is written once against this type."""
 
     init: Callable[[PRNGKeyArray], PyTree]
     scores: Callable[[PyTree, View, PRNGKeyArray], Float[Array, "B A"]]
-    """Masked scores: the actions that are not offered stand at the finite minimum."""
+    """Masked scores: actions that are not offered get the finite minimum."""
     act: Callable[[PyTree, View, PRNGKeyArray], tuple[Array, PyTree]]
     observe: Callable[[PyTree, TimeStep], PyTree]
     privileged: bool = False
-    """Whether it is shown ``View.truth``."""
+    """True where the policy reads ``View.truth``."""
 
 
 class AgentParts(NamedTuple):
-    """What an agent is made of; given to ``config.family.AgentFamily.make``."""
+    """Parts that an agent is built from; the argument of ``config.family.AgentFamily.make``."""
 
     network: Callable[..., Network]
-    """``network(config=..., values=..., slates=None)``: the configured Q-network, or another."""
+    """``network(config=..., values=..., slates=None)``: the configured Q-network, or one of another
+    configuration."""
     network_config: Any
     """The configuration that ``network()`` takes."""
     values: Any
@@ -252,7 +254,8 @@ class AgentParts(NamedTuple):
     offers: Any
     """``config.family.Offers`` of the environment."""
     choice_weights: Callable[[PyTree], tuple[Array, Array]] | None
-    """``choice_weights(obs) -> v [B, C], v_0 [B]`` where the environment tells how users choose."""
+    """``choice_weights(obs) -> v [B, C], v_0 [B]`` where the environment reveals how users
+    choose."""
 
 
 class Learner(NamedTuple):

@@ -1,5 +1,5 @@
-"""How every test runs: on two fake CPU devices, with rank promotion an error; stricter still where
-the code is all ours.
+"""Settings of every test: two fake CPU devices, rank promotion an error; stricter still where the
+code is all lrdqn's own.
 
 Three tiers: ``pytest`` runs the fast tests; ``-m slow`` those that train, start processes or take
 minutes; ``-m benchmarks`` those of ``tests/benchmarks``; ``-m all`` everything. A file or a test
@@ -59,8 +59,8 @@ LONGEST_FIRST = (
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Without pytest-xdist (``-p no:xdist``) its options in ``addopts`` mean nothing, and all runs
-    in one process."""
+    """Declare the options in ``addopts`` that pytest-xdist defines, where it is missing (``-p
+    no:xdist``); all tests then run in one process."""
     if not pluginmanager.hasplugin("xdist"):
         parser.addoption(
             "--numprocesses", "--dist", help="how pytest-xdist shares the work; it is not there"
@@ -100,7 +100,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def strict_jax(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Strict dtype promotion and the key-reuse check for tests in ``STRICT_FOLDERS``."""
+    """Turn on strict dtype promotion and the key-reuse check for tests in ``STRICT_FOLDERS``."""
     if request.path.relative_to(TESTS).parts[0] not in STRICT_FOLDERS:
         yield
         return
@@ -112,8 +112,8 @@ def strict_jax(request: pytest.FixtureRequest) -> Iterator[None]:
 def compiled_programs_are_kept(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Many tests compile the same programs: each is compiled once a session, whichever worker, or
-    process that a test starts, comes to it first."""
+    """Compile each program once a session, as many tests compile the same ones: the workers, and
+    the processes that a test starts, share one compilation cache."""
     base = tmp_path_factory.getbasetemp()
     shared = (
         base.parent if hasattr(pytestconfig, "workerinput") else base

@@ -1,5 +1,5 @@
-"""The variants of the family: the axes, which combinations the project allows, and a covering set
-of pairs (DESIGN P7)."""
+"""Variants of the family: the axes, the combinations that the project allows, and a covering set of
+pairs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TINY_WORLD = {
 
 
 def place_of(name: str) -> dict[str, Any]:
-    """Environment and network."""
+    """Return the environment and the network."""
     if name == "probe":
         return {}
     if name == "garnet":
@@ -53,7 +53,7 @@ def place_of(name: str) -> dict[str, Any]:
 
 
 def config_of(combination: Combination) -> TrainRun:
-    """The smallest run of a combination.
+    """Return the smallest run of a combination.
 
     Raises:
         ConfigError: the project does not allow it.
@@ -93,14 +93,14 @@ def config_of(combination: Combination) -> TrainRun:
 
 
 def of_place(changes: dict[str, Any]) -> dict[str, Any]:
-    """All keys: those of the environment that was chosen come from its own schema."""
+    """Return the environment's keys, all from its own schema."""
     name = changes.get("env", {}).get("kind", "probe")
     env = merged(dataclasses.asdict(families.env_family(name).schema()), changes.get("env", {}))
     return values(**{k: v for k, v in changes.items() if k != "env"}) | {"env": env}
 
 
 def refusal(combination: Combination) -> str | None:
-    """The line that refuses it, or ``None``."""
+    """Return the line that refuses a combination, or ``None``."""
     try:
         config_of(combination)
     except ConfigError as error:
@@ -110,14 +110,14 @@ def refusal(combination: Combination) -> str | None:
 
 @cache
 def allowed(axes: tuple[str, ...] = tuple(AXES)) -> tuple[Combination, ...]:
-    """Every combination that the project allows; axes that are left out stand at their first
+    """Return every combination that the project allows; axes that are left out keep their first
     value."""
     choices = (of if name in axes else of[:1] for name, of in AXES.items())
     return tuple(c for c in itertools.product(*choices) if refusal(c) is None)
 
 
 def pairs_of(combination: Combination) -> set[tuple[int, str, int, str]]:
-    """The pairs of values that a combination tries together."""
+    """Return the pairs of values that a combination covers."""
     return {
         (i, combination[i], j, combination[j])
         for i, j in itertools.combinations(range(len(combination)), 2)
@@ -126,8 +126,8 @@ def pairs_of(combination: Combination) -> set[tuple[int, str, int, str]]:
 
 @cache
 def covering() -> tuple[Combination, ...]:
-    """A small set of allowed combinations with every pair of values that any allowed one has;
-    greedy, always the same."""
+    """Return a small set of allowed combinations that holds every pair of values of any allowed
+    one; greedy and deterministic."""
     left = set().union(*(pairs_of(c) for c in allowed()))
     chosen: list[Combination] = []
     while left:
@@ -143,7 +143,7 @@ def play(combination: Combination) -> dict[str, np.ndarray]:
 
 
 def trained(config: TrainRun) -> dict[str, np.ndarray]:
-    """Metrics of a few iterations.
+    """Return the metrics of a few iterations.
 
     Raises:
         AssertionError: a value is not finite, nothing was learnt, or the target network is not what

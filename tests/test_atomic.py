@@ -1,4 +1,4 @@
-"""Whole files or none: crashes, failures, permissions, strict JSON."""
+"""Files are whole or absent: crashes, failures, permissions, strict JSON."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A run that is killed again and again ends as one that nobody touched (DESIGN P22)."""
+"""A run that is killed again and again ends as an uninterrupted one, bit for bit."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The floor plan: which way imports point, how long a file may be, that every YAML builds (DESIGN
-P12, P13, P16)."""
+"""Layout of the repository: the direction of imports, the length of files, and that every YAML
+builds."""
 
 from __future__ import annotations
 
@@ -32,14 +32,16 @@ FLOORS = [
     {"build"},
     {"runner", "calibration", "interop"},
     {"report"},
-    {"cli"},
+    {"api", "cli"},
+    {"__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted((ROOT / "lrdqn").rglob("*.py"))
 
 
 def room_of(path: Path) -> str:
-    """The folder under lrdqn; a family, which plugs its folder into the house, stands by itself."""
+    """Return the folder under lrdqn; a family, which plugs its folder into the rest, is a room of
+    its own."""
     room = path.relative_to(ROOT / "lrdqn").parts[0].removesuffix(".py")
     return "family" if path.name == "family.py" and room != "config" else room
 
@@ -95,7 +97,7 @@ SMALL = {"live": ["env.streamers=50", "env.users=20"]}
 
 
 def refusal(agent: str, replay: str, env: str) -> str | None:
-    """The key that is named where the three cannot be combined, with the network that the
+    """Return the key that is named where the three cannot be combined, with the network that the
     environment chooses."""
     slated = agent in SLATED
     if slated and env not in ("live", "recsim"):
@@ -140,7 +142,7 @@ def test_every_combination_builds_or_is_refused_by_name(agent: str, replay: str,
 
 
 def build_every_part(config: TrainRun) -> None:
-    """Shapes only: nothing is compiled."""
+    """Build every part from shapes; nothing is compiled."""
     worlds, built = world_of(config.env)
     learner = build.build_learner(config, built, worlds)
     state = jax.eval_shape(learner.agent.init, jax.random.key(0))
@@ -152,7 +154,7 @@ def build_every_part(config: TrainRun) -> None:
 
 @cache
 def world_of(env: Any) -> tuple[Any, Env]:
-    """The environment and its world, drawn once for all that play it."""
+    """Return the environment and its world, drawn once for all tests that use it."""
     return build.build_worlds(env, 0, 1), build.build_env(env, 4)
 
 
@@ -168,8 +170,7 @@ def test_every_preset_runs_by_its_name_alone(agent: str) -> None:
 
 @pytest.mark.parametrize("experiment", GROUPS["experiment"])
 def test_every_experiment_builds_and_says_what_it_reproduces(experiment: str) -> None:
-    """Claim, command, hardware, minutes and the expected figure stand at the top of each (DESIGN
-    P16)."""
+    """Claim, command, hardware, minutes and the expected result are at the top of each."""
     register_schemas()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = freeze(TrainRun, compose("train", overrides=[f"experiment={experiment}"]))

@@ -1,5 +1,5 @@
-"""The whole training program, and evaluation, lower for GPUs and TPUs; an accelerator is rarely at
-hand."""
+"""The whole training program, and evaluation, lower for GPUs and TPUs; this needs no
+accelerator."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_train_chunk_and_evaluation_lower_for_cuda_and_tpu(words: list[str])
         config = freeze(TrainRun, compose("train", overrides=[*words, *SMALL]))
     e = Experiment(config)
     start, chunk = over_learners(e.trainer)
-    evaluate = evaluator(e.judge, e.learned, len(e.learners), e.baselines)
+    evaluate = evaluator(e.eval_env, e.learned, len(e.learners), e.baselines)
     s = without_places(e.shapes)
     params = e.agent.policy_params(s.state.agent)
     calls = (
@@ -55,6 +55,4 @@ def test_the_train_chunk_and_evaluation_lower_for_cuda_and_tpu(words: list[str])
     for program, arguments in calls:
         exported = jax.export.export(jax.jit(program), platforms=["cuda", "tpu"])(*arguments)
         assert exported.platforms == ("cuda", "tpu")
-        assert "callback" not in exported.mlir_module(), (
-            "nothing in it may talk to the host (DESIGN P1)"
-        )
+        assert "callback" not in exported.mlir_module(), "nothing in it may talk to the host"

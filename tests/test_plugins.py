@@ -1,5 +1,5 @@
 """An environment and an agent of another package: installed, chosen by name, checked, trained,
-judged, continued."""
+evaluated, resumed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from lrdqn import build
-from lrdqn.cli.launch import check
+from lrdqn.cli.launch import check_jobs
 from lrdqn.compose import families
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.overrides import CONF
@@ -66,8 +66,8 @@ NO_FILES = lambda config: None  # noqa: E731
 
 
 def install(site: Path, package: str, entries: dict[str, dict[str, str]], **modules: str) -> Path:
-    """What ``pip install`` leaves of a package: its modules, and a ``dist-info`` folder that
-    declares its entry points."""
+    """Write the files that ``pip install`` leaves of a package: its modules, and a ``dist-info``
+    folder that declares its entry points."""
     folder = site / f"{package.replace('-', '_')}-1.0.dist-info"
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
@@ -88,13 +88,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def also(tmp_path: Path) -> Path:
-    """A second place to install into."""
+    """Return a second folder to install into."""
     return tmp_path / "also"
 
 
 @pytest.fixture(autouse=True)
 def installed(site: Path, also: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Both places are on the path, and nothing of it is left afterwards."""
+    """Put both folders on the path, and remove all traces of them afterwards."""
     for place in (also, site, THEIRS):
         monkeypatch.syspath_prepend(place)
     monkeypatch.setattr(sys, "argv", ["lrdqn"])
@@ -157,19 +157,19 @@ MISTAKES = {
 def test_a_mistake_is_answered_in_one_line(mistake: str) -> None:
     register_schemas()
     with pytest.raises(InputError) as error:
-        check("train", TrainRun, [*CHOSEN, mistake], NO_FILES)
+        check_jobs("train", TrainRun, [*CHOSEN, mistake], NO_FILES)
     assert MISTAKES[mistake] in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_plugins_go_with_sweeps_and_searches() -> None:
     register_schemas()
-    check(
+    check_jobs(
         "train", TrainRun, ["-m", "env=probe,bandit", "network=mlp", "agent=dqn,plain_q"], NO_FILES
     )
-    check("tune", TuneRun, CHOSEN, NO_FILES)
+    check_jobs("tune", TuneRun, CHOSEN, NO_FILES)
     with pytest.raises(InputError, match=r"^agent\.decay=3\.0: must lie in"):
-        check("train", TrainRun, ["-m", *CHOSEN, "agent.decay=0,3"], NO_FILES)
+        check_jobs("train", TrainRun, ["-m", *CHOSEN, "agent.decay=0,3"], NO_FILES)
 
 
 def test_a_network_that_cannot_read_their_observation_is_refused_by_name() -> None:
@@ -314,7 +314,7 @@ def test_a_broken_plugin_is_one_line_where_it_is_named_and_nothing_elsewhere(
         **{f"odd_{number}": text},
     )
     register_schemas()
-    check("train", TrainRun, [], NO_FILES)
+    check_jobs("train", TrainRun, [], NO_FILES)
     ways = [
         [f"{part}=odd"],
         [f"{part}=odd", "--cfg", "job"],
@@ -323,7 +323,7 @@ def test_a_broken_plugin_is_one_line_where_it_is_named_and_nothing_elsewhere(
     ]
     for argv in ways if number == 0 else ways[:1]:
         with pytest.raises(InputError) as error:
-            check("train", TrainRun, argv, NO_FILES)
+            check_jobs("train", TrainRun, argv, NO_FILES)
         start = f"{part}=odd: odd-package 1.0 ({families.GROUPS[part]}: odd = odd_{number}:PLUGIN) "
         assert str(error.value).startswith(start + reason)
         assert "\n" not in str(error.value)
@@ -388,14 +388,14 @@ def test_a_name_of_lrdqns_own_is_refused(part: str, name: str, also: Path) -> No
         r"= odd_taken:PLUGIN\) takes a name of lrdqn's own"
     )
     with pytest.raises(InputError, match=line):
-        check("train", TrainRun, [], NO_FILES)
-    check("report", ReportRun, ["run=somewhere"], NO_FILES)
+        check_jobs("train", TrainRun, [], NO_FILES)
+    check_jobs("report", ReportRun, ["run=somewhere"], NO_FILES)
 
 
 def test_a_name_of_two_packages_is_refused_where_it_is_chosen(also: Path) -> None:
     install(also, "odd-package", {"lrdqn.envs": {"bandit": "odd_two:PLUGIN"}})
     register_schemas()
-    check("train", TrainRun, [], NO_FILES)
+    check_jobs("train", TrainRun, [], NO_FILES)
     with pytest.raises(
         InputError,
         match=(
@@ -403,14 +403,14 @@ def test_a_name_of_two_packages_is_refused_where_it_is_chosen(also: Path) -> Non
             r"\(.*\) and .*; uninstall all but one$"
         ),
     ):
-        check("train", TrainRun, CHOSEN, NO_FILES)
+        check_jobs("train", TrainRun, CHOSEN, NO_FILES)
 
 
 def lrdqn(
     site: Path, cwd: Path, *arguments: str, code: int = 0
 ) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, which says at its end what of theirs, and whether jax,
-    was imported."""
+    """Run the command in a process of its own, which prints at its end which plugins, and whether
+    jax, were imported."""
     program = (
         "import atexit, sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'\n"
         "names = ('jax', 'their_env', 'their_agent')\n"

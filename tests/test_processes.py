@@ -34,7 +34,7 @@ PROBE = [
 
 
 def start(cwd: Path, *arguments: str) -> subprocess.Popen[str]:
-    """``lrdqn train`` as a process of its own, with the devices that it asks for itself."""
+    """Start ``lrdqn train`` as a process of its own, with its own number of devices."""
     program = "import sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'; main()"
     env = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"} | {
         "PYTHONPATH": str(ROOT)
@@ -56,7 +56,7 @@ def free_port() -> int:
 
 
 def pair(cwd: Path, *arguments: str) -> list[subprocess.Popen[str]]:
-    """Two processes with a device each that share one run."""
+    """Start two processes with a device each that share one run."""
     common = [
         *PROBE,
         f"runtime.coordinator=127.0.0.1:{free_port()}",
@@ -68,7 +68,7 @@ def pair(cwd: Path, *arguments: str) -> list[subprocess.Popen[str]]:
 
 
 def ended(processes: list[subprocess.Popen[str]]) -> list[str]:
-    """What they printed; all must leave with 0."""
+    """Return the output of processes that must all exit with 0."""
     printed = [process.communicate(timeout=300)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes), printed
     return printed
@@ -91,7 +91,7 @@ def wait_for(path: Path, seconds: float = 120) -> None:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
-    """The run in one process with two devices."""
+    """Return the run in one process with two devices."""
     home = tmp_path_factory.mktemp("alone")
     ended([start(home, *PROBE, "runtime.devices=2", "hydra.run.dir=run")])
     return outcome(home / "run")
@@ -153,7 +153,7 @@ def test_a_sweep_through_submitit_is_finished_and_found_finished(tmp_path: Path)
 
 
 def task_of(folder: Path) -> int | None:
-    """Process that submitit runs a job of ``folder`` in."""
+    """Return the process that submitit runs a job of ``folder`` in."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_text()

@@ -1,5 +1,5 @@
-"""Agents that fill slates train with every part of the family that they can be paired with, and
-learn what they should."""
+"""Agents that fill slates train with every part of the family that they can be combined with, and
+learn the known values."""
 
 from __future__ import annotations
 

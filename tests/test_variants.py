@@ -1,5 +1,5 @@
-"""A covering set of pairs of the family's parts trains; what cannot be paired is refused by name
-(DESIGN P7, P15)."""
+"""A covering set of pairs of the family's parts trains; pairs that cannot be combined are refused
+by name."""
 
 from __future__ import annotations
 

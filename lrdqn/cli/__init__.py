@@ -1,2 +1,2 @@
-"""The command line: one small file a command. Nothing here imports jax before the config has been
-checked."""
+"""The command line: one small file per command. Nothing here imports jax before the configuration
+has been checked."""

@@ -1,4 +1,4 @@
-"""``lrdqn calibrate``: the world next to published figures, or a population fitted to a log."""
+"""``lrdqn calibrate``: the world beside published statistics, or a population fitted to a log."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from lrdqn.config import ConfigError
 
 
 def compare_world(config: CalibrateRun) -> bool:
-    """Print simulated against target, where asked with constants fitted first; whether every target
-    is met."""
+    """Print simulated beside published statistics, after fitting the constants if ``config.fit`` is
+    set; return whether every statistic is within its tolerance."""
     from rich.console import Console
 
     from lrdqn.calibration.measure import measure_world
@@ -32,7 +32,7 @@ def compare_world(config: CalibrateRun) -> bool:
 
 
 def task(config: CalibrateRun, composed: DictConfig) -> None:
-    """One calibration."""
+    """Run one calibration."""
     del composed
     from lrdqn.cli.runtime import prepare
 
@@ -46,7 +46,8 @@ def task(config: CalibrateRun, composed: DictConfig) -> None:
 
 
 def preflight(config: CalibrateRun) -> None:
-    """The log's folder must exist and the destination must be free; a world is a live one."""
+    """Raise ``InputError`` unless the log's folder exists, the destination is free and the world
+    can be built."""
     from lrdqn.envs.live.family import check_files
     from lrdqn.envs.live.population_folder import check_destination
 
@@ -70,5 +71,5 @@ def preflight(config: CalibrateRun) -> None:
 
 
 def main() -> None:
-    """Entry point."""
+    """Run ``lrdqn calibrate``."""
     launch("calibrate", CalibrateRun, task, preflight)

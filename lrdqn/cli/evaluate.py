@@ -1,4 +1,5 @@
-"""``lrdqn evaluate run=PATH``: a saved policy and the baselines on a world, and the table."""
+"""``lrdqn evaluate run=PATH``: evaluate a saved policy and the baselines in a world, and print the
+table."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from lrdqn.envs.live.config import PerturbConfig
 
 
 def train_config(config: EvaluateRun) -> TrainRun:
-    """The run's configuration with the cohorts, and where asked the population, of this
+    """Return the run's configuration with the cohorts, the population and the perturbations of this
     evaluation."""
     from lrdqn.runner.folder import read_resolved
 
@@ -31,7 +32,7 @@ def train_config(config: EvaluateRun) -> TrainRun:
     values["evaluate"] |= {name: value for name, value in asked.items() if value is not None}
     kept = {
         name: values["runtime"][name] for name in ("prng", "precision")
-    }  # the run's own table needs them
+    }  # the run's own table depends on them
     values["runtime"] = dataclasses.asdict(config.runtime) | kept
     if config.population is not None:
         if file := values["env"].get("embeddings"):
@@ -52,8 +53,8 @@ def train_config(config: EvaluateRun) -> TrainRun:
 
 
 def task(config: EvaluateRun, composed: DictConfig) -> float:
-    """One evaluation; its score is the learned policy's mean return. The run folder is left as it
-    is."""
+    """Run one evaluation and return its score, the learned policy's mean return. The run folder is
+    left unchanged."""
     del composed
     from lrdqn.cli.runtime import prepare
 
@@ -80,7 +81,7 @@ def task(config: EvaluateRun, composed: DictConfig) -> float:
 
 
 def preflight(config: EvaluateRun) -> None:
-    """The run must be finished and whole, and the population too."""
+    """Raise ``InputError`` unless the run is finished and whole, and its population too."""
     from lrdqn.runner.folder import read_summary
 
     read_summary(config.run)
@@ -89,5 +90,5 @@ def preflight(config: EvaluateRun) -> None:
 
 
 def main() -> None:
-    """Entry point."""
+    """Run ``lrdqn evaluate``."""
     launch("evaluate", EvaluateRun, task, preflight)

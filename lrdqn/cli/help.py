@@ -1,5 +1,4 @@
-"""``lrdqn COMMAND --help``: what can be chosen by name, and every key with its default and what it
-means."""
+"""``lrdqn COMMAND --help``: choices by name, and every key with its default and meaning."""
 
 from __future__ import annotations
 
@@ -17,11 +16,11 @@ WIDTH, COLUMN = 118, 46
 
 
 def help_text(command: str, schema: type, config: DictConfig, groups: dict[str, list[str]]) -> str:
-    """The whole page.
+    """Return the whole help text.
 
     Args:
         command: name of the sub-command.
-        schema: its root dataclass, whose fields carry their own words.
+        schema: its root dataclass, whose fields carry their descriptions.
         config: the composed defaults.
         groups: config group -> names that it offers.
     """
@@ -52,7 +51,8 @@ def help_text(command: str, schema: type, config: DictConfig, groups: dict[str, 
 
 
 def keys_of(schema: type, values: Any, prefix: str) -> Iterator[tuple[str, Any, str]]:
-    """Every leaf: dotted key, default, words. What is missing has to be given."""
+    """Yield every leaf: dotted key, default, description. A missing default (``???``) has to be
+    given."""
     hints = typing.get_type_hints(schema)
     for spec in dataclasses.fields(schema):
         value = values.get(spec.name)
@@ -64,7 +64,7 @@ def keys_of(schema: type, values: Any, prefix: str) -> Iterator[tuple[str, Any, 
 
 
 def words_of(metadata: Any) -> str:
-    """What a field says of itself, and what it allows."""
+    """Return the description of a field, with its allowed values."""
     doc = metadata.get("doc", "")
     if "each" in metadata:
         doc = f"list of values: {metadata['each'].get('doc', '')}"
@@ -74,7 +74,7 @@ def words_of(metadata: Any) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A default as it would be typed."""
+    """Return a default as it would be typed."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,9 +1,9 @@
-"""From the command line to a frozen config: compose, check, and only then hand over to Hydra
-(DESIGN P15).
+"""From the command line to a frozen configuration: compose, check, and only then hand over to
+Hydra.
 
-``@hydra.main`` writes its folder before the task runs and answers its own errors with several
-lines; so every job of the command (all of them, in a sweep) is composed and checked here first, and
-a mistake costs one line and exit code 2.
+``@hydra.main`` writes its folder before the task runs and reports errors in several lines.
+Therefore every job of the command (all of them, in a sweep) is composed and checked here first, and
+a mistake is answered in one line with exit code 2, before jax is imported or anything is written.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ ASKING_FLAGS = {
 
 
 def split_arguments(argv: list[str]) -> tuple[list[str], dict[str, str | None]]:
-    """Hydra's overrides and Hydra's flags."""
+    """Split arguments into Hydra's overrides and Hydra's flags."""
     overrides: list[str] = []
     flags: dict[str, str | None] = {}
     waiting: str | None = None
@@ -89,7 +89,7 @@ def split_arguments(argv: list[str]) -> tuple[list[str], dict[str, str | None]]:
 
 
 def expand_sweep(overrides: list[str]) -> list[list[str]]:
-    """Every job of a sweep over choices, as Hydra's basic sweeper will make them."""
+    """Return every job of a sweep over choices, as Hydra's basic sweeper will make them."""
     axes: list[list[str]] = []
     for override in OverridesParser.create().parse_overrides(overrides):
         if override.is_sweep_override():
@@ -100,13 +100,13 @@ def expand_sweep(overrides: list[str]) -> list[list[str]]:
     return [list(job) for job in itertools.product(*axes)]
 
 
-def check(
+def check_jobs(
     config_name: str, schema: type[T], argv: list[str], preflight: Callable[[T], None]
 ) -> None:
-    """Compose and freeze every job that ``argv`` asks for.
+    """Compose and freeze every job of a command line.
 
     Raises:
-        InputError: with the one line to print.
+        InputError: a job is wrong; the message is the one line to print.
     """
     overrides, flags = split_arguments(argv)
     parts = chosen_parts(config_name, overrides)
@@ -134,8 +134,8 @@ def check(
 
 
 def sweep_of(config_name: str, overrides: list[str], extra: list[str]) -> list[str] | None:
-    """What a ready sweep (``sweep=NAME``) adds to the command line; ``None`` where the command is a
-    single run."""
+    """Return the overrides that a ready sweep (``sweep=NAME``) adds to the command line; ``None``
+    where the command is a single run."""
     parsed = OverridesParser.create().parse_overrides(overrides)
     single = [o for o, p in zip(overrides, parsed, strict=True) if not p.is_sweep_override()]
     hydra_config = compose(config_name, overrides=single + extra, return_hydra_config=True).hydra
@@ -150,7 +150,7 @@ def sweep_of(config_name: str, overrides: list[str], extra: list[str]) -> list[s
 
 
 def fail(message: str) -> None:
-    """Print one line and leave with exit code 2."""
+    """Print one line and exit with code 2."""
     sys.stderr.write(f"lrdqn: {' '.join(message.split())}\n")
     raise SystemExit(2)
 
@@ -167,10 +167,10 @@ def launch(
     Args:
         config_name: primary config in ``conf/``.
         schema: its root dataclass.
-        task: gets the frozen config and the composed one; its result is the job's score for
-            sweepers (DESIGN P18).
+        task: called with the frozen config and the composed one; its result is the job's score for
+            sweepers.
         preflight: checks that need files (no jax); raises ``InputError``.
-        rewrite: the arguments as what they stand for; raises ``InputError``.
+        rewrite: expands the arguments (``resume=PATH``); raises ``InputError``.
     """
     register_schemas()
     try:
@@ -181,7 +181,7 @@ def launch(
             sys.stdout.write(help_text(config_name, schema, config, groups_of(config_name)))
             return
         sys.argv[1:] = rewrite(sys.argv[1:])
-        check(config_name, schema, sys.argv[1:], preflight)
+        check_jobs(config_name, schema, sys.argv[1:], preflight)
     except InputError as error:
         fail(str(error))
 
@@ -198,8 +198,8 @@ def launch(
 
 
 def job_files(config: DictConfig) -> tuple[Path, Files]:
-    """The folder of the job that runs now, and what it keeps of its configuration: resolved, and as
-    Hydra has it."""
+    """Return the folder of the job that runs now, and its configuration: resolved, and as Hydra
+    writes it."""
     from lrdqn.runner.folder import Files
 
     hydra_config = HydraConfig.get()

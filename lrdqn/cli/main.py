@@ -1,4 +1,4 @@
-"""``lrdqn COMMAND [KEY=VALUE ...]``: picks the command, hands on the rest."""
+"""``lrdqn COMMAND [KEY=VALUE ...]``: run the command with the remaining arguments."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import lrdqn
 COMMANDS = {
     "train": "train a recommender on a live world; table and run folder",
     "tune": "search float hyper-parameters, a batch of trials in one program",
-    "evaluate": "judge a saved policy on a world: lrdqn evaluate run=PATH",
-    "calibrate": "compare the world with real figures, or fit a population to a log",
+    "evaluate": "evaluate a saved policy in a world: lrdqn evaluate run=PATH",
+    "calibrate": "compare the world with published statistics, or fit a population to a log",
     "report": "table and curve of a run, or a sweep in one table: lrdqn report run=PATH",
 }
 
 
 def usage() -> str:
-    """The help text of ``lrdqn`` itself."""
+    """Return the help text of ``lrdqn`` itself."""
     rows = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
     return (
         f"lrdqn {lrdqn.__version__} - live-streaming recommendation "
@@ -32,13 +32,13 @@ def usage() -> str:
 
 
 def stop_writing() -> None:
-    """Whoever read us, ``head`` say, has seen enough: what is still buffered goes nowhere, without
-    an error."""
+    """Discard buffered output without an error, once a reader such as ``head`` has closed the
+    pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the console script."""
     name, *rest = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help", "help"):
         sys.stdout.write(usage())

@@ -1,5 +1,5 @@
 """``lrdqn report run=PATH``: table and learning curve of a run, or all runs of a sweep in one
-table; ``world=``: pictures of a live world, or, in the tick clock, how its streamers fare."""
+table; ``world=``: pictures of a live world, or, in the tick clock, the welfare of its streamers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ JOINED = "joined"
 """Name of the files that join the runs of a sweep."""
 
 
-def show(folder: Path) -> None:
-    """Print the table, redraw the curve, say where everything is."""
+def show_run(folder: Path) -> None:
+    """Print the table, redraw the curve, and print where the files are."""
     from rich.console import Console
 
     from lrdqn.report.curve import draw_curve
@@ -57,14 +57,14 @@ def show_joined(folder: Path) -> None:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is one run, and not one that holds several."""
+    """Return whether a folder holds one run, rather than several."""
     from lrdqn.runner.folder import RESOLVED, SUMMARY
 
     return (folder / RESOLVED).exists() or (folder / SUMMARY).exists()
 
 
-def tell(config: ReportRun) -> None:
-    """How the streamers of a tick world fare under each baseline."""
+def show_welfare(config: ReportRun) -> None:
+    """Print the welfare of the streamers of a tick world under each baseline."""
     from rich.console import Console
 
     from lrdqn.report.streamer_welfare import play_ticks
@@ -77,8 +77,8 @@ def tell(config: ReportRun) -> None:
     console.print(f"{config.sessions:,} places for {days:.2g} days of the world", highlight=False)
 
 
-def draw(config: ReportRun) -> None:
-    """Pictures of a live world."""
+def draw_pictures(config: ReportRun) -> None:
+    """Draw pictures of a live world."""
     from lrdqn.report.world_picture import picture_world
     from lrdqn.report.world_plots import draw_world, make_folder
 
@@ -89,11 +89,12 @@ def draw(config: ReportRun) -> None:
 
 
 def world_of(config: ReportRun) -> tuple[LiveConfig, int]:
-    """The configuration of a world, in the clock asked for, and the seed that it is drawn from.
+    """Return the configuration of a world, in the requested clock, and the seed that it is drawn
+    from.
 
     Raises:
-        InputError: there is no such run, or it played something else; or that world has no such
-            clock.
+        InputError: there is no such run, its environment is not the live world, or that world has
+            no such clock.
     """
     env, seed = named_world(str(config.world))
     if config.env.clock != "own":
@@ -102,10 +103,10 @@ def world_of(config: ReportRun) -> tuple[LiveConfig, int]:
 
 
 def named_world(named: str) -> tuple[LiveConfig, int]:
-    """The configuration of the default world, or of a run's, and its seed.
+    """Return the configuration of the default world, or of a run's world, and its seed.
 
     Raises:
-        InputError: there is no such run, or it played something else.
+        InputError: there is no such run, or its environment is not the live world.
     """
     if named == "default":
         return freeze(CalibrateRun, dataclasses.asdict(CalibrateRun())).env, 0
@@ -124,17 +125,17 @@ def named_world(named: str) -> tuple[LiveConfig, int]:
 
 
 def task(config: ReportRun, composed: DictConfig) -> None:
-    """One report."""
+    """Run one report."""
     del composed
     if config.world is not None:
-        (tell if world_of(config)[0].clock == "tick" else draw)(config)
+        (show_welfare if world_of(config)[0].clock == "tick" else draw_pictures)(config)
         return
     folder = Path(str(config.run)).expanduser()
-    (show if is_run(folder) else show_joined)(folder)
+    (show_run if is_run(folder) else show_joined)(folder)
 
 
 def preflight(config: ReportRun) -> None:
-    """The folder must hold a finished run, or runs."""
+    """Raise ``InputError`` unless the folder holds a finished run, or runs."""
     if config.run is None and config.world is None:
         raise ConfigError("run", "???", "is required (or world=PATH)")
     if config.run is not None and config.world is not None:
@@ -151,5 +152,5 @@ def preflight(config: ReportRun) -> None:
 
 
 def main() -> None:
-    """Entry point."""
+    """Run ``lrdqn report``."""
     launch("report", ReportRun, task, preflight)

@@ -1,5 +1,5 @@
-"""Set jax up before its first use: platform, devices, precision, random generator, compilation
-cache, processes."""
+"""Configuration of jax before its first use: platform, devices, precision, random generator,
+compilation cache, processes."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ CPU_DEVICES = "jax_num_cpu_devices"
 def prepare(runtime: RuntimeConfig) -> None:
     """Configure jax. Must run before anything touches a device.
 
-    Seeds are sharded over devices, so a CPU with n cores is shown as n devices (unless
-    ``XLA_FLAGS`` already says how many).
+    Seeds are sharded over devices, so a CPU with n cores is exposed as n devices (unless
+    ``XLA_FLAGS`` sets their number).
 
     Raises:
-        InputError: there is no device of the kind asked for, or the processes do not find each
+        InputError: there is no device of the requested kind, or the processes do not find each
             other.
     """
     import jax
 
-    if runtime.platform != "auto":  # callbacks, of env=gymnasium, need the CPU beside it
+    if runtime.platform != "auto":  # callbacks (env=gymnasium) need the CPU as well
         jax.config.update("jax_platforms", ",".join(dict.fromkeys((runtime.platform, "cpu"))))
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         show_cpus(runtime.devices or len(os.sched_getaffinity(0)))
-    # Read when the CPU is first used. jax's own choice, all cores for every device, hands the
-    # kernels of a small program from thread to thread: an iteration of one CartPole learner takes
-    # 250 microseconds of CPU that way, and 185 on one thread.
+    # Read when the CPU is first used. jax's default, all cores for every device, passes the kernels
+    # of a small program from thread to thread: an iteration of one CartPole learner then takes 250
+    # microseconds of CPU time, and 185 on one thread.
     os.environ.setdefault("PJRT_NPROC", str(runtime.threads or 1))
     jax.config.update("jax_default_prng_impl", runtime.prng)
     if runtime.precision != "default":
@@ -45,7 +45,7 @@ def prepare(runtime: RuntimeConfig) -> None:
         jax.config.update("jax_compilation_cache_dir", str(Path(runtime.cache_dir).expanduser()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     if runtime.coordinator is not None:
-        join(runtime)
+        join_processes(runtime)
     try:
         count = jax.local_device_count()
     except RuntimeError as error:
@@ -62,8 +62,8 @@ def prepare(runtime: RuntimeConfig) -> None:
 
 
 def show_cpus(count: int) -> None:
-    """Let the CPU appear as ``count`` devices; the first job of a sweep decides for all that follow
-    in its process."""
+    """Expose the CPU as ``count`` devices; the first job of a sweep fixes the number for its
+    process."""
     import jax
 
     if getattr(jax.config, CPU_DEVICES) == count:
@@ -76,8 +76,8 @@ def show_cpus(count: int) -> None:
         ) from error
 
 
-def join(runtime: RuntimeConfig) -> None:
-    """Meet the other processes of the run."""
+def join_processes(runtime: RuntimeConfig) -> None:
+    """Connect to the other processes of the run."""
     import jax
 
     try:

@@ -1,4 +1,5 @@
-"""``lrdqn train``: train, print the table, leave a run folder; or go on where a run was stopped."""
+"""``lrdqn train``: train, print the table and leave a run folder, or resume a run that was
+stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ BARE_NAN, QUOTES = re.compile(r"(?<![\w'])nan(?![\w'])"), "'\""
 
 
 def preflight(config: TrainRun) -> None:
-    """Checks that need files. A folder that is taken is refused before Hydra makes anything."""
+    """Raise ``InputError`` where files are missing or the folder is taken, before Hydra creates
+    anything."""
     from lrdqn.runner.folder import check_free, check_place
     from lrdqn.runner.loggers import check_loggers
 
@@ -38,12 +40,12 @@ def preflight(config: TrainRun) -> None:
 
 
 def task(config: TrainRun, composed: DictConfig) -> float | None:
-    """One job; returns its score, the learned policy's mean return, or nothing where it was
-    stopped."""
+    """Run one job and return its score, the learned policy's mean return. A job that is asked to
+    stop exits with code 0."""
     from lrdqn.cli.runtime import prepare
 
     prepare(config.runtime)
-    from lrdqn.cli.report import show
+    from lrdqn.cli.report import show_run
     from lrdqn.runner.devices import is_main_process
     from lrdqn.runner.run import run_in
 
@@ -56,39 +58,37 @@ def task(config: TrainRun, composed: DictConfig) -> float | None:
     if summary is None:
         raise SystemExit(0)
     if is_main_process():
-        show(folder)
+        show_run(folder)
     return summary["score"]
 
 
 def makes_several(sweep: str | None) -> bool:
-    """Whether a ready sweep is several runs, and not a grid in one program."""
+    """Return whether a ready sweep is several runs, rather than a grid in one program."""
     path = CONF / "sweep" / f"{sweep}.yaml"
     return path.is_file() and OmegaConf.select(OmegaConf.load(path), "hydra.mode") == "MULTIRUN"
 
 
 def leave_nothing(folder: Path) -> None:
-    """Remove the folder of a run that was refused: it holds nothing, or the lock that was held
-    meanwhile."""
+    """Remove the folder of a run that was refused: it holds nothing, or only its lock."""
     if folder.is_dir() and {path.name for path in folder.iterdir()} <= {LOCK}:
         (folder / LOCK).unlink(missing_ok=True)
         folder.rmdir()
 
 
 def say(text: str) -> None:
-    """A line that stays."""
+    """Print one line at once."""
     print(text, flush=True)
 
 
 def rewrite(argv: list[str]) -> list[str]:
-    """Arguments as Hydra must see them."""
+    """Return the arguments as Hydra must see them."""
     return continued(
         [BARE_NAN.sub("'nan'", a) if a.startswith("debug=") else a for a in argv]
-    )  # to Hydra nan is a float
+    )  # Hydra reads a bare nan as a float
 
 
 def continued(argv: list[str]) -> list[str]:
-    """``resume=PATH`` as what it stands for: the run's own arguments, then the new ones, in the
-    run's own folder.
+    """Expand ``resume=PATH`` to the run's own arguments, the new ones, and the run's own folder.
 
     Raises:
         InputError: PATH is not a run folder, or it is combined with a sweep or another folder.
@@ -121,13 +121,13 @@ def continued(argv: list[str]) -> list[str]:
 
 
 def by_key(overrides: list[str]) -> dict[str, str]:
-    """``KEY=VALUE`` arguments as a dict; of one key the last counts."""
+    """Return ``KEY=VALUE`` arguments as a dict; the last one of a key counts."""
     rows = [override.partition("=") for override in overrides]
     return {key: value for key, _, value in rows}
 
 
 def main() -> None:
-    """Entry point."""
+    """Run ``lrdqn train``."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     launch("train", TrainRun, task, preflight, rewrite)

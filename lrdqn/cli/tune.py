@@ -1,4 +1,4 @@
-"""``lrdqn tune``: search float hyper-parameters; prints the best trials and the command that trains
+"""``lrdqn tune``: search float hyper-parameters; print the best trials and the command that trains
 the best one."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SHOWN = 10
 
 
 def task(config: TuneRun, composed: DictConfig) -> float | None:
-    """One search; its score is the best trial's mean return."""
+    """Run one search and return its score, the best trial's mean return."""
     from lrdqn.cli.runtime import prepare
 
     prepare(config.runtime)
@@ -29,24 +29,24 @@ def task(config: TuneRun, composed: DictConfig) -> float | None:
     if rows is None:
         say(f"stopped; lrdqn tune resume={folder} goes on")
         raise SystemExit(0)
-    show(rows, config, files.overrides)
+    show_trials(rows, config, files.overrides)
     say(f"folder: {folder}")
     return rows[0]["return"]["mean"]
 
 
-def show(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str]) -> None:
-    """The best trials, and how to train the best one."""
+def show_trials(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str]) -> None:
+    """Print the best trials, and how to train the best one."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    from lrdqn.runner.tune import words
+    from lrdqn.runner.tune import arguments_of
 
     keys = list(rows[0]["point"])
     caption = (
         f"{len(rows)} trials x {config.train.seeds} seeds; mean [95 % "
-        "bootstrap interval over seeds]; the best was picked on "
-        "these figures, so its lead is flattered: train it on another train.seed to judge it"
+        "bootstrap interval over seeds]; the best was chosen by "
+        "these returns, so its lead is overestimated: train it on another train.seed to evaluate it"
     )
     table = Table(
         "Trial", *keys, "Return", box=box.SIMPLE_HEAD, caption=caption, caption_justify="left"
@@ -63,7 +63,7 @@ def show(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str]) -> N
             [
                 "best: lrdqn train",
                 *kept,
-                words(rows[0]["point"]),
+                arguments_of(rows[0]["point"]),
                 f"train.seed={config.train.seed + 1}",
             ]
         )
@@ -71,7 +71,7 @@ def show(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str]) -> N
 
 
 def preflight(config: TuneRun) -> None:
-    """Optuna must be there."""
+    """Raise ``InputError`` where Optuna is missing, or for the reasons of ``lrdqn train``."""
     from importlib.util import find_spec
 
     from lrdqn.config import InputError
@@ -82,7 +82,7 @@ def preflight(config: TuneRun) -> None:
 
 
 def main() -> None:
-    """Entry point."""
+    """Run ``lrdqn tune``."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     launch("tune", TuneRun, task, preflight, rewrite)

@@ -1,2 +1,2 @@
 """From the words of a command line to a frozen configuration: compose, check each value, check
-what goes together."""
+combinations."""

@@ -1,5 +1,5 @@
-"""Checks that single ranges cannot make: periods that must divide, shapes that must fit, parts that
-cannot be paired."""
+"""Checks of several keys at once: periods that must divide, sizes that must fit, parts that cannot
+be combined."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lrdqn.config.train import TrainConfig, iteration_steps
 
 
 def nearest_multiples(value: int, base: int) -> str:
-    """``base``'s multiples on both sides of ``value``, in words."""
+    """Return the multiples of ``base`` on both sides of ``value``, in words."""
     below, above = value // base * base, -(-value // base) * base
     return f"{above}" if below == 0 else f"{below} or {above}"
 
 
 def divide(key: str, value: int, base_key: str, base: int) -> None:
-    """Raise unless ``value`` is a multiple of ``base``; the message names the nearest that are
-    (DESIGN P3)."""
+    """Raise ``ConfigError`` unless ``value`` is a multiple of ``base``; the message names the
+    nearest multiples."""
     if value % base:
         raise ConfigError(
             key,
@@ -31,14 +31,14 @@ def divide(key: str, value: int, base_key: str, base: int) -> None:
 
 
 def iteration_key(train: TrainConfig) -> str:
-    """The key, or product of keys, that gives ``iteration_steps``."""
+    """Return the key, or the product of keys, that gives ``iteration_steps``."""
     if train.rollout is not None:
         return "train.rollout x train.sessions"
     return "train.update_period" if train.update_period > train.sessions else "train.sessions"
 
 
 def check_update_period(period: int, steps: int, key: str) -> None:
-    """One iteration is a whole number of updates (and of rounds of all sessions)."""
+    """Raise ``ConfigError`` unless an iteration is a whole number of updates."""
     if steps % period:
         divisors = [d for d in range(1, steps + 1) if steps % d == 0]
         near = [
@@ -52,7 +52,7 @@ def check_update_period(period: int, steps: int, key: str) -> None:
 
 
 def check_train(config: TrainRun) -> None:
-    """Combinations that single ranges cannot catch."""
+    """Raise ``ConfigError`` for the first combination of keys that is not allowed."""
     check_grid(config)
     check_periods(config)
     check_running(config)
@@ -61,13 +61,14 @@ def check_train(config: TrainRun) -> None:
 
 
 def check_periods(config: TrainRun) -> None:
-    """Periods are whole numbers of iterations."""
+    """Raise ``ConfigError`` unless every period is a whole number of iterations."""
     train, needs = config.train, needs_of(config)
     stride, base = iteration_steps(train), iteration_key(train)
     divide(base, stride, "train.sessions", train.sessions)
     check_update_period(train.update_period, stride, base)
     divide("train.env_steps", train.env_steps, base, stride)
-    if not needs.fresh:  # which has no warm-up and no target network
+    # agents that learn from fresh sessions have no warm-up and no target network
+    if not needs.fresh:
         if train.warmup_steps is not None:
             divide("train.warmup_steps", train.warmup_steps, base, stride)
         if needs.sync_period is not None:
@@ -80,7 +81,7 @@ def check_periods(config: TrainRun) -> None:
 
 
 def check_replay(config: TrainRun) -> None:
-    """A batch fits into replay, and an iteration into what is kept of it."""
+    """Raise ``ConfigError`` unless a batch fits into replay, and an iteration into its capacity."""
     train, replay = config.train, config.replay
     stride, base = iteration_steps(train), iteration_key(train)
     if replay.name == "queue":
@@ -115,7 +116,8 @@ def check_replay(config: TrainRun) -> None:
 
 
 def check_running(config: TrainRun) -> None:
-    """A run shared by several processes names its coordinator and all of them."""
+    """Raise ``ConfigError`` unless a run shared by several processes names its coordinator and all
+    of them."""
     runtime = config.runtime
     named = runtime.coordinator not in (None, "auto")
     if runtime.coordinator is not None and config.debug.mode in ("nan", "checkify"):
@@ -147,7 +149,8 @@ def check_running(config: TrainRun) -> None:
 
 
 def check_tune(config: TuneRun) -> None:
-    """The space is ranges, the trials are whole batches, and nothing else varies."""
+    """Raise ``ConfigError`` unless the space consists of ranges, the trials are whole batches, and
+    nothing else varies."""
     if points_of(config.grid) != [{}]:
         raise ConfigError(
             "grid",
@@ -183,8 +186,8 @@ def check_tune(config: TuneRun) -> None:
 
 
 def check_calibrate(config: CalibrateRun) -> None:
-    """A log needs a place to be read from and one to be written to; the reference policy shows one
-    room per request."""
+    """Raise ``ConfigError`` unless a log has a folder to read and a folder to write, and slates
+    have one room, as the reference policy shows one per request."""
     if config.env.slate != 1:
         why = "the reference policy shows one room per request; must be 1"
         raise ConfigError("env.slate", config.env.slate, why)

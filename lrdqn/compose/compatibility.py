@@ -1,6 +1,6 @@
-"""Which parts go together: an agent's needs against an environment's offers, networks against
-observations. What does not is refused in one line that names the key, with what to choose
-instead."""
+"""Which parts can be combined: an agent's needs against an environment's offers, networks against
+observations. A pair that cannot work is refused in one line that names the key and an
+alternative."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lrdqn.config.family import Needs, Offers
 from lrdqn.config.network import READS
 
 TABLE_ONLY = (("head", "linear"), ("layers", "dense"), ("value", "mean"), ("norm", "none"))
-"""Keys of the network that a table has no use for, and the value that says so."""
+"""Keys of the network that a table does not read, with the only value that each may have there."""
 
 
 def needs_of(config: Any) -> Needs:
@@ -41,7 +41,8 @@ def check_compatible(config: Any) -> None:
 
 
 def check_network(config: Any, needs: Needs, offers: Offers) -> None:
-    """The network can read what the environment shows, and its keys mean something."""
+    """Raise ``ConfigError`` unless the network can read the observations and its keys apply to
+    it."""
     network, env = config.network, config.env
     fits = {*READS[network.name], *needs.reads.get(network.name, ())}
     if offers.observations and not fits.intersection(offers.observations) and not needs.slates:
@@ -63,7 +64,8 @@ def check_network(config: Any, needs: Needs, offers: Offers) -> None:
 
 
 def check_actions(config: Any, needs: Needs, offers: Offers) -> None:
-    """The agent can act in this action space, and is told what it learns from."""
+    """Raise ``ConfigError`` unless the agent can act in this action space and observes what it
+    learns from."""
     name = config.agent.name
     if needs.model and not offers.model:
         having = " or ".join(f"env={env}" for env in envs_that(lambda offers: offers.model))
@@ -89,7 +91,7 @@ def check_actions(config: Any, needs: Needs, offers: Offers) -> None:
 
 
 def envs_that(offer: Any) -> list[str]:
-    """Return the names of lrdqn's own environments whose defaults offer something."""
+    """Return the names of lrdqn's own environments whose defaults satisfy ``offer``."""
     found = []
     for name, family in own_families("env").items():
         if family.offers is not None and offer(family.offers(family.schema())):
@@ -104,13 +106,14 @@ def first_that_fills_slates() -> str:
 
 
 def check_end(config: Any, offers: Offers) -> None:
-    """Undiscounted returns need sessions that end."""
+    """Raise ``ConfigError`` where returns are undiscounted and sessions do not end."""
     if config.agent.gamma == 1 and "end" in offers.lacks:
         raise ConfigError("agent.gamma", 1.0, f"{offers.lacks['end']}; must be below 1")
 
 
 def check_replay_kind(config: Any, needs: Needs) -> None:
-    """A queue goes with agents that learn from fresh sessions, and with these only."""
+    """Raise ``ConfigError`` unless a queue is combined with an agent that learns from fresh
+    sessions, and no other agent."""
     replay = config.replay.name
     if needs.fresh and replay != "queue":
         why = f"{needs.fresh} learns from fresh sessions only; use replay=queue"
@@ -121,14 +124,16 @@ def check_replay_kind(config: Any, needs: Needs) -> None:
 
 
 def check_consecutive(needs: Needs, offers: Offers) -> None:
-    """Where decisions last for several steps, consecutive ones are not handed over."""
+    """Raise ``ConfigError`` where the agent needs consecutive decisions and the environment does
+    not provide them."""
     if needs.consecutive and "consecutive" in offers.lacks:
         key, value, instead = needs.consecutive
         raise ConfigError(key, value, f"{offers.lacks['consecutive']}; {instead}")
 
 
 def check_evaluation(config: Any, offers: Offers) -> None:
-    """There are references to compare with, and a debug mode can look inside the loop."""
+    """Raise ``ConfigError`` where references are requested and missing, or the environment cannot
+    run under the debug mode."""
     if config.evaluate.references and not offers.references:
         none = f"there are none for env={config.env.kind}; must be false"
         raise ConfigError("evaluate.references", True, offers.lacks.get("references", none))
@@ -143,7 +148,8 @@ def check_evaluation(config: Any, offers: Offers) -> None:
 
 
 def check_grid_is_read(config: Any, needs: Needs) -> None:
-    """An axis of the grid is a hyper-parameter that this agent reads."""
+    """Raise ``ConfigError`` where an axis of the grid is a hyper-parameter that this agent does not
+    read."""
     for key, values in axes_of(config.grid).items():
         section, _, name = key.partition(".")
         if key in needs.unread:

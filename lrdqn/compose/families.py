@@ -1,13 +1,12 @@
 """Environments and agents by name: lrdqn's own, and those that installed packages declare as entry
 points.
 
-``pip install their-package`` makes ``env=NAME`` and ``agent=NAME`` known. Nothing of theirs is
-imported until it is named, so what is installed costs nothing, and cannot break anything, while it
-is not used.
+``pip install their-package`` makes ``env=NAME`` and ``agent=NAME`` known. Nothing of such a package
+is imported until it is chosen by name, so an unused package costs nothing and cannot break
+anything.
 
-Entry points are code that the user installed, and are trusted as far as any other installed
-package. Only an installed name can be chosen: no override, config file or run folder says where
-code is.
+Entry points are code that the user installed, and are trusted like any other installed package.
+Only an installed name can be chosen: no override, config file or run folder can say where code is.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from omegaconf import OmegaConf
 from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.config import AgentConfig, ConfigError, EnvConfig, InputError
 from lrdqn.config.family import AgentFamily, EnvFamily
-from lrdqn.config.fields import choice
+from lrdqn.config.fields import choice_field
 
 OWN: dict[str, dict[str, str]] = {
     "env": {
@@ -44,7 +43,7 @@ OWN: dict[str, dict[str, str]] = {
         "value_iteration": "lrdqn.agents.tabular.family:VALUE_ITERATION",
     },
 }
-"""Part of the config -> name -> where its family stands."""
+"""Part of the config -> name -> place of its family, ``module:member``."""
 
 GROUPS = {"env": "lrdqn.envs", "agent": "lrdqn.agents"}
 """Part of the config -> entry-point group."""
@@ -53,8 +52,8 @@ KINDS: dict[str, type] = {"env": EnvFamily, "agent": AgentFamily}
 BASES: dict[str, type] = {"env": EnvConfig, "agent": AgentConfig}
 
 NAMED_BY = {"env": "kind", "agent": "name"}
-"""Key that says which of a part's schemas a config follows. An environment's ``name`` is free for
-suites of many."""
+"""Key that says which of a part's schemas a config follows. An environment's ``name`` stays free
+for suites of several environments."""
 
 
 def env_family(kind: str) -> EnvFamily:
@@ -116,8 +115,9 @@ def installed(part: str) -> list[str]:
 
 
 def refuse_taken(part: str, presets: list[str]) -> None:
-    """Raise ``InputError`` where an installed name is one of lrdqn's own, or of a preset in
-    ``conf/``: which of the two runs must not depend on luck."""
+    """Raise
+    ``InputError`` where an installed name is also one of lrdqn's own, or of a preset in ``conf/``:
+    which of the two runs must not depend on the order of installation."""
     for point in entry_points(group=GROUPS[part]):
         if point.name in OWN[part] or point.name in presets:
             raise InputError(
@@ -127,7 +127,7 @@ def refuse_taken(part: str, presets: list[str]) -> None:
 
 
 def origin(point: EntryPoint) -> str:
-    """Return an entry point as its package declares it, and whose it is."""
+    """Return an entry point as its package declares it, with the package's name and version."""
     package = f"{point.dist.name} {point.dist.version}" if point.dist else "an unnamed package"
     return f"{package} ({point.group}: {point.name} = {point.value})"
 
@@ -144,7 +144,7 @@ def load(part: str, name: str) -> Any:
         point's. A function counts as an agent's ``make``.
 
     Raises:
-        InputError: it cannot be imported, is something else, or two packages bring it. The line
+        InputError: it cannot be imported, has another type, or two packages declare it. The line
             names package and entry point.
     """
     point, *others = entry_points(group=GROUPS[part], name=name)
@@ -167,8 +167,8 @@ def load(part: str, name: str) -> Any:
 
 
 def checked_schema(part: str, name: str, schema: Any, point: EntryPoint) -> type:
-    """Return the schema under the entry point's name, once it is known to be one that Hydra can
-    compose."""
+    """Return the schema under the entry point's name, once it is checked that Hydra can compose
+    it."""
     base = BASES[part]
     if not (
         isinstance(schema, type)
@@ -186,25 +186,25 @@ def checked_schema(part: str, name: str, schema: Any, point: EntryPoint) -> type
         raise InputError(
             f"{part}={name}: {origin(point)} has a schema that cannot be composed ({reason})"
         ) from error
-    return named(part, name, schema)
+    return named_schema(part, name, schema)
 
 
 @cache
-def named(part: str, name: str, schema: type) -> type:
-    """Return ``schema`` with ``name`` as the only one it goes by; one class per schema, or equal
-    configs would not compare equal."""
-    own = (NAMED_BY[part], str, choice(name, (name,), "from an installed package"))
+def named_schema(part: str, name: str, schema: type) -> type:
+    """Return ``schema`` with ``name`` as its only allowed name. There is one class per schema and
+    name, as equal configurations would not compare equal otherwise."""
+    own = (NAMED_BY[part], str, choice_field(name, (name,), "from an installed package"))
     return dataclasses.make_dataclass(schema.__name__, [own], bases=(schema,))
 
 
 def register() -> None:
-    """Make every name known to Hydra: lrdqn's own schemas under ``schema/``, so that they cannot be
-    selected by mistake; installed names beside the choices of ``conf/``, their schemas loaded when,
-    and only when, they are composed."""
+    """Make every name known to Hydra: lrdqn's own schemas under
+    ``schema/``, so that they cannot be selected by mistake; installed names beside the choices of
+    ``conf/``, with schemas that are loaded only when they are composed."""
     from hydra.core.config_store import ConfigNode, ConfigStore
 
     class Later(ConfigNode):
-        """A node whose schema is loaded when Hydra reads it, which copies it first."""
+        """Node whose schema is loaded when Hydra reads it, which copies the node first."""
 
         def __copy__(self) -> ConfigNode:
             schema = load(str(self.group), self.name.removesuffix(".yaml")).schema
@@ -215,13 +215,13 @@ def register() -> None:
     store = ConfigStore.instance()
     for part in GROUPS:
         for name, own in own_families(part).items():
-            store.store(group=f"schema/{part}", name=name, node=schema_named(part, name, own))
+            store.store(group=f"schema/{part}", name=name, node=default_schema(part, name, own))
         for name in installed(part):
             store.store(group=part, name=name, node={})
             at = store.repo[part]
             at[f"{name}.yaml"] = Later(**vars(at[f"{name}.yaml"]))
 
 
-def schema_named(part: str, name: str, own: Any) -> Any:
+def default_schema(part: str, name: str, own: Any) -> Any:
     """Return the schema's defaults under ``name``: one schema may serve several names."""
     return own.schema(**{NAMED_BY[part]: name})

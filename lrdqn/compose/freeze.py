@@ -85,7 +85,7 @@ def _check_leaf(key: str, value: Any, limits: Mapping[str, Any]) -> Any:
 
 
 def _check_list(key: str, value: Any, each: Mapping[str, Any]) -> tuple[float, ...]:
-    """An axis of a grid: numbers, each within the range of the single value."""
+    """Return an axis of a grid as a tuple of numbers, each within the range of the single value."""
     numbers = isinstance(value, list) and all(
         isinstance(x, int | float) and not isinstance(x, bool) for x in value
     )
@@ -116,7 +116,7 @@ def _freeze(schema: type, values: dict[str, Any], prefix: str) -> Any:
 
 
 def unknown_key(key: str, known: list[str]) -> str:
-    """What to say of a key that does not exist."""
+    """Return the message for a key that does not exist, with the nearest known key."""
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.65)
     if near:
         return f"unknown key; did you mean {near[0]}?"
@@ -136,8 +136,8 @@ def freeze(schema: type[T], config: Any) -> T:
         config: an OmegaConf node or a plain dict.
 
     Returns:
-        An instance of the schema (of a subclass that cannot be changed), so that it can be a dict
-        key and be closed over by a compiled program; ``dataclasses.replace`` makes a changed one.
+        An instance of a subclass of the schema that cannot be changed, so that it can be a dict key
+        and be closed over by a compiled program; ``dataclasses.replace`` returns a changed copy.
 
     Raises:
         ConfigError: unknown or missing key, value out of range, impossible combination.

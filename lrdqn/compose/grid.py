@@ -1,5 +1,5 @@
-"""``grid.*``: values of float hyper-parameters that train side by side in one program, one vmapped
-axis (DESIGN P2)."""
+"""``grid.*``: values of float hyper-parameters that are trained side by side in one program, as one
+vmapped axis."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from lrdqn.config.fields import ConfigError
 
 
 def _ranges(schema: type) -> dict[str, Any]:
-    """Metadata for a list of values of each field of ``schema``: every one lies in the range of the
-    single value."""
+    """Return, for each field of ``schema``, metadata for a list of its values, each within the
+    range of the single value."""
     return {spec.name: {"each": spec.metadata} for spec in dataclasses.fields(schema)}
 
 
@@ -25,7 +25,7 @@ AGENT, REPLAY = _ranges(DQNConfig), _ranges(ReplayConfig)
 
 @dataclass
 class AgentGrid:
-    """The agent's float hyper-parameters, fields of ``types.Hypers``."""
+    """Float hyper-parameters of the agent, fields of ``types.Hypers``."""
 
     learning_rate: Any = field(default=None, metadata=AGENT["learning_rate"])
     learning_rate_decay: Any = field(default=None, metadata=AGENT["learning_rate_decay"])
@@ -41,7 +41,7 @@ class AgentGrid:
 
 @dataclass
 class ReplayGrid:
-    """The replay's."""
+    """Float hyper-parameters of replay, fields of ``types.Hypers``."""
 
     alpha: Any = field(default=None, metadata=REPLAY["alpha"])
     beta: Any = field(default=None, metadata=REPLAY["beta"])
@@ -50,7 +50,7 @@ class ReplayGrid:
 
 @dataclass
 class GridConfig:
-    """Lists of values; the learners are all combinations. ``null`` keeps the single value of the
+    """Lists of values; the learners are all combinations. ``null`` keeps the single value from the
     section itself."""
 
     agent: AgentGrid = field(default_factory=AgentGrid)
@@ -62,24 +62,25 @@ KEYS = tuple(
     for name, part in (("agent", AgentGrid), ("replay", ReplayGrid))
     for f in dataclasses.fields(part)
 )
-"""Every hyper-parameter that can be an axis, dotted."""
+"""Dotted keys of all hyper-parameters that can be an axis."""
 
 
 def axes_of(grid: Any) -> dict[str, tuple[float, ...]]:
-    """The axes that were given, by dotted key: ``{"agent.gamma": (0.9, 0.99)}``."""
+    """Return the axes that were given, by dotted key: ``{"agent.gamma": (0.9, 0.99)}``."""
     given = {key: value_at(grid, key) for key in KEYS}
     return {key: values for key, values in given.items() if values is not None}
 
 
 def points_of(grid: Any) -> list[dict[str, float]]:
-    """All combinations of a grid's values, the last axis fastest; one empty point where nothing
-    varies."""
+    """Return all combinations of a grid's values, the last axis fastest; one empty point where
+    nothing varies."""
     axes = axes_of(grid)
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
 def check_grid(config: Any) -> None:
-    """No value twice, and pairs that must be ordered are ordered at every point."""
+    """Raise ``ConfigError`` where an axis holds a value twice, or an ordered pair is out of order
+    at some point."""
     for key, values in axes_of(config.grid).items():
         if len({struct.pack("f", value) for value in values}) < len(values):
             raise ConfigError(
@@ -90,7 +91,7 @@ def check_grid(config: Any) -> None:
 
 
 def check_orders(point: dict[str, float], config: Any) -> None:
-    """Exploration falls, and the importance-weight exponent rises."""
+    """Raise ``ConfigError`` unless exploration falls and the importance-weight exponent rises."""
     check_order(point, config, "agent.epsilon_end", "agent.epsilon", at_most=True)
     check_order(point, config, "replay.beta_end", "replay.beta", at_most=False)
 
@@ -98,7 +99,8 @@ def check_orders(point: dict[str, float], config: Any) -> None:
 def check_order(
     point: dict[str, float], config: Any, key: str, bound: str, *, at_most: bool
 ) -> None:
-    """``key`` must not pass ``bound``, wherever the two values come from."""
+    """Raise ``ConfigError`` where ``key`` passes ``bound``, whether a value comes from the point or
+    the config."""
     value, limit = (point[k] if k in point else value_at(config, k) for k in (key, bound))
     if value > limit if at_most else value < limit:
         raise ConfigError(
@@ -107,8 +109,8 @@ def check_order(
 
 
 def value_at(config: Any, key: str) -> Any:
-    """Return what stands at a dotted key; of a hyper-parameter that this agent lacks, the default
-    that it has elsewhere, which nothing reads."""
+    """Return the value of a dotted key; for a hyper-parameter that this agent lacks, the default of
+    ``agent=dqn``, which nothing reads."""
     section, _, name = key.partition(".")
     part = getattr(config, section)
     return getattr(part, name) if hasattr(part, name) else getattr(DQNConfig, name)

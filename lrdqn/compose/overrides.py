@@ -1,4 +1,5 @@
-"""A command line's words as a composed config, and Hydra's answers to mistakes in one line."""
+"""Composed configs from the words of a command line, and Hydra's answers to mistakes in one
+line."""
 
 from __future__ import annotations
 
@@ -20,14 +21,14 @@ CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
 """``conf/`` lies inside the package in a wheel and beside it in a checkout."""
 
 OF_LIVE = {"content": "content", "reward": "reward", "perturb": "perturbation"}
-"""Keys of the live world alone, and the group that changes each."""
+"""Config groups of the live world alone, by the key of ``env`` that each changes."""
 
 
 def compose_job(config_name: str, overrides: list[str]) -> DictConfig:
     """Return the composed config of one job, inside ``initialize_config_dir(CONF)``.
 
     Raises:
-        InputError: with one line that names the key, the value and what is allowed.
+        InputError: an override is wrong; the one line names the key, the value and what is allowed.
     """
     defaults = compose_parts(config_name, chosen_parts(config_name, overrides))
     try:
@@ -39,10 +40,10 @@ def compose_job(config_name: str, overrides: list[str]) -> DictConfig:
 
 
 def compose_parts(config_name: str, parts: list[str]) -> DictConfig:
-    """The defaults of a command with the parts that were chosen.
+    """Return the defaults of a command with the chosen parts.
 
     Raises:
-        InputError: one of them chooses another part with it, which this command does not have.
+        InputError: a part chooses a second one, of a group that this command does not have.
     """
     try:
         return compose(config_name, overrides=parts)
@@ -57,12 +58,12 @@ def compose_parts(config_name: str, parts: list[str]) -> DictConfig:
 
 
 def chosen_parts(config_name: str, overrides: list[str]) -> list[str]:
-    """What the command line chooses that brings keys of its own, environment, agent or experiment,
-    as overrides.
+    """Return the overrides that choose parts with keys of their own: environment, agent,
+    experiment.
 
     Raises:
-        InputError: one of them is a plugin that cannot be loaded, or one that is installed takes a
-            name of lrdqn's own.
+        InputError: a chosen plugin cannot be loaded, or an installed one takes a name of lrdqn's
+            own.
     """
     chosen: list[str] = []
     for part in [part for part in groups_of(config_name) if part in families.GROUPS]:
@@ -84,7 +85,7 @@ def chosen_parts(config_name: str, overrides: list[str]) -> list[str]:
 
 
 def refuse_choices(overrides: list[str]) -> None:
-    """A comma-separated value without ``-m`` is a sweep that was not asked for."""
+    """Raise ``ConfigError`` for a comma-separated value, which is a sweep and needs ``-m``."""
     for override in OverridesParser.create().parse_overrides(overrides):
         if override.is_sweep_override():
             key, _, value = (override.input_line or "").partition("=")
@@ -92,7 +93,7 @@ def refuse_choices(overrides: list[str]) -> None:
 
 
 def groups_of(config_name: str) -> dict[str, list[str]]:
-    """Config groups that a command's defaults list names, and what each offers."""
+    """Return the config groups in a command's defaults list, with the choices of each."""
     rows = OmegaConf.load(CONF / f"{config_name}.yaml").defaults
     names = [
         str(name) for row in rows if isinstance(row, DictConfig) for name in row if name != "hydra"
@@ -101,17 +102,17 @@ def groups_of(config_name: str) -> dict[str, list[str]]:
 
 
 def choices(group: str) -> list[str]:
-    """Names that a config group offers, installed plugins among them."""
+    """Return the names that a config group offers, installed plugins among them."""
     return sorted({*ready_made(group), *families.installed(group)})
 
 
 def ready_made(group: str) -> list[str]:
-    """Names that ``conf/`` has for a group."""
+    """Return the names of a group in ``conf/``."""
     return [path.stem for path in (CONF / group).glob("*.yaml")]
 
 
 def dotted_keys(config: DictConfig, prefix: str = "") -> list[str]:
-    """All keys of a config, nodes and leaves, in dotted form."""
+    """Return all keys of a config, nodes and leaves, in dotted form."""
     keys: list[str] = []
     for name, value in config.items_ex(resolve=False):
         keys.append(f"{prefix}{name}")
@@ -121,7 +122,8 @@ def dotted_keys(config: DictConfig, prefix: str = "") -> list[str]:
 
 
 def of_others(key: str, defaults: DictConfig) -> str:
-    """Return what to say of a key that another agent or environment has; empty where none has."""
+    """Return the message for a key that another agent or environment has; empty where none has
+    it."""
     part, _, rest = key.partition(".")
     others = families.with_key(part, rest) if part in families.GROUPS and rest else []
     if not others:
@@ -132,7 +134,7 @@ def of_others(key: str, defaults: DictConfig) -> str:
 
 
 def explain(error: Exception, overrides: list[str], defaults: DictConfig) -> str:
-    """Hydra's and OmegaConf's several lines as one that names the key, the value and what is
+    """Return several lines of Hydra or OmegaConf as one that names the key, the value and what is
     allowed."""
     chain: list[BaseException] = [error]
     while chain[-1].__cause__ is not None:

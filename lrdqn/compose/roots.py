@@ -1,4 +1,4 @@
-"""Schemas of the runs: one root per sub-command, and their registration with Hydra."""
+"""Schemas of the runs: one root per command, and their registration with Hydra."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lrdqn.config import (
     ReplayConfig,
     TrainConfig,
 )
-from lrdqn.config.fields import choice, said, whole
+from lrdqn.config.fields import choice_field, int_field, plain_field
 from lrdqn.config.logger import LoggerConfig
 from lrdqn.config.runtime import CheckpointConfig, DebugConfig, RuntimeConfig
 from lrdqn.envs.live.config import LiveConfig, PerturbConfig
@@ -37,9 +37,9 @@ class TrainRun:
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     debug: DebugConfig = field(default_factory=DebugConfig)
-    resume: str | None = said(
+    resume: str | None = plain_field(
         None,
-        "`auto` continues the run in hydra.run.dir if there is one; a run folder insists on it",
+        "`auto` resumes the run in hydra.run.dir if there is one; a run folder must hold a run",
     )
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
@@ -49,11 +49,11 @@ class TuneConfig:
     """A search over float hyper-parameters. The trials of a batch train side by side in one
     program."""
 
-    trials: int = whole(32, 1, "trials in all")
-    batch: int = whole(8, 1, "trials that are asked for, trained and told together")
+    trials: int = int_field(32, 1, "trials in all")
+    batch: int = int_field(8, 1, "trials that are proposed, trained and reported together")
     space: GridConfig = field(default_factory=GridConfig)
-    """``[low, high]`` of each hyper-parameter searched; positive ones with a ratio of ten or more
-    on a log scale."""
+    """``[low, high]`` of each searched hyper-parameter. A range of positive values is searched on a
+    log scale where high / low is ten or more."""
 
 
 @dataclass
@@ -64,8 +64,8 @@ class TuneRun(TrainRun):
 
 
 @dataclass
-class JudgedEnvConfig:
-    """What an evaluation may change about the run's live world."""
+class EvaluatedEnvConfig:
+    """Changes that an evaluation may make to the run's live world."""
 
     perturb: PerturbConfig = field(default_factory=PerturbConfig)
 
@@ -74,76 +74,84 @@ class JudgedEnvConfig:
 class EvaluateRun:
     """Root of `lrdqn evaluate`."""
 
-    run: str = said(MISSING, "run folder")
-    population: str | None = said(
-        None, "another population folder to judge the policy on; null takes the run's own world"
+    run: str = plain_field(MISSING, "run folder")
+    population: str | None = plain_field(
+        None, "another population folder to evaluate the policy on; null takes the run's own world"
     )
-    env: JudgedEnvConfig = field(default_factory=JudgedEnvConfig)
-    seed: int | None = whole(
-        None, 0, "root of the cohorts' randomness; null repeats the run's own table", 2**31 - 1
+    env: EvaluatedEnvConfig = field(default_factory=EvaluatedEnvConfig)
+    seed: int | None = int_field(
+        None, 0, "root of the cohorts' random numbers; null repeats the run's own table", 2**31 - 1
     )
-    sessions: int | None = whole(
+    sessions: int | None = int_field(
         None, 1, "session starts per seed and cohort; null takes the run's"
     )
-    cohorts: int | None = whole(None, 1, "cohorts pooled in the table; null takes the run's")
-    resamples: int | None = whole(
+    cohorts: int | None = int_field(None, 1, "cohorts pooled in the table; null takes the run's")
+    resamples: int | None = int_field(
         None, 100, "bootstrap resamples of an interval; null takes the run's"
     )
-    references: bool | None = said(
-        None, "judge exploiters and policies that see the truth too; null takes the run's"
+    references: bool | None = plain_field(
+        None, "evaluate exploiters and privileged policies too; null takes the run's"
     )
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
 @dataclass
 class WindowConfig:
-    """Three weeks of a synthetic platform at KuaiLive's proportions, for figures per user and per
+    """Three weeks of a synthetic platform at KuaiLive's proportions, for metrics per user and per
     streamer."""
 
-    sessions: int = whole(20_000, 1, "sessions of each world's window")
-    streamers: int = whole(5000, 1, "streamers there")
-    users: int = whole(
-        4500, 1, "users there; some 250 of them will have clicked, commented, liked and given"
+    sessions: int = int_field(20_000, 1, "sessions in the window of each world")
+    streamers: int = int_field(5000, 1, "streamers in the window")
+    users: int = int_field(
+        4500, 1, "users in the window; about 250 of them click, comment, like and give gifts"
     )
-    days: int = whole(23, 3, "days of the schedule, the first and last without session starts", 365)
+    days: int = int_field(
+        23, 3, "days of the schedule, the first and last without session starts", 365
+    )
 
 
 @dataclass
 class CalibrateRun:
     """Root of `lrdqn calibrate`."""
 
-    source: str = choice(
+    source: str = choice_field(
         "world",
         ("world", "movielens", "kuailive", "kuairand"),
-        "`world` compares the world with its targets; a log's name reads it",
+        "`world` compares it with published statistics; a log's name fits a population to the log",
     )
-    path: str | None = said(None, "folder of the log")
-    out: str | None = said(None, "population folder to write")
+    path: str | None = plain_field(None, "folder of the log")
+    out: str | None = plain_field(None, "population folder to write")
     env: LiveConfig = field(default_factory=LiveConfig)
-    seed: int = whole(0, 0, "root of the randomness", 2**31 - 1)
-    sessions: int = whole(4096, 1, "sessions simulated per world for the table")
-    worlds: int = whole(4, 1, "worlds that the table pools")
+    seed: int = int_field(0, 0, "root of the random numbers", 2**31 - 1)
+    sessions: int = int_field(4096, 1, "sessions simulated per world for the table")
+    worlds: int = int_field(4, 1, "worlds that the table pools")
     window: WindowConfig = field(default_factory=WindowConfig)
-    factors: int = whole(16, 2, "length of the fitted user and item vectors")
-    streamers: int = whole(5000, 2, "streamers kept of kuailive or kuairand, those clicked most")
-    users: int = whole(5000, 2, "users kept of kuailive or kuairand, those who click most on them")
-    fit: bool | None = said(
+    factors: int = int_field(16, 2, "length of the fitted user and item vectors")
+    streamers: int = int_field(
+        5000, 2, "most-clicked streamers that are kept of kuailive or kuairand"
+    )
+    users: int = int_field(
+        5000, 2, "users that are kept of kuailive or kuairand, by their clicks on these streamers"
+    )
+    fit: bool | None = plain_field(
         None,
         (
             "fit the constants of clicking, staying, reacting and returning; "
-            "null: to a log's population, not to the world"
+            "null fits them for a log, not for the world"
         ),
     )
-    check: bool = said(False, "exit 1 when a target is missed")
+    check: bool = plain_field(False, "exit with code 1 when a statistic is outside its tolerance")
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
 @dataclass
 class ReportedEnvConfig:
-    """What a report may change about a live world."""
+    """Changes that a report may make to a live world."""
 
-    clock: str = choice(
-        "own", ("own", "decision", "tick"), "the world's own; `tick` prints how its streamers fare"
+    clock: str = choice_field(
+        "own",
+        ("own", "decision", "tick"),
+        "`own` is the world's clock; `tick` prints the welfare of its streamers",
     )
 
 
@@ -151,15 +159,15 @@ class ReportedEnvConfig:
 class ReportRun:
     """Root of `lrdqn report`."""
 
-    run: str | None = said(None, "run folder, or a folder of run folders")
-    world: str | None = said(
+    run: str | None = plain_field(None, "run folder, or a folder of run folders")
+    world: str | None = plain_field(
         None,
-        "draw a live world instead: a run folder takes its first seed's, `default` the default one",
+        "draw a live world instead: that of the first seed of a run folder, or `default`",
     )
-    out: str = said("world", "folder for the pictures of a world")
+    out: str = plain_field("world", "folder for the pictures of a world")
     env: ReportedEnvConfig = field(default_factory=ReportedEnvConfig)
-    sessions: int = whole(4096, 1, "sessions that watch the world")
-    ticks: int = whole(2880, 1, "ticks that they watch it (env.clock=tick)")
+    sessions: int = int_field(4096, 1, "sessions that are simulated in the world")
+    ticks: int = int_field(2880, 1, "ticks that are simulated (env.clock=tick)")
 
 
 ROOTS: dict[str, type] = {

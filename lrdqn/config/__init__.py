@@ -1,5 +1,4 @@
-"""Keys of the parts, with their defaults, ranges and meanings: what all share, nothing of one
-environment."""
+"""Keys that all environments and agents share, with their defaults, ranges and meanings."""
 
 from lrdqn.config.agent import AgentConfig
 from lrdqn.config.env import EnvConfig

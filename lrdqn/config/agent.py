@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from lrdqn.config.fields import real, whole
+from lrdqn.config.fields import float_field, int_field
 
 
 @dataclass
@@ -15,21 +15,26 @@ class AgentConfig:
     """Base of all agents. Periods are in env steps per seed."""
 
     name: str = MISSING
-    gamma: float = real(0.9, 0.0, 1.0, "discount of one decision")
-    n_steps: int = whole(
+    gamma: float = float_field(0.9, 0.0, 1.0, "discount of one decision")
+    n_steps: int = int_field(
         1, 1, "rewards summed before bootstrapping, cut at the end of a session", 1000
     )
-    learning_rate: float = real(2e-3, 0.0, 10.0, "step size of the optimiser", open_low=True)
-    learning_rate_decay: float = real(
-        0.0, 0.0, 1.0, "share of it that is lost by the end of the run, linearly; 0 keeps it"
+    learning_rate: float = float_field(2e-3, 0.0, 10.0, "step size of the optimiser", open_low=True)
+    learning_rate_decay: float = float_field(
+        0.0,
+        0.0,
+        1.0,
+        "share of learning_rate that is lost linearly by the end of the run; 0 keeps it constant",
     )
-    epsilon: float = real(1.0, 0.0, 1.0, "exploration at the first learning step")
-    epsilon_end: float = real(0.05, 0.0, 1.0, "exploration from epsilon_steps on")
-    epsilon_steps: int = whole(40_960, 1, "env steps over which epsilon falls linearly")
-    reward_scale: float = real(
+    epsilon: float = float_field(
+        1.0, 0.0, 1.0, "epsilon of epsilon-greedy exploration at the first learning step"
+    )
+    epsilon_end: float = float_field(0.05, 0.0, 1.0, "epsilon from epsilon_steps on")
+    epsilon_steps: int = int_field(40_960, 1, "env steps over which epsilon falls linearly")
+    reward_scale: float = float_field(
         0.1,
         0.0,
         math.inf,
-        "rewards are multiplied by this before the learner sees them",
+        "factor on rewards before the learner receives them",
         open_low=True,
     )

@@ -1,5 +1,5 @@
-"""What the folder of an environment or an agent hands over: the one plug for lrdqn's own parts and
-for those of other packages. Nothing here imports jax."""
+"""Interface between lrdqn and a folder of an environment or an agent, whether its own or of another
+package. Nothing here imports jax."""
 
 from __future__ import annotations
 
@@ -11,35 +11,37 @@ CLICKED_PLACE, NEXT_ACTION = "clicked_place", "next_action"
 
 
 class Needs(NamedTuple):
-    """What an agent, as configured, needs of an environment and of the training loop."""
+    """Requirements that a configured agent has of the environment and of the training loop."""
 
     slates: bool = False
-    """It shows slates of a changing set of candidates, and learns from which item was clicked."""
+    """Whether it shows slates from a changing set of candidates and learns from which item was
+    clicked."""
     model: bool = False
-    """It plans with the environment's transition probabilities."""
+    """Whether it plans with the environment's transition probabilities."""
     reads: Mapping[str, tuple[str, ...]] = {}
-    """Kinds of observations that a network can read under this agent besides its own, by the
-    network's name."""
+    """Network -> further kinds of observations that it can read under this agent (added to
+    ``config.network.READS``)."""
     stored: tuple[str, ...] = ()
-    """What replay stores beside (s, a, r, discount, s'): ``CLICKED_PLACE``, ``NEXT_ACTION``."""
+    """Fields that replay stores beside (s, a, r, discount, s'): ``CLICKED_PLACE``,
+    ``NEXT_ACTION``."""
     fresh: str = ""
-    """The key that makes it learn from the newest sessions only (replay is a queue, without warm-up
-    or target network); empty where replay keeps what is older."""
+    """Key that makes it learn from the newest transitions only (replay is a queue, without warm-up
+    or target network); empty where replay keeps older ones."""
     consecutive: tuple[str, Any, str] | None = None
-    """Key, value and what is allowed instead, where it learns from consecutive decisions of a
+    """Key, value and what is allowed instead, given where it learns from consecutive decisions of a
     session."""
     sync_period: int | None = None
-    """Env steps between two calls of ``types.Agent.sync``; ``None`` where any will do."""
+    """Env steps between two calls of ``types.Agent.sync``; ``None`` where it sets no period."""
     unread: Mapping[str, str] = {}
-    """Hyper-parameters that this configuration does not read, and the setting that reads each."""
+    """Hyper-parameter that this configuration does not read -> the setting that reads it."""
 
 
 class Offers(NamedTuple):
-    """What an environment, as configured, offers to an agent."""
+    """Properties that a configured environment offers to an agent."""
 
     observations: tuple[str, ...] = ()
-    """Kinds of observations (``types.EnvSpec.observation``) of which one is shown; empty where
-    that is known only once the environment is made."""
+    """Possible kinds of its observations (``types.EnvSpec.observation``); empty where the kind is
+    known only once the environment is built."""
     actions: str = "discrete"
     """The action space: ``discrete`` (numbered actions), ``candidates`` (one of a changing set, or
     a slate of them), ``box`` (real vectors)."""
@@ -52,11 +54,11 @@ class Offers(NamedTuple):
     model: bool = False
     """Whether its parameters hold the transition probabilities."""
     known_choice: bool = False
-    """Whether an observation tells the weights with which users choose from a slate."""
+    """Whether observations reveal the weights with which users choose from a slate."""
     references: bool = False
     """Whether there are exploiters and privileged policies to compare with."""
     lacks: Mapping[str, str] = {}
-    """Why it lacks something that others of its kind have, for the refusal of one line:
+    """Why it lacks a property that others of its kind have, for the one-line error message:
     ``network`` (why few networks fit), ``clicked_place`` (key, value), ``consecutive``, ``end``,
     ``choice``, ``compiled`` (it steps outside the compiled program), ``any_place``."""
 
@@ -66,47 +68,47 @@ def accept(config: Any) -> None:
 
 
 class EnvFamily(NamedTuple):
-    """An environment as a plug. Importing the module that holds it imports no jax where it is
-    lrdqn's own: its functions import what they use when they are called."""
+    """Environment as a plugin. Importing a module of lrdqn's own that holds one imports no jax; its
+    functions import what they use when they are called."""
 
     schema: type
-    """A ``@dataclass`` derived from ``lrdqn.config.EnvConfig``: its fields are the keys
-    ``env.*``."""
+    """``@dataclass`` derived from ``lrdqn.config.EnvConfig``: its fields are the keys ``env.*``."""
     make: Callable[[Any, int], Any]
     """``make(config, sessions) -> types.Env``, from the frozen config."""
     world: Callable[[Any, Any], Any] | None = None
     """``world(config, rng) -> params`` of one seed, host arrays; ``None`` where ``params`` is
-    ``()``. A key ``env.world_seed``, where the schema has one and it is given, draws every seed's
-    world alike."""
+    ``()``. Where the schema has a key ``env.world_seed`` and it is given, all seeds share one
+    world."""
     worlds: Callable[[Any, int, int, bool], Any] | None = None
-    """``worlds(config, seed, seeds, known) -> params [seeds, ...]``, in the place of ``world``
-    where seeds share files. ``known``: whether policies have met the streamers."""
+    """``worlds(config, seed, seeds, known) -> params [seeds, ...]``, instead of ``world`` where
+    seeds share files. ``known``: whether policies have met the streamers."""
     offers: Callable[[Any], Offers] | None = None
-    """``offers(config)``; ``None`` where only the environment itself tells (``Env.spec``)."""
+    """``offers(config)``; ``None`` where only the built environment tells (``Env.spec``)."""
     check: Callable[[Any], None] = accept
     """``check(config)``: raise ``ConfigError`` where keys do not fit together; reads no file."""
     check_files: Callable[[Any], None] = accept
     """``check_files(config)``: raise ``InputError`` where a file or a package is missing."""
     baselines: Callable[[Any, Any], dict[str, Any]] | None = None
-    """``baselines(config, env) -> {name: types.Policy}``, in every table; ``None``: a random
-    one."""
+    """``baselines(config, env) -> {name: types.Policy}``, shown in every table; ``None``: a random
+    policy."""
     references: Callable[[Any], dict[str, Any]] | None = None
     """``references(config) -> {name: types.Policy}``: exploiters and privileged policies."""
     choice_weights: Callable[[Any], Any] | None = None
     """``choice_weights(config)(obs) -> v [B, C], v_0 [B]`` where ``Offers.known_choice``."""
     world_bytes: Callable[[Any], dict[str, float]] | None = None
-    """``world_bytes(config) -> {key: bytes}``: one seed's world by the keys that scale it."""
+    """``world_bytes(config) -> {key: bytes}``: size of one seed's world by the keys that scale
+    it."""
 
 
 class AgentFamily(NamedTuple):
-    """An agent as a plug, under the same rule of imports."""
+    """Agent as a plugin, under the same rule of imports."""
 
     make: Callable[[Any, Any], Any]
     """``make(config, parts) -> types.Agent``, or ``types.Learner`` where its policy is not the
     argmax of ``parts.network()``; ``parts`` is a ``types.AgentParts``."""
     schema: type | None = None
-    """A ``@dataclass`` derived from ``lrdqn.config.AgentConfig`` with the agent's own keys;
-    ``None`` has the keys of ``agent=dqn``."""
+    """``@dataclass`` derived from ``lrdqn.config.AgentConfig`` with the agent's own keys; ``None``
+    stands for the keys of ``agent=dqn``."""
     needs: Callable[[Any], Needs] = lambda config: Needs()
     """``needs(config)``, from the agent's own config."""
     check: Callable[[Any, Offers], None] = lambda config, offers: None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lrdqn.config.fields import said, whole
+from lrdqn.config.fields import int_field, plain_field
 
 
 @dataclass
@@ -12,40 +12,45 @@ class TrainConfig:
     """Budgets. Steps are env steps per seed: one recommendation to one session, or one tick of it
     (env.clock=tick)."""
 
-    seed: int = whole(
-        0, 0, "root of all randomness; seed i's key is folded from its index", 2**31 - 1
+    seed: int = int_field(
+        0, 0, "root of all random numbers; seed i's key is folded from i", 2**31 - 1
     )
-    seeds: int = whole(10, 1, "learners trained side by side")
-    sessions: int = whole(128, 1, "sessions that step together, per seed")
-    env_steps: int = whole(163_840, 1, "learning steps, after warm-up")
-    warmup_steps: int | None = said(
+    seeds: int = int_field(10, 1, "learners trained side by side")
+    sessions: int = int_field(128, 1, "sessions that step together, per seed")
+    env_steps: int = int_field(163_840, 1, "learning steps, after warm-up")
+    warmup_steps: int | None = plain_field(
         None, "steps of a random policy that fill replay first; null gives about 4,096"
     )
-    update_period: int = whole(128, 1, "env steps per gradient update")
-    rollout: int | None = whole(
-        None, 1, "steps of each session between two rounds of updates; null: as few as may be"
+    update_period: int = int_field(128, 1, "env steps per gradient update")
+    rollout: int | None = int_field(
+        None,
+        1,
+        "steps of each session between two rounds of updates; null takes the fewest possible",
     )
-    eval_period: int | None = said(
+    eval_period: int | None = plain_field(
         None, "env steps between two points of the learning curve; null gives about ten"
     )
-    myopic: bool = said(True, "train a twin with gamma = 0 beside each learner")
+    myopic: bool = plain_field(True, "train a twin with gamma = 0 beside each learner")
 
 
 @dataclass
 class EvaluateConfig:
-    """The fixed cohorts of session starts (DESIGN P23)."""
+    """Fixed cohorts of session starts: equal for every policy, and disjoint between the learning
+    curve and the final table."""
 
-    sessions: int = whole(64, 1, "session starts per seed at each point of the learning curve")
-    cohorts: int = whole(4, 1, "cohorts of as many fresh session starts pooled in the final table")
-    resamples: int = whole(10_000, 100, "bootstrap resamples of an interval")
-    references: bool = said(
-        False, "judge exploiters and policies that see the truth too (env=live)"
+    sessions: int = int_field(64, 1, "session starts per seed at each point of the learning curve")
+    cohorts: int = int_field(
+        4, 1, "cohorts of fresh session starts that are pooled in the final table"
+    )
+    resamples: int = int_field(10_000, 100, "bootstrap resamples of an interval")
+    references: bool = plain_field(
+        False, "evaluate exploiters and privileged policies too (env=live)"
     )
 
 
 def iteration_steps(train: TrainConfig) -> int:
-    """Env steps of one iteration: ``train.rollout`` rounds of all sessions, or as few as hold a
-    gradient update."""
+    """Return the env steps of one iteration: ``train.rollout`` rounds of all sessions, or as few as
+    hold a gradient update."""
     return (
         max(train.sessions, train.update_period)
         if train.rollout is None

@@ -1,5 +1,5 @@
-"""The live world in the shapes that other people's agents expect: Gymnasium's vector environment,
-gymnax's environment."""
+"""The live world behind other libraries' interfaces: Gymnasium's vector environment and gymnax's
+environment."""
 
 from lrdqn.interop.entry import live_gymnax_env, live_vector_env
 from lrdqn.networks.flatten import flatten

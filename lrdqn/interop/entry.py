@@ -1,4 +1,4 @@
-"""How to get a live world from overrides, as on the command line, in another library's shape."""
+"""Live worlds behind another library's interface, built from overrides as on the command line."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 def live_vector_env(
     *overrides: str, sessions: int = 64, seed: int = 0, flat: bool = False
 ) -> LiveVectorEnv:
-    """A batch of live sessions as ``gymnasium.vector.VectorEnv``.
+    """Return a batch of live sessions as a ``gymnasium.vector.VectorEnv``.
 
     Args:
         overrides: keys of the environment, ``env.streamers=200``, as ``lrdqn train`` takes them.
-        sessions: how many step together.
+        sessions: number of sessions that step together.
         seed: of the world: its streamers, users and schedule. Sessions are seeded by
             ``reset(seed=)``.
         flat: one float32 vector per session (``interop.flatten``) instead of a dictionary of
             ``LiveObs``'s fields.
 
     Raises:
-        InputError: gymnasium is not installed, or a population folder is not what it must be.
+        InputError: gymnasium is not installed, or a population folder is not valid.
         ConfigError: an override is wrong.
     """
     try:
@@ -49,15 +49,15 @@ def live_vector_env(
 def live_gymnax_env(
     *overrides: str, seed: int = 0, flat: bool = True, legacy: bool = False
 ) -> LiveGymnax:
-    """One live session as an environment of gymnax's shape; needs no gymnax.
+    """Return one live session as an environment with gymnax's interface; gymnax itself is not
+    needed.
 
     Args:
-        overrides, seed, flat: as of ``live_vector_env``; without ``flat`` an observation is a
+        overrides, seed, flat: as in ``live_vector_env``; without ``flat`` an observation is a
             ``LiveObs`` without its axis N.
         legacy: ``step`` returns five values with ``done``, as before gymnax 1.0, instead of six.
 
-    Raises:
-        InputError: a population folder is not what it must be.
+    Raises: InputError: a population folder is not valid.
         ConfigError: an override is wrong.
     """
     config = live_config(overrides)
@@ -65,10 +65,10 @@ def live_gymnax_env(
 
 
 def live_config(overrides: tuple[str, ...]) -> LiveConfig:
-    """The frozen configuration of a live world.
+    """Return the frozen configuration of a live world.
 
     Raises:
-        ConfigError: unknown key, wrong type, value out of range, shapes that do not fit.
+        ConfigError: unknown key, wrong type, value out of range, sizes that do not fit.
     """
     values = OmegaConf.structured(LiveConfig)
     for override in overrides:
@@ -93,6 +93,6 @@ def live_config(overrides: tuple[str, ...]) -> LiveConfig:
 
 
 def live_params(config: LiveConfig, seed: int) -> LiveParams:
-    """The world of one seed, on the device; the same that ``lrdqn train train.seed=SEED`` gives its
-    first seed."""
+    """Return the world of one seed, on the device: the world that ``lrdqn train train.seed=SEED``
+    gives its first seed."""
     return jax.tree.map(lambda x: jax.numpy.asarray(x[0]), build.build_worlds(config, seed, 1))

@@ -1,4 +1,4 @@
-"""The live world in gymnax's shape: pure functions of one session, which the caller vmaps."""
+"""The live world with gymnax's interface: pure functions of one session, which the caller vmaps."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from lrdqn.types import Env, PyTree
 
 
 class Params(NamedTuple):
-    """What gymnax calls an environment's parameters."""
+    """Parameters of an environment in the sense of gymnax."""
 
     world: LiveParams
     max_steps_in_episode: int
 
 
 class Discrete(NamedTuple):
-    """Actions 0 to n - 1."""
+    """Space of the actions 0 to n - 1."""
 
     n: int
     shape: tuple[int, ...] = ()
     dtype: Any = jnp.int32
 
     def sample(self, key: PRNGKeyArray) -> Array:
-        """Any of them."""
+        """Return a uniform random action."""
         return jax.random.randint(key, self.shape, 0, self.n, self.dtype)
 
     def contains(self, x: Any) -> Array:
-        """Whether ``x`` is one of them."""
+        """Return whether ``x`` is one of the actions."""
         return jnp.logical_and(x >= 0, x < self.n)
 
 
 class Box(NamedTuple):
-    """Arrays of one shape."""
+    """Space of arrays of one shape."""
 
     low: float
     high: float
@@ -47,25 +47,26 @@ class Box(NamedTuple):
     dtype: Any = jnp.float32
 
     def sample(self, key: PRNGKeyArray) -> Array:
-        """A normal vector: there are no bounds to draw between."""
+        """Return a standard normal array, as there may be no bounds to draw between."""
         return jax.random.normal(key, self.shape).astype(self.dtype)
 
     def contains(self, x: Any) -> Array:
-        """Whether ``x`` has the shape and lies within."""
+        """Return whether ``x`` has the shape and lies within the bounds."""
         return jnp.all((x >= self.low) & (x <= self.high)) & (x.shape == self.shape)
 
 
 class LiveGymnax:
-    """One session of the live world. Sessions that end begin anew in the same step, as another
-    viewer's.
+    """One session of the live world. A session that ends is replaced in the same step by a session
+    of another user.
 
-    Without gymnax's own ``step_env``: resetting is a part of this world's step.
+    There is no ``step_env`` as in gymnax, because resetting is part of this world's step.
 
     Args:
         env: the live world for one session.
         world: its parameters, the default ones.
-        flat: observations are vectors (``interop.flatten``); else ``LiveObs`` without the axis N.
-        legacy: the five values of gymnax before 1.0.
+        flat: observations are vectors (``interop.flatten``), otherwise ``LiveObs`` without the axis
+            N.
+        legacy: ``step`` returns the five values of gymnax before 1.0.
     """
 
     name = "lrdqn-live"
@@ -75,28 +76,28 @@ class LiveGymnax:
 
     @property
     def default_params(self) -> Params:
-        """The world, and the decisions after which an episode is cut (``env.horizon``, which is
-        compiled in)."""
+        """Return the world, and the number of decisions after which an episode is truncated
+        (``env.horizon``, which is compiled in)."""
         return Params(self.world, self.env.spec.horizon)
 
     @property
     def num_actions(self) -> int:
-        """Places of a request."""
+        """Return the number of places of a request."""
         return self.env.spec.actions
 
     def action_space(self, params: Params | None = None) -> Discrete:
-        """Places of a request."""
+        """Return the space of the places of a request."""
         del params
         return Discrete(self.env.spec.actions)
 
     def observation_space(self, params: Params | None = None) -> Any:
-        """A ``Box``; without ``flat`` a ``LiveObs`` of them."""
+        """Return a ``Box``, or a ``LiveObs`` of boxes without ``flat``."""
         params = params or self.default_params
         obs, _ = jax.eval_shape(self.reset, jax.random.key(0), params)
         return jax.tree.map(lambda x: Box(-jnp.inf, jnp.inf, x.shape, x.dtype), obs)
 
     def reset(self, key: PRNGKeyArray, params: Params | None = None) -> tuple[PyTree, PyTree]:
-        """``obs, state``"""
+        """Return ``obs, state`` of a new session."""
         world = (params or self.default_params).world
         state, obs = self.env.reset(key, world)
         return self.shown(obs, world), state
@@ -104,12 +105,12 @@ class LiveGymnax:
     def step(
         self, key: PRNGKeyArray, state: PyTree, action: Array, params: Params | None = None
     ) -> tuple[Any, ...]:
-        """``obs, state, reward, terminated, truncated, info``, or
-        ``obs, state, reward, done, info``.
+        """Return ``obs, state, reward, terminated, truncated, info``, or
+        ``obs, state, reward, done, info`` if ``legacy``.
 
-        ``info`` has what the world tells of the step and, as in gymnax 1.x, ``final_observation``,
-        the observation before any reset; ``action_mask`` says which places of ``obs`` are on air
-        and ``elapsed`` how many units of discount went by.
+        ``info`` holds the world's own entries and, as in gymnax 1.x, ``final_observation``, the
+        observation before any reset; ``action_mask`` says which places of ``obs`` are on air, and
+        ``elapsed`` is the duration of the step in units of discount.
         """
         world = (params or self.default_params).world
         state, t = self.env.step(key, state, jnp.asarray(action, jnp.int32)[None], world)
@@ -130,7 +131,7 @@ class LiveGymnax:
         return obs, state, reward, terminated, truncated, info
 
     def shown(self, obs: LiveObs, world: LiveParams) -> PyTree:
-        """The observation of the one session."""
+        """Return the observation of the one session."""
         if self.flat:
             return flatten(obs, self.env.catalogue(world))[0]
         return jax.tree.map(lambda x: x[0], obs)

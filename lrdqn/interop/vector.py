@@ -18,14 +18,14 @@ from lrdqn.observations import LiveObs
 from lrdqn.types import Env, PyTree
 
 HIGHEST = {"history_reaction": 15, "mask": 1}
-"""Largest value of whole numbers that name no user and no streamer."""
+"""Largest value of the integer fields that are not ids of users or streamers."""
 
 
 class LiveVectorEnv(VectorEnv[Any, Any, Any]):
-    """N live sessions that step together. Sessions that end begin anew in the same step
+    """N live sessions that step together. Sessions that end are reset in the same step
     (``AutoresetMode.SAME_STEP``).
 
-    ``info`` has, per session, what the world tells of the step (``clicked``, ``seconds``,
+    ``info`` holds, per session, the world's own entries (``clicked``, ``seconds``,
     ``reward/watch``, ...), ``elapsed`` in units of discount, ``action_mask`` (places of the new
     observation that are on air) and, for sessions that ended, ``final_obs``. An action at a place
     that is not on air shows nothing (``interop.flatten`` says what follows).
@@ -71,7 +71,7 @@ class LiveVectorEnv(VectorEnv[Any, Any, Any]):
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
 
     def _space(self, obs: PyTree) -> Space[Any]:
-        """Of one session, from the shapes of all."""
+        """Return the observation space of one session, from the shapes of all."""
         if self.flat:
             return Box(-np.inf, np.inf, obs.shape[1:], np.float32)
         streamers, users = (
@@ -94,7 +94,7 @@ class LiveVectorEnv(VectorEnv[Any, Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """New sessions: the same for the same seed; without one, others each time."""
+        """Start new sessions: equal ones for equal seeds, and others each time without a seed."""
         super().reset(seed=seed)
         del options
         root = jax.random.key(int(self.np_random.integers(2**31)) if seed is None else seed)
@@ -103,7 +103,7 @@ class LiveVectorEnv(VectorEnv[Any, Any, Any]):
         return jax.device_get(obs), {"action_mask": np.asarray(mask)}
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """One request of every session."""
+        """Answer one request of every session."""
         action = np.asarray(actions, np.int32)
         if not self.action_space.contains(action.astype(np.int64)):
             raise ValueError(

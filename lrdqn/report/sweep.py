@@ -17,7 +17,7 @@ from lrdqn.evaluation.statistics import paired_difference
 from lrdqn.evaluation.summary import LEARNED, MYOPIC
 from lrdqn.runner.folder import (
     HYDRA,
-    METRICS,
+    METRICS_FILE,
     RESOLVED,
     SUMMARY,
     MetricsLog,
@@ -190,7 +190,7 @@ def _unfinished(name: str, run: Path) -> JoinedRow:
         raise InputError(f"{RESOLVED} is damaged (it holds no keys)")
     if "tune" in config:
         return _noted(name, "search: made by lrdqn tune; its trials are in trials.json")
-    last = ((MetricsLog(run).rows() if (run / METRICS).exists() else []) or [{}])[-1]
+    last = ((MetricsLog(run).rows() if (run / METRICS_FILE).exists() else []) or [{}])[-1]
     done, total = (
         int(_finite(last.get("env_steps")) or 0),
         _finite(_mapping(config, "train").get("env_steps")),

@@ -1,3 +1,3 @@
-"""Running a configuration: ``experiment`` builds its parts, ``compile`` compiles, ``run`` trains,
-``evaluate`` judges what was saved; ``resume``, ``checkpoint`` and ``folder`` are what stands on
-disk."""
+"""Execution of a configuration: ``experiment`` builds its parts, ``compile`` compiles them,
+``run`` trains, ``evaluate`` evaluates a saved policy; ``folder``, ``checkpoint`` and ``resume``
+read and write the run folder."""

@@ -1,8 +1,8 @@
 """Checkpoints on disk: ``checkpoints/<env_steps>/{policy,state,meta}``, written by Orbax, with a
 checksum of every file.
 
-``policy`` is what evaluation needs, readable by itself; ``state`` is the whole training state;
-``meta`` is JSON. Only arrays and JSON are ever read back, never code (DESIGN P19).
+``policy`` holds the parameters that evaluation needs, readable by itself; ``state`` is the whole
+training state; ``meta`` is JSON. Only arrays and JSON are ever read back, never code.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from lrdqn.runner.folder import CHECKPOINTS
 from lrdqn.types import Params, PyTree
 
 CHECKSUMS = "sha256.json"
-"""Written into a step last of all: without it a flipped bit in an array would load as another
-policy, and nobody be told."""
+"""File of checksums, written into a checkpoint last: without it a flipped bit in an array would
+silently load as another policy."""
 
 SET_ASIDE = "damaged"
-"""Folder, in the run folder, of checkpoints that were damaged or unfinished when a run was
+"""Folder inside the run folder for checkpoints that were damaged or unfinished when the run was
 resumed."""
 
 
@@ -38,22 +38,23 @@ def save_checkpoint(
     state: PyTree = None,
     keep: int = 2,
 ) -> None:
-    """Save under ``folder/checkpoints/<step>``; an interrupted save leaves no such folder.
+    """Save a checkpoint under ``folder/checkpoints/<step>``; an interrupted save leaves no such
+    folder.
 
     Every process of a run calls this; the first one writes what is not sharded.
 
     Args:
         folder: the run folder.
-        policy: nested dicts with ``str`` keys of host arrays, which know nothing of the devices
-            that they came from, so a policy trained on accelerators opens on a laptop; leading axes
-            ``[seeds, grid]``, at least one element each.
+        policy: nested dicts with ``str`` keys of host arrays with leading axes ``[seeds, grid]``
+            and at least one element each. Host arrays record no devices, so a policy trained on
+            accelerators opens on a laptop.
         meta: JSON (NaN and infinities become ``null``).
-        step: env steps per seed behind it; the highest step is the newest.
+        step: env steps per seed so far; the highest step is the newest.
         state: the training state, or ``None`` to save the policy alone.
-        keep: newest steps that stay; older ones are removed.
+        keep: number of newest checkpoints to keep; older ones are removed.
 
     Raises:
-        InputError: ``step`` is there already, or the folder cannot be written.
+        InputError: ``step`` was saved before, or the folder cannot be written.
     """
     import jax
     import orbax.checkpoint as ocp
@@ -92,8 +93,8 @@ def save_checkpoint(
 
 
 def saved_steps(folder: str | Path) -> list[int]:
-    """Steps of the finished checkpoints of a run, newest first: those with checksums, which are the
-    last thing written."""
+    """Return the steps of a run's finished checkpoints, newest first: those with checksums, which
+    are written last."""
     found = (Path(folder).expanduser() / CHECKPOINTS).glob(f"*/{CHECKSUMS}")
     return sorted(
         (int(path.parent.name) for path in found if path.parent.name.isdigit()), reverse=True
@@ -101,7 +102,7 @@ def saved_steps(folder: str | Path) -> list[int]:
 
 
 def read_meta(folder: str | Path, step: int) -> dict[str, Any]:
-    """What was said of a checkpoint, after its checksums were found right. Needs no jax.
+    """Return the ``meta`` of a checkpoint once its checksums are verified. Needs no jax.
 
     Raises:
         InputError: it is damaged. The line names the folder and the file.
@@ -115,16 +116,16 @@ def read_meta(folder: str | Path, step: int) -> dict[str, Any]:
 
 
 def load_state(folder: str | Path, step: int, template: PyTree) -> PyTree:
-    """The training state of a checkpoint, onto the devices that ``template`` names.
+    """Return the training state of a checkpoint, on the devices that ``template`` names.
 
     Args:
         folder: the run folder.
         step: which one.
-        template: ``jax.ShapeDtypeStruct`` leaves with their shardings, in the structure that was
-            saved.
+        template: ``jax.ShapeDtypeStruct`` leaves with their shardings, in the structure of the
+            saved state.
 
     Raises:
-        InputError: it is damaged, or was saved with another structure.
+        InputError: the checkpoint is damaged, or was saved with another structure.
     """
     import jax
     import orbax.checkpoint as ocp
@@ -136,14 +137,14 @@ def load_state(folder: str | Path, step: int, template: PyTree) -> PyTree:
 
 
 def load_policy(folder: str | Path) -> tuple[Params, dict[str, Any]]:
-    """Load the newest policy of a run. The tree need not be known beforehand.
+    """Load the newest policy of a run; the structure of its tree need not be known.
 
     Args:
         folder: the run folder.
 
     Returns:
-        ``(policy, meta)``: nested dicts of host arrays ``[seeds, grid, ...]``, and what
-        ``save_checkpoint`` was given.
+        ``(policy, meta)``: nested dicts of host arrays ``[seeds, grid, ...]``, and the ``meta``
+        that ``save_checkpoint`` was given.
 
     Raises:
         InputError: there is no checkpoint, or it is damaged. The line names the folder.
@@ -165,8 +166,8 @@ def load_policy(folder: str | Path) -> tuple[Params, dict[str, Any]]:
 
 
 def set_aside_after(folder: Path, step: int) -> None:
-    """Move checkpoints above ``step``, damaged or unfinished, out of the way of the ones to come;
-    nothing is deleted."""
+    """Move checkpoints above ``step``, damaged or unfinished, out of the way of later ones; delete
+    nothing."""
     for path in (Path(folder) / CHECKPOINTS).glob("*"):
         if path.name.isdigit() and int(path.name) > step:
             place, number = Path(folder) / SET_ASIDE / path.name, 1
@@ -194,23 +195,23 @@ def _restore(folder: str | Path, step: int, **items: Any) -> Any:
     ):
         try:
             return manager.restore(step, args=ocp.args.Composite(**items))
-        # what damage raises is no part of Orbax's interface: its checks, the JSON and the storage
-        # all differ
+        # Orbax does not document what it raises for damage: its checks, the JSON and the storage
+        # library all differ
         except Exception as error:
             reason = f"{type(error).__name__}: {_first_line(error)}"
             raise InputError(f"{_name(folder, step)} is damaged ({reason})") from error
 
 
 def _stored(x: Any) -> Any:
-    """Shape, type and place of an array as it is saved: Orbax refuses arrays of no element, so that
-    axes of length 0 get 1."""
+    """Return shape, type and sharding of an array as it is saved: Orbax refuses arrays without
+    elements, so axes of length 0 get length 1."""
     import jax
 
     return jax.ShapeDtypeStruct(tuple(max(n, 1) for n in x.shape), x.dtype, sharding=x.sharding)
 
 
 def _zeros(x: Any) -> Any:
-    """Zeros of this shape and type, there."""
+    """Return zeros of this shape, type and sharding."""
     import jax
 
     return jax.jit(lambda: jax.numpy.zeros(x.shape, x.dtype), out_shardings=x.sharding)()
@@ -226,7 +227,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _checksums(step: Path) -> dict[str, str]:
-    """SHA-256 of every file of a step, by its path in the step."""
+    """Return the SHA-256 of every file of a checkpoint, by its path inside the checkpoint."""
     files = sorted(path for path in step.rglob("*") if path.is_file() and path != step / CHECKSUMS)
     return {path.relative_to(step).as_posix(): _digest(path) for path in files}
 
@@ -237,7 +238,7 @@ def _digest(path: Path) -> str:
 
 
 def _verify(step: Path, name: str) -> None:
-    """Compare a step's files with their checksums."""
+    """Raise ``InputError`` unless the files of a checkpoint match their checksums."""
     try:
         wanted = json.loads((step / CHECKSUMS).read_text(encoding="utf-8"))
         found = _checksums(step)
@@ -253,10 +254,9 @@ def _verify(step: Path, name: str) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Orbax's commentary from whatever handlers the program has set up: dozens of lines a
-    save, a traceback per failure.
+    """Silence Orbax's logging, which writes dozens of lines per save and a traceback per failure.
 
-    What fails is raised as well, and said by us in one line.
+    Failures are also raised, and are reported here in one line.
     """
     logger = logging.getLogger("absl")
     before = logger.level

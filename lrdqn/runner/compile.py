@@ -1,5 +1,5 @@
-"""The compiled programs of a run: start (initialise, fill replay), chunk (train), evaluate. Each
-compiles once (P5)."""
+"""Compiled programs of a run: start (initialise, fill replay), chunk (train), evaluate. Each is
+compiled once."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Programs(NamedTuple):
     chunk: Chunk
     evaluate: Callable[..., Outcome]
     rejoin: Callable[[TrainState, jax.Array, PyTree, Hypers], TrainState] | None = None
-    """``rejoin(state, keys, worlds, hypers)``, where sessions live outside the program: fresh ones
-    for a state that was loaded."""
+    """``rejoin(state, keys, worlds, hypers)``, where sessions run outside the program: give a
+    loaded state fresh sessions."""
 
 
-class Shapes(NamedTuple):
-    """Arguments of the programs, as shapes with shardings: enough to compile, nothing is
-    computed."""
+class ProgramShapes(NamedTuple):
+    """Arguments of the programs as shapes with shardings: enough to compile, without computing
+    anything."""
 
     keys: PyTree
     worlds: PyTree
@@ -43,13 +43,13 @@ class Shapes(NamedTuple):
 def over_learners(
     trainer: Trainer, apart: bool = False
 ) -> tuple[Callable[..., TrainState], Callable[..., Any]]:
-    """Return ``start`` and ``chunk`` of all seeds and all points of the grid; a world belongs to a
-    seed, a clock to the run.
+    """Return ``start`` and ``chunk`` for all seeds and all points of the grid; each seed has its
+    own world, and all share one clock.
 
     Args:
         trainer: of one learner.
-        apart: whether every learner has sessions of its own from the start, and not copies of what
-            the learners of a seed have in common until they differ.
+        apart: whether every learner resets sessions of its own. Otherwise the learners of a seed
+            share one reset, and have equal sessions until their actions differ.
     """
 
     def start_one(key: jax.Array, world: PyTree, hypers: Hypers) -> TrainState:
@@ -67,7 +67,7 @@ def over_learners(
 
 
 def rejoin_over_learners(trainer: Trainer) -> Callable[..., TrainState]:
-    """Return ``rejoin(state, keys, worlds, hypers)`` of all seeds and all points of the grid."""
+    """Return ``rejoin(state, keys, worlds, hypers)`` for all seeds and all points of the grid."""
 
     def rejoin_seed(state: TrainState, key: jax.Array, world: PyTree, hypers: Hypers) -> TrainState:
         keys = jnp.broadcast_to(key, hypers.gamma.shape)
@@ -79,8 +79,8 @@ def rejoin_over_learners(trainer: Trainer) -> Callable[..., TrainState]:
 def evaluator(
     env: Env, learned: Policy, learners: int, baselines: dict[str, Policy]
 ) -> Callable[..., Outcome]:
-    """``f(params [seeds, grid], worlds, keys) -> Outcome [seeds, P, N]``; policies in the order
-    learners, baselines."""
+    """Return ``f(params [seeds, grid], worlds, keys) -> Outcome [seeds, P, N]``; the P policies are
+    the learners, then the baselines."""
     cohort = make_cohort(
         env, ((learned, learners), *((policy, 1) for policy in baselines.values()))
     )
@@ -96,13 +96,13 @@ def evaluator(
 
 
 def with_sharding(tree: PyTree, sharding: NamedSharding) -> PyTree:
-    """Shapes of ``tree``, placed."""
+    """Return the shapes of ``tree`` with a sharding."""
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
 
 
 def run_once() -> dict[str, Any]:
-    """Compiler options for a program that runs for a second: compiled twice as fast, without the
-    optimiser (CPU only)."""
+    """Return compiler options for a program that runs once, for about a second: compilation takes
+    half as long without the optimiser (CPU only)."""
     return {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else {}
 
 
@@ -111,11 +111,11 @@ def compile_programs(
     chunk: Callable[..., Any],
     evaluate: Callable[..., Any],
     agent: Agent,
-    shapes: Shapes,
+    shapes: ProgramShapes,
     donate: bool = True,
 ) -> Programs:
-    """Compile the three side by side. ``chunk`` gives its state's buffers away (P4) unless
-    ``donate`` is off."""
+    """Compile the three programs side by side.
+    ``chunk`` donates the buffers of its state unless ``donate`` is off."""
     sharding = jax.tree.leaves(shapes.state)[0].sharding
     params = agent.policy_params(shapes.state.agent)
     # XLA compiles outside the interpreter lock, so the longest program compiles while the others

@@ -1,5 +1,5 @@
-"""``debug=``: slower ways to play a chunk that find mistakes. The training program itself knows
-nothing of them."""
+"""Modes of ``debug=``: slower ways to execute a chunk that find mistakes. The training program does
+not depend on them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PROFILE = "profile"
 
 
 def plan_for(plan: Plan, mode: str) -> Plan:
-    """The plan to compile: ``debug=nan`` plays single iterations, so that it can tell which one
-    went wrong."""
+    """Return the plan to compile: ``debug=nan`` executes single iterations, so that it can name the
+    first one with a value that is not finite."""
     if mode != "nan":
         return plan
     return plan._replace(
@@ -37,12 +37,13 @@ def plan_for(plan: Plan, mode: str) -> Plan:
 
 
 def checked(trainer: Trainer) -> Trainer:
-    """``debug=checkify``: every index is checked, and every operation for NaN; the chunk returns
+    """Return the trainer for
+    ``debug=checkify``: it checks every index, and every operation for NaN; the chunk returns
     ``(error, result)``.
 
-    Divisions are not: clipping divides by a norm that may be 0 and drops the result. The checks
-    stand inside the axes of seeds and learners, so an error names both; outside of them jax cannot
-    check the scatters into replay.
+    Divisions are not checked, as clipping divides by a norm that may be 0 and drops the result. The
+    checks are inside the axes of seeds and learners, so an error names both; outside these axes jax
+    cannot check the scatters into replay.
     """
     return trainer._replace(
         chunk=checkify.checkify(trainer.chunk, errors=checkify.index_checks | checkify.nan_checks)
@@ -52,12 +53,12 @@ def checked(trainer: Trainer) -> Trainer:
 def played(
     chunk: Callable[..., Any], worlds: PyTree, hypers: Hypers, clock: Callable[[int], Clock]
 ) -> Play:
-    """A chunk as it is."""
+    """Return ``play`` for a chunk without checks."""
     return lambda state, number: chunk(state, worlds, hypers, clock(number))
 
 
 def stop_at_errors(play: Callable[..., Any]) -> Play:
-    """Play a ``checked`` chunk; raise ``InputError`` with what was found."""
+    """Return ``play`` for a ``checked`` chunk; it raises ``InputError`` with the first error."""
 
     def one(state: TrainState, number: int) -> tuple[TrainState, dict[str, jax.Array]]:
         error, result = play(state, number)
@@ -70,8 +71,8 @@ def stop_at_errors(play: Callable[..., Any]) -> Play:
 
 
 def traced(play: Play, folder: Path, number: int) -> Play:
-    """``debug=profile``: a trace of chunk ``number`` in ``folder/profile``, for ui.perfetto.dev or
-    xprof."""
+    """Return ``play`` for ``debug=profile``: it writes a trace of chunk
+    ``number`` to ``folder/profile``, for ui.perfetto.dev or xprof."""
 
     def one(state: TrainState, chunk: int) -> tuple[TrainState, dict[str, jax.Array]]:
         if chunk != number:
@@ -85,17 +86,18 @@ def traced(play: Play, folder: Path, number: int) -> Play:
 def stop_at_nonfinite(
     play: Play, plan: Plan, names: list[str], source: Callable[[TrainState, int], str | None]
 ) -> Play:
-    """``debug=nan``: play a chunk as single iterations and stop at the first value that is not
-    finite.
+    """Return ``play`` for ``debug=nan``: it executes a chunk as single iterations and stops at the
+    first value that is not finite.
 
     Args:
-        play: plays one iteration, by its number in the run; must not give its state's buffers away.
+        play: executes one iteration, by its number in the run; must not donate the buffers of its
+            state.
         plan: of the chunk.
         names: of the learners on the grid axis.
-        source: finds the line of code, from the state before the iteration and its number.
+        source: returns the line of code, from the state before the iteration and its number.
 
     Raises:
-        InputError: with what, where and when.
+        InputError: a value is not finite; the line names the quantity, seed, learner and env steps.
     """
     iterations = plan.iterations_per_block * plan.blocks_per_chunk
     count = jax.jit(count_nonfinite)
@@ -127,8 +129,8 @@ def stop_at_nonfinite(
 
 
 def count_nonfinite(state: TrainState, metrics: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """Values ``[seeds, grid]`` that are not finite, by what they are, in the order in which an
-    iteration makes them."""
+    """Return the numbers ``[seeds, grid]`` of values that are not finite, by quantity, in the order
+    in which an iteration computes them."""
     found = {"environment state": state.env, "observation": state.obs}
     return {
         **{name: _count(tree) for name, tree in found.items()},
@@ -148,8 +150,8 @@ def _count(tree: PyTree) -> jax.Array:
 def find_source(
     trainer: Trainer, worlds: PyTree, hypers: Hypers, clock: Callable[[int], Clock]
 ) -> Callable[[TrainState, int], str | None]:
-    """Plays one iteration again with a check behind every operation: the line of code that first
-    made a NaN."""
+    """Return a function that repeats one iteration with a check behind every operation, and returns
+    the line of code that first made a NaN."""
     chunk = over_learners(
         trainer._replace(chunk=checkify.checkify(trainer.chunk, errors=checkify.nan_checks))
     )[1]
@@ -162,6 +164,7 @@ def find_source(
 
 
 def first_line(error: Any) -> str | None:
-    """What a check found, without the advice that follows it."""
+    """Return the error that a check found, without the advice that follows it; ``None`` where it
+    found none."""
     found = error.get()
     return found.strip().partition("\n")[0] if found else None

@@ -1,4 +1,5 @@
-"""Where a run's arrays live: seeds over the devices of all its processes. Nothing here computes."""
+"""Placement of a run's arrays: seeds over the devices of all its processes. Nothing here
+computes."""
 
 from __future__ import annotations
 
@@ -14,14 +15,14 @@ from lrdqn.types import PyTree
 
 
 def seed_sharding(seeds: int, limit: int | None = None) -> NamedSharding:
-    """Seeds spread over as many devices as divide them evenly, without collectives.
+    """Return a sharding of seeds over as many devices as divide them evenly, without collectives.
 
     Results agree across device counts to float32 rounding: the compiler may order a sum differently
     for another batch shape.
 
     Args:
         seeds: length of the leading axis.
-        limit: devices to use of each process; ``None`` takes all.
+        limit: number of devices to use per process; ``None`` takes all.
 
     Raises:
         ConfigError: several processes share the run, and the seeds do not divide over all of their
@@ -49,14 +50,14 @@ def seed_sharding(seeds: int, limit: int | None = None) -> NamedSharding:
 
 
 def seed_keys(seed: int, seeds: int, stream: int) -> jax.Array:
-    """Keys ``[seeds]``; seed i's is folded from its index, so it does not depend on how many run
-    beside it (DESIGN P22)."""
+    """Return keys ``[seeds]``; seed i's key is folded from i, so it does not depend on the number
+    of seeds."""
     root = jax.random.fold_in(jax.random.key(seed), stream)
     return jax.vmap(lambda i: jax.random.fold_in(root, i))(jnp.arange(seeds))
 
 
 def to_host(tree: PyTree) -> PyTree:
-    """Device arrays as host arrays, whole, on every process."""
+    """Return device arrays as host arrays, complete on every process."""
     if jax.process_count() == 1:
         return jax.device_get(tree)
     from jax.experimental import multihost_utils
@@ -65,7 +66,7 @@ def to_host(tree: PyTree) -> PyTree:
 
 
 def any_process(flag: bool) -> bool:
-    """Whether any process says so; all of them learn it. They must ask together."""
+    """Return whether ``flag`` is true on any process. All processes must call this together."""
     if jax.process_count() == 1:
         return flag
     from jax.experimental import multihost_utils
@@ -74,13 +75,13 @@ def any_process(flag: bool) -> bool:
 
 
 def is_main_process() -> bool:
-    """Whether this process writes files and speaks: the first one does."""
+    """Return whether this process writes files and prints: the first one does."""
     return jax.process_index() == 0
 
 
 def describe(sharding: NamedSharding) -> dict[str, Any]:
-    """What exactness depends on besides the configuration: a resumed run that finds other devices
-    agrees to rounding only."""
+    """Return the devices and versions that bit-exactness depends on besides the configuration: a
+    run resumed with others agrees to rounding only."""
     import jaxlib.version
 
     return {

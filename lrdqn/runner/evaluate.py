@@ -1,4 +1,4 @@
-"""A saved policy judged again: on the run's own session starts, fresh ones, or another
+"""Evaluation of a saved policy: on the run's own session starts, on fresh ones, or on another
 catalogue."""
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from lrdqn.types import PyTree
 
 
 def evaluate_run(config: TrainRun, run: Path, seed: int | None, known: bool) -> dict[str, Any]:
-    """Evaluate a saved policy.
+    """Return the summary of a saved policy and the baselines.
 
     Args:
-        config: the run's, with the cohorts wanted now.
+        config: the run's, with the cohorts of this evaluation.
         run: the run folder.
         seed: root of the cohorts' randomness; ``None`` repeats the run's own.
-        known: ``False`` where the population is another one, none of whose streamers the policy has
-            met.
+        known: ``False`` where the population is another one, with streamers that the policy has
+            never met.
     """
     experiment = Experiment(config, known)
     params, _ = load_policy(run)
@@ -33,7 +33,7 @@ def evaluate_run(config: TrainRun, run: Path, seed: int | None, known: bool) -> 
     params = jax.device_put(params, experiment.sharding)
     try:
         table = experiment.evaluate_table(
-            experiment.judge_alone(), params, config.train.seed if seed is None else seed
+            experiment.evaluation_program(), params, config.train.seed if seed is None else seed
         )
     finally:
         experiment.close()
@@ -41,9 +41,9 @@ def evaluate_run(config: TrainRun, run: Path, seed: int | None, known: bool) -> 
 
 
 def refuse_other_widths(saved: PyTree, wanted: PyTree, run: Path) -> None:
-    """A policy judges any catalogue whose content has the widths it was trained on; how many
-    streamers there are is free."""
-    free = "['identity']['embedding']"  # of the values' network, and of a learned choice model
+    """Raise ``InputError`` unless the content has the widths that the policy was trained on; the
+    number of streamers is free."""
+    free = "['identity']['embedding']"  # in the Q-network and in a learned choice model
     for (path, have), need in zip(
         jax.tree_util.tree_leaves_with_path(saved), jax.tree.leaves(wanted), strict=True
     ):

@@ -1,5 +1,5 @@
-"""The parts of one run, built and laid out on the devices: worlds, learners, plan, keys, clocks;
-and the shape of its rows."""
+"""Parts of one run, built and placed on the devices: worlds, learners, plan, keys, clocks; and the
+rows of its metrics."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lrdqn.evaluation.slate_metrics import SLATE_METRICS
 from lrdqn.evaluation.summary import CENSORED, LEARNED, MYOPIC, summarise
 from lrdqn.runner.compile import (
     Programs,
-    Shapes,
+    ProgramShapes,
     compile_programs,
     evaluator,
     over_learners,
@@ -36,16 +36,16 @@ from lrdqn.train.memory import MemoryPlan, free_bytes, make_memory_plan, refuse_
 from lrdqn.types import Hypers, PyTree
 
 TRAIN_STREAM, CURVE_STREAM, REFILL_STREAM, TABLE_STREAM = 0, 1, 2, 3
-"""Names of a run's random streams: learning, the learning curve's cohort, replay refilled after a
-resume, and the final table's first cohort (others follow)."""
+"""Random streams of a run: learning, the learning curve's cohort, replay refilled after a resume,
+and the first cohort of the final table (the numbers after it are its other cohorts)."""
 
 Table = dict[str, dict[str, np.ndarray]]
 """``{policy: {metric: [seeds]}}``"""
 
 
 def digest(tree: PyTree) -> str:
-    """SHA-256 of all host arrays of a pytree: a run that goes on must find the worlds that it began
-    in."""
+    """Return the SHA-256 of all host arrays of a pytree: a resumed run must find the worlds that it
+    began in."""
     found = hashlib.sha256()
     for x in jax.tree.leaves(tree):
         found.update(np.ascontiguousarray(x).tobytes())
@@ -53,16 +53,16 @@ def digest(tree: PyTree) -> str:
 
 
 class Experiment:
-    """Host state of one run; ``run.train`` plays it. Building it compiles nothing and writes
+    """Host state of one run, which ``run.Run`` executes. Building it compiles nothing and writes
     nothing.
 
     Args:
         config: frozen.
-        known: whether policies have met the worlds' streamers.
+        known: whether policies have met the streamers of the worlds.
         points: hyper-parameters of the learners, by dotted key, instead of the config's own grid.
 
     Raises:
-        InputError: its worlds cannot fit into memory, or its seeds do not divide over its
+        InputError: the worlds do not fit into memory, or the seeds do not divide over the
             processes.
     """
 
@@ -96,8 +96,8 @@ class Experiment:
         )
         parts = (self.env, self.agent, self.replay, self.horizon)
         self.trainer = make_trainer(*parts, self.compiled_plan, config.agent, train, needs)
-        self.judge = build.build_env(config.env, evaluate.sessions)
-        self.baselines = build.build_baselines(config.env, self.judge)
+        self.eval_env = build.build_env(config.env, evaluate.sessions)
+        self.baselines = build.build_baselines(config.env, self.eval_env)
         if evaluate.references:
             self.baselines |= build.build_references(config.env)
         self.hypers: Hypers = self.place(
@@ -113,7 +113,7 @@ class Experiment:
         self.compile_seconds = 0.0
 
     def set_points(self, points: Sequence[Mapping[str, float]]) -> None:
-        """Other values on the grid axis, as many as before: the compiled programs take them as
+        """Set other values on the grid axis, as many as before: the compiled programs take them as
         arguments."""
         learners = make_learners(self.config, points)
         if len(learners) != len(self.learners):
@@ -123,32 +123,32 @@ class Experiment:
 
     @property
     def names(self) -> list[str]:
-        """Policies in the order of an ``Outcome``: learners, baselines."""
+        """Return the names of the policies in the order of an ``Outcome``: learners, baselines."""
         return [*(x.name for x in self.learners), *self.baselines]
 
     def place(self, tree: PyTree) -> PyTree:
-        """Host values on every device: what is there already is not moved when a program runs."""
+        """Copy host values to every device, so that a program moves nothing when it runs."""
         return jax.device_put(tree, self.everywhere)
 
     def keys(self, stream: int, seed: int | None = None) -> jax.Array:
-        """Keys ``[seeds]`` of one stream, on the devices of their seeds; ``seed`` takes another
-        root than the run's."""
+        """Return keys ``[seeds]`` of one stream, on the devices of their seeds; ``seed`` replaces
+        the run's root."""
         root = self.config.train.seed if seed is None else seed
         make = jax.jit(seed_keys, static_argnums=1, out_shardings=self.sharding)
         return make(root, self.config.train.seeds, stream)
 
     def clock(self, chunk: int) -> Clock:
-        """The clock before chunk number ``chunk``, on every device: the chunk itself then moves
+        """Return the clock before chunk number ``chunk``, on every device, so that the chunk moves
         nothing between them."""
         return self.place(clock_at(self.plan, chunk))
 
     def fine_clock(self, number: int) -> Clock:
-        """The clock of the plan that was compiled, before its chunk ``number``; not ``clock`` in
-        ``debug=nan`` only."""
+        """Return the clock of the compiled plan before its chunk
+        ``number``; it differs from ``clock`` in ``debug=nan`` only."""
         return self.place(clock_at(self.compiled_plan, number))
 
-    def make_shapes(self, worlds: PyTree) -> Shapes:
-        """Shapes and places of everything the programs take."""
+    def make_shapes(self, worlds: PyTree) -> ProgramShapes:
+        """Return shapes and shardings of all arguments of the programs."""
         keys = jax.eval_shape(lambda: seed_keys(0, self.config.train.seeds, TRAIN_STREAM))
         keys, worlds = (with_sharding(x, self.sharding) for x in (keys, worlds))
         hypers, clock = (
@@ -156,14 +156,14 @@ class Experiment:
         )
         start, _ = over_learners(self.trainer, self.outside)
         state = with_sharding(jax.eval_shape(start, keys, worlds, hypers), self.sharding)
-        return Shapes(keys, worlds, hypers, clock, state)
+        return ProgramShapes(keys, worlds, hypers, clock, state)
 
     def plan_memory(self) -> MemoryPlan:
-        """What training will take."""
+        """Return the planned memory of training."""
         config, state = self.config, self.shapes.state
         seeds, learners = config.train.seeds, len(self.learners)
         sessions = (state.env, state.obs)
-        judged, policies = config.evaluate.sessions, len(self.names)
+        eval_sessions, policies = config.evaluate.sessions, len(self.names)
         return make_memory_plan(
             state,
             self.shapes.worlds,
@@ -171,13 +171,13 @@ class Experiment:
             seeds,
             learners,
             policies,
-            judged,
+            eval_sessions,
             config.train.sessions,
         )
 
     def refuse_too_large(self) -> None:
-        """Raise ``InputError`` where this process's share of the plan does not fit, naming the key
-        to lower."""
+        """Raise ``InputError``, naming the key to lower, where this process's share of the plan
+        does not fit."""
         config, processes = self.config, jax.process_count()
         share = MemoryPlan(
             {name: size // processes for name, size in self.memory.parts.items()}, *self.memory[1:]
@@ -210,20 +210,20 @@ class Experiment:
 
     def evaluator(self) -> Callable[..., Outcome]:
         """Return the evaluation of all policies, not compiled."""
-        return evaluator(self.judge, self.learned, len(self.learners), self.baselines)
+        return evaluator(self.eval_env, self.learned, len(self.learners), self.baselines)
 
-    def judge_alone(self) -> Callable[..., Outcome]:
-        """Return evaluation without training; compiled when it is first called."""
+    def evaluation_program(self) -> Callable[..., Outcome]:
+        """Return evaluation without training; it is compiled at its first call."""
         program = jax.jit(self.evaluator())
         return self.in_turn(program) if self.outside else program
 
     def in_turn(self, program: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a program whose sessions live outside it as one that is over when it returns, and
-        that raises ``InputError`` where an environment has failed."""
+        """Return a program, whose sessions run outside it, that has ended when it returns and
+        raises ``InputError`` where an environment has failed."""
 
         def play(*arguments: Any) -> Any:
             result = jax.block_until_ready(program(*arguments))
-            for env in (self.env, self.judge):
+            for env in (self.env, self.eval_env):
                 if env.outside:
                     env.outside.check()
             return result
@@ -231,13 +231,13 @@ class Experiment:
         return play
 
     def close(self) -> None:
-        """Close the sessions that live outside the compiled programs."""
-        for env in (self.env, self.judge):
+        """Close the sessions that run outside the compiled programs."""
+        for env in (self.env, self.eval_env):
             if env.outside:
                 env.outside.close()
 
     def evaluate_table(self, program: Any, params: PyTree, seed: int) -> Table:
-        """Every policy's per-seed figures over all cohorts."""
+        """Return the metrics of every policy per seed, over all cohorts."""
         rounds = [
             to_host(program(params, self.worlds, self.keys(TABLE_STREAM + i, seed)))
             for i in range(self.config.evaluate.cohorts)
@@ -254,8 +254,8 @@ class Experiment:
     def curve_rows(
         self, outcome: Outcome, env_steps: int, seconds: float, extra: Mapping[str, np.ndarray]
     ) -> Iterator[dict[str, Any]]:
-        """A row per seed and learner for ``metrics.jsonl``. ``valid`` says whether every session of
-        the cohort could end."""
+        """Yield a row per seed and learner for ``metrics.jsonl``. ``valid`` says whether every
+        session of the cohort could end."""
         figures = per_seed(outcome)
         for seed in range(self.config.train.seeds):
             for g, (policy, point) in enumerate(self.learners):
@@ -269,15 +269,15 @@ class Experiment:
                 yield row
 
     def best(self, outcome: Outcome) -> str:
-        """The point with the best mean return on the learning curve's cohort: it is judged on
-        others, the table's."""
+        """Return the name of the learner with the best mean return on the learning curve's cohort;
+        its reported return is that of the table's cohorts, so the choice does not flatter it."""
         points = [i for i, x in enumerate(self.learners) if is_learned(x.name)]
         means = per_seed(outcome)["return"].mean(0)
         return self.learners[max(points, key=lambda i: means[i])].name
 
     def results(self, table: Table, reference: str) -> dict[str, Any]:
-        """The part of a summary that a table of per-seed figures gives; ``differences`` subtract
-        from ``reference``."""
+        """Return the part of a summary that follows from a table of per-seed metrics;
+        ``differences`` are ``reference`` minus each policy."""
         evaluate = self.config.evaluate
         policies, differences = summarise(table, reference, evaluate.resamples)
         return {

@@ -1,5 +1,4 @@
-"""The folder that a run leaves behind: where it was run, its configuration, one row per evaluation,
-and its summary.
+"""Run folder: its environment, its configuration, one row per evaluation, and its summary.
 
 ``summary.json`` holds at least::
 
@@ -31,7 +30,7 @@ LOCK = ".lock"
 HYDRA = ".hydra"
 ENVIRONMENT = "env.json"
 RESOLVED = "resolved.yaml"
-METRICS = "metrics.jsonl"
+METRICS_FILE = "metrics.jsonl"
 PARQUET = "metrics.parquet"
 STUDY = "study.db"
 SUMMARY = "summary.json"
@@ -40,17 +39,17 @@ CHECKPOINTS = "checkpoints"
 
 
 class Files(NamedTuple):
-    """What the command line knows of a run and the folder keeps."""
+    """Texts that the command line knows of a run and that the folder keeps."""
 
     resolved: str
     """The whole configuration, YAML."""
     hydra: dict[str, str]
-    """Hydra's own files by name."""
+    """Hydra's own files, by name."""
     overrides: list[str]
 
 
 def open_run(path: str | Path) -> Path:
-    """Create the folder of a run, parents included.
+    """Create the folder of a run, parents included, and return its absolute path.
 
     Args:
         path: the folder; ``~`` is the home folder.
@@ -59,7 +58,7 @@ def open_run(path: str | Path) -> Path:
         Its absolute path.
 
     Raises:
-        InputError: it cannot be made or written to.
+        InputError: the folder cannot be made or written to.
     """
     folder = Path(path).expanduser().resolve()
     try:
@@ -74,7 +73,7 @@ def open_run(path: str | Path) -> Path:
 
 
 def check_place(folder: str | Path) -> None:
-    """Raise ``InputError`` where a folder cannot be made or written to; makes nothing."""
+    """Raise ``InputError`` where a folder cannot be made or written to; create nothing."""
     place = Path(folder).expanduser().absolute()
     try:
         while not place.exists():
@@ -90,8 +89,8 @@ def check_place(folder: str | Path) -> None:
 
 
 def check_free(folder: str | Path) -> None:
-    """Raise ``InputError`` where a folder holds a run already."""
-    for name in (SUMMARY, METRICS, CHECKPOINTS, STUDY):
+    """Raise ``InputError`` where a folder already holds a run."""
+    for name in (SUMMARY, METRICS_FILE, CHECKPOINTS, STUDY):
         if (Path(folder).expanduser() / name).exists():
             raise InputError(
                 f"{folder}: holds a run already ({name}); resume=auto "
@@ -101,7 +100,8 @@ def check_free(folder: str | Path) -> None:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold a run folder for this process; the lock goes with the process, however it ends.
+    """Hold the lock of a run folder; the operating system frees it when the process ends, however
+    it ends.
 
     Raises:
         InputError: another process holds it.
@@ -126,15 +126,16 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def write_environment(folder: Path, resumed_at: int | None = None) -> None:
-    """Write ``env.json``: versions, machine, devices, source commit, command line; a resumed run
-    adds one of its own."""
+    """Write
+    ``env.json``: versions, machine, devices, source commit, command line. A resumed run writes a
+    further file, ``env-STEPS.json``."""
     name = ENVIRONMENT if resumed_at is None else f"env-{resumed_at}.json"
     write_json(folder / name, describe_environment())
 
 
 def write_hydra(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write ``.hydra/{config,overrides,hydra}.yaml``. Hydra would write before the folder is known
-    to be free."""
+    """Write ``.hydra/{config,overrides,hydra}.yaml``, as Hydra itself would write them before the
+    folder is known to be free."""
     (folder / HYDRA).mkdir(exist_ok=True)
     for name, text in texts.items():
         write_text(folder / HYDRA / f"{name}.yaml", text)
@@ -146,10 +147,10 @@ def write_resolved(folder: Path, yaml_text: str) -> None:
 
 
 def read_resolved(folder: str | Path) -> Any:
-    """The configuration that a run was made with, as plain nested dicts.
+    """Return the configuration of a run as plain nested dicts.
 
     Raises:
-        InputError: no run there, or its configuration is damaged.
+        InputError: the folder holds no run, or its configuration is damaged.
     """
     from omegaconf import OmegaConf
 
@@ -165,12 +166,13 @@ def read_resolved(folder: str | Path) -> Any:
 
 
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Write ``summary.json``, the last file of a run: whoever finds it finds a finished run."""
+    """Write ``summary.json``, the last file of a run: a folder that holds it holds a finished
+    run."""
     write_json(folder / SUMMARY, summary)
 
 
 def read_summary(folder: str | Path) -> dict[str, Any]:
-    """Read ``summary.json``.
+    """Return the contents of ``summary.json``.
 
     Raises:
         InputError: the folder or the file is missing, or the file is damaged. The line names the
@@ -211,7 +213,7 @@ class MetricsLog:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.path = Path(folder).expanduser() / METRICS
+        self.path = Path(folder).expanduser() / METRICS_FILE
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append one line per row; NaN and infinities become ``null``.
@@ -231,12 +233,12 @@ class MetricsLog:
             ) from error
 
     def size(self) -> int:
-        """Bytes of the file: the place that a checkpoint remembers."""
+        """Return the size of the file in bytes, the position that a checkpoint records."""
         return self.path.stat().st_size
 
     def refuse_shorter(self, size: int) -> None:
-        """Raise ``InputError`` where the file is shorter than ``size``, so that rows before that
-        place are lost."""
+        """Raise ``InputError`` where the file is shorter than ``size``, so that rows of the
+        checkpoint are missing."""
         have = self.size() if self.path.exists() else 0
         if have < size:
             raise InputError(
@@ -245,8 +247,7 @@ class MetricsLog:
             )
 
     def cut(self, size: int) -> None:
-        """Drop everything after a place that ``size`` gave: rows of chunks that a resumed run plays
-        again.
+        """Drop everything beyond ``size`` bytes: rows of chunks that a resumed run repeats.
 
         Raises:
             InputError: the file is shorter, or it cannot be written.
@@ -260,7 +261,7 @@ class MetricsLog:
             ) from error
 
     def rows(self) -> list[dict[str, Any]]:
-        """All rows. A last line without its end, which a killed run leaves, is dropped.
+        """Return all rows. An incomplete last line, which a killed run leaves, is dropped.
 
         Raises:
             InputError: the file is missing, or a line of it is damaged.

@@ -1,10 +1,10 @@
-"""Loggers beside ``metrics.jsonl``: TensorBoard and Weights & Biases, both with env steps per seed
-as their step.
+"""Loggers beside ``metrics.jsonl``: TensorBoard and Weights & Biases; their step is env steps per
+seed.
 
-``return/learned`` is the mean over the seeds that have a value, ``return/learned/seed0`` one of
-them, and ``final/return/learned`` the final table's mean. ``metrics.jsonl`` is the truth: what
-breaks here is turned off, and a logger that joins when a run is taken up again gets the rows before
-from there.
+``return/learned`` is the mean over the seeds that have a value, ``return/learned/seed0`` the value
+of one seed, and ``final/return/learned`` the mean of the final table. ``metrics.jsonl`` is
+authoritative: a logger that fails is turned off, and a logger that is added when a run is resumed
+gets the earlier rows from that file.
 """
 
 from __future__ import annotations
@@ -28,24 +28,25 @@ from lrdqn.atomic import json_text, write_text
 from lrdqn.compose.grid import KEYS as GRID_KEYS
 from lrdqn.config import InputError
 from lrdqn.config.logger import LoggerConfig
-from lrdqn.runner.folder import METRICS
+from lrdqn.runner.folder import METRICS_FILE
 from lrdqn.runner.parquet import iter_rows
 
 Rows = list[dict[str, Any]]
 
 PACKAGES = {"tensorboard": "tensorboardX", "wandb": "wandb"}
-"""What each logger needs; its extra has its own name."""
+"""Logger -> the package that it needs; the extra that installs it has the logger's name."""
 
 COORDINATES = frozenset({"seed", "policy", "env_steps", "seconds", "gamma", *GRID_KEYS})
-"""Columns that say what a row is about. ``seconds`` is the same in all rows of an evaluation and is
-logged once."""
+"""Columns that identify a row. ``seconds`` is the same in all rows of an evaluation and is logged
+once."""
 
 FINISH_SECONDS = 300
-"""How long the end of a run waits for an upload; the rest stays on disk, for ``wandb sync``."""
+"""Seconds that the end of a run waits for an upload; the rest stays on disk, for ``wandb sync``."""
 
 
 class Logger(NamedTuple):
-    """Takes all rows of one evaluation at a time, and the summary of a finished run."""
+    """Destination of rows: takes all rows of one evaluation at a time, and the summary of a
+    finished run."""
 
     rows: Callable[[Rows], None]
     summary: Callable[[dict[str, Any]], None]
@@ -56,18 +57,18 @@ NULL = Logger(lambda rows: None, lambda summary: None, lambda: None)
 
 
 def check_loggers(config: LoggerConfig) -> None:
-    """Raise ``InputError`` where the package of an enabled logger is not installed. Imports
+    """Raise ``InputError`` where the package of an enabled logger is not installed; import
     nothing."""
     for name in enabled(config):
         spec = importlib.util.find_spec(PACKAGES[name])
         if (
             spec is None or spec.origin is None
-        ):  # without origin it is some folder of that name, such as a run's wandb/
+        ):  # a spec without origin is a mere folder of that name, such as a run's wandb/
             raise InputError(f"logger={name}: needs {PACKAGES[name]}; pip install 'lrdqn[{name}]'")
 
 
 def enabled(config: LoggerConfig) -> list[str]:
-    """Names of the loggers that will write."""
+    """Return the names of the loggers that will write."""
     wandb = config.wandb.enabled and config.wandb.mode != "disabled"
     return [
         name for name, on in (("tensorboard", config.tensorboard.enabled), ("wandb", wandb)) if on
@@ -77,18 +78,17 @@ def enabled(config: LoggerConfig) -> list[str]:
 def open_loggers(
     config: LoggerConfig, folder: Path, settings: Mapping[str, Any], resumed_at: int | None
 ) -> Logger:
-    """One logger that hands on to all that are enabled. One that breaks later says so on stderr,
-    once, and is off.
+    """Return one logger that passes rows on to all enabled ones. One that fails later reports it on
+    stderr once and is turned off.
 
     Args:
-        config: which, and how.
+        config: which loggers, and their settings.
         folder: the run folder.
         settings: the resolved configuration, nested.
-        resumed_at: env steps of the checkpoint that the run goes on from; ``None`` for a fresh run.
+        resumed_at: env steps of the checkpoint that the run resumes from; ``None`` for a fresh run.
 
     Raises:
-        InputError: one of a fresh run, which has nothing to lose yet, cannot be opened. A resumed
-            run goes on without it.
+        InputError: a logger of a fresh run cannot be opened. A resumed run continues without it.
     """
     loggers: dict[str, Logger] = {}
     for name in enabled(config):
@@ -104,8 +104,8 @@ def open_loggers(
 
 
 def fan_out(loggers: Mapping[str, Logger]) -> Logger:
-    """One logger for several; one that raises is closed and left out from then on, after one line
-    on stderr."""
+    """Return one logger for several; one that raises is closed and dropped, after one line on
+    stderr."""
     alive = dict(loggers)
 
     def method(which: str) -> Callable[..., None]:
@@ -125,7 +125,8 @@ def fan_out(loggers: Mapping[str, Logger]) -> Logger:
 
 
 def scalars(rows: Rows) -> dict[str, float]:
-    """Numbers of one evaluation by tag; what is no number, or not a finite one, is left out."""
+    """Return the numbers of one evaluation by tag; values that are no finite numbers are left
+    out."""
     found: dict[str, dict[int, float]] = defaultdict(dict)
     for row in rows:
         for name, value in row.items():
@@ -140,7 +141,8 @@ def scalars(rows: Rows) -> dict[str, float]:
 
 
 def final_scalars(summary: Mapping[str, Any]) -> dict[str, float]:
-    """The final table by tag: means and their intervals, the paired differences, and the score."""
+    """Return the final table by tag: means with their intervals, paired differences, and the
+    score."""
     values: dict[str, Any] = {"score": summary.get("score")}
     for block, title in (("policies", "final"), ("differences", "difference")):
         for policy, metrics in summary.get(block, {}).items():
@@ -154,30 +156,30 @@ def final_scalars(summary: Mapping[str, Any]) -> dict[str, float]:
 
 
 def history(folder: Path, first: int, last: int) -> Iterator[Rows]:
-    """Evaluations that ``metrics.jsonl`` holds from env step ``first`` to ``last``."""
-    rows = (row for row in iter_rows(folder / METRICS) if first <= row["env_steps"] <= last)
+    """Return the evaluations that ``metrics.jsonl`` holds from env step ``first`` to ``last``."""
+    rows = (row for row in iter_rows(folder / METRICS_FILE) if first <= row["env_steps"] <= last)
     return (list(group) for _, group in groupby(rows, key=lambda row: row["env_steps"]))
 
 
 def open_tensorboard(
     config: Any, folder: Path, settings: Mapping[str, Any], resumed_at: int | None
 ) -> Logger:
-    """Event files, one per sitting, written as rows come: a writer thread would hang the run once
-    its disk is full."""
+    """Return a logger that writes event files, one per attempt, in the calling thread: a writer
+    thread would hang the run once its disk is full."""
     tensorboard: Any = importlib.import_module("tensorboardX")
     events: Any = importlib.import_module(
         "tensorboardX.proto.event_pb2"
-    )  # made by protoc: no names for a type checker
+    )  # generated by protoc: a type checker finds no names in it
     where = folder / "tensorboard"
     where.mkdir(exist_ok=True)
-    # numbered, not dated: TensorBoard reads files in the order of their names, and clocks of two
-    # machines may disagree
-    sitting = max(
+    # numbered, not dated: TensorBoard reads files in the order of their names, and the clocks of
+    # two machines may disagree
+    attempt = max(
         (int(path.name.split(".")[3]) + 1 for path in where.glob("events.out.tfevents.*")),
         default=0,
     )
     writer = tensorboard.RecordWriter(
-        str(where / f"events.out.tfevents.{sitting:010d}.{socket.gethostname()}")
+        str(where / f"events.out.tfevents.{attempt:010d}.{socket.gethostname()}")
     )
     flushed = -math.inf
 
@@ -206,22 +208,24 @@ def open_tensorboard(
             for tag in values
             if tag.startswith(("score", "final/return/")) and "/ci_" not in tag
         }
-        for part in importlib.import_module("tensorboardX.summary").hparams(flat(settings), shown):
+        for part in importlib.import_module("tensorboardX.summary").hparams(
+            flatten_settings(settings), shown
+        ):
             write(summary=part)
         writer.flush()
 
     with contextlib.ExitStack() as stack:
         stack.callback(writer.close)
         write(file_version="brain.Event:2")
-        # purges what this sitting plays again, or all that a run killed before its first checkpoint
-        # left; TensorBoard takes no notice of the first start that it finds, so the first sitting
-        # needs one too
+        # purges the steps that this attempt repeats, or everything from a run that was killed
+        # before its first checkpoint; TensorBoard ignores the first start that it finds, so the
+        # first attempt needs one too
         write(
             step=0 if resumed_at is None else resumed_at + 1,
             session_log={"status": events.SessionLog.START},
         )
         for missed in (
-            history(folder, 0, resumed_at) if resumed_at is not None and not sitting else ()
+            history(folder, 0, resumed_at) if resumed_at is not None and not attempt else ()
         ):
             rows(missed)
         writer.flush()
@@ -232,8 +236,8 @@ def open_tensorboard(
 def open_wandb(
     config: Any, folder: Path, settings: Mapping[str, Any], resumed_at: int | None
 ) -> Logger:
-    """One W&B run for all sittings; an offline one, whose file cannot be continued, is filled anew
-    from ``metrics.jsonl``."""
+    """Return a logger for one W&B run over all attempts. An offline run, whose file cannot be
+    continued, is written anew from ``metrics.jsonl``."""
     import wandb
 
     known = folder / "wandb" / "run_id.txt"
@@ -259,7 +263,7 @@ def open_wandb(
         mode=config.mode,
         dir=folder,
         config=dict(settings),
-        allow_val_change=True,  # a resumed run may go further than it was first asked to
+        allow_val_change=True,  # a resumed run may have a larger train.env_steps
         reinit="create_new",
         settings=wandb.Settings(
             finish_timeout=FINISH_SECONDS, finish_timeout_raises=True, **manner
@@ -285,13 +289,15 @@ def open_wandb(
     return Logger(rows, summary, lambda: run.finish(exit_code=0 if finished else 1))
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted key; lists as text."""
+def flatten_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by dotted key; lists as text."""
     leaves: dict[str, Any] = {}
     for name, value in settings.items():
         leaf = value if isinstance(value, bool | int | float | str | None) else json_text(value)
         leaves |= (
-            flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: leaf}
+            flatten_settings(value, f"{prefix}{name}.")
+            if isinstance(value, Mapping)
+            else {prefix + name: leaf}
         )
     return leaves
 

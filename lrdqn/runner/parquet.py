@@ -1,5 +1,5 @@
-"""``metrics.jsonl`` as one Parquet table, in two passes over the file: what the columns are, then
-their values."""
+"""``metrics.jsonl`` as one Parquet table, in two passes over the file: first the types of the
+columns, then their values."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lrdqn.config import InputError
 
 NO_PYARROW = "metrics.parquet needs pyarrow: pip install 'lrdqn[data]'"
 BATCH_ROWS = 16_384
-"""Rows held in memory at a time; one row group each."""
+"""Number of rows held in memory at a time, and of a row group."""
 
 INT64 = range(-(2**63), 2**63)
 
 
 def iter_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a JSON-lines file, one at a time. A last line without its end, which a killed run
-    leaves, is dropped.
+    """Yield the rows of a JSON-lines file. An incomplete last line, which a killed run leaves, is
+    dropped.
 
     Raises:
         InputError: the file cannot be read, or a line is not an object.
@@ -46,17 +46,17 @@ def write_parquet(rows_path: Path, path: Path) -> str | None:
     """Write the rows of ``metrics.jsonl`` as Parquet (zstd), in memory that does not grow with the
     run.
 
-    A column holds what its rows do: booleans, 64-bit integers, floats, or text. Numbers of both
-    kinds become floats, a column of nothing but ``null`` is one of floats (a NaN was written as
-    ``null``), anything else is text, JSON where it was none.
+    The type of a column follows its rows: booleans, 64-bit integers, floats, or text. Integers
+    mixed with floats become floats, a column of ``null`` only holds floats (NaN is written as
+    ``null``), and any other mixture becomes text, as JSON where a value is not text.
 
     Args:
-        rows_path: of the rows.
-        path: of the table. Whoever reads meanwhile, or after a crash, finds the old file or the new
-            one.
+        rows_path: the file of rows.
+        path: the file of the table. A reader, at any time or after a crash, finds the old file or
+            the new one.
 
     Returns:
-        ``None`` when it was written, else one line that says why not.
+        ``None`` if the table was written, else one line that says why it was not.
     """
     try:
         import pyarrow as pa
@@ -85,8 +85,8 @@ def write_parquet(rows_path: Path, path: Path) -> str | None:
 
 
 def _columns(rows_path: Path) -> dict[str, str]:
-    """Columns in the order in which they first appear, and what they hold: ``bool``, ``int``,
-    ``float`` or ``text``."""
+    """Return the columns in the order in which they first appear, with their types:
+    ``bool``, ``int``, ``float`` or ``text``."""
     found: dict[str, set[str]] = {}
     for row in iter_rows(rows_path):
         for name, value in row.items():

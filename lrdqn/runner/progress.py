@@ -11,14 +11,14 @@ from rich.console import Console
 
 
 class Progress:
-    """Used as a context manager: ``stage`` says what happens now, ``update`` how far the run is.
+    """Context manager: ``stage`` prints the current stage, ``update`` shows how far the run is.
 
     Args:
         total: steps of the whole run, per learner.
-        lanes: learners that run side by side; the speed is that of all of them together.
-        unit: what is counted, as a plain line names it.
+        lanes: learners that run side by side; the speed shown is that of all of them together.
+        unit: name of the counted steps in a plain line.
         console: where to write, standard output by default. Only a terminal gets the live bar.
-        clock: seconds that only go forward.
+        clock: returns seconds, monotonic.
     """
 
     def __init__(
@@ -47,24 +47,24 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the terminal as it was, whatever happened."""
+        """Restore the terminal, whatever happened."""
         if self._bar:
             self._bar.stop()
 
     def stage(self, text: str) -> None:
-        """Say what happens now, on a line that stays (above the bar)."""
+        """Print the current stage, on a line that stays (above the bar)."""
         if self._bar:
             self._bar.console.print(text, markup=False, highlight=False)
         else:
             self._line(text)
 
     def update(self, done: int, seconds: float, result: float, **figures: float) -> None:
-        """Say how far the run is. Time to go is judged by the wall clock since the first call,
-        evaluations included.
+        """Show how far the run is. The remaining time follows from the wall clock since the first
+        call, evaluations included.
 
         Args:
-            done: steps done since the beginning, per learner.
-            seconds: what these steps took, without compiling and evaluating; the speed is
+            done: steps since the beginning, per learner.
+            seconds: duration of these steps, without compilation and evaluation; the speed is
                 ``lanes * done / seconds``.
             result: the learned policy's return at the last evaluation.
             figures: further numbers to show, by name.
@@ -79,7 +79,7 @@ class Progress:
             self._line(f"{self._unit} {done}/{self._total}  {100 * done // self._total}%  {shown}")
 
     def _pace(self, done: int, seconds: float) -> str:
-        """Steps a second of all lanes, and time to go."""
+        """Return the steps per second of all lanes, and the remaining time."""
         now = self._clock()
         first_done, began = self._first = self._first or (done, now)
         speed = f"{self._lanes * done / seconds:,.0f}" if seconds > 0 else "–"
@@ -91,8 +91,7 @@ class Progress:
         return f"{speed} steps/s  eta {left}"
 
     def _line(self, text: str) -> None:
-        """One plain line, at once: a log file that is followed must not wait for a buffer to
-        fill."""
+        """Print one plain line without buffering, as someone may be following the log."""
         print(text, file=self._console.file, flush=True)
 
 

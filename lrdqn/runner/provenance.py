@@ -1,5 +1,5 @@
-"""What a run ran on: versions, machine, devices, source commit. Kept beside the results so that
-they can be run again."""
+"""Environment of a run: versions, machine, devices, source commit, kept beside the results so that
+they can be reproduced."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ PACKAGES = (
 """Distributions whose versions can change a result or how it is written."""
 
 VARIABLES = ("XLA_FLAGS", "JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES")
-"""Environment variables that steer the compiler and the choice of devices. No others are recorded:
-some hold secrets."""
+"""Environment variables that affect the compiler and the choice of devices. No others are recorded,
+as some hold secrets."""
 
 GIT_SECONDS = 10.0
 
 
 def describe_environment() -> dict[str, Any]:
-    """Everything that ``env.json`` holds. Starts jax's backend where it is not up yet."""
+    """Return the contents of ``env.json``. Starts jax's backend if it is not running yet."""
     import jax
 
     devices = jax.devices()
@@ -56,12 +56,12 @@ def describe_environment() -> dict[str, Any]:
 
 
 def source_commit(checkout: Path) -> dict[str, Any]:
-    """``{"commit", "dirty"}`` of the checkout that the code runs from; both ``None`` where there is
-    none.
+    """Return ``{"commit", "dirty"}`` of the checkout that the code runs from; both ``None`` where
+    there is none.
 
     Args:
-        checkout: folder that must itself be the top of a git checkout: a package installed below
-            somebody else's repository is not described by that repository's commit.
+        checkout: folder that must be the top of a git checkout: the commit of a repository does not
+            describe a package that is installed somewhere below it.
     """
     nothing: dict[str, Any] = {"commit": None, "dirty": None}
     top = _git(checkout, "rev-parse", "--show-toplevel")
@@ -75,10 +75,10 @@ def source_commit(checkout: Path) -> dict[str, Any]:
 
 
 def _git(folder: Path, *words: str) -> str | None:
-    """Output of a git command that changes nothing, ``None`` where there is no git, no answer or no
-    repository."""
-    # a hook's GIT_DIR would answer for another repository; without the lock a status never touches
-    # the index
+    """Return the output of a git command that changes nothing; ``None`` where there is no git, no
+    answer or no repository."""
+    # inside a git hook GIT_DIR would name another repository; without optional locks `git status`
+    # leaves the index as it is
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
         "GIT_OPTIONAL_LOCKS": "0"
     }

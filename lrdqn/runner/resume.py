@@ -1,5 +1,5 @@
-"""Where a run stands on disk: the newest whole checkpoint, whether the configuration still fits it,
-and what it carries on."""
+"""Resuming a run from disk: the newest whole checkpoint, whether the configuration still fits it,
+and which files to keep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lrdqn.compose.roots import TrainRun
 from lrdqn.config import ConfigError, InputError
 from lrdqn.runner.checkpoint import read_meta, saved_steps, set_aside_after
 from lrdqn.runner.folder import (
-    METRICS,
+    METRICS_FILE,
     SUMMARY,
     MetricsLog,
     check_free,
@@ -39,27 +39,27 @@ MAY_CHANGE = (
     "runtime.processes",
     "runtime.process_id",
 )
-"""Keys, or sections, that a resumed run may change: how far, where and how it runs. ``run`` says
-where that is not exact."""
+"""Keys, or sections, that a resumed run may change: how far, where and how it runs. ``runner.run``
+reports which of these changes make it differ from an uninterrupted run."""
 
 
 class ResumePoint(NamedTuple):
-    """A checkpoint to go on from."""
+    """Checkpoint to resume from."""
 
     env_steps: int
     meta: dict[str, Any]
     notice: str
-    """What the user should know about how it was found; empty where nothing is wrong."""
+    """Message about damaged checkpoints that were skipped; empty where there are none."""
 
 
-def plain(config: TrainRun) -> dict[str, Any]:
-    """A frozen config as the JSON that ``meta`` keeps."""
+def plain_config(config: TrainRun) -> dict[str, Any]:
+    """Return a frozen config as the JSON that ``meta`` keeps."""
     return json.loads(json_text(dataclasses.asdict(config)))
 
 
 def changed_keys(saved: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Dotted keys that differ and may not: ``{key: (saved, now)}``; a key that one of them lacks
-    counts as ``None`` there."""
+    """Return the dotted keys that differ and may not: ``{key: (saved, now)}``; a key that one of
+    them lacks counts as ``None``."""
     before, after = dict(_leaves(saved)), dict(_leaves(now))
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     return {key: (before.get(key), after.get(key)) for key in keys if not _may_change(key)}
@@ -81,9 +81,11 @@ def _leaves(node: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def refuse_changes(folder: Path, config: TrainRun, schema: type[TrainRun] = TrainRun) -> None:
-    """Raise ``InputError`` naming every key of the folder's own configuration that must be as it
-    was and is not."""
-    changed = changed_keys(plain(freeze(schema, read_resolved(folder))), plain(config))
+    """Raise ``InputError`` naming every key that differs from the folder's own configuration and
+    may not."""
+    changed = changed_keys(
+        plain_config(freeze(schema, read_resolved(folder))), plain_config(config)
+    )
     if changed:
         rows = ", ".join(
             f"{key}={now} (was {before})" for key, (before, now) in sorted(changed.items())
@@ -92,19 +94,19 @@ def refuse_changes(folder: Path, config: TrainRun, schema: type[TrainRun] = Trai
 
 
 def find_resume_point(folder: Path, config: TrainRun, mine: bool = True) -> ResumePoint | None:
-    """The newest whole checkpoint that the run may go on from; ``None`` where there is nothing to
-    go on from.
+    """Return the newest whole checkpoint that the run may resume from; ``None`` where there is
+    none.
 
     Args:
         folder: the run folder, held by this process.
-        config: of the run now.
-        mine: whether this process may move what is damaged out of the way; one of those that share
-            a run does.
+        config: the present one of the run.
+        mine: whether this process moves damaged checkpoints out of the way; exactly one of the
+            processes that share a run does.
 
     Raises:
         InputError: there is a run and it must not be continued: ``resume`` is off, its
-            configuration differs, it has gone further than asked, none of its checkpoints can be
-            read, or ``resume`` names a folder without one.
+            configuration differs, it is beyond ``train.env_steps``, none of its checkpoints can be
+            read, or ``resume`` names a folder without a checkpoint.
     """
     if config.resume is None:
         check_free(folder)
@@ -147,21 +149,21 @@ def find_resume_point(folder: Path, config: TrainRun, mine: bool = True) -> Resu
 
 
 def is_finished(folder: Path, env_steps: int) -> bool:
-    """Whether the run has its summary and has gone as far as asked."""
+    """Return whether the run has its summary and has reached ``env_steps``."""
     return (folder / SUMMARY).exists() and read_summary(folder).get("env_steps") == env_steps
 
 
-def clear_for(folder: Path, position: ResumePoint | None) -> None:
-    """Keep, under other names, what the sitting to come would overwrite: an older summary, or rows
-    without a checkpoint."""
-    if position is None:
-        put_by(folder / METRICS, "before")
+def clear_for(folder: Path, point: ResumePoint | None) -> None:
+    """Rename files that the coming attempt would overwrite: an older summary, or rows without a
+    checkpoint."""
+    if point is None:
+        put_by(folder / METRICS_FILE, "before")
     elif (folder / SUMMARY).exists():
         put_by(folder / SUMMARY, str(read_summary(folder).get("env_steps", "before")))
 
 
 def put_by(path: Path, mark: str) -> None:
-    """Rename ``a.json`` to ``a-MARK-1.json``, or the next number that is free; nothing where it is
+    """Rename ``a.json`` to ``a-MARK-1.json``, or to the next free number; do nothing where it is
     missing or empty."""
     if path.exists() and path.stat().st_size:
         number = 1
@@ -171,10 +173,11 @@ def put_by(path: Path, mark: str) -> None:
 
 
 def with_period(config: TrainRun, period: int) -> TrainRun:
-    """The config with the evaluation period that the run began with, which its chunks keep to.
+    """Return the config with the evaluation period that the run began with, which fixes the length
+    of its chunks.
 
     Raises:
-        ConfigError: the steps now asked for are not a whole number of such periods.
+        ConfigError: ``train.env_steps`` is not a whole number of such periods.
     """
     steps = config.train.env_steps
     if steps % period:

@@ -1,5 +1,5 @@
-"""A whole run: train in chunks, evaluate, save, stop and go on, and leave a run folder.
-``lrdqn train`` is its shell."""
+"""A whole run: train in chunks, evaluate, save, stop, resume, and leave a run folder.
+``lrdqn train`` wraps it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lrdqn.runner.compile import Programs
 from lrdqn.runner.devices import any_process, describe, is_main_process, to_host
 from lrdqn.runner.experiment import CURVE_STREAM, REFILL_STREAM, TRAIN_STREAM, Experiment
 from lrdqn.runner.folder import (
-    METRICS,
+    METRICS_FILE,
     PARQUET,
     Files,
     MetricsLog,
@@ -44,7 +44,7 @@ from lrdqn.runner.resume import (
     clear_for,
     find_resume_point,
     is_finished,
-    plain,
+    plain_config,
     refuse_changes,
     with_period,
 )
@@ -53,11 +53,11 @@ from lrdqn.train import TrainState
 from lrdqn.train.memory import tree_bytes
 
 COUNTED = ("nonfinite", "nonfinite_rewards")
-"""Metrics that are added up over a run and reported at its end (DESIGN P20)."""
+"""Metrics that are summed over a run and reported at its end."""
 
 
 class Totals(NamedTuple):
-    """What adds up over the sittings of a run."""
+    """Quantities that are summed over the attempts of a run."""
 
     train_seconds: float = 0.0
     compile_seconds: float = 0.0
@@ -65,13 +65,13 @@ class Totals(NamedTuple):
     nonfinite: int = 0
     nonfinite_rewards: int = 0
     resumed: tuple[int, ...] = ()
-    """Env steps at which the run was taken up again."""
+    """Env steps at which the run was resumed."""
     exact: bool = True
-    """Whether all of these were bit-exact: replay saved, the same schedule, devices and program."""
+    """Whether every resume was bit-exact: replay saved, the same schedules, devices and program."""
 
 
 def _silent(text: str) -> None:
-    """Says nothing."""
+    """Print nothing."""
 
 
 def run_in(
@@ -83,15 +83,15 @@ def run_in(
         where: the run folder; made where it is missing.
         config: frozen.
         files: texts to keep beside the results.
-        say: prints a line that stays.
+        say: prints one line.
 
     Returns:
-        The summary, also in ``summary.json``; ``None`` where the run was asked to stop and has been
-        saved.
+        The summary, as written to ``summary.json``; ``None`` where the run was asked to stop and
+        has been saved.
 
     Raises:
-        InputError: the folder, a checkpoint, the configuration or the memory is not what it must
-            be.
+        InputError: the folder, a checkpoint or the configuration is not valid, or the memory does
+            not suffice.
     """
     with ExitStack() as stack:
         stop = stack.enter_context(StopRequest())
@@ -103,30 +103,30 @@ def run_in(
             refuse_changes(folder, config)
             say(f"{folder} has finished already")
             return read_summary(folder)
-        position = find_resume_point(folder, config, mine=is_main_process())
-        if position:
-            config = with_period(config, position.meta["eval_period"])
-            if position.notice:
-                say(position.notice)
+        point = find_resume_point(folder, config, mine=is_main_process())
+        if point:
+            config = with_period(config, point.meta["eval_period"])
+            if point.notice:
+                say(point.notice)
         experiment = Experiment(config)
         stack.callback(experiment.close)
         experiment.refuse_too_large()
-        if position and position.meta["worlds"] != experiment.world_digest:
+        if point and point.meta["worlds"] != experiment.world_digest:
             raise InputError(
                 f"resume: {folder} was trained in other worlds; its "
                 "population, embeddings or the simulator has changed"
             )
         logger = NULL
         if is_main_process():
-            clear_for(folder, position)
-            write_environment(folder, position.env_steps if position else None)
+            clear_for(folder, point)
+            write_environment(folder, point.env_steps if point else None)
             write_resolved(folder, files.resolved)
             write_hydra(folder, files.hydra)
             logger = open_loggers(
-                config.logger, folder, plain(config), position.env_steps if position else None
+                config.logger, folder, plain_config(config), point.env_steps if point else None
             )
             stack.callback(logger.close)
-        summary = Run(experiment, folder, position, stop, logger).play()
+        summary = Run(experiment, folder, point, stop, logger).play()
         if summary is None:
             say(f"stopped and saved; lrdqn train resume={folder} goes on")
             return None
@@ -135,7 +135,7 @@ def run_in(
             "command": " ".join(["lrdqn train", *files.overrides]),
         }
         if is_main_process():
-            message = write_parquet(folder / METRICS, folder / PARQUET)
+            message = write_parquet(folder / METRICS_FILE, folder / PARQUET)
             if message and message != NO_PYARROW:
                 say(message)
             write_summary(folder, summary)
@@ -144,44 +144,45 @@ def run_in(
 
 
 class Run:
-    """One sitting of a run: from the start or a checkpoint to the end or a stop.
+    """One attempt of a run: from the start, or a checkpoint, to the end or a stop.
 
     Args:
         experiment: the parts.
         folder: the run folder, held by this process.
-        position: where to go on from.
-        stop: asked at every chunk boundary.
-        logger: besides ``metrics.jsonl``.
+        point: checkpoint to resume from; ``None`` starts afresh.
+        stop: checked at every chunk boundary.
+        logger: takes the rows beside ``metrics.jsonl``.
     """
 
     def __init__(
         self,
         experiment: Experiment,
         folder: Path,
-        position: ResumePoint | None,
+        point: ResumePoint | None,
         stop: StopRequest,
         logger: Logger = NULL,
     ) -> None:
-        self.e, self.folder, self.position, self.stop, self.logger = (
+        self.e, self.folder, self.point, self.stop, self.logger = (
             experiment,
             folder,
-            position,
+            point,
             stop,
             logger,
         )
-        self.carried = Totals(**position.meta["carried"]) if position else Totals()
+        self.carried = Totals(**point.meta["carried"]) if point else Totals()
         self.began, self.saved_at = time.perf_counter(), time.perf_counter()
         self.log = MetricsLog(folder)
-        self.steps = position.env_steps if position else 0
-        self.saved_steps = self.steps if position else -1
+        self.steps = point.env_steps if point else 0
+        self.saved_steps = self.steps if point else -1
 
     @property
     def seconds(self) -> float:
-        """Wall clock of all sittings."""
+        """Return the wall-clock seconds of all attempts."""
         return self.carried.seconds + time.perf_counter() - self.began
 
     def play(self) -> dict[str, Any] | None:
-        """Train to the end, evaluate, save. ``None`` where it was asked to stop."""
+        """Train to the end, evaluate, save and return the summary; ``None`` where a stop was
+        requested."""
         e, plan, train = self.e, self.e.plan, self.e.config.train
         console = None if is_main_process() else Console(file=open(os.devnull, "w"))  # noqa: SIM115 - as long as the process
         with Progress(train.env_steps, train.seeds * len(e.learners), console=console) as progress:
@@ -191,7 +192,7 @@ class Run:
                 player(e, programs, self.folder, self.steps // plan.chunk_steps),
             )
 
-            def point(metrics: dict[str, np.ndarray]) -> Outcome:
+            def record(metrics: dict[str, np.ndarray]) -> Outcome:
                 params = e.agent.policy_params(state.agent)
                 outcome = to_host(programs.evaluate(params, e.worlds, curve_keys))
                 rows = list(e.curve_rows(outcome, self.steps, self.seconds, metrics))
@@ -204,7 +205,7 @@ class Run:
                 progress.update(self.steps, self.carried.train_seconds, float(mean))
                 return outcome
 
-            outcome = None if self.position else point({})
+            outcome = None if self.point else record({})
             while self.steps < train.env_steps:
                 if any_process(self.stop.asked):
                     self.save(state)
@@ -214,21 +215,21 @@ class Run:
                 metrics = to_host(metrics)
                 self.steps += plan.chunk_steps
                 self.count(metrics, time.perf_counter() - began)
-                outcome = point(metrics)
+                outcome = record(metrics)
                 if any_process(time.perf_counter() - self.saved_at >= e.config.checkpoint.seconds):
                     self.save(state)
             self.save(state)
             progress.stage("final table: every policy on the same session starts")
             params = e.agent.policy_params(state.agent)
-            if outcome is None:  # resumed with nothing left but the table
+            if outcome is None:  # the checkpoint was the last one: only the table is missing
                 outcome = to_host(programs.evaluate(params, e.worlds, curve_keys))
             table = e.evaluate_table(programs.evaluate, params, train.seed)
         return e.results(table, e.best(outcome)) | self.circumstances(state)
 
     def begin(self, progress: Progress) -> tuple[Programs, TrainState]:
-        """Compile; then fill replay, or load the state and cut the rows that will be played
-        again."""
-        e, position = self.e, self.position
+        """Compile; then fill replay, or load the state and cut the rows of chunks that will be
+        repeated."""
+        e, point = self.e, self.point
         learners = e.config.train.seeds * len(e.learners)
         progress.stage(e.memory.line())
         progress.stage(
@@ -239,7 +240,7 @@ class Run:
         self.carried = self.carried._replace(
             compile_seconds=self.carried.compile_seconds + e.compile_seconds
         )
-        if position is None:
+        if point is None:
             filling = (
                 f"; filling replay with {e.warmup_steps} random steps each"
                 if e.warmup_steps
@@ -251,51 +252,52 @@ class Run:
                 self.log.append(())
             return programs, state
         progress.stage(
-            f"compiled in {e.compile_seconds:.0f} s; going on from env step {position.env_steps}"
+            f"compiled in {e.compile_seconds:.0f} s; going on from env step {point.env_steps}"
         )
-        template = e.shapes.state if position.meta["replay"] else e.shapes.state._replace(replay=())
-        state = load_state(self.folder, position.env_steps, template)
+        template = e.shapes.state if point.meta["replay"] else e.shapes.state._replace(replay=())
+        state = load_state(self.folder, point.env_steps, template)
         reasons = []
-        if not position.meta["replay"]:
+        if not point.meta["replay"]:
             reasons.append("replay was not saved and is filled afresh by warm-up")
             refilled = programs.start(e.keys(REFILL_STREAM), e.worlds, e.hypers)
             state = state._replace(replay=refilled.replay)
         if programs.rejoin:
-            keys = e.keys(REFILL_STREAM, e.config.train.seed + position.env_steps)
+            keys = e.keys(REFILL_STREAM, e.config.train.seed + point.env_steps)
             state = programs.rejoin(state, keys, e.worlds, e.hypers)
             reasons.append(
                 f"the sessions of env={e.config.env.kind} cannot be saved and begin afresh"
             )
-        there, here = position.meta["devices"], describe(e.sharding)
+        there, here = point.meta["devices"], describe(e.sharding)
         reasons += [
             f"{name} is {here[name]}, was {there.get(name)}"
             for name in here
             if here[name] != there.get(name)
         ]
-        if position.meta["debug"] != e.config.debug.mode:
-            reasons.append(f"debug is {e.config.debug.mode}, was {position.meta['debug']}")
-        if position.meta["total_steps"] != e.config.train.env_steps:
-            over = f"over train.env_steps, which was {position.meta['total_steps']}"
+        if point.meta["debug"] != e.config.debug.mode:
+            reasons.append(f"debug is {e.config.debug.mode}, was {point.meta['debug']}")
+        if point.meta["total_steps"] != e.config.train.env_steps:
+            over = f"over train.env_steps, which was {point.meta['total_steps']}"
             reasons += [f"{key} anneals {over}" for key in annealed(e.config)]
         if reasons:
             progress.stage(f"resume is not bit-exact: {'; '.join(reasons)}")
         if is_main_process():
-            self.log.cut(position.meta["metrics_bytes"])
+            self.log.cut(point.meta["metrics_bytes"])
         self.carried = self.carried._replace(
-            resumed=(*self.carried.resumed, position.env_steps),
+            resumed=(*self.carried.resumed, point.env_steps),
             exact=self.carried.exact and not reasons,
         )
         return programs, state
 
     def count(self, metrics: dict[str, np.ndarray], seconds: float) -> None:
-        """Add up what a chunk took and what it contained that was not finite."""
+        """Add the duration of a chunk, and its number of values that are not finite, to the
+        totals."""
         added = {name: getattr(self.carried, name) + int(metrics[name].sum()) for name in COUNTED}
         self.carried = self.carried._replace(
             train_seconds=self.carried.train_seconds + seconds, **added
         )
 
     def save(self, state: TrainState) -> None:
-        """Write a checkpoint of this boundary, unless it stands there already."""
+        """Write a checkpoint at this chunk boundary, unless there is one already."""
         if self.saved_steps == self.steps:
             return
         e, keep = self.e, self.e.config.checkpoint
@@ -317,7 +319,7 @@ class Run:
         self.saved_steps, self.saved_at = self.steps, time.perf_counter()
 
     def circumstances(self, state: TrainState) -> dict[str, Any]:
-        """The part of a summary that says how the run went."""
+        """Return the part of a summary that says how the run went."""
         e, carried = self.e, self.carried
         learners = e.config.train.seeds * len(e.learners)
         return {
@@ -334,8 +336,8 @@ class Run:
 
 
 def player(e: Experiment, programs: Programs, folder: Path, first: int) -> debug.Play:
-    """How chunks are played: as they are, or as ``debug.mode`` asks. ``first`` is the first chunk
-    of this sitting."""
+    """Return ``play`` for chunks, as ``debug.mode`` requires. ``first`` is the first chunk of this
+    attempt."""
     mode, play = e.config.debug.mode, debug.played(programs.chunk, e.worlds, e.hypers, e.clock)
     if mode == "checkify":
         return debug.stop_at_errors(play)
@@ -349,7 +351,7 @@ def player(e: Experiment, programs: Programs, folder: Path, first: int) -> debug
 
 
 def annealed(config: TrainRun) -> list[str]:
-    """What follows a schedule as long as the run."""
+    """Return the keys whose schedules are as long as the run."""
     replay = config.replay
     beta = replay.name in ("prioritized", "rank") and replay.beta != replay.beta_end
     rate = any({config.agent.learning_rate_decay, *(config.grid.agent.learning_rate_decay or ())})
@@ -357,7 +359,7 @@ def annealed(config: TrainRun) -> list[str]:
 
 
 def peak_bytes() -> int:
-    """Peak memory: the devices' where they report it, else the process's."""
+    """Return the peak memory in bytes: of the devices where they report it, else of the process."""
     stats = [device.memory_stats() for device in jax.local_devices()]
     if all(s and "peak_bytes_in_use" in s for s in stats):
         return sum(s["peak_bytes_in_use"] for s in stats if s)

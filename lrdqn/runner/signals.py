@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C ask a run to stop; it does so at the next chunk boundary, where it can be
+"""Stop requests: after SIGTERM or Ctrl-C a run stops at the next chunk boundary, where it can be
 saved exactly."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ UNTOUCHED = (signal.SIG_DFL, signal.default_int_handler)
 
 
 class StopRequest:
-    """Context manager; ``asked`` turns true at the first signal, and a second Ctrl-C interrupts at
+    """Context manager whose ``asked`` turns true at the first signal; a second Ctrl-C interrupts at
     once."""
 
     def __init__(self) -> None:
@@ -21,10 +21,10 @@ class StopRequest:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopRequest:
-        """Take the signals over, but from a launcher that has handlers of its own (submitit
-        requeues on signals).
+        """Install handlers, except for signals that a launcher already handles (submitit requeues
+        on signals).
 
-        Python lets only the main thread do so; in another one nothing changes.
+        Python allows this in the main thread only; in another thread nothing changes.
         """
         if threading.current_thread() is threading.main_thread():
             free = [number for number in SIGNALS if signal.getsignal(number) in UNTOUCHED]
@@ -37,7 +37,7 @@ class StopRequest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the signals back."""
+        """Restore the previous handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

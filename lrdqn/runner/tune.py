@@ -1,5 +1,5 @@
-"""``lrdqn tune``: Optuna names a batch of trials, one program trains them side by side, the study
-is told (extra ``tune``)."""
+"""``lrdqn tune``: Optuna proposes a batch of trials, one program trains them side by side, and
+their returns go back to the study (extra ``tune``)."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ LOG_RATIO = 10.0
 def tune_in(
     where: Path, config: TuneRun, files: Files, say: Callable[[str], None]
 ) -> list[dict[str, Any]] | None:
-    """Search in a folder, going on with its study where ``config.resume`` allows it.
+    """Search in a folder, continuing its study where ``config.resume`` allows it.
 
     Args:
         where: the folder of the study.
         config: frozen.
         files: texts to keep beside the results.
-        say: prints a line that stays.
+        say: prints one line.
 
     Returns:
-        Finished trials, best first, as they stand in ``trials.json``; ``None`` where the search was
+        Finished trials, best first, as written to ``trials.json``; ``None`` where the search was
         asked to stop.
 
     Raises:
@@ -81,8 +81,8 @@ def tune_in(
 
 
 def search(study: Study, config: TuneRun, stop: StopRequest, say: Callable[[str], None]) -> None:
-    """Batch after batch through one compiled program, until the trials are done or a stop is asked
-    for."""
+    """Train batch after batch with one compiled program, until the trials are done or a stop is
+    requested."""
     batch, space = config.tune.batch, axes_of(config.tune.space)
     with closing(
         Experiment(config, points=[{key: low for key, (low, _) in space.items()}] * batch)
@@ -93,7 +93,7 @@ def search(study: Study, config: TuneRun, stop: StopRequest, say: Callable[[str]
 def train_trials(
     e: Experiment, study: Study, config: TuneRun, stop: StopRequest, say: Callable[[str], None]
 ) -> None:
-    """The batches of ``search``."""
+    """Train the batches of ``search``."""
     batch = config.tune.batch
     e.refuse_too_large()
     say(e.memory.line())
@@ -114,12 +114,12 @@ def train_trials(
         best = study.best_trial
         say(
             f"{finished(study)}/{config.tune.trials} trials; best "
-            f"{best.value:.4g} at {words(best.params)}"
+            f"{best.value:.4g} at {arguments_of(best.params)}"
         )
 
 
 def open_study(path: Path, config: TuneRun) -> Study:
-    """The study in a SQLite file. Trials that a killed search left running are asked for again,
+    """Return the study of a SQLite file. Trials that a killed search left running are queued again,
     first."""
     import optuna
     from optuna.trial import TrialState
@@ -129,7 +129,7 @@ def open_study(path: Path, config: TuneRun) -> Study:
     study = optuna.create_study(
         study_name="lrdqn", storage=storage, direction="maximize", load_if_exists=True
     )
-    # a search that goes on must not draw the same first trials again
+    # a resumed search must not draw the same first trials again
     study.sampler = optuna.samplers.TPESampler(
         seed=config.train.seed + finished(study), constant_liar=True
     )
@@ -141,14 +141,14 @@ def open_study(path: Path, config: TuneRun) -> Study:
 
 
 def finished(study: Study) -> int:
-    """Trials that have a value."""
+    """Return the number of trials that have a value."""
     from optuna.trial import TrialState
 
     return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
 
 
 def suggest(trial: Trial, config: TuneRun) -> dict[str, float]:
-    """A point of the space."""
+    """Return a point of the space."""
     return {
         key: trial.suggest_float(key, low, high, log=low > 0 and high / low >= LOG_RATIO)
         for key, (low, high) in axes_of(config.tune.space).items()
@@ -157,7 +157,7 @@ def suggest(trial: Trial, config: TuneRun) -> dict[str, float]:
 
 def train_batch(e: Experiment, programs: Programs, stop: StopRequest) -> list[list[float]] | None:
     """Train every trial of a batch; return per trial the final return of each seed, or ``None``
-    where it was stopped."""
+    where a stop was requested."""
     state = programs.start(e.keys(TRAIN_STREAM), e.worlds, e.hypers)
     for number in range(e.plan.chunks):
         state, metrics = programs.chunk(state, e.worlds, e.hypers, e.clock(number))
@@ -172,8 +172,8 @@ def train_batch(e: Experiment, programs: Programs, stop: StopRequest) -> list[li
 
 
 def trial_rows(study: Study) -> list[dict[str, Any]]:
-    """Finished trials, best first: number, point, mean return with its interval over seeds, every
-    seed."""
+    """Return the finished trials, best first: number, point, mean return with its interval over
+    seeds, returns of all seeds."""
     from optuna.trial import TrialState
 
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
@@ -191,6 +191,6 @@ def trial_rows(study: Study) -> list[dict[str, Any]]:
     return rows
 
 
-def words(point: dict[str, float]) -> str:
-    """A point as command-line arguments."""
+def arguments_of(point: dict[str, float]) -> str:
+    """Return a point as command-line arguments."""
     return " ".join(f"{key}={value:.6g}" for key, value in point.items())

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from lrdqn.cli.calibrate import preflight as calibrate_preflight
 from lrdqn.cli.evaluate import preflight as evaluate_preflight
 from lrdqn.cli.evaluate import train_config
-from lrdqn.cli.launch import check
+from lrdqn.cli.launch import check_jobs
 from lrdqn.cli.report import preflight as report_preflight
 from lrdqn.cli.train import continued, preflight
 from lrdqn.compose.freeze import freeze
@@ -240,62 +240,64 @@ def test_a_mistake_is_answered_in_one_line(override: str) -> None:
     words = override.split(" ")
     sys.argv[1:] = words
     with pytest.raises(InputError) as error:
-        check("train", TrainRun, words, preflight)
+        check_jobs("train", TrainRun, words, preflight)
     line = " ".join(str(error.value).split())
     assert BAD[override] in line
     assert len(line) < 220
 
 
 def test_good_input_passes() -> None:
-    check(
+    check_jobs(
         "train",
         TrainRun,
         ["agent=dqn", "replay=uniform", "train.sessions=32", "train.env_steps=2048"],
         preflight,
     )
-    check("train", TrainRun, ["env=probe"], preflight)
-    check("train", TrainRun, ["env=probe", "network=mlp"], preflight)
-    check("train", TrainRun, ["env=gymnax", "env.name=CartPole-v1"], preflight)
-    check(
+    check_jobs("train", TrainRun, ["env=probe"], preflight)
+    check_jobs("train", TrainRun, ["env=probe", "network=mlp"], preflight)
+    check_jobs("train", TrainRun, ["env=gymnax", "env.name=CartPole-v1"], preflight)
+    check_jobs(
         "train",
         TrainRun,
         ["env=gymnax", "env.name=FrozenLake-misc", "network=table", "agent=q_learning"],
         preflight,
     )
-    check("train", TrainRun, ["-m", "experiment=cartpole,catch"], preflight)
+    check_jobs("train", TrainRun, ["-m", "experiment=cartpole,catch"], preflight)
 
 
 def test_embeddings_are_checked_before_anything_is_compiled(tmp_path: Path) -> None:
     words = ["content=embeddings", f"env.embeddings={tmp_path}/e.npy", "env.streamers=60"]
     np.save(tmp_path / "e.npy", np.ones((60, 4)))
-    check("train", TrainRun, words, preflight)
-    check("calibrate", CalibrateRun, words, calibrate_preflight)
+    check_jobs("train", TrainRun, words, preflight)
+    check_jobs("calibrate", CalibrateRun, words, calibrate_preflight)
     with pytest.raises(InputError, match=r"env\.embeddings=.*e\.npy: has 60 rows for 70 streamers"):
-        check("train", TrainRun, [*words[:2], "env.streamers=70"], preflight)
+        check_jobs("train", TrainRun, [*words[:2], "env.streamers=70"], preflight)
 
 
 def test_games_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"env=gymnax: needs gymnax; pip install 'lrdqn\[games\]'"):
-        check("train", TrainRun, ["env=gymnax"], preflight)
+        check_jobs("train", TrainRun, ["env=gymnax"], preflight)
 
 
 def test_every_job_of_a_sweep_is_checked_first() -> None:
-    check(
+    check_jobs(
         "train", TrainRun, ["-m", "agent=dqn,double_dqn", "replay=uniform,prioritized"], preflight
     )
     with pytest.raises(InputError, match=r"agent\.gamma=2\.0"):
-        check("train", TrainRun, ["-m", "agent=dqn,double_dqn", "agent.gamma=0.9,2"], preflight)
+        check_jobs(
+            "train", TrainRun, ["-m", "agent=dqn,double_dqn", "agent.gamma=0.9,2"], preflight
+        )
 
 
 def test_a_ready_sweep_is_expanded_and_checked() -> None:
-    check("train", TrainRun, ["sweep=dqn_parts"], preflight)
-    check("train", TrainRun, ["sweep=learning_rate"], preflight)
+    check_jobs("train", TrainRun, ["sweep=dqn_parts"], preflight)
+    check_jobs("train", TrainRun, ["sweep=learning_rate"], preflight)
     with pytest.raises(
         InputError, match=r"replay\.batch_size=8192: must not exceed replay\.capacity=4096"
     ):
-        check("train", TrainRun, ["sweep=replay_size", "replay.batch_size=8192"], preflight)
-    check(
+        check_jobs("train", TrainRun, ["sweep=replay_size", "replay.batch_size=8192"], preflight)
+    check_jobs(
         "train",
         TrainRun,
         ["sweep=replay_size", "replay.batch_size=8192", "replay.capacity=16384"],
@@ -304,7 +306,7 @@ def test_a_ready_sweep_is_expanded_and_checked() -> None:
 
 
 def test_a_search_needs_ranges_and_whole_batches() -> None:
-    check("tune", TuneRun, [], preflight)
+    check_jobs("tune", TuneRun, [], preflight)
     for override, line in {
         "tune.trials=9": r"tune\.trials=9: must be a multiple of tune\.batch=8",
         "tune.space.agent.gamma=[0.9]": r"tune\.space\.agent\.gamma=\[0\.9\]: must be \[low,high\]",
@@ -317,7 +319,7 @@ def test_a_search_needs_ranges_and_whole_batches() -> None:
         ),
     }.items():
         with pytest.raises(InputError, match=line):
-            check("tune", TuneRun, [override], preflight)
+            check_jobs("tune", TuneRun, [override], preflight)
 
 
 def test_resume_stands_for_the_arguments_of_the_run(tmp_path: Path) -> None:
@@ -372,31 +374,31 @@ def test_embeddings_are_those_of_the_runs_own_streamers(tmp_path: Path) -> None:
 
 def test_other_commands_say_what_they_need(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"run=.*is required"):
-        check("report", ReportRun, [], report_preflight)
+        check_jobs("report", ReportRun, [], report_preflight)
     with pytest.raises(InputError, match="no such folder"):
-        check("evaluate", EvaluateRun, [f"run={tmp_path}/none"], evaluate_preflight)
+        check_jobs("evaluate", EvaluateRun, [f"run={tmp_path}/none"], evaluate_preflight)
     with pytest.raises(
         InputError, match="env=garnet: chooses a network too, and lrdqn calibrate has none"
     ):
-        check("calibrate", CalibrateRun, ["env=garnet"], lambda config: None)
+        check_jobs("calibrate", CalibrateRun, ["env=garnet"], lambda config: None)
     for source in ("movielens", "kuailive", "kuairand"):
         with pytest.raises(InputError, match=f"path=null: source={source} needs the folder"):
-            check("calibrate", CalibrateRun, [f"source={source}"], lambda config: None)
+            check_jobs("calibrate", CalibrateRun, [f"source={source}"], lambda config: None)
     with pytest.raises(
         InputError, match=r"source=kwai: must be one of world, movielens, kuailive, kuairand"
     ):
-        check("calibrate", CalibrateRun, ["source=kwai"], lambda config: None)
+        check_jobs("calibrate", CalibrateRun, ["source=kwai"], lambda config: None)
     words = ["source=movielens", f"path={tmp_path}", f"out={tmp_path}/pop"]
     with pytest.raises(InputError, match=r"users=1: must"):
-        check("calibrate", CalibrateRun, ["users=1"], lambda config: None)
+        check_jobs("calibrate", CalibrateRun, ["users=1"], lambda config: None)
     for word in ("env.population=x", "content=multimodal"):
         with pytest.raises(
             InputError,
             match=r"env\..*: goes with lrdqn train; must be left out while a log is fitted",
         ):
-            check("calibrate", CalibrateRun, [*words, word], calibrate_preflight)
+            check_jobs("calibrate", CalibrateRun, [*words, word], calibrate_preflight)
     with pytest.raises(InputError, match="out=null"):
-        check(
+        check_jobs(
             "calibrate", CalibrateRun, ["source=movielens", f"path={tmp_path}"], lambda config: None
         )
 

@@ -1,4 +1,4 @@
-"""The live world in gymnax's shape: both forms of step, spaces, and that it is the world of
+"""The live world with gymnax's interface: both forms of step, spaces, and agreement with
 env=live."""
 
 from __future__ import annotations

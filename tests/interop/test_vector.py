@@ -1,5 +1,5 @@
-"""The live world as Gymnasium's vector environment: spaces, seeds, ends, and that it is the world
-of env=live."""
+"""The live world as Gymnasium's vector environment: spaces, seeds, ends, and agreement with
+env=live."""
 
 from __future__ import annotations
 

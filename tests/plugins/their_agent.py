@@ -8,14 +8,14 @@ import jax.numpy as jnp
 
 from lrdqn.config import AgentConfig
 from lrdqn.config.family import AgentFamily
-from lrdqn.config.fields import real
+from lrdqn.config.fields import float_field
 from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.types import Agent
 
 
 @dataclass
 class PlainConfig(AgentConfig):
-    decay: float = real(0.0, 0.0, 1.0, "share of the parameters that a step forgets")
+    decay: float = float_field(0.0, 0.0, 1.0, "share of the parameters that a step forgets")
 
 
 def make_agent(config, parts):

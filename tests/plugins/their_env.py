@@ -8,14 +8,14 @@ import jax.numpy as jnp
 
 from lrdqn.config import EnvConfig
 from lrdqn.config.family import EnvFamily
-from lrdqn.config.fields import real, whole
+from lrdqn.config.fields import float_field, int_field
 from lrdqn.types import Env, EnvSpec, TimeStep
 
 
 @dataclass
 class BanditConfig(EnvConfig):
-    arms: int = whole(10, 2, "arms; their mean rewards are uniform on [0, 1]")
-    noise: float = real(0.0, 0.0, 10.0, "standard deviation of a reward around its mean")
+    arms: int = int_field(10, 2, "arms; their mean rewards are uniform on [0, 1]")
+    noise: float = float_field(0.0, 0.0, 10.0, "standard deviation of a reward around its mean")
 
 
 def world(config, rng):

@@ -1,4 +1,4 @@
-"""Small runs for the tests of this folder: a probe that compiles in seconds, played in this
+"""Small runs for the tests of this folder: a probe that compiles in seconds, run in this
 process."""
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ KEYS = {
 
 
 def values(**changes: Any) -> dict[str, Any]:
-    """The config as nested dicts; ``train={"seeds": 3}`` changes parts of a section."""
+    """Return the config as nested dicts; ``train={"seeds": 3}`` changes parts of a section."""
     env = families.env_family(changes.get("env", {}).get("kind", "probe")).schema()
     name = changes.get("agent", {}).get("name", "dqn")
     agent = dataclasses.asdict(families.agent_family(name).schema(name=name))
@@ -48,7 +48,7 @@ def values(**changes: Any) -> dict[str, Any]:
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """``base`` with the leaves of ``changes`` in place of its own."""
+    """Return ``base`` with the leaves of ``changes`` in place of its own."""
     both = {
         key: merged(base.get(key, {}), of) if isinstance(of, dict) else of
         for key, of in changes.items()
@@ -61,7 +61,7 @@ def config(**changes: Any) -> TrainRun:
 
 
 def play(folder: Path, lines: list[str] | None = None, **changes: Any) -> dict[str, Any] | None:
-    """``lrdqn train`` in this process; what it says goes into ``lines``."""
+    """Run ``lrdqn train`` in this process; its output goes into ``lines``."""
     of = values(**changes)
     said = [] if lines is None else lines
     return run_in(

@@ -192,7 +192,7 @@ def test_damage_is_one_line_that_names_the_file(tmp_path, saved, damage, words):
 
 @pytest.fixture
 def unchecked(tmp_path, saved):
-    """What a save leaves that was killed between its last two steps."""
+    """Return a checkpoint as a save leaves it that was killed between its last two steps."""
     folder = shutil.copytree(saved, tmp_path / "run")
     (folder / "checkpoints" / "7" / "sha256.json").unlink()
     return folder

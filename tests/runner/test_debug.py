@@ -1,5 +1,5 @@
-"""What is not finite is contained, counted and reported; ``debug=`` says where it came from (DESIGN
-P20)."""
+"""Values that are not finite are contained, counted and reported; ``debug=`` says where they came
+from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAN_DISCOUNT = jnp.log(jnp.float32(-1.0))
 
 @pytest.fixture
 def sick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment in which the first session's reward is NaN in every fourth step."""
+    """Return an environment in which the first session's reward is NaN in every fourth step."""
     real = build.build_env
 
     def build_sick(config: Any, sessions: int) -> Env:

@@ -1,5 +1,5 @@
-"""What a run costs before and while it runs: planned memory, compiles, metrics; and worlds that are
-refused in time."""
+"""Cost of a run before and while it runs: planned memory, compilations, metrics; and worlds that
+are refused in time."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_worlds_that_cannot_fit_are_refused_before_they_are_drawn() -> None:
 def test_nothing_compiles_after_the_first_chunk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Counts the compiler's own events, small programs between chunks included (DESIGN P5)."""
+    """Counts the compiler's own events, small programs between chunks included."""
     from lrdqn.runner import run as module
 
     events: list[str] = []

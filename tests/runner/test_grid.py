@@ -57,7 +57,7 @@ def test_hypers_hold_the_points_and_the_single_values() -> None:
 
 def test_each_point_learns_what_it_learns_alone() -> None:
     """Side by side against one by one; the compiler may order a sum differently for another batch
-    shape (DESIGN P22)."""
+    shape."""
     rates, discounts = [1e-3, 5e-3], [0.5, 0.9]
     steps = {"env_steps": 128, "eval_period": 128, "myopic": False}
     env = {"probe": "truncation"}  # nothing ends in it, so discounts matter

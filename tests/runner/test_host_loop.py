@@ -86,8 +86,8 @@ def test_stepped_outside_or_inside_the_training_is_the_same(
 
 
 def test_a_ring_that_is_cut_has_the_values_of_one_that_is_not() -> None:
-    """Bootstrapping from nothing at the cut, or from the first sight of the next session, gives
-    others."""
+    """Bootstrapping from nothing at the cut, or from the first observation of the next session,
+    gives other values."""
     e = Experiment(ring_config(**TABLE, train={"env_steps": 4096, "eval_period": 4096}))
     table = e.agent.policy_params(trained(e, 1)[0].agent)
     for g, learner in enumerate(e.learners):

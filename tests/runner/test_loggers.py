@@ -1,5 +1,5 @@
-"""TensorBoard and W&B: what their own files hold, resumes without doubles or gaps, packages
-missing, loggers broken."""
+"""TensorBoard and W&B: contents of their files, resumes without doubles or gaps, missing packages,
+loggers that fail."""
 
 import json
 import os
@@ -54,7 +54,7 @@ SUMMARY = {
 
 
 def evaluation(step, shift=0.0):
-    """Two seeds of two policies."""
+    """Return the rows of two seeds of two policies."""
     return [
         {
             "seed": seed,
@@ -108,7 +108,7 @@ def to_tensorboard(**given):
 
 
 def logged(logger, log, *steps, shift=0.0):
-    """What a run does at each evaluation."""
+    """Log as a run does at each evaluation."""
     for step in steps:
         log.append(evaluation(step, shift))
         logger.rows(evaluation(step, shift))
@@ -207,8 +207,8 @@ def test_ctrl_c_inside_a_logger_is_not_swallowed():
 
 @pytest.fixture
 def tensorboard():
-    """Reads a run folder's event files as TensorBoard does: ``{tag: [(step, value)]}``, and the
-    accumulator itself."""
+    """Read a run folder's event files as TensorBoard does; return ``{tag: [(step, value)]}`` and
+    the accumulator."""
     pytest.importorskip("tensorboardX", reason="event files are written with tensorboardX")
     reading = "tensorboard.backend.event_processing"
     alone = pytest.importorskip(
@@ -388,8 +388,8 @@ def test_a_disk_that_fills_up_does_not_stop_the_run(tmp_path, tensorboard, monke
 
 
 def records(path):
-    """Records of a ``.wandb`` file: a seven-byte header, then LevelDB's log format in blocks of 32
-    KiB."""
+    """Yield the records of a ``.wandb`` file: a seven-byte header, then LevelDB's log format in
+    blocks of 32 KiB."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     data, at, whole = path.read_bytes(), 7, b""
@@ -406,14 +406,14 @@ def records(path):
 
 
 def items(part):
-    """Keys and values of a history or summary record."""
+    """Return the keys and values of a history or summary record."""
     return {"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in part}
 
 
 @pytest.fixture
-def sitting(tmp_path):
-    """Plays one sitting of a run with W&B, in a process of its own as W&B keeps helpers alive; no
-    account, no network."""
+def attempt(tmp_path):
+    """Return a function that runs one attempt of a run with W&B in a process of its own, as W&B
+    keeps helper processes alive; no account, no network."""
     pytest.importorskip("wandb", reason="the W&B logger needs wandb")
     here = Path(__file__)
     clean = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_")}
@@ -447,13 +447,13 @@ def sitting(tmp_path):
 
 
 def offline_file(folder):
-    """The one offline run of a run folder."""
+    """Return the one offline run of a run folder."""
     (path,) = (folder / "wandb").glob("offline-run-*/*.wandb")
     return path
 
 
-def test_wandb_offline_holds_rows_summary_and_config(tmp_path, sitting):
-    done = sitting(
+def test_wandb_offline_holds_rows_summary_and_config(tmp_path, attempt):
+    done = attempt(
         "logger = open_loggers(config, folder, SETTINGS, None)\n"
         "logged(logger, log, 0, BIG, 4 * BIG)\n"
         "logger.summary(SUMMARY)\n"
@@ -481,15 +481,15 @@ def test_wandb_offline_holds_rows_summary_and_config(tmp_path, sitting):
     assert [r.exit.exit_code for r in found if r.HasField("exit")] == [0]
 
 
-def test_wandb_resumed_after_a_kill_is_one_run_without_doubles_or_gaps(tmp_path, sitting):
-    killed = sitting(
+def test_wandb_resumed_after_a_kill_is_one_run_without_doubles_or_gaps(tmp_path, attempt):
+    killed = attempt(
         "logger = open_loggers(config, folder, SETTINGS, None)\n"
         "logged(logger, log, 0, 100, 200)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert killed.returncode == -signal.SIGKILL
     name = (tmp_path / "run" / "wandb" / "run_id.txt").read_text()
-    resumed = sitting(
+    resumed = attempt(
         "logger = open_loggers(config, folder, SETTINGS, 100)\nlogged(logger, "
         "log, 200, 300, shift=50.0)\nlogger.close()\n"
     )
@@ -509,8 +509,8 @@ def test_wandb_resumed_after_a_kill_is_one_run_without_doubles_or_gaps(tmp_path,
     ]  # stopped before its summary
 
 
-def test_wandb_online_without_an_account_says_so_in_one_line(tmp_path, sitting):
-    done = sitting(
+def test_wandb_online_without_an_account_says_so_in_one_line(tmp_path, attempt):
+    done = attempt(
         (
             "try:\n    open_loggers(config, folder, SETTINGS, None)\nexcept "
             "InputError as error:\n    print(error)\n"

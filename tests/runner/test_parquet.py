@@ -1,5 +1,4 @@
-"""``metrics.jsonl`` as Parquet: values, types that no batch can change, what is refused, and
-memory."""
+"""``metrics.jsonl`` as Parquet: values, types that no batch can change, refusals, and memory."""
 
 import json
 import os
@@ -174,7 +173,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "BATCH_ROWS", 256)
 
     def peaks(rows):
-        """Highest numbers of bytes that Python and Arrow held meanwhile."""
+        """Return the peak numbers of bytes that Python and Arrow held."""
         path = lines(
             tmp_path / f"{rows}.jsonl",
             ({"seed": i, "return": i / 7, "policy": f"p{i}"} for i in range(rows)),

@@ -1,5 +1,5 @@
-"""Stopped, killed, damaged, extended: a run goes on exactly, or says in one line why it does not
-(DESIGN P22, P25)."""
+"""A run that is stopped, killed, damaged or extended resumes exactly, or says in one line why it
+does not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 
 
 class StopAfter:
-    """A stop request that comes at a given chunk boundary."""
+    """Stop request that comes at a given chunk boundary."""
 
     def __init__(self, boundaries: int) -> None:
         self.left = boundaries
@@ -47,7 +47,7 @@ class StopAfter:
 
 
 def stopped(folder: Path, boundaries: int, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    """A run that is asked to stop after some chunks."""
+    """Run until a stop request after some chunks."""
 
     class Request(StopRequest):
         def __enter__(self) -> Any:
@@ -77,7 +77,7 @@ def compiled_once() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A run that nobody touched."""
+    """Return a run without interruption."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     summary = play(folder)
     assert summary is not None
@@ -86,7 +86,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 
 @pytest.fixture(scope="module")
 def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same run, stopped after two chunks of four."""
+    """Return the same run, stopped after two chunks of four."""
     folder = tmp_path_factory.mktemp("half") / "run"
     with pytest.MonkeyPatch.context() as patch:
         stopped(folder, 2, patch)
@@ -95,7 +95,7 @@ def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def stump(half: Path, tmp_path: Path) -> Path:
-    """A copy of the stopped run."""
+    """Return a copy of the stopped run."""
     return shutil.copytree(half, tmp_path / "stump")
 
 

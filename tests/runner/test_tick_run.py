@@ -1,4 +1,4 @@
-"""A run in the tick clock, from configuration to table; saved and taken up again."""
+"""A run in the tick clock, from configuration to table; saved and resumed."""
 
 from __future__ import annotations
 

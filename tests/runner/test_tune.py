@@ -1,5 +1,4 @@
-"""The search: trials learn at the points they are told to, and a killed search forgets none of
-them."""
+"""The search: trials learn at their own points, and a killed search loses none of them."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ def search(folder: Path, **changes: Any) -> list[dict[str, Any]] | None:
 
 
 def test_each_trial_trains_at_its_own_point(tmp_path: Path) -> None:
-    """The second batch runs through the program of the first: its figures are those of a program
+    """The second batch runs through the program of the first: its returns are those of a program
     compiled for it."""
     rows = search(tmp_path / "study")
     assert rows is not None

@@ -91,7 +91,7 @@ def assert_close(a: Any, b: Any) -> None:
 
 def test_seeds_are_honest() -> None:
     """Different seeds differ; the same seed is bit-equal; seed i does not depend on how many run
-    beside it (DESIGN P22).
+    beside it.
 
     Three seeds do not divide over two devices and run on one, so beside two seeds on two devices
     they agree to rounding.

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from lrdqn.config.agent import AgentConfig
-from lrdqn.config.fields import choice, real, whole
+from lrdqn.config.fields import choice_field, float_field, int_field
 
 TARGET_RULES = ("max", "double", "expected_sarsa", "munchausen", "lambda")
 
@@ -15,39 +15,43 @@ TARGET_RULES = ("max", "double", "expected_sarsa", "munchausen", "lambda")
 class DQNConfig(AgentConfig):
     """The DQN family: target rule, loss, optimiser, target network."""
 
-    name: str = choice("dqn", ("dqn",), "agent; the variants of dqn are the other keys")
-    target: str = choice(
+    name: str = choice_field("dqn", ("dqn",), "agent; the variants of dqn are the other keys")
+    target: str = choice_field(
         "double",
         TARGET_RULES,
         "target rule; lambda regresses on returns of fresh sessions (replay=queue)",
     )
-    trace: float = real(
+    trace: float = float_field(
         0.65, 0.0, 1.0, "lambda of target=lambda: 0 is one step, 1 the whole rollout"
     )
-    munchausen: float = real(
+    munchausen: float = float_field(
         0.9, 0.0, 1.0, "share of the log-policy that target=munchausen adds to the reward"
     )
-    temperature: float = real(
-        0.03, 0.0, math.inf, "of the softmax policy of target=munchausen", open_low=True
+    temperature: float = float_field(
+        0.03, 0.0, math.inf, "temperature of the softmax policy of target=munchausen", open_low=True
     )
-    log_policy_min: float = real(
-        -1.0, -math.inf, 0.0, "floor of temperature x log-policy in that bonus"
+    log_policy_min: float = float_field(
+        -1.0, -math.inf, 0.0, "lower bound of temperature x log-policy (target=munchausen)"
     )
-    loss: str = choice(
+    loss: str = choice_field(
         "mse",
         ("mse", "huber"),
-        "loss on the TD error; Huber fits the median-like centre, not the mean",
+        "loss on the TD error; huber is robust to outliers, but does not fit the mean",
     )
-    optimizer: str = choice("adam", ("adam", "radam", "rmsprop", "sgd"), "optimiser (optax)")
-    adam_eps: float = real(1e-5, 0.0, 1.0, "epsilon of Adam and RMSProp", open_low=True)
-    max_grad_norm: float | None = real(
+    optimizer: str = choice_field("adam", ("adam", "radam", "rmsprop", "sgd"), "optimiser (optax)")
+    adam_eps: float = float_field(1e-5, 0.0, 1.0, "epsilon of Adam and RMSProp", open_low=True)
+    max_grad_norm: float | None = float_field(
         10.0,
         0.0,
         math.inf,
-        "gradients are clipped to this global norm; null leaves them",
+        "gradients are clipped to this global norm; null turns clipping off",
         open_low=True,
     )
-    target_period: int = whole(2048, 1, "env steps between two moves of the target network")
-    tau: float = real(
-        1.0, 0.0, 1.0, "share of the online network in such a move; 1 copies it", open_low=True
+    target_period: int = int_field(2048, 1, "env steps between two updates of the target network")
+    tau: float = float_field(
+        1.0,
+        0.0,
+        1.0,
+        "share of the online network in an update of the target network; 1 copies it",
+        open_low=True,
     )

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from lrdqn.config.env import EnvConfig
-from lrdqn.config.fields import choice, real, whole
+from lrdqn.config.fields import choice_field, float_field, int_field
 
 
 @dataclass
@@ -14,14 +14,16 @@ class GarnetConfig(EnvConfig):
     """Keys of random Markov decision processes with numbered states, whose exact values planning
     gives."""
 
-    kind: str = choice("garnet", ("garnet",), "environment")
-    states: int = whole(20, 1, "states")
-    actions: int = whole(4, 1, "actions")
-    branching: int = whole(3, 1, "states that can follow a state and an action")
-    noise: float = real(
+    kind: str = choice_field("garnet", ("garnet",), "environment")
+    states: int = int_field(20, 1, "states")
+    actions: int = int_field(4, 1, "actions")
+    branching: int = int_field(3, 1, "states that can follow a state and an action")
+    noise: float = float_field(
         0.1, 0.0, math.inf, "standard deviation of the reward around its mean, which lies in [0, 1]"
     )
-    horizon: int = whole(100, 1, "steps after which a session is cut; it goes on for the learner")
-    world_seed: int | None = whole(
-        None, 0, "draws every seed's process alike; null gives each seed its own", 2**31 - 1
+    horizon: int = int_field(
+        100, 1, "steps after which a session is truncated; the learner bootstraps there"
+    )
+    world_seed: int | None = int_field(
+        None, 0, "one process for all seeds; null gives each seed its own", 2**31 - 1
     )

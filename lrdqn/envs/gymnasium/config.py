@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lrdqn.config.env import EnvConfig
-from lrdqn.config.fields import choice, said, whole
+from lrdqn.config.fields import choice_field, int_field, plain_field
 
 
 @dataclass
@@ -13,18 +13,18 @@ class GymnasiumConfig(EnvConfig):
     """Any environment of Gymnasium with numbered actions, stepped outside the compiled program and
     on one device."""
 
-    kind: str = choice("gymnasium", ("gymnasium",), "environment")
-    name: str = said(
-        "CartPole-v1", "its name in Gymnasium's registry, highway-env's included (extra `driving`)"
+    kind: str = choice_field("gymnasium", ("gymnasium",), "environment")
+    name: str = plain_field(
+        "CartPole-v1", "name in Gymnasium's registry; highway-env needs the extra `driving`"
     )
-    horizon: int | None = whole(
+    horizon: int | None = int_field(
         None, 1, "steps after which a session is cut; null takes the environment's own"
     )
-    vectorization: str = choice(
+    vectorization: str = choice_field(
         "sync",
         ("sync", "async"),
         "all sessions in this process, or each in one of its own (pays where a step is slow)",
     )
-    idle: int | None = whole(
+    idle: int | None = int_field(
         None, 0, "action of a further baseline, `idle`, that always takes it; null leaves it out"
     )

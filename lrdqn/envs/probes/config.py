@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lrdqn.config.env import EnvConfig
-from lrdqn.config.fields import choice
+from lrdqn.config.fields import choice_field
 
 
 @dataclass
@@ -13,8 +13,8 @@ class ProbeConfig(EnvConfig):
     """Keys of tiny environments, each of which fails for one reason (value, observation, discount,
     action, truncation)."""
 
-    kind: str = choice("probe", ("probe",), "environment")
-    probe: str = choice(
+    kind: str = choice_field("probe", ("probe",), "environment")
+    probe: str = choice_field(
         "action",
         ("value", "observation", "discount", "action", "observation_action", "truncation"),
         "which probe",
