@@ -58,8 +58,8 @@ SLATED = (
     Mutant(
         "the first place is credited, whatever was taken",
         SLATEQ,
-        "t.clicked_place.astype(jnp.int32)[:, None], axis=1\n",
-        "0 * t.clicked_place.astype(jnp.int32)[:, None], axis=1\n",
+        "t.clicked_place.astype(jnp.int32)[:, None],\n",
+        "0 * t.clicked_place.astype(jnp.int32)[:, None],\n",
         (f"{T_SLATEQ}::test_what_was_taken_is_credited_and_nothing_else",),
     ),
     Mutant(

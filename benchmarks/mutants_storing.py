@@ -217,15 +217,15 @@ STORING = (
     Mutant(
         "gamma of the run for all learners",
         LOOP,
-        "state, figures = collect(state, world, now, now.epsilon",
-        "state, figures = collect(state, world, now._replace(gamma=jnp.float32(0.9)), now.epsilon",
+        "state, played = collect(state, world, now, now.epsilon",
+        "state, played = collect(state, world, now._replace(gamma=jnp.float32(0.9)), now.epsilon",
         (f"{T_LOOP}::test_gamma_zero_never_bootstraps",),
     ),
     Mutant(
         "the run's key is never renewed",
         LOOP,
-        "state, metrics = hoisted_scan(one, state._replace(key=following), steps)",
-        "state, metrics = hoisted_scan(one, state, steps)",
+        "state, metrics = hoisted_scan(one_iteration, state._replace(key=following), steps)",
+        "state, metrics = hoisted_scan(one_iteration, state, steps)",
         (f"{T_LOOP}::test_random_numbers_are_not_used_twice",),
     ),
 )
