@@ -23,7 +23,7 @@ from lrdqn.compose.compatibility import needs_of, offers_of
 from lrdqn.compose.families import env_family
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.grid import points_of
-from lrdqn.compose.overrides import CONF, compose_job
+from lrdqn.compose.overrides import CONF, compose_job, with_environment
 from lrdqn.compose.roots import TrainRun, register_schemas
 from lrdqn.config import InputError
 from lrdqn.report.evaluation import Evaluation
@@ -47,7 +47,8 @@ def make_config(*overrides: str) -> TrainRun:
     """Return the frozen configuration of ``lrdqn train OVERRIDES``.
 
     Args:
-        overrides: the command line's words, ``"agent=rainbow"``, ``"env.streamers=200"``.
+        overrides: the command line's words, ``"agent=rainbow"``, ``"env.streamers=200"``; those of
+            the environment variable ``LRDQN_OVERRIDES`` follow them.
 
     Returns:
         A ``TrainRun`` that cannot be changed; ``dataclasses.replace`` makes a changed one, and
@@ -57,11 +58,12 @@ def make_config(*overrides: str) -> TrainRun:
         InputError: unknown key or name, value out of range, parts that do not go together, or a
             file that is missing.
     """
+    words = with_environment("train", overrides)
     register_schemas()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = freeze(TrainRun, compose_job("train", list(overrides)))
+        config = freeze(TrainRun, compose_job("train", words))
     env_family(config.env.kind).check_files(config.env)
-    OVERRIDES[config] = overrides
+    OVERRIDES[config] = tuple(words)
     return config
 
 
