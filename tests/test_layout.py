@@ -32,7 +32,8 @@ FLOORS = [
     {"build"},
     {"runner", "calibration", "interop"},
     {"report"},
-    {"cli"},
+    {"cli", "api"},
+    {"__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted((ROOT / "lrdqn").rglob("*.py"))
