@@ -236,16 +236,43 @@ def load_policy(folder: str | Path, seed: int = 0) -> SavedPolicy:
         InputError: there is no such run or seed, or what the run read is no longer there.
     """
     config, summary = freeze(TrainRun, read_resolved(folder)), read_summary(folder)
-    if not 0 <= seed < config.train.seeds:
-        raise InputError(f"seed={seed}: must lie in [0, {config.train.seeds - 1}], the run's seeds")
+    check_seed(config, seed)
     params, meta = load_parameters(folder)
     point = list(meta["grid"]).index(summary["reference"])
+    return saved_policy(config, jax.tree.map(lambda x: jnp.asarray(x[seed, point]), params), seed)
+
+
+def make_policy(config: TrainRun, state: TrainState, seed: int = 0) -> SavedPolicy:
+    """Return the greedy policy of one seed of a training state.
+
+    Args:
+        config: that ``state`` was trained with.
+        state: of ``jax.vmap(make_train(config))``, leading axis ``[seeds]``.
+        seed: which of its seeds.
+
+    Raises:
+        InputError: there is no such seed.
+    """
+    check_seed(config, seed)
+    env = build.build_env(config.env, 1)
+    worlds = build.build_worlds(config.env, config.train.seed, seed + 1)
+    params = build.build_learner(config, env, worlds).agent.policy_params(state.agent)
+    return saved_policy(config, jax.tree.map(lambda x: x[seed], params), seed)
+
+
+def check_seed(config: TrainRun, seed: int) -> None:
+    """Raise ``InputError`` unless the run has that seed."""
+    if not 0 <= seed < config.train.seeds:
+        raise InputError(f"seed={seed}: must lie in [0, {config.train.seeds - 1}], the run's seeds")
+
+
+def saved_policy(config: TrainRun, params: Params, seed: int) -> SavedPolicy:
+    """Return the policy with one seed's parameters and the catalogue of that seed's world."""
     worlds = build.build_worlds(config.env, config.train.seed, seed + 1)
     world = jax.tree.map(lambda x: jnp.asarray(x[seed]), worlds)
     env = build.build_env(config.env, 1)
     learner = build.build_learner(config, env, worlds)
-    own = jax.tree.map(lambda x: jnp.asarray(x[seed, point]), params)
-    return SavedPolicy(config, learner.policy, own, env.catalogue(world))
+    return SavedPolicy(config, learner.policy, params, env.catalogue(world))
 
 
 __all__ = [
@@ -255,6 +282,7 @@ __all__ = [
     "load_policy",
     "make_config",
     "make_env",
+    "make_policy",
     "make_train",
     "run",
     "seeds",
