@@ -82,7 +82,7 @@ def test_words_of_the_environment_come_last(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(lrdqn.InputError, match=r"train\.sedes=3: unknown key; did you mean"):
         lrdqn.make_config()
     monkeypatch.setenv(VARIABLE, "env.name='x")
-    with pytest.raises(lrdqn.InputError, match="LRDQN_OVERRIDES=env.name='x: cannot be read"):
+    with pytest.raises(lrdqn.InputError, match=r"LRDQN_OVERRIDES=env\.name='x: cannot be read"):
         lrdqn.make_config()
 
 
@@ -126,7 +126,7 @@ def test_evaluation_gives_the_numbers_of_a_run(trained: tuple[Any, Any, Any, Pat
     assert "learned" in str(evaluation)
     assert evaluation.per_seed() != lrdqn.evaluate(config, state, seed=5).per_seed()
     one = jax.tree.map(lambda x: x[:1], state)
-    with pytest.raises(lrdqn.InputError, match="has 1 seeds; must have train.seeds=2"):
+    with pytest.raises(lrdqn.InputError, match=r"has 1 seeds; must have train\.seeds=2"):
         lrdqn.evaluate(config, one)
 
 
