@@ -92,7 +92,7 @@ def commands() -> list[str]:
 def overrides_for(command: str) -> str:
     """Sizes for one command: those of the live world only where it is a synthetic one."""
     other = re.search(r"\b(env|experiment|env\.population)=", command)
-    tuned = TUNED if " tune" in command and "tune.trials" not in command else ""
+    tuned = TUNED if " tune" in command else ""
     return " ".join(filter(None, (SMALL, "" if other else WORLD, tuned)))
 
 
