@@ -23,7 +23,7 @@ from lrdqn.compose.compatibility import needs_of, offers_of
 from lrdqn.compose.families import env_family
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.grid import points_of
-from lrdqn.compose.overrides import CONF, compose_job
+from lrdqn.compose.overrides import CONF, compose_job, with_environment
 from lrdqn.compose.roots import TrainRun, register_schemas
 from lrdqn.config import InputError
 from lrdqn.report.evaluation import Evaluation
@@ -47,7 +47,8 @@ def make_config(*overrides: str) -> TrainRun:
     """Return the frozen configuration of ``lrdqn train OVERRIDES``.
 
     Args:
-        overrides: the command line's words, ``"agent=rainbow"``, ``"env.streamers=200"``.
+        overrides: the command line's words, ``"agent=rainbow"``, ``"env.streamers=200"``; those of
+            the environment variable ``LRDQN_OVERRIDES`` follow them.
 
     Returns:
         A ``TrainRun`` that cannot be changed; ``dataclasses.replace`` makes a changed one, and
@@ -57,11 +58,12 @@ def make_config(*overrides: str) -> TrainRun:
         InputError: unknown key or name, value out of range, parts that do not go together, or a
             file that is missing.
     """
+    words = with_environment("train", overrides)
     register_schemas()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = freeze(TrainRun, compose_job("train", list(overrides)))
+        config = freeze(TrainRun, compose_job("train", words))
     env_family(config.env.kind).check_files(config.env)
-    OVERRIDES[config] = overrides
+    OVERRIDES[config] = tuple(words)
     return config
 
 
@@ -234,16 +236,43 @@ def load_policy(folder: str | Path, seed: int = 0) -> SavedPolicy:
         InputError: there is no such run or seed, or what the run read is no longer there.
     """
     config, summary = freeze(TrainRun, read_resolved(folder)), read_summary(folder)
-    if not 0 <= seed < config.train.seeds:
-        raise InputError(f"seed={seed}: must lie in [0, {config.train.seeds - 1}], the run's seeds")
+    check_seed(config, seed)
     params, meta = load_parameters(folder)
     point = list(meta["grid"]).index(summary["reference"])
+    return saved_policy(config, jax.tree.map(lambda x: jnp.asarray(x[seed, point]), params), seed)
+
+
+def make_policy(config: TrainRun, state: TrainState, seed: int = 0) -> SavedPolicy:
+    """Return the greedy policy of one seed of a training state.
+
+    Args:
+        config: that ``state`` was trained with.
+        state: of ``jax.vmap(make_train(config))``, leading axis ``[seeds]``.
+        seed: which of its seeds.
+
+    Raises:
+        InputError: there is no such seed.
+    """
+    check_seed(config, seed)
+    env = build.build_env(config.env, 1)
+    worlds = build.build_worlds(config.env, config.train.seed, seed + 1)
+    params = build.build_learner(config, env, worlds).agent.policy_params(state.agent)
+    return saved_policy(config, jax.tree.map(lambda x: x[seed], params), seed)
+
+
+def check_seed(config: TrainRun, seed: int) -> None:
+    """Raise ``InputError`` unless the run has that seed."""
+    if not 0 <= seed < config.train.seeds:
+        raise InputError(f"seed={seed}: must lie in [0, {config.train.seeds - 1}], the run's seeds")
+
+
+def saved_policy(config: TrainRun, params: Params, seed: int) -> SavedPolicy:
+    """Return the policy with one seed's parameters and the catalogue of that seed's world."""
     worlds = build.build_worlds(config.env, config.train.seed, seed + 1)
     world = jax.tree.map(lambda x: jnp.asarray(x[seed]), worlds)
     env = build.build_env(config.env, 1)
     learner = build.build_learner(config, env, worlds)
-    own = jax.tree.map(lambda x: jnp.asarray(x[seed, point]), params)
-    return SavedPolicy(config, learner.policy, own, env.catalogue(world))
+    return SavedPolicy(config, learner.policy, params, env.catalogue(world))
 
 
 __all__ = [
@@ -253,6 +282,7 @@ __all__ = [
     "load_policy",
     "make_config",
     "make_env",
+    "make_policy",
     "make_train",
     "run",
     "seeds",

@@ -33,6 +33,7 @@ from lrdqn.compose.overrides import (
     explain,
     groups_of,
     refuse_choices,
+    with_environment,
 )
 from lrdqn.compose.roots import register_schemas
 from lrdqn.config import InputError
@@ -180,7 +181,7 @@ def launch(
                 config = compose_parts(config_name, parts)
             sys.stdout.write(help_text(config_name, schema, config, groups_of(config_name)))
             return
-        sys.argv[1:] = rewrite(sys.argv[1:])
+        sys.argv[1:] = rewrite(with_environment(config_name, sys.argv[1:]))
         check_jobs(config_name, schema, sys.argv[1:], preflight)
     except InputError as error:
         fail(str(error))

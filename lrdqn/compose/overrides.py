@@ -3,7 +3,10 @@ line."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra import compose
@@ -22,6 +25,27 @@ CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
 
 OF_LIVE = {"content": "content", "reward": "reward", "perturb": "perturbation"}
 """Config groups of the live world alone, by the key of ``env`` that each changes."""
+
+
+VARIABLE = "LRDQN_OVERRIDES"
+"""Environment variable whose words follow those of every training run and search."""
+
+
+def with_environment(config_name: str, words: Sequence[str]) -> list[str]:
+    """Return a command's words followed by those of ``LRDQN_OVERRIDES``, which therefore win.
+
+    Args:
+        config_name: only ``train`` and ``tune`` read the variable.
+        words: as typed, flags included.
+
+    Raises:
+        InputError: a quote in the variable is not closed.
+    """
+    text = os.environ.get(VARIABLE, "") if config_name in ("train", "tune") else ""
+    try:
+        return [*words, *shlex.split(text)]
+    except ValueError as error:
+        raise InputError(f"{VARIABLE}={text}: cannot be read ({error})") from error
 
 
 def compose_job(config_name: str, overrides: list[str]) -> DictConfig:
