@@ -34,11 +34,10 @@ PROBE = [
 
 
 def start(cwd: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start ``lrdqn train`` as a process of its own, with its own number of devices."""
+    """Start ``lrdqn train`` as a process of its own, with the devices that it asks for itself."""
     program = "import sys; from lrdqn.cli.main import main; sys.argv[0] = 'lrdqn'; main()"
-    env = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"} | {
-        "PYTHONPATH": str(ROOT)
-    }
+    flags = [f for f in os.environ["XLA_FLAGS"].split() if "device_count" not in f]
+    env = os.environ | {"XLA_FLAGS": " ".join(flags), "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [sys.executable, "-c", program, "train", *arguments],
         cwd=cwd,

@@ -18,7 +18,7 @@ from data.movielens_mini import write_tastes
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from lrdqn.cli.launch import check
+from lrdqn.cli.launch import check_jobs
 from lrdqn.cli.train import rewrite
 from lrdqn.compose.overrides import CONF, VARIABLE
 from lrdqn.compose.roots import ROOTS, register_schemas
@@ -201,7 +201,7 @@ def test_commands_in_the_text_are_right(
         words = rewrite(words)
     monkeypatch.setattr(sys, "argv", ["lrdqn", *words])
     register_schemas()
-    check(name, ROOTS[name], words, lambda config: None)
+    check_jobs(name, ROOTS[name], words, lambda config: None)
 
 
 def test_scripts_that_the_texts_name_exist() -> None:

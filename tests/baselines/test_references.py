@@ -5,10 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from envs.worlds import live_config, small_world
+from envs.worlds import live_config, make_live, small_world
 
 from lrdqn import baselines
-from lrdqn.envs.live.env import make_live
 from lrdqn.evaluation.cohort import make_cohort
 from lrdqn.observations import Catalogue, LiveObs
 from lrdqn.types import Policy, View

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
-from envs.worlds import live_config, small_world
+from envs.worlds import live_config, make_live, small_world
 
 from lrdqn.envs.live.daily_patterns import (
     ACTIVITY_SIGMA,
@@ -17,7 +17,6 @@ from lrdqn.envs.live.daily_patterns import (
     draw_habits,
     preferred_hours,
 )
-from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.population import sample_population, sample_start_hour
 from lrdqn.envs.live.schedule import NEVER, sample_schedule
 from lrdqn.envs.live.session import draw

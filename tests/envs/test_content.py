@@ -13,14 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from envs.checker import check_env
-from envs.worlds import live_config, small_world
+from envs.worlds import live_config, make_live, small_world
 
 from lrdqn import build
 from lrdqn.baselines import make_content, make_random
 from lrdqn.config import ConfigError, InputError
 from lrdqn.envs.live.config import ViewConfig, ViewsConfig
 from lrdqn.envs.live.content import layout, mixing, multimodal
-from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.population import sample_population
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.evaluation.cohort import make_cohort

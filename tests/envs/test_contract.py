@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from envs.checker import check_env
-from envs.worlds import live_config, small_world
+from envs.worlds import live_config, make_live, small_world
 
-from lrdqn.envs.live.env import end_session, end_user, make_live
+from lrdqn.envs.live.env import end_session, end_user
 from lrdqn.envs.live.session import Arrival
 from lrdqn.envs.probes.config import ProbeConfig
 from lrdqn.envs.probes.env import PROBES, make_probe

@@ -6,11 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from envs.worlds import live_config, small_world
+from envs.worlds import live_config, make_live, small_world
 
 from lrdqn.envs.live.drift import one_topic, towards
 from lrdqn.envs.live.engagement import Engagement
-from lrdqn.envs.live.env import make_live
 from lrdqn.train.loop import random_action
 
 LAW = small_world(live_config()).law

@@ -7,12 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
-from envs.worlds import live_config, small_world
+from envs.worlds import live_config, make_live, small_world
 from oracles import live as twin
 
 from lrdqn.envs.live.choice import CHOICE_MODELS, appeal, highlight, loyalty_kernel
 from lrdqn.envs.live.engagement import Engagement, engage, poisson_quantile, watch_seconds
-from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.prices import PRICES
 from lrdqn.envs.live.reward import reward_parts, scalarise
 from lrdqn.envs.live.session import draw

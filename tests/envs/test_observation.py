@@ -6,10 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from envs.worlds import live_config, small_world
+from envs.worlds import live_config, make_live, small_world
 
 from lrdqn.envs.live.choice import appeal
-from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.observation import NOISE
 
 N = 256

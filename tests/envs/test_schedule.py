@@ -6,12 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from envs.worlds import live_config, small_world
+from envs.worlds import live_config, make_live, small_world
 
 from lrdqn import build
 from lrdqn.config import ConfigError
 from lrdqn.envs.live.candidates import Recall, draw_candidates
-from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.schedule import NEVER, is_live, room_at, widen
 
 

@@ -9,11 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
-from envs.worlds import live_config, small_world
+from envs.worlds import live_config, make_live, small_world
 
 from lrdqn.envs.live.choice import highlight
 from lrdqn.envs.live.daily_patterns import HOURLY_WATCH
-from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.observation import NOISE
 from lrdqn.envs.live.schedule import is_live, room_at
 from lrdqn.envs.live.signals import (

@@ -11,9 +11,11 @@ import numpy as np
 
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.roots import CalibrateRun
+from lrdqn.envs.live import env as live_env
 from lrdqn.envs.live.config import LiveConfig
 from lrdqn.envs.live.population import sample_population
 from lrdqn.envs.live.world import LiveParams, make_world
+from lrdqn.types import Env
 
 
 def live_config(**changes: Any) -> LiveConfig:
@@ -31,3 +33,10 @@ def live_config(**changes: Any) -> LiveConfig:
 def small_world(config: LiveConfig, seed: int = 0) -> LiveParams:
     rng = np.random.default_rng(seed)
     return jax.tree.map(jnp.asarray, make_world(config, sample_population(config, rng), rng))
+
+
+def make_live(config: LiveConfig, sessions: int) -> Env:
+    """Return the live environment with ``reset`` and ``step`` compiled as a whole: called as they
+    are, each of their hundreds of operations would be compiled by itself."""
+    env = live_env.make_live(config, sessions)
+    return env._replace(reset=jax.jit(env.reset), step=jax.jit(env.step))

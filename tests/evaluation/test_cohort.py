@@ -6,10 +6,9 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
-from envs.worlds import live_config, small_world
+from envs.worlds import live_config, make_live, small_world
 
 from lrdqn.baselines import make_content, make_popularity, make_random
-from lrdqn.envs.live.env import make_live
 from lrdqn.evaluation.cohort import make_cohort, per_seed
 from lrdqn.types import View
 

@@ -10,10 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from envs.worlds import live_config, small_world
+from envs.worlds import live_config, make_live, small_world
 
 from lrdqn.config import NetworkConfig
-from lrdqn.envs.live.env import make_live
 from lrdqn.networks import make_mlp, make_scorer
 from lrdqn.networks.heads import Noisy, duel
 from lrdqn.networks.live_scorer import Shapes

@@ -11,11 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from envs.worlds import live_config, small_world
+from envs.worlds import live_config, make_live, small_world
 from flax import nnx
 from oracles import history as oracle
 
-from lrdqn.envs.live.env import make_live
 from lrdqn.networks.history import ENCODERS, PLACES, read_history, watches_of
 from lrdqn.networks.torsos import pure_module
 from lrdqn.observations import Catalogue, LiveObs

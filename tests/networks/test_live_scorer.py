@@ -7,13 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from envs.worlds import live_config, small_world
+from envs.worlds import live_config, make_live, small_world
 
 from lrdqn.agents.dqn.agent import make_greedy
 from lrdqn.agents.full_slate.agent import SlateSet, slates_of
 from lrdqn.baselines import make_content
 from lrdqn.config import NetworkConfig
-from lrdqn.envs.live.env import make_live
 from lrdqn.networks import make_mlp, make_scorer
 from lrdqn.networks.candidates import with_null_item
 from lrdqn.networks.live_scorer import Shapes
