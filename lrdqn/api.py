@@ -196,7 +196,7 @@ def described(config: TrainRun) -> Files:
     """Return what a run folder keeps of a configuration that was made in Python."""
     overrides = list(OVERRIDES.get(config, ()))
     resolved = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config)))
-    hydra = {"overrides.yaml": OmegaConf.to_yaml(OmegaConf.create(overrides))}
+    hydra = {"overrides": OmegaConf.to_yaml(OmegaConf.create(overrides))}
     return Files(resolved, hydra if config in OVERRIDES else {}, overrides)
 
 
