@@ -49,8 +49,7 @@ def check_network(config: Any, needs: Needs, offers: Offers) -> None:
         names = " or ".join(
             f"network={name}" for name, reads in READS.items() if {*reads} & {*offers.observations}
         )
-        what = f"env.name={env.name}" if hasattr(env, "name") else f"env={env.kind}"
-        raise ConfigError("network", network.name, f"{what} {offers.lacks['network']}; use {names}")
+        raise ConfigError("network", network.name, f"{offers.lacks['network']}; use {names}")
     if network.name != "scorer" and network.history != "mean":
         why = f"network={network.name} reads no watch sequence; must be mean"
         raise ConfigError("network.history", network.history, why)
@@ -136,7 +135,7 @@ def check_evaluation(config: Any, offers: Offers) -> None:
     run under the debug mode."""
     if config.evaluate.references and not offers.references:
         none = f"there are none for env={config.env.kind}; must be false"
-        raise ConfigError("evaluate.references", True, offers.lacks.get("references", none))
+        raise ConfigError("evaluate.references", "true", offers.lacks.get("references", none))
     if "compiled" in offers.lacks:
         why = f"env={config.env.kind} {offers.lacks['compiled']}"
         if (mode := config.debug.mode) in ("nan", "checkify"):

@@ -127,6 +127,18 @@ def unknown_key(key: str, known: list[str]) -> str:
     return f"unknown key; allowed are {', '.join(beside)}"
 
 
+def freeze_env(values: dict[str, Any]) -> Any:
+    """Check the keys of one environment, ``kind`` among them, and return its config frozen.
+
+    Raises:
+        ConfigError: unknown or missing key, value out of range, keys that do not fit together.
+    """
+    family = families.env_family(values["kind"])
+    frozen = _freeze(family.schema, values, "env.")
+    family.check(frozen)
+    return frozen
+
+
 def freeze(schema: type[T], config: Any) -> T:
     """Check a composed config against its schema and return it frozen and hashable, lists as
     tuples.

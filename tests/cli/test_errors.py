@@ -58,7 +58,7 @@ BAD = {
     "env.candidates=5000": "env.candidates=5000: must not exceed the catalogue, env.streamers=1000",
     "env.familiar=16": "env.familiar=16: must be below env.candidates=16",
     "env=probe evaluate.references=true": (
-        "evaluate.references=True: there are none for env=probe; must be false"
+        "evaluate.references=true: there are none for env=probe; must be false"
     ),
     "env.popular=9 env.fresh=9": (
         "env.candidates=16: familiar, popular, fresh and similar places are 21; must not exceed"

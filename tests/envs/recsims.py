@@ -9,8 +9,7 @@ import jax
 import numpy as np
 
 from lrdqn import build
-from lrdqn.compose.freeze import freeze
-from lrdqn.compose.roots import CalibrateRun
+from lrdqn.compose.freeze import freeze_env
 from lrdqn.envs.recsim.config import RecsimConfig
 from lrdqn.envs.recsim.family import known_policies
 from lrdqn.evaluation.cohort import Outcome, make_cohort
@@ -21,7 +20,7 @@ def recsim_config(**changes: Any) -> Any:
     values = dataclasses.asdict(RecsimConfig())
     for key, value in changes.items():
         values[key] = values[key] | value if isinstance(value, dict) else value
-    return freeze(CalibrateRun, dataclasses.asdict(CalibrateRun(env=values))).env
+    return freeze_env(values)
 
 
 def played(

@@ -27,7 +27,6 @@ TABLE = {
     "network": {"name": "table"},
     "agent": {
         "name": "q_learning",
-        "target_period": 8,
         "learning_rate": 0.5,
         "epsilon_end": 0.5,
         "reward_scale": 1.0,

@@ -12,7 +12,7 @@ OPTIMISERS = ("topk", "greedy", "exact")
 
 @dataclass
 class SlateConfig:
-    """How slates are decomposed and assembled."""
+    """Decomposition and assembly of slates."""
 
     fill: str = choice_field("greedy", OPTIMISERS, "how slates are made from item values")
     target_fill: str = choice_field(

@@ -25,7 +25,7 @@ def world(config: GarnetConfig, rng: Any) -> Any:
 
 def offers(config: GarnetConfig) -> Offers:
     """Return what a process offers, its transition probabilities among it."""
-    why = "has numbered states and a fixed set of actions"
+    why = "env=garnet has numbered states and a fixed set of actions"
     return Offers(("one_hot",), model=True, lacks={"network": why})
 
 

@@ -20,7 +20,7 @@ def offers(config: GymnasiumConfig) -> Offers:
     return Offers(
         ("vector", "one_hot"),
         lacks={
-            "network": "has a fixed set of actions and no candidates to score",
+            "network": "env=gymnasium has a fixed set of actions and no candidates to score",
             "compiled": "is stepped outside the compiled program",
         },
     )

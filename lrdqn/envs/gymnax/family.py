@@ -19,7 +19,7 @@ def make(config: GymnaxConfig, sessions: int) -> Any:
 def offers(config: GymnaxConfig) -> Offers:
     """Return what the game named ``env.name`` offers."""
     shows = GAMES[config.name].shows
-    return Offers((shows,), lacks={"network": f"shows {shows}"})
+    return Offers((shows,), lacks={"network": f"env.name={config.name} shows {shows}"})
 
 
 def check_files(config: GymnaxConfig) -> None:

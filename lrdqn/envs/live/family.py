@@ -39,7 +39,7 @@ def world_bytes(config: LiveConfig) -> dict[str, float]:
 def offers(config: LiveConfig) -> Offers:
     """Return what the world offers; the tick clock hands over whole decisions and hides clicks."""
     lacks = {
-        "network": "offers a changing candidate set",
+        "network": "env=live offers a changing candidate set",
         "choice": "hides how users choose; use logit",
     }
     ticking = {

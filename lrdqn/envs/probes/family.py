@@ -17,7 +17,10 @@ def make(config: ProbeConfig, sessions: int) -> Any:
 
 def offers(config: ProbeConfig) -> Offers:
     """Return what a probe offers."""
-    why = "has a fixed set of actions, no candidates to score, and states that are not numbered"
+    why = (
+        "env=probe has a fixed set of actions, no candidates "
+        "to score, and states that are not numbered"
+    )
     return Offers(("vector",), lacks={"network": why})
 
 

@@ -23,7 +23,7 @@ def make(config: RecsimConfig, sessions: int) -> Any:
 
 def offers(config: RecsimConfig) -> Offers:
     """Return what the task offers."""
-    lacks = {"network": "offers other documents at each step"}
+    lacks = {"network": "env=recsim offers other documents at each step"}
     if config.task == "interest_exploration":
         lacks["end"] = "env.task=interest_exploration never ends"
     first_only = config.task == "long_term_satisfaction"
