@@ -43,13 +43,15 @@ def check_compatible(config: Any) -> None:
 def check_network(config: Any, needs: Needs, offers: Offers) -> None:
     """Raise ``ConfigError`` unless the network can read the observations and its keys apply to
     it."""
-    network, env = config.network, config.env
+    network = config.network
     fits = {*READS[network.name], *needs.reads.get(network.name, ())}
     if offers.observations and not fits.intersection(offers.observations) and not needs.slates:
         names = " or ".join(
             f"network={name}" for name, reads in READS.items() if {*reads} & {*offers.observations}
         )
-        raise ConfigError("network", network.name, f"{offers.lacks['network']}; use {names}")
+        shown = f"env={config.env.kind} shows {' or '.join(offers.observations)}"
+        why = offers.lacks.get("network", shown)
+        raise ConfigError("network", network.name, f"{why}; use {names}")
     if network.name != "scorer" and network.history != "mean":
         why = f"network={network.name} reads no watch sequence; must be mean"
         raise ConfigError("network.history", network.history, why)
