@@ -11,8 +11,7 @@ import jax
 from worker import serve
 
 from lrdqn import build
-from lrdqn.compose.freeze import freeze
-from lrdqn.compose.roots import CalibrateRun
+from lrdqn.compose.freeze import freeze_env
 from lrdqn.envs.recsim.config import RecsimConfig
 from lrdqn.train.loop import random_action
 
@@ -24,7 +23,7 @@ def config_of(options: dict[str, Any]) -> Any:
     values = dataclasses.asdict(RecsimConfig()) | {k: v for k, v in options.items() if k in own}
     if "sensitivity" in options:
         values["satisfaction"]["sensitivity"] = options["sensitivity"]
-    return freeze(CalibrateRun, dataclasses.asdict(CalibrateRun(env=values))).env
+    return freeze_env(values)
 
 
 def prepare(options: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
