@@ -4,19 +4,16 @@ hyper-parameters."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lrdqn import baselines
 from lrdqn.agents.dqn.agent import make_greedy
 from lrdqn.compose.compatibility import needs_of, offers_of
-from lrdqn.compose.families import agent_family, env_family
+from lrdqn.compose.families import agent_family, env_family, made
 from lrdqn.compose.grid import KEYS, value_at
 from lrdqn.compose.roots import TrainRun
-from lrdqn.config import EnvConfig, InputError, NetworkConfig, iteration_steps
+from lrdqn.config import EnvConfig, NetworkConfig, iteration_steps
 from lrdqn.envs.streams import WORLD_STREAM, stack_seeds, world_stream
 from lrdqn.networks.make import make_network
 from lrdqn.networks.slates import SlateTable
@@ -24,27 +21,12 @@ from lrdqn.ops.losses import LOSSES
 from lrdqn.ops.values import Values, make_categorical, make_expected, make_quantile
 from lrdqn.replay import make_prioritized, make_queue, make_rank, make_uniform
 from lrdqn.train.horizon import Horizon, make_horizon
-from lrdqn.train.memory import HEADROOM, size_text
 from lrdqn.types import Agent, AgentParts, Env, Hypers, Learner, Network, Policy, PyTree, Replay
-
-T = TypeVar("T")
 
 
 def build_env(config: EnvConfig, sessions: int) -> Env:
     """Return the environment for ``sessions`` sessions that step together."""
     return made(Env, env_family(config.kind).make(config, sessions), f"env={config.kind}")
-
-
-def made(kind: type[T], found: Any, by: str) -> T:
-    """Return what a family's ``make`` returned, once its type is checked.
-
-    Raises:
-        InputError: it is not a ``kind``.
-    """
-    if not isinstance(found, kind):
-        what = f"made a {type(found).__name__}; must make a lrdqn.types.{kind.__name__}"
-        raise InputError(f"{by}: the plugin {what}")
-    return found
 
 
 def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -> PyTree:
@@ -67,16 +49,11 @@ def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -
     return stack_seeds([family.world(config, stream) for stream in streams])
 
 
-def refuse_large_worlds(config: EnvConfig, seeds: int, free: int | None) -> None:
-    """Raise ``InputError`` where worlds would not fit into ``free`` bytes, before any is drawn."""
+def world_bytes(config: EnvConfig) -> dict[str, float]:
+    """Return the size of one seed's world by the keys that scale it; empty where it is not
+    known."""
     measure = env_family(config.kind).world_bytes
-    sizes = {} if measure is None or free is None else measure(config)
-    total = seeds * sum(sizes.values())
-    if free is not None and total > HEADROOM * free:
-        key = max(sizes, key=lambda key: sizes[key])
-        value = getattr(config, key.removeprefix("env."))
-        what = f"{seeds} worlds would take {size_text(total)}, and {size_text(free)} are free"
-        raise InputError(f"{key}={value}: {what}; lower it")
+    return {} if measure is None else measure(config)
 
 
 def build_values(config: TrainRun) -> Values:
@@ -116,18 +93,7 @@ def build_learner(config: TrainRun, env: Env, worlds: PyTree) -> Learner:
         agent = made(Agent, learner, f"agent={config.agent.name}")
         network = parts.network()
         learner = Learner(agent, network, make_greedy(network))
-    return learner._replace(agent=counting(learner.agent))
-
-
-def counting(agent: Agent) -> Agent:
-    """Return the agent with a metric ``nonfinite``, which every run adds up, unless its own metrics
-    hold one."""
-
-    def update(*arguments: Any) -> tuple[PyTree, jax.Array, dict[str, jax.Array]]:
-        state, td_error, metrics = agent.update(*arguments)
-        return state, td_error, {"nonfinite": jnp.sum(~jnp.isfinite(td_error)), **metrics}
-
-    return agent._replace(update=update)
+    return learner
 
 
 def build_replay(config: TrainRun) -> Replay:

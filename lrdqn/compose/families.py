@@ -16,7 +16,7 @@ import typing
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
 
@@ -24,6 +24,8 @@ from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.config import AgentConfig, ConfigError, EnvConfig, InputError
 from lrdqn.config.family import AgentFamily, EnvFamily
 from lrdqn.config.fields import choice_field
+
+T = TypeVar("T")
 
 OWN: dict[str, dict[str, str]] = {
     "env": {
@@ -225,3 +227,15 @@ def register() -> None:
 def default_schema(part: str, name: str, own: Any) -> Any:
     """Return the schema's defaults under ``name``: one schema may serve several names."""
     return own.schema(**{NAMED_BY[part]: name})
+
+
+def made(kind: type[T], found: Any, by: str) -> T:
+    """Return what a family's ``make`` returned, once its type is checked.
+
+    Raises:
+        InputError: it is not a ``kind``.
+    """
+    if not isinstance(found, kind):
+        what = f"made a {type(found).__name__}; must make a lrdqn.types.{kind.__name__}"
+        raise InputError(f"{by}: the plugin {what}")
+    return found

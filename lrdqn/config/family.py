@@ -98,6 +98,9 @@ class EnvFamily(NamedTuple):
     world_bytes: Callable[[Any], dict[str, float]] | None = None
     """``world_bytes(config) -> {key: bytes}``: size of one seed's world by the keys that scale
     it."""
+    version: str | None = None
+    """Version of the environment's behaviour, which ``summary.json`` holds as ``sim_version``:
+    results of different versions are not compared."""
 
 
 class AgentFamily(NamedTuple):

@@ -14,8 +14,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from lrdqn import build
 from lrdqn.compose.compatibility import needs_of
+from lrdqn.compose.families import env_family
 from lrdqn.compose.roots import TrainRun
-from lrdqn.envs.live.world import SIM_VERSION
 from lrdqn.evaluation.cohort import METRICS, Outcome, joined, per_seed
 from lrdqn.evaluation.slate_metrics import SLATE_METRICS
 from lrdqn.evaluation.summary import CENSORED, LEARNED, MYOPIC, summarise
@@ -32,7 +32,13 @@ from lrdqn.runner.debug import checked, plan_for
 from lrdqn.runner.devices import seed_keys, seed_sharding, to_host
 from lrdqn.runner.learners import GAMMA, is_learned, make_learners
 from lrdqn.train import Clock, clock_at, make_plan, make_trainer
-from lrdqn.train.memory import MemoryPlan, free_bytes, make_memory_plan, refuse_what_cannot_fit
+from lrdqn.train.memory import (
+    MemoryPlan,
+    free_bytes,
+    make_memory_plan,
+    refuse_large_worlds,
+    refuse_what_cannot_fit,
+)
 from lrdqn.types import Hypers, PyTree
 
 TRAIN_STREAM, CURVE_STREAM, REFILL_STREAM, TABLE_STREAM = 0, 1, 2, 3
@@ -86,7 +92,8 @@ class Experiment:
         self.free = free_bytes(
             config.runtime.memory_gib, self.sharding.num_devices // jax.process_count()
         )
-        build.refuse_large_worlds(config.env, train.seeds, self.free)
+        sizes = build.world_bytes(config.env)
+        refuse_large_worlds(config.env, sizes, train.seeds, self.free)
         worlds = build.build_worlds(config.env, train.seed, train.seeds, known)
         learner = build.build_learner(config, self.env, worlds)
         self.agent, self.network, self.learned = learner
@@ -280,6 +287,7 @@ class Experiment:
         ``differences`` are ``reference`` minus each policy."""
         evaluate = self.config.evaluate
         policies, differences = summarise(table, reference, evaluate.resamples)
+        version = env_family(self.config.env.kind).version
         return {
             "policies": policies,
             "differences": differences,
@@ -287,7 +295,7 @@ class Experiment:
             "grid": {x.name: x.point for x in self.learners},
             "score": policies[reference]["return"]["mean"],
             "seeds": self.config.train.seeds,
-            "sim_version": SIM_VERSION,
+            **({} if version is None else {"sim_version": version}),
             "sessions_per_seed": evaluate.sessions * evaluate.cohorts,
             "censored_share": {name: float(of[CENSORED].mean()) for name, of in table.items()},
         }

@@ -167,7 +167,8 @@ def make_trainer(
                 learner, sample, catalogue, hypers, update_key
             )
             memory = replay.update_priorities(memory, sample.indices, td_error, hypers)
-            return (learner, memory), metrics
+            counted = {"nonfinite": jnp.sum(~jnp.isfinite(td_error)), **metrics}
+            return (learner, memory), counted
 
         keys = jax.random.split(key, plan.updates)
         (learner, memory), metrics = hoisted_scan(one_update, (state.agent, state.replay), keys)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from lrdqn.config import InputError
+from lrdqn.config import EnvConfig, InputError
 from lrdqn.types import PyTree
 
 LOWER = {
@@ -153,6 +153,27 @@ def refuse_what_cannot_fit(plan: MemoryPlan, free: int | None, keys: Mapping[str
         f"{plan.learners} learners, and {size_text(free)} are free; "
         f"lower {key} first, then train.seeds={plan.seeds}"
     )
+
+
+def refuse_large_worlds(
+    config: EnvConfig, sizes: Mapping[str, float], seeds: int, free: int | None
+) -> None:
+    """Raise ``InputError`` where the worlds of all seeds would not fit into ``free`` bytes, before
+    any is drawn.
+
+    Args:
+        config: the environment's.
+        sizes: bytes of one seed's world by the keys that scale it.
+        seeds: number of worlds.
+        free: bytes; ``None`` where it is not known.
+    """
+    total = seeds * sum(sizes.values())
+    if free is None or total <= HEADROOM * free:
+        return
+    key = max(sizes, key=lambda key: sizes[key])
+    value = getattr(config, key.removeprefix("env."))
+    what = f"{seeds} worlds would take {size_text(total)}, and {size_text(free)} are free"
+    raise InputError(f"{key}={value}: {what}; lower it")
 
 
 def size_text(size: float) -> str:

@@ -24,6 +24,7 @@ from lrdqn.envs.live.population import sample_population
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.evaluation.cohort import make_cohort
 from lrdqn.runner.experiment import digest
+from lrdqn.train.memory import refuse_large_worlds
 
 WIDTHS = {
     "text": (16, slice(0, 16), 16),
@@ -280,4 +281,4 @@ def test_a_changed_embedding_file_is_another_world(tmp_path: Path) -> None:
 def test_large_worlds_are_refused_with_their_views_counted() -> None:
     large = live_config(streamers=2_000_000, users=200, content="multimodal")
     with pytest.raises(InputError, match=r"env\.streamers=2000000: 1 worlds would take"):
-        build.refuse_large_worlds(large, 1, 2**30)
+        refuse_large_worlds(large, build.world_bytes(large), 1, 2**30)

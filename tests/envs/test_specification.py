@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lrdqn.envs.live.config import LiveConfig
-from lrdqn.envs.live.world import SIM_VERSION
+from lrdqn.envs.live.config import SIM_VERSION, LiveConfig
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "lrdqn/envs/live/README.md").read_text(encoding="utf-8")

@@ -15,8 +15,9 @@ from runner.runs import config, play
 from lrdqn import build
 from lrdqn.compose.roots import TrainRun
 from lrdqn.config import InputError
+from lrdqn.envs.live.config import LiveConfig
 from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
-from lrdqn.train.memory import tree_bytes
+from lrdqn.train.memory import refuse_large_worlds, tree_bytes
 
 
 def test_planned_bytes_are_the_bytes_of_the_state() -> None:
@@ -61,18 +62,22 @@ def test_a_run_that_cannot_fit_is_refused_before_it_compiles() -> None:
 def test_worlds_that_cannot_fit_are_refused_before_they_are_drawn() -> None:
     """Also the estimate: an affine function of streamers and users, within a fifth of a world's
     real bytes."""
+
+    def refuse(config: LiveConfig, seeds: int, free: int) -> None:
+        refuse_large_worlds(config, build.world_bytes(config), seeds, free)
+
     began = time.perf_counter()
     for key in ("streamers", "users"):
         with pytest.raises(
             InputError, match=rf"^env\.{key}=2000000000: 3 worlds would take .* lower it"
         ):
-            build.refuse_large_worlds(live_config(**{key: 2_000_000_000}), 3, 2**34)
+            refuse(live_config(**{key: 2_000_000_000}), 3, 2**34)
     assert time.perf_counter() - began < 60
     real = live_config(streamers=20_500, users=1000)
     size = tree_bytes(build.build_worlds(real, 0, 1))
-    build.refuse_large_worlds(real, 1, int(1.2 * size / 0.9))
+    refuse(real, 1, int(1.2 * size / 0.9))
     with pytest.raises(InputError, match=r"would take"):
-        build.refuse_large_worlds(real, 1, int(0.8 * size / 0.9))
+        refuse(real, 1, int(0.8 * size / 0.9))
 
 
 def test_nothing_compiles_after_the_first_chunk(

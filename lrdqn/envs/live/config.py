@@ -9,6 +9,10 @@ from lrdqn.config.env import EnvConfig
 from lrdqn.config.fields import ConfigError, choice_field, float_field, int_field, plain_field
 from lrdqn.envs.live.tick.config import TickConfig
 
+SIM_VERSION = "3"
+"""Raised with every change of the live world's behaviour; history: envs/live/README.md, section
+14."""
+
 
 @dataclass
 class RewardConfig:

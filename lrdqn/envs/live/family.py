@@ -8,7 +8,7 @@ from typing import Any
 from lrdqn.config import ConfigError
 from lrdqn.config.family import EnvFamily, Offers
 from lrdqn.envs.live.checks import check_live
-from lrdqn.envs.live.config import LiveConfig
+from lrdqn.envs.live.config import SIM_VERSION, LiveConfig
 
 UNORDERED = ("mnl", "proportional")
 """Choice models to which the order of a slate means nothing."""
@@ -132,4 +132,5 @@ FAMILY = EnvFamily(
     baselines=baselines,
     references=references,
     world_bytes=world_bytes,
+    version=SIM_VERSION,
 )

@@ -19,10 +19,6 @@ from lrdqn.envs.live.population_arrays import Population
 from lrdqn.envs.live.schedule import Schedule, sample_schedule, widen
 from lrdqn.observations import UNKNOWN, Catalogue
 
-SIM_VERSION = "3"
-"""Raised with every change of the live world's behaviour; history: envs/live/README.md, section
-14."""
-
 
 def _leaves_of(schema: type) -> Any:
     """Return a named tuple type of a schema's numbers: one scalar leaf per constant, so that any of
