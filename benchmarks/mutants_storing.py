@@ -167,15 +167,15 @@ STORING = (
     Mutant(
         "sum tree: a mass on the edge goes to the slot before",
         TREE,
-        "passed = mass >= end",
-        "passed = mass > end",
+        "place = [mass >= end for end in ends[:-1]]",
+        "place = [mass > end for end in ends[:-1]]",
         (f"{T_TREE}::test_golden_draws",),
     ),
     Mutant(
         "sum tree: empty leaves can be found",
         TREE,
-        "jnp.minimum(mass, ends[-1] * BELOW_ONE)",
-        "mass",
+        "jnp.minimum(part * ends[-1], ends[-1] * BELOW_ONE)",
+        "part * ends[-1]",
         (f"{T_TREE}::test_zero_leaves_are_never_found",),
     ),
     Mutant(

@@ -43,6 +43,7 @@ from lrdqn.ops.quantile import quantile_huber
 from lrdqn.ops.returns import lambda_returns
 from lrdqn.ops.values import make_categorical, make_expected
 from lrdqn.replay import make_prioritized, make_rank
+from lrdqn.replay.rank import draw_ranks, rank_masses
 from lrdqn.train.horizon import n_step
 from lrdqn.train.rollout import to_transition
 from lrdqn.types import EnvSpec, Hypers, Network, QOutput, Replay, Sample, TimeStep, Transition
@@ -456,6 +457,36 @@ def drawn(
     )
 
 
+def share_gap(capacity: int, last: int) -> float:
+    """Return the largest relative gap between the length of a leaf's share of ``[0, total)``, found
+    by bisection, and the leaf's value, among the last leaves."""
+    td = np.abs(np.random.default_rng(0).standard_normal(capacity)) + 1e-3
+    leaves = (td**0.6).astype(np.float32)
+    places = jnp.arange(capacity)
+    tree = jax.jit(sum_tree.write)(sum_tree.init(capacity), places, jnp.asarray(leaves))
+    find = jax.jit(sum_tree.find)
+    wanted = np.arange(capacity - last, capacity)
+    total = np.float64(tree.root)
+    low, high = np.zeros(last), np.full(last, total)
+    with jax.enable_x64(True):
+        for _ in range(80):
+            middle = (low + high) / 2
+            beyond = np.asarray(find(tree, jnp.asarray(middle))[0]) >= wanted
+            low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+    length = np.diff(high, append=total)
+    exact = leaves[wanted].astype(np.float64)
+    return float(np.abs(length / exact - 1).max())
+
+
+def rank_count_gap(n: int) -> float:
+    """Return how far the count of a rank lies from its expectation at most, in 8 n draws."""
+    masses = rank_masses(n, jnp.int32(n), jnp.float32(0.7))
+    draw = jax.jit(draw_ranks, static_argnums=1)
+    rank, _ = draw(jax.random.key(0), 8 * n, masses, jnp.int32(n))
+    exact = np.asarray(masses, np.float64)
+    return float(np.abs(np.bincount(rank, minlength=n) - 8 * n * exact / exact.sum()).max())
+
+
 def replay_rows() -> list[Row]:
     """Check exact probabilities, weights and frequencies, and the tree's precision."""
     td = [0.1, 0.5, 1, 2, 4, 0.25, 3, 0.75]
@@ -514,6 +545,24 @@ def replay_rows() -> list[Row]:
             abs(float(sum_tree.total(tree)) / exact - 1),
             131_072,
             "-",
+        ),
+        within(
+            "replay",
+            "2^20 leaves: shares of the last 4,000, by bisection, against those reported, relative",
+            -np.inf,
+            1e-5,
+            share_gap(2**20, 4000),
+            4000,
+            "-",
+        ),
+        within(
+            "replay",
+            "2^20 ranks, 2^23 stratified draws: largest gap of a count to its expectation",
+            -np.inf,
+            2,
+            rank_count_gap(2**20),
+            2**23,
+            "draws",
         ),
     ]
 

@@ -7,8 +7,8 @@ state of training: they follow from the iteration's key. The body of the loop is
 step all the same, with keys where randomness is needed; this module finds in its jaxpr what can be
 hoisted.
 
-It is worth 2 to 6 % of an iteration on a CPU (benchmarks/results/NOTES.md). Should jax's interface to
-jaxprs change, ``jax.lax.scan`` in its place gives the same results.
+It is worth 2 to 6 % of an iteration on a CPU (benchmarks/results/NOTES.md). Should jax's interface
+to jaxprs change, ``jax.lax.scan`` in its place gives the same results.
 """
 
 from __future__ import annotations

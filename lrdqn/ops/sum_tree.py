@@ -12,12 +12,16 @@ Parents are always recomputed from their children, never adjusted by differences
 differences drift and leave mass on empty leaves. Reads and writes touch O(batch) entries a level
 and work in place under ``jit``, ``vmap`` and ``scan``.
 
+Values and sums are float32, the search is float64, whatever ``jax_enable_x64`` says: with 24 bits,
+a mass near the end of a tree of 2^20 leaves takes some ten values a leaf, which makes some leaves
+a third too probable and others unreachable.
+
 Source: Schaul et al. 2016, appendix B.2.1 (proportional prioritisation).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,8 +33,8 @@ from lrdqn.config import InputError
 
 WIDTH = 16
 ROOT_PLACE = WIDTH - 1
-BELOW_ONE = np.float32(1 - 2**-24)
-"""A positive normal float32 times this is the next smaller one."""
+BELOW_ONE = np.float64(1 - 2**-53)
+"""A positive normal float64 times this is the next smaller one."""
 
 
 class SumTree(NamedTuple):
@@ -77,8 +81,7 @@ def write(tree: SumTree, indices: Int[Array, "n"], values: Float[Array, "n"]) ->
     """Return the tree with ``leaf[indices] = values`` and every ancestor recomputed from its
     children.
 
-    Duplicate indices are safe: one of their values is stored, and all of their ancestors are
-    computed from that one.
+    Of several values for one leaf the largest is stored, in whatever order a device writes.
 
     Args:
         tree: nodes and leaves.
@@ -91,7 +94,8 @@ def write(tree: SumTree, indices: Int[Array, "n"], values: Float[Array, "n"]) ->
         nodes, rows = _scatter(nodes, places, sums), places // WIDTH
         return nodes, rows + ROOT_PLACE - 1, running(_gather(nodes, rows))[-1]
 
-    leaves, rows = _scatter(tree.leaves, indices, values), indices // WIDTH
+    leaves = _scatter_max(_scatter(tree.leaves, indices, values), indices, values)
+    rows = indices // WIDTH
     above = tree.leaves.shape[0]
     carry = (tree.nodes, rows + _first_parent(above), running(_gather(leaves, rows))[-1])
     nodes, places, sums = jax.lax.fori_loop(0, _levels(above), up, carry)
@@ -102,34 +106,36 @@ def find(tree: SumTree, mass: Float[Array, "n"]) -> tuple[Int[Array, "n"], Float
     """Return the leaf in whose share of ``[0, total)`` each mass falls: the first i with
     ``mass < leaf[0] + ... + leaf[i]``.
 
-    On each level, a mass outside the node's share (by rounding, or from the caller) is moved to the
-    nearest end of the share. The child that is entered then begins at or below the mass and ends
-    above it, and is thus not empty: a leaf of value 0, padding included, is never returned while
-    the total is positive. Masses and partial sums are float32: shares are met to within about 1e-7
-    of the total.
+    On each level, the node's share is stretched to the exact sum of its children (the node holds
+    that sum rounded), and a mass outside of it is moved to its nearest end. The child that is
+    entered then begins at or below the mass and ends above it, and is thus not empty: a leaf of
+    value 0, padding included, is never returned while the total is positive. A uniform mass finds
+    leaf i with probability ``leaf[i] / total``, within 2^-24 per level.
 
     Args:
         tree: nodes and leaves, with a positive total.
-        mass: in ``[0, total)``, ``[n]``.
+        mass: in ``[0, total)``, ``[n]``, float64 (see ``ops.stratified``) or coarser.
 
     Returns:
         Indices and values of the leaves. The values come from here, not from ``read``, so that a
         later write to these indices depends on every read of the tree; otherwise the compiler may
         copy the tree between the two.
     """
+    above = tree.leaves.shape[0]
 
     def down(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        places, mass = carry
+        places, part = carry
         rows = places - (ROOT_PLACE - 1)
-        child, mass, _ = _enter(_gather(tree.nodes, rows), mass)
-        return WIDTH * rows + child, mass
+        child, part, _ = _enter(_gather(tree.nodes, rows), part)
+        return WIDTH * rows + child, part
 
-    above = tree.leaves.shape[0]
-    root = jnp.full(mass.shape, ROOT_PLACE, jnp.int32)
-    places, mass = jax.lax.fori_loop(0, _levels(above), down, (root, jnp.maximum(mass, 0.0)))
-    rows = places - _first_parent(above)
-    child, _, values = _enter(_gather(tree.leaves, rows), mass)
-    return WIDTH * rows + child, values
+    with jax.enable_x64(True):
+        root = jnp.full(mass.shape, ROOT_PLACE, jnp.int32)
+        part = jnp.clip(mass.astype(jnp.float64) / tree.root.astype(jnp.float64), 0.0, BELOW_ONE)
+        places, part = jax.lax.fori_loop(0, _levels(above), down, (root, part))
+        rows = places - _first_parent(above)
+        child, _, values = _enter(_gather(tree.leaves, rows), part)
+        return WIDTH * rows + child, values
 
 
 def running(rows: Float[Array, "n 16"]) -> list[Float[Array, "n"]]:
@@ -141,17 +147,38 @@ def running(rows: Float[Array, "n 16"]) -> list[Float[Array, "n"]]:
     return sums
 
 
-def _enter(children: Float[Array, "n 16"], mass: Float[Array, "n"]) -> tuple[Array, Array, Array]:
-    """Return the child that each mass falls into, the part of the mass that lies in it, and the
-    child's value."""
-    ends = running(children)
-    mass = jnp.minimum(mass, ends[-1] * BELOW_ONE)
-    child, begin, value = jnp.zeros(mass.shape, jnp.int32), jnp.zeros_like(mass), children[:, 0]
-    for i, end in enumerate(ends[:-1], start=1):
-        passed = mass >= end
-        child, begin = child + passed.astype(jnp.int32), jnp.where(passed, end, begin)
-        value = jnp.where(passed, children[:, i], value)
-    return child, mass - begin, value
+def _enter(children: Float[Array, "n 16"], part: Float[Array, "n"]) -> tuple[Array, Array, Array]:
+    """Return the child that each ``part`` of the row's sum falls into, the part of that child, and
+    its value: first the quarter of the row is found, then the child in it."""
+    columns = [children[:, i] for i in range(WIDTH)]
+    wide = [x.astype(jnp.float64) for x in columns]
+    ends = _ends([_ends(wide[i : i + 4])[-1] for i in range(0, WIDTH, 4)])
+    mass = jnp.minimum(part * ends[-1], ends[-1] * BELOW_ONE)
+    quarter = [mass >= end for end in ends[:-1]]
+    mass = mass - _pick(quarter, [0.0, *ends[:-1]])
+    four = [_pick(quarter, columns[i::4]) for i in range(4)]
+    ends = _ends([x.astype(jnp.float64) for x in four])
+    place = [mass >= end for end in ends[:-1]]
+    value = _pick(place, four)
+    part = (mass - _pick(place, [0.0, *ends[:-1]])) / value.astype(jnp.float64)
+    return 4 * _count(quarter) + _count(place), part, value
+
+
+def _ends(four: list[Array]) -> list[Array]:
+    """Return the running sums of four columns."""
+    first, second = four[0], four[0] + four[1]
+    third = second + four[2]
+    return [first, second, third, third + four[3]]
+
+
+def _pick(passed: list[Array], four: list[Any]) -> Array:
+    """Return the column of ``four`` after the last of three ends that was passed."""
+    late = jnp.where(passed[2], four[3], four[2])
+    return jnp.where(passed[1], late, jnp.where(passed[0], four[1], four[0]))
+
+
+def _count(passed: list[Array]) -> Int[Array, "n"]:
+    return sum((x.astype(jnp.int32) for x in passed[1:]), passed[0].astype(jnp.int32))
 
 
 def _gather(rows: Float[Array, "m 16"], numbers: Int[Array, "n"]) -> Float[Array, "n 16"]:
@@ -162,6 +189,12 @@ def _scatter(
     rows: Float[Array, "m 16"], places: Int[Array, "n"], values: Float[Array, "n"]
 ) -> Float[Array, "m 16"]:
     return rows.reshape(-1).at[places].set(values, mode="promise_in_bounds").reshape(rows.shape)
+
+
+def _scatter_max(
+    rows: Float[Array, "m 16"], places: Int[Array, "n"], values: Float[Array, "n"]
+) -> Float[Array, "m 16"]:
+    return rows.reshape(-1).at[places].max(values, mode="promise_in_bounds").reshape(rows.shape)
 
 
 def _levels(leaf_rows: int) -> int:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import chex
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
@@ -14,6 +13,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from lrdqn.config import ReplayConfig
 from lrdqn.config.fields import ConfigError
 from lrdqn.ops import sum_tree
+from lrdqn.ops.stratified import strata
 from lrdqn.ops.sum_tree import SumTree
 from lrdqn.replay import ring
 from lrdqn.replay.ring import Ring
@@ -66,7 +66,8 @@ def make_prioritized(config: ReplayConfig) -> Replay:
     is stratified: draw j of k comes from the j-th of k equal parts of the total. ``hypers.alpha``
     and ``hypers.beta`` are read at call time and may be traced; alpha must stay constant over a
     run, since leaves keep the exponent they were written with. A TD error that is not finite leaves
-    the priority unchanged and is counted; a finite one is clipped at 1e12.
+    the priority unchanged and is counted; a finite one is clipped at 1e12. Of several for one slot
+    the largest is kept.
 
     ``sample`` costs O(batch log capacity) and needs at least one stored transition.
 
@@ -97,10 +98,8 @@ def make_prioritized(config: ReplayConfig) -> Replay:
         return state._replace(ring=store, tree=sum_tree.write(state.tree, indices, leaves))
 
     def sample(state: PrioritizedState, key: PRNGKeyArray, hypers: Hypers) -> Sample:
-        k = config.batch_size
-        place = jnp.arange(k, dtype=jnp.float32) + jax.random.uniform(key, (k,), jnp.float32)
         total = sum_tree.total(state.tree)
-        indices, leaves = sum_tree.find(state.tree, place / k * total)
+        indices, leaves = sum_tree.find(state.tree, strata(key, config.batch_size, total))
         probabilities = leaves / total
         return Sample(
             ring.take(state.ring, indices),

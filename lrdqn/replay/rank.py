@@ -11,6 +11,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config import ReplayConfig
+from lrdqn.ops.stratified import strata
 from lrdqn.replay import ring
 from lrdqn.replay.prioritized import COUNTER_END, LARGEST_PRIORITY, importance_weights
 from lrdqn.replay.ring import Ring
@@ -31,21 +32,33 @@ class RankState(NamedTuple):
     """Number of TD errors that were not finite; saturates at 2^31 - 1."""
 
 
-def rank_probabilities(
+def rank_masses(
     capacity: int, size: Int[Array, ""], alpha: Float[Array, ""]
 ) -> Float[Array, "capacity"]:
-    """Return ``P(rank k) = k^-alpha / sum_{j <= size} j^-alpha``, 0 beyond ``size``.
+    """Return ``k^-alpha`` of ranks k = 1, 2, ..., and 0 beyond ``size``: their probabilities before
+    they are divided by their sum.
 
     Args:
         capacity: length of the result.
         size: filled slots, at least 1.
-        alpha: exponent; 0 gives 1 / size.
+        alpha: exponent; 0 gives 1.
 
     Source: Schaul et al. 2016, equation 1 and section 3.3.
     """
     rank = jnp.arange(1, capacity + 1, dtype=jnp.int32)
-    mass = jnp.where(rank <= size, jnp.power(rank.astype(jnp.float32), -alpha), 0.0)
-    return mass / jnp.sum(mass)
+    return jnp.where(rank <= size, jnp.power(rank.astype(jnp.float32), -alpha), 0.0)
+
+
+def draw_ranks(
+    key: PRNGKeyArray, n: int, masses: Float[Array, "capacity"], size: Int[Array, ""]
+) -> tuple[Int[Array, "n"], Float[Array, "n"]]:
+    """Draw n ranks (from 0), stratified, in proportion to their masses, and return them with their
+    probabilities. Sums are float64: in float32 they would lose the masses of late ranks."""
+    with jax.enable_x64(True):
+        upto = jnp.cumsum(masses.astype(jnp.float64))
+        rank = jnp.searchsorted(upto, strata(key, n, upto[-1]), side="right").astype(jnp.int32)
+        rank = jnp.minimum(rank, size - jnp.int32(1))
+        return rank, (masses[rank].astype(jnp.float64) / upto[-1]).astype(jnp.float32)
 
 
 def replaced(
@@ -102,18 +115,10 @@ def make_rank(config: ReplayConfig) -> Replay:
         return state._replace(ring=store, priority=errors)
 
     def sample(state: RankState, key: PRNGKeyArray, hypers: Hypers) -> Sample:
-        k = config.batch_size
         by_rank = jnp.argsort(-state.priority, stable=True).astype(jnp.int32)
-        probability = rank_probabilities(config.capacity, state.ring.size, hypers.alpha)
-        place = (jnp.arange(k, dtype=jnp.float32) + jax.random.uniform(key, (k,), jnp.float32)) / k
-        upto = jnp.cumsum(probability)
-        # Rounding may leave the last sum slightly off 1: a draw beyond it goes to the last filled
-        # rank.
-        rank = jnp.minimum(
-            jnp.searchsorted(upto, place * upto[-1], side="right").astype(jnp.int32),
-            state.ring.size - 1,
-        )
-        indices, drawn = by_rank[rank], probability[rank]
+        masses = rank_masses(config.capacity, state.ring.size, hypers.alpha)
+        rank, drawn = draw_ranks(key, config.batch_size, masses, state.ring.size)
+        indices = by_rank[rank]
         return Sample(
             ring.take(state.ring, indices), indices, drawn, importance_weights(drawn, hypers.beta)
         )

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracles.sum_tree import FlatSums, running_sums
+from oracles.sum_tree import FlatSums, running_sums, shares
 
 from lrdqn.config import InputError
 from lrdqn.ops import sum_tree
@@ -108,16 +108,42 @@ def test_lockstep_with_a_list(capacity: int) -> None:
         assert index == twin.find(float(m)) or twin.distance(int(index), float(m)) < rounding
 
 
-def test_duplicates_that_disagree_leave_one_value_and_a_consistent_tree() -> None:
+def test_of_several_values_for_one_leaf_the_largest_is_stored() -> None:
     capacity = 5000
     indices = np.array([3, 700, 3, 3, 700, 5], np.int32)
-    values = np.array([1, 2, 4, 8, 16, 32], np.float32)
-    tree = write(filled(np.ones(capacity)), indices, values)
-    leaves = leaves_of(tree, capacity)
-    assert leaves[3] in (1, 4, 8)
-    assert leaves[700] in (2, 16)
-    assert sum_tree.total(tree) == capacity - 3 + leaves[3] + leaves[700] + 32
-    check_invariants(tree, capacity)
+    values = np.array([1, 2, 8, 4, 16, 0.5], np.float32)
+    order = np.random.default_rng(0).permutation(6)
+    for places in (np.arange(6), np.arange(6)[::-1], order):
+        tree = write(filled(np.full(capacity, 9.0)), indices[places], values[places])
+        leaves = leaves_of(tree, capacity)
+        assert (leaves[3], leaves[700], leaves[5]) == (8, 16, 0.5)
+        check_invariants(tree, capacity)
+
+
+@pytest.mark.parametrize("law", ["of TD errors", "heavy tail", "a few outliers"])
+@pytest.mark.parametrize("capacity", [2**14, 2**20, pytest.param(2**24, marks=pytest.mark.slow)])
+def test_every_leaf_is_found_with_its_probability(capacity: int, law: str) -> None:
+    """Shares of the last leaves and of others: their length is ``leaf / total``, and ``find``
+    begins and ends them within a millionth of it, or of what float64 can tell."""
+    rng = np.random.default_rng(0)
+    td = np.abs(rng.standard_normal(capacity)) + 1e-3
+    if law == "heavy tail":
+        td = np.exp(4 * rng.standard_normal(capacity))
+    elif law == "a few outliers":
+        td[rng.choice(capacity, 30)] *= 1e6
+    leaves = (td**0.6).astype(np.float32)
+    tree = filled(leaves)
+    chosen = np.concatenate([np.arange(capacity - 4000, capacity), rng.choice(capacity, 4000)])
+    begin, length = shares(tree, chosen)
+    exact = leaves[chosen].astype(np.float64) / leaves.astype(np.float64).sum()
+    np.testing.assert_allclose(length, exact, rtol=2e-6)
+    total = np.float64(tree.root)
+    with jax.enable_x64(True):
+        edge = np.minimum(1e-6 + 2.0**-50 / length, 0.5)
+        for place in (edge, 0.5, 1 - edge):
+            found, values = find(tree, jnp.asarray((begin + place * length) * total))
+            np.testing.assert_array_equal(found, chosen)
+            np.testing.assert_array_equal(values, leaves[chosen])
 
 
 def test_root_does_not_drift() -> None:
