@@ -78,7 +78,7 @@ class Row(NamedTuple):
     target: Target
     simulated: float
     low: float
-    """Ends of the 95 % bootstrap interval over worlds."""
+    """Ends of the 95 % interval over worlds (``evaluation.statistics``)."""
     high: float
     passed: bool | None
     """``None`` where the target has no tolerance."""

@@ -40,12 +40,13 @@ def show_trials(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str
     from rich.console import Console
     from rich.table import Table
 
+    from lrdqn.evaluation.statistics import INTERVAL
     from lrdqn.runner.tune import arguments_of
 
     keys = list(rows[0]["point"])
     caption = (
-        f"{len(rows)} trials x {config.train.seeds} seeds; mean [95 % "
-        "bootstrap interval over seeds]; the best was chosen by "
+        f"{len(rows)} trials x {config.train.seeds} seeds; "
+        f"mean [{INTERVAL}]; the best was chosen by "
         "these returns, so its lead is overestimated: train it on another train.seed to evaluate it"
     )
     table = Table(

@@ -87,7 +87,7 @@ class EvaluateRun:
     )
     cohorts: int | None = int_field(None, 1, "cohorts pooled in the table; null takes the run's")
     resamples: int | None = int_field(
-        None, 100, "bootstrap resamples of an interval; null takes the run's"
+        None, 100, "resamples of an interval (bootstrap-t); null takes the run's"
     )
     references: bool | None = plain_field(
         None, "evaluate exploiters and privileged policies too; null takes the run's"

@@ -42,7 +42,7 @@ class EvaluateConfig:
     cohorts: int = int_field(
         4, 1, "cohorts of fresh session starts that are pooled in the final table"
     )
-    resamples: int = int_field(10_000, 100, "bootstrap resamples of an interval")
+    resamples: int = int_field(10_000, 100, "resamples of an interval (bootstrap-t)")
     references: bool = plain_field(
         False, "evaluate exploiters and privileged policies too (env=live)"
     )

@@ -119,7 +119,7 @@ def collect(rows: Iterable[Mapping[str, Any]]) -> dict[str, Curve]:
 
 
 def band(values: Float[np.ndarray, "n T"]) -> Float[np.ndarray, "T 3"]:
-    """Return mean and 95 % bootstrap interval at each point over the seeds that have a value; NaN
+    """Return mean and interval at each point over the seeds that have a value; NaN
     where none has."""
     columns = (column[~np.isnan(column)] for column in values.T)
     return np.array([bootstrap_mean(c, RESAMPLES) if c.size else (np.nan,) * 3 for c in columns])
@@ -204,7 +204,7 @@ def _marks(curves: Mapping[str, Curve], baselines: bool) -> str:
     """Return one line that explains the marks."""
     words = []
     if any(curve.values.shape[0] > 1 for curve in curves.values()):
-        words += ["thick: mean", "band: 95 % bootstrap interval over seeds", "thin: each seed"]
+        words += ["thick: mean", "band: 95 % interval over seeds", "thin: each seed"]
     if baselines:
         words.append("dashes: baselines, final table")
     return "  ·  ".join(words)

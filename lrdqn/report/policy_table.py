@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from lrdqn.evaluation.statistics import INTERVAL
 from lrdqn.evaluation.summary import LEARNED
 
 MISSING = "–"
@@ -142,15 +143,13 @@ def caption(summary: Mapping[str, Any]) -> str:
     and the share of sessions that the horizon cut."""
     seeds, sessions = summary.get("seeds"), summary.get("sessions_per_seed")
     counts = f"{count_text(seeds, 'seed')} × {count_text(sessions, 'session')}"
-    spread = (
-        "one seed gives no interval" if seeds == 1 else "mean [95 % bootstrap interval over seeds]"
-    )
+    spread = "one seed gives no interval" if seeds == 1 else f"mean [{INTERVAL}]"
     last = f"{' '.join(DIFFERENCE)}: return, paired by seed"
     points = [name for name in summary.get("grid", {}) if name.startswith(LEARNED)]
     if len(points) > 1:
         last += (
             f", of {reference(summary)}, the best of {len(points)} "
-            "points on other session starts (same seeds)"
+            "points; chosen on other sessions of the same seeds, so its lead is overestimated"
         )
     shares = {
         name: share

@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from lrdqn.evaluation.statistics import INTERVAL
 from lrdqn.evaluation.summary import LEARNED, MYOPIC
 from lrdqn.report.policy_table import (
     MISSING,
@@ -115,11 +116,7 @@ def joined_caption(rows: Sequence[JoinedRow]) -> str:
     ]
     if learners:
         words.append(" or ".join(count_text(n or None, "seed") for n in seeds))
-        words.append(
-            "one seed gives no interval"
-            if seeds == [1]
-            else "mean [95 % bootstrap interval over seeds]"
-        )
+        words.append("one seed gives no interval" if seeds == [1] else f"mean [{INTERVAL}]")
     if against := [
         name for name in (CONTENT, MYOPIC) if any(name in row.differences for row in rows)
     ]:
@@ -130,8 +127,8 @@ def joined_caption(rows: Sequence[JoinedRow]) -> str:
     compared = sum(return_of(row) > -math.inf for row in learners)
     if compared > 1:
         words.append(
-            f"the best of {compared} learners was picked on the "
-            "figures shown, so its lead is flattered"
+            f"the best of {compared} learners was chosen by the "
+            "metrics shown, so its lead is overestimated"
         )
     shares = [row.censored for row in rows if row.censored is not None]
     if learners:

@@ -18,6 +18,7 @@ from lrdqn.compose.families import env_family
 from lrdqn.compose.roots import TrainRun
 from lrdqn.evaluation.cohort import METRICS, Outcome, joined, per_seed
 from lrdqn.evaluation.slate_metrics import SLATE_METRICS
+from lrdqn.evaluation.statistics import INTERVAL
 from lrdqn.evaluation.summary import CENSORED, LEARNED, MYOPIC, summarise
 from lrdqn.runner.compile import (
     Programs,
@@ -276,8 +277,10 @@ class Experiment:
                 yield row
 
     def best(self, outcome: Outcome) -> str:
-        """Return the name of the learner with the best mean return on the learning curve's cohort;
-        its reported return is that of the table's cohorts, so the choice does not flatter it."""
+        """Return the name of the learner with the best mean return on the learning curve's cohort.
+
+        Its reported return is that of the table's cohorts: other sessions, but the same seeds and
+        training, so that its lead is overestimated, as the table's caption says."""
         points = [i for i, x in enumerate(self.learners) if is_learned(x.name)]
         means = per_seed(outcome)["return"].mean(0)
         return self.learners[max(points, key=lambda i: means[i])].name
@@ -292,6 +295,7 @@ class Experiment:
             "policies": policies,
             "differences": differences,
             "reference": reference,
+            "interval": INTERVAL,
             "grid": {x.name: x.point for x in self.learners},
             "score": policies[reference]["return"]["mean"],
             "seeds": self.config.train.seeds,

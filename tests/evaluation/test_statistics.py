@@ -1,4 +1,4 @@
-"""Bootstrap intervals against SciPy, a binomial law, an exact enumeration, and NumPy means."""
+"""Intervals over seeds against SciPy, an exact enumeration, and NumPy means."""
 
 import itertools
 
@@ -13,40 +13,51 @@ RNG = np.random.default_rng(7)
 SKEWED = RNG.lognormal(1.0, 0.8, size=24)
 
 
-def test_agrees_with_scipys_percentile_bootstrap():
-    ours = bootstrap_mean(SKEWED, resamples=40_000, level=0.9)
-    theirs = stats.bootstrap(
-        (SKEWED,),
-        np.mean,
-        n_resamples=40_000,
-        method="percentile",
-        confidence_level=0.9,
-        rng=np.random.default_rng(1),
-    )
-    # a 5 % quantile of 40,000 draws has a standard error of about 0.011 standard deviations of the
-    # mean; 5 of them, twice
-    tolerance = 0.08 * theirs.standard_error
-    assert ours.mean == pytest.approx(SKEWED.mean(), rel=1e-12)
-    assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=tolerance)
-    assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=tolerance)
+def student(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    found = stats.ttest_1samp(values, 0).confidence_interval(level)
+    return float(found.low), float(found.high)
 
 
-def test_zeros_and_ones_give_binomial_quantiles():
-    # 8 ones of 20: a resampled mean is Binomial(20, 0.4) / 20, whose 2.5 % and 97.5 % quantiles are
-    # 4 and 12
-    values = np.array([1.0] * 8 + [0.0] * 12)
-    assert bootstrap_mean(values, resamples=100_000) == (0.4, 4 / 20, 12 / 20)
+def test_symmetric_values_give_at_least_students_interval():
+    values = np.array([-3.0, -1.0, 0.0, 1.0, 3.0, -2.0, 2.0, -0.5, 0.5])
+    interval, (low, high) = bootstrap_mean(values), student(values)
+    assert interval.low <= low * (1 - 1e-12)
+    assert interval.high >= high * (1 - 1e-12)
+    assert interval.high < 1.25 * high
+
+
+def test_a_long_tail_widens_its_side():
+    """The end on the short side is Student's, the one on the long side that of bootstrap-t, for
+    which SciPy's studentised resampling stands here."""
+    interval, (low, high) = bootstrap_mean(SKEWED, resamples=40_000), student(SKEWED)
+    rng, n = np.random.default_rng(3), len(SKEWED)
+    drawn = rng.choice(SKEWED, size=(40_000, n))
+    t = (drawn.mean(1) - SKEWED.mean()) / stats.sem(drawn, axis=1)
+    want = SKEWED.mean() - np.quantile(t, 0.025) * stats.sem(SKEWED)
+    assert interval.low == pytest.approx(low, rel=1e-9)
+    assert interval.high == pytest.approx(want, rel=0.02)
+    assert interval.high > 1.05 * high
+
+
+def test_two_values_give_students_interval():
+    """Resamples of two values either repeat one, which says nothing, or have t* = 0."""
+    assert bootstrap_mean(np.array([1.0, 2.0])) == pytest.approx((1.5, *student([1.0, 2.0])))
 
 
 def test_three_values_give_the_quantiles_of_all_27_resamples():
     values = np.array([0.0, 1.0, 10.0])
-    every = np.sort([np.mean(draw) for draw in itertools.product(values, repeat=3)])
-    # the 2nd to 4th smallest of 27 are all 1/3, and the 4th to 2nd largest all 7: quantiles well
-    # inside these steps
-    low, high = every[2], every[-3]
-    assert (low, high) == (1 / 3, 7.0)
-    interval = bootstrap_mean(values, resamples=50_000, level=1 - 2 * 2 / 27)
-    assert interval == pytest.approx((11 / 3, 1 / 3, 7.0))
+    every = np.array(list(itertools.product(values, repeat=3)))
+    every = every[np.ptp(every, axis=1) > 0]
+    t = np.sort((every.mean(1) - values.mean()) / stats.sem(every, axis=1))
+    level = 1 - 2 * 2 / 24
+    # the 1st to 3rd smallest of the 24 are equal, and so are the 1st to 3rd largest
+    assert t[0] == t[2]
+    assert t[-1] == t[-3]
+    error, (low, high) = stats.sem(values), student(values, level)
+    interval = bootstrap_mean(values, resamples=50_000, level=level)
+    want = min(low, values.mean() - t[-1] * error), max(high, values.mean() - t[0] * error)
+    assert interval == pytest.approx((values.mean(), *want))
+    assert interval.high > high + 1
 
 
 def test_pairs_are_resampled_together():

@@ -107,8 +107,8 @@ def test_a_narrow_terminal_and_large_numbers_lose_no_digit():
 
 def test_caption_says_seeds_sessions_and_what_was_cut():
     assert caption(SUMMARY) == (
-        "10 seeds × 1,256 sessions; mean [95 % bootstrap interval over "
-        "seeds]; learned − this: return, paired by seed; "
+        "10 seeds × 1,256 sessions; mean [95 % interval over seeds: "
+        "Student's t or bootstrap-t, the wider]; learned − this: return, paired by seed; "
         "sessions cut by the horizon: content < 0.1 %, learned 1.2 %"
     )
     assert caption(SUMMARY | {"censored_share": {"learned": 0.0}}).endswith(

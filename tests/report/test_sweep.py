@@ -132,13 +132,9 @@ def test_rows_of_a_sweep_hold_what_varies_and_metrics_worked_out_by_hand(sweep):
     assert best.differences["content"]["mean"] == 3
     assert best.differences["content"]["per_seed"] == [3, 2, 4]
     assert best.differences["myopic"]["per_seed"] == [2, 3, 7]
-    assert (
-        2
-        <= best.differences["content"]["ci_low"]
-        <= 3
-        <= best.differences["content"]["ci_high"]
-        <= 4
-    )
+    # Student's t of 2 degrees of freedom: 4.303 standard errors of 1 / sqrt(3)
+    ends = best.differences["content"]["ci_low"], best.differences["content"]["ci_high"]
+    assert ends == pytest.approx((3 - 2.484, 3 + 2.484), abs=1e-3)
     assert (best.env_steps, best.seconds, best.censored, best.note) == (4096, 12.0, 0.0, "")
     assert rows[-1].differences == {}
     assert rows[-1].metrics["return"]["per_seed"] == list(RANDOM)
@@ -224,7 +220,8 @@ def test_every_learner_of_a_grid_has_a_row_its_own_twin_and_paired_differences(t
     assert [row.differences["myopic"]["per_seed"] for row in rows[:3]] == [[5, 4], [4, 6], [1, 2]]
     assert [row.differences["content"]["mean"] for row in rows[:3]] == [5.5, 4, 2.5]
     first = rows[0].differences["content"]
-    assert (first["ci_low"], first["ci_high"]) == (4, 7)
+    # Student's t of 1 degree of freedom: 12.706 standard errors of 1.5
+    assert (first["ci_low"], first["ci_high"]) == pytest.approx((5.5 - 19.059, 5.5 + 19.059), 1e-4)
     text = rendered(rows)
     assert text.count("gamma=0.9") == 2
     assert "agent.gamma" not in text
@@ -391,21 +388,21 @@ def test_a_diverged_seed_is_shown_and_comes_after_the_others(tmp_path):
     }
     assert rows[1].differences["content"]["per_seed"] == [None, 1, 1]
     assert rows[1].differences["content"]["mean"] is None
-    assert "flattered" not in joined_caption(rows)  # one result is no choice
+    assert "overestimated" not in joined_caption(rows)  # one result is no choice
     assert "nan" not in rendered(rows)
 
 
-def test_caption_says_runs_seeds_and_that_a_picked_best_is_flattered(sweep, tmp_path):
+def test_caption_says_runs_seeds_and_that_a_chosen_best_is_overestimated(sweep, tmp_path):
     assert joined_caption(join(sweep)) == (
-        "3 runs; 3 seeds; mean [95 % bootstrap interval over seeds]; − "
+        "3 runs; 3 seeds; mean [95 % interval over seeds: Student's t or bootstrap-t, the wider]; − "
         "content, − myopic (its twin with gamma = 0): difference "
         "of return within the run, paired by seed; the best of 3 learners "
-        "was picked on the figures shown, so its lead is "
-        "flattered; sessions cut by the horizon: none"
+        "was chosen by the metrics shown, so its lead is "
+        "overestimated; sessions cut by the horizon: none"
     )
     alone = join(sweep / "0")
     assert joined_caption(alone).startswith("1 run; 3 seeds; mean [")
-    assert "flattered" not in joined_caption(alone)
+    assert "overestimated" not in joined_caption(alone)
     assert "best of 3 learners" in joined_caption(join(grid_run(tmp_path / "grid")))
     assert "best of 2 learners" in joined_caption(join(sweep)[1:])
     cut = [row._replace(censored=0.0123) for row in alone]
@@ -423,7 +420,7 @@ def test_one_seed_shows_no_interval_beside_runs_that_have_one(tmp_path):
     assert "1 seed or 2 seeds; mean [" in joined_caption(rows)
     first, second = (line for line in joined_markdown(rows).splitlines() if "| learned |" in line)
     assert "[" not in first
-    assert "| 3.00 [2.00, 4.00] |" in second
+    assert "| 3.0 [-9.7, 15.7] |" in second
 
 
 def test_a_hundred_columns_show_every_number_whole(tmp_path):
@@ -511,9 +508,9 @@ def test_markdown_has_every_metric_and_a_column_per_setting(sweep):
         "time (min/session) | Length (recs/session) "
         "| Clicks (per session) | Return − content | Return − myopic | Env steps | Seconds | Note |"
     )
-    assert lines[2].startswith("| 10 | learned | dueling | 9.0 [7.0, 12.0] | 18.0 [14.0, 24.0] |")
+    assert lines[2].startswith("| 10 | learned | dueling | 9.0 [2.4, 16.6] | 18.0 [4.9, 33.3] |")
     assert lines[2].endswith("| 4,096 | 12 |  |")
-    assert lines[5].startswith("| all | content | – | 6.0 [4.0, 8.0] |")
+    assert lines[5].startswith("| all | content | – | 6.0 [1.0, 11.0] |")
     assert "| a\\|b | – |" in lines[7]
     assert "resume=" in lines[7]
     assert len({line.replace("\\|", "").count("|") for line in lines[:8]}) == 1
