@@ -47,6 +47,17 @@ class Outcome(NamedTuple):
     """``None`` where actions are not slates."""
 
 
+class CohortKeys(NamedTuple):
+    """A key for each consumer of randomness. (``fold_in(key, i)`` is ``split(key, n)[i]``: keys of
+    one root must all come from one of the two.)"""
+
+    reset: PRNGKeyArray
+    env: PRNGKeyArray
+    act: PRNGKeyArray
+    init: PRNGKeyArray
+    """Of policies' own states."""
+
+
 class Players(NamedTuple):
     """Several policies, one after the other along the axis P, as one."""
 
@@ -155,7 +166,7 @@ def make_cohort(
         env: with ``env.spec.sessions`` = N.
         groups: policies, each with the number of states it is played with (the learners of a grid
             share one policy); P is their sum. ``evaluate`` takes one state per group, with that
-            number as leading axis.
+            number as leading axis; ``None`` stands for fresh ones, ``policy.init(key)``.
     """
     players = make_players(groups)
     shape = (players.total, env.spec.sessions)
@@ -165,20 +176,28 @@ def make_cohort(
     def spread(tree: PyTree) -> PyTree:
         return jax.tree.map(lambda x: jnp.broadcast_to(x, (players.total, *x.shape)), tree)
 
+    def initial(states: tuple[PyTree, ...], key: PRNGKeyArray) -> tuple[PyTree, ...]:
+        keys = jax.random.split(key, len(groups))
+        return tuple(
+            jax.vmap(policy.init)(jax.random.split(own, count)) if state is None else state
+            for (policy, count), state, own in zip(groups, states, keys, strict=True)
+        )
+
     def evaluate(states: tuple[PyTree, ...], world: PyTree, key: PRNGKeyArray) -> Outcome:
-        reset_key, env_key, act_key = jax.random.split(key, 3)
+        keys = CohortKeys(*jax.random.split(key, len(CohortKeys._fields)))
         catalogue = env.catalogue(world)
         if env.outside is None:
-            env_state, obs = spread(env.reset(reset_key, world))
+            env_state, obs = spread(env.reset(keys.reset, world))
         else:  # its state cannot be copied
-            env_state, obs = jax.vmap(env.reset, in_axes=(0, None))(spread(reset_key), world)
+            env_state, obs = jax.vmap(env.reset, in_axes=(0, None))(spread(keys.reset), world)
         nothing = nothing_yet(shape, no_slate_sums(env.spec, shape))
-        start = _Progress(jnp.int32(0), env_state, obs, states, jnp.ones(shape, bool), nothing)
+        first = initial(states, keys.init)
+        start = _Progress(jnp.int32(0), env_state, obs, first, jnp.ones(shape, bool), nothing)
 
         def body(p: _Progress) -> _Progress:
             view = View(p.obs, catalogue, (p.env, world))
-            actions, states = players.decide(p.policies, view, jax.random.fold_in(act_key, p.step))
-            step_key = jax.random.fold_in(env_key, p.step)
+            actions, states = players.decide(p.policies, view, jax.random.fold_in(keys.act, p.step))
+            step_key = jax.random.fold_in(keys.env, p.step)
             env_state, t = jax.vmap(env.step, in_axes=(None, 0, 0, None))(
                 step_key, p.env, actions, world
             )

@@ -16,7 +16,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from lrdqn.observations import Catalogue, DocumentObs, LiveObs, Topics
-from lrdqn.ops.slates import first_mentions
+from lrdqn.ops.slates import existing, first_mentions
 from lrdqn.types import EnvSpec, PyTree
 
 
@@ -58,12 +58,14 @@ SlateMeasure = Callable[[PyTree, PyTree, Int[Array, "N K"], Int[Array, "N"]], Sl
 def rooms(obs: LiveObs, catalogue: Catalogue, slate: Int[Array, "N K"]) -> Shown:
     """Return the rooms of a slate of the live world: their observed style and their main
     category."""
-    streamer = jnp.take_along_axis(obs.candidates, slate, axis=1)
+    places, exists = existing(slate, obs.mask.shape[1])
+    streamer = jnp.take_along_axis(obs.candidates, places, axis=1)
     nobody = catalogue.style.shape[0] - 1
     return Shown(
         content=catalogue.style[streamer],
         kind=jnp.argmax(catalogue.category[streamer], axis=-1),
-        there=jnp.take_along_axis(obs.mask, slate, axis=1)
+        there=exists
+        & jnp.take_along_axis(obs.mask, places, axis=1)
         & (streamer != nobody)
         & first_mentions(slate),
         known=jnp.any(streamer[:, :, None] == obs.history[:, None, :], axis=2),
@@ -73,14 +75,15 @@ def rooms(obs: LiveObs, catalogue: Catalogue, slate: Int[Array, "N K"]) -> Shown
 def documents(obs: DocumentObs, catalogue: Topics, slate: Int[Array, "N K"]) -> Shown:
     """Return the documents of a RecSim slate: the content of their topic, or their own features
     where topics have no content."""
-    topic = jnp.take_along_axis(obs.topic, slate, axis=1)
+    places, exists = existing(slate, obs.mask.shape[1])
+    topic = jnp.take_along_axis(obs.topic, places, axis=1)
     by_topic = catalogue.content.shape[1] > 1  # the last column marks the empty item
     return Shown(
         content=catalogue.content[topic]
         if by_topic
-        else jnp.take_along_axis(obs.features, slate[:, :, None], axis=1),
+        else jnp.take_along_axis(obs.features, places[:, :, None], axis=1),
         kind=topic,
-        there=jnp.take_along_axis(obs.mask, slate, axis=1) & first_mentions(slate),
+        there=exists & jnp.take_along_axis(obs.mask, places, axis=1) & first_mentions(slate),
         known=None,
     )
 

@@ -67,6 +67,15 @@ def best(scores: Float[Array, "B C"], mask: Bool[Array, "B C"], k: int) -> Int[A
     return jax.lax.top_k(masked(scores, mask), k)[1].astype(jnp.int32)
 
 
+def existing(
+    slate: Int[Array, "*B k"], candidates: int
+) -> tuple[Int[Array, "*B k"], Bool[Array, "*B k"]]:
+    """Return places that are safe to read, and which of them the slate names: any other number than
+    0 to ``candidates - 1`` names no place, and is replaced by 0."""
+    there = (slate >= 0) & (slate < candidates)
+    return jnp.where(there, slate, 0), there
+
+
 def first_mentions(slate: Int[Array, "*B k"]) -> Bool[Array, "*B k"]:
     """Return which places of a slate do not repeat an earlier one: an item that a slate names twice
     is shown once."""

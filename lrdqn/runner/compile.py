@@ -86,11 +86,7 @@ def evaluator(
     )
 
     def one_seed(params: PyTree, world: PyTree, key: jax.Array) -> Outcome:
-        untrained = tuple(
-            jax.vmap(policy.init)(jax.random.fold_in(key, i)[None])
-            for i, policy in enumerate(baselines.values())
-        )
-        return cohort((params, *untrained), world, key)
+        return cohort((params, *(None for _ in baselines)), world, key)
 
     return jax.vmap(one_seed)
 

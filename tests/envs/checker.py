@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import chex
@@ -11,6 +12,9 @@ import numpy as np
 
 from lrdqn.train.loop import random_action
 from lrdqn.types import Env, TimeStep
+
+OURS = re.compile(r"live|recsim|garnet|probe")
+"""Environments whose laws are lrdqn's own."""
 
 
 class Decisions:
@@ -89,6 +93,7 @@ def check_env(env: Env, params: Any, steps: int = 60) -> dict[str, int]:
         seen["terminated"] += int(t.terminated.sum())
         seen["truncated"] += int(t.truncated.sum())
         obs = t.obs
+    check_places_that_do_not_exist(env, params)
     other = reset(jax.random.key(5), params)[1]
     first = reset(jax.random.key(0), params)[1]
     if env.spec.observation in ("candidates", "documents"):
@@ -97,3 +102,28 @@ def check_env(env: Env, params: Any, steps: int = 60) -> dict[str, int]:
             for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(other), strict=True)
         )
     return seen
+
+
+def check_places_that_do_not_exist(env: Env, params: Any) -> None:
+    """Play actions that name nothing, alone and beside one that exists: nothing is shown for them,
+    all of them do the same, and everything stays finite."""
+    n, k, actions = env.spec.sessions, env.spec.slate, env.spec.actions
+    step = jax.jit(env.step)
+    state, _ = jax.jit(env.reset)(jax.random.key(0), params)
+    if env.outside is not None or not OURS.match(env.spec.name):
+        return
+    shape = (n,) if k == 1 else (n, k)
+    key, outcomes = jax.random.key(3), []
+    for number in (-1, actions, 10**6, -(2**31), 2**31 - 1, -actions):
+        after, t = step(key, state, jnp.full(shape, number, jnp.int32), params)
+        chex.assert_tree_all_finite((t.reward, t.elapsed))
+        assert not np.asarray(t.info.get("clicked", False)).any()
+        np.testing.assert_array_equal(t.info.get("seconds", 0.0), 0)
+        if t.clicked_place is not None:
+            np.testing.assert_array_equal(t.clicked_place, k)
+        outcomes.append(jax.tree.leaves((after.session if hasattr(after, "session") else after, t)))
+    for other in outcomes[1:]:
+        chex.assert_trees_all_equal(
+            [x for x in other if jnp.issubdtype(x.dtype, jnp.floating)],
+            [x for x in outcomes[0] if jnp.issubdtype(x.dtype, jnp.floating)],
+        )

@@ -95,12 +95,13 @@ def test_a_stream_going_off_air_is_an_ordinary_transition() -> None:
     assert cut > 20
 
 
-def test_discount_by_watch_time() -> None:
+def test_discount_by_the_time_that_passes() -> None:
     config = live_config(discount_unit="minutes:10")
     world, env = small_world(config), make_live(config, 128)
     state, obs = env.reset(jax.random.key(0), world)
     _, t = env.step(jax.random.key(1), state, random_action(env, obs, jax.random.key(2)), world)
-    seconds = np.maximum(np.asarray(t.info["seconds"]), 1.0)
+    assert not np.asarray(t.info["clicked"]).all()
+    seconds = np.asarray(t.info["seconds"]) + config.law.decision_seconds  # also without a click
     np.testing.assert_allclose(t.elapsed, seconds / 600, rtol=1e-6)
 
 

@@ -126,6 +126,22 @@ def test_poisson_quantile_equals_scipys() -> None:
     assert float(poisson_quantile(jnp.float32(0.9999), jnp.float32(0.0))) == 0
 
 
+def test_poisson_quantile_in_the_tail() -> None:
+    """Up to a probability of one in a million, and no runaway count where float32 cannot tell u
+    from 1."""
+    rng = np.random.default_rng(1)
+    u = (1 - 10 ** rng.uniform(-6, -3, 20_000)).astype(np.float32)
+    rate = rng.uniform(0.01, 10, 20_000).astype(np.float32)
+    got = np.asarray(poisson_quantile(jnp.asarray(u), jnp.asarray(rate)))
+    want = scipy.stats.poisson.ppf(u.astype(np.float64), rate.astype(np.float64))
+    assert np.abs(got - want).max() <= 1
+    assert (got != want).mean() < 0.02  # float32 at the edges of the steps
+    assert float(poisson_quantile(jnp.float32(0.999999), jnp.float32(10.0))) == 28
+    last = np.asarray(poisson_quantile(jnp.full(100, 1 - 1e-7), jnp.linspace(0.01, 10, 100)))
+    exact = scipy.stats.poisson.ppf(np.float64(np.float32(1 - 1e-7)), np.linspace(0.01, 10, 100))
+    assert np.abs(last - exact).max() <= 2
+
+
 def test_watch_times_follow_the_published_mixture() -> None:
     """At an engaged share of 0.13 the mixture has mean 83.9 s, median 4.87 s, P(< 3 s) = 0.333 and
     P(> 600 s) = 0.031."""

@@ -261,10 +261,11 @@ def test_the_last_minutes_are_watched_and_paid_and_end_the_session() -> None:
     draws, respond = jax.jit(task.draw)(jax.random.key(0)), jax.jit(task.respond)
     user = task.begin(draws)._replace(budget=jnp.array([1.5, 4.0, 4.1]))
     documents = Documents(jnp.zeros((3, 1), jnp.int8), jnp.zeros((3, 1, 0)))
-    answer = respond(user, documents, draws)
+    there = jnp.ones((3, 1), bool)
+    answer = respond(user, documents, there, draws)
     np.testing.assert_allclose(answer.reward, [1.5, 4.0, 4.0])
     assert bool(answer.terminated.all()), "topic 0 has a quality of -3, so all three are over"
-    good = respond(user, documents._replace(topic=jnp.full((3, 1), 19, jnp.int8)), draws)
+    good = respond(user, documents._replace(topic=jnp.full((3, 1), 19, jnp.int8)), there, draws)
     np.testing.assert_array_equal(good.terminated, [False, False, False])
 
 

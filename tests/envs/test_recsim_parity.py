@@ -115,7 +115,7 @@ def test_long_term_satisfaction_of_one_clickbait(
         shown = Documents(jnp.zeros((n, 3), jnp.int8), jnp.broadcast_to(clickbait, (n, 3, 1)))
 
         def one(user: Any, key: jax.Array) -> tuple[Any, Any]:
-            answer = task.respond(user, shown, task.draw(key))
+            answer = task.respond(user, shown, jnp.ones((n, 3), bool), task.draw(key))
             return answer.user, (answer.reward, answer.terminated)
 
         keys = jax.random.split(jax.random.key(5), 61)

@@ -241,7 +241,7 @@ def test_the_world_begins_again_after_its_last_day(world: Any, env: Any) -> None
 
 def test_the_discount_is_of_the_whole_watch(walk: list) -> None:
     for _, _, t in walk:
-        seconds = np.maximum(t.info["seconds"], 1.0)
+        seconds = t.info["seconds"] + CONFIG.law.decision_seconds
         np.testing.assert_allclose(
             t.elapsed, np.where(t.pending.complete, seconds / 600, 1.0), rtol=1e-6
         )

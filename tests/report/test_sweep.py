@@ -394,8 +394,8 @@ def test_a_diverged_seed_is_shown_and_comes_after_the_others(tmp_path):
 
 def test_caption_says_runs_seeds_and_that_a_chosen_best_is_overestimated(sweep, tmp_path):
     assert joined_caption(join(sweep)) == (
-        "3 runs; 3 seeds; mean [95 % interval over seeds: Student's t or bootstrap-t, the wider]; − "
-        "content, − myopic (its twin with gamma = 0): difference "
+        "3 runs; 3 seeds; mean [95 % interval over seeds: Student's t or bootstrap-t, the wider]; "
+        "− content, − myopic (its twin with gamma = 0): difference "
         "of return within the run, paired by seed; the best of 3 learners "
         "was chosen by the metrics shown, so its lead is "
         "overestimated; sessions cut by the horizon: none"

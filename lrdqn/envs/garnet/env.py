@@ -12,6 +12,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.envs.garnet.config import GarnetConfig
+from lrdqn.ops.slates import existing
 from lrdqn.types import Env, EnvSpec, TimeStep
 
 
@@ -78,13 +79,15 @@ def make_garnet(config: GarnetConfig, sessions: int) -> Env:
         key: PRNGKeyArray, state: GarnetState, action: Array, params: GarnetWorld
     ) -> tuple[GarnetState, TimeStep]:
         follow_key, noise_key, reset_key = jax.random.split(key, 3)
+        action, exists = existing(action, config.actions)
         upto = jnp.cumsum(params.probabilities[state.state, action], axis=1)
         u = jax.random.uniform(follow_key, (sessions, 1)) * upto[:, -1:]
         branch = jnp.minimum(jnp.sum(u >= upto, axis=1), config.branching - 1)
-        after = params.successors[state.state, action, branch]
+        after = jnp.where(exists, params.successors[state.state, action, branch], state.state)
         reward = params.reward[state.state, action] + config.noise * jax.random.normal(
             noise_key, (sessions,)
         )
+        reward = jnp.where(exists, reward, 0.0)
         cut, fresh = state.age + 1 >= config.horizon, first(reset_key)
         following = GarnetState(
             jnp.where(cut, fresh.state, after), jnp.where(cut, 0, state.age + 1)

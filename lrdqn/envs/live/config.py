@@ -258,7 +258,7 @@ class LiveConfig(EnvConfig):
         "session", ("session", "user"), "what ends an episode: leaving the app, or not coming back"
     )
     discount_unit: str = plain_field(
-        "decision", "`decision`, or `minutes:X` for discounting by watch time / X minutes"
+        "decision", "`decision`, or `minutes:X` for discounting by the time that passes / X minutes"
     )
     return_elapsed: float = float_field(
         1.0,

@@ -19,7 +19,8 @@ from lrdqn.envs.live.prices import PRICES, along_last, gifts_by_price, price_sha
 from lrdqn.envs.live.session import Draws
 
 BOUNCE_SECONDS = 3.0
-POISSON_TERMS = 24
+POISSON_TERMS = 32
+"""At rate ``POISSON_NORMAL``, more events have a probability of 7e-9, less than 1 - u ever is."""
 POISSON_NORMAL = 10.0
 
 
@@ -59,12 +60,14 @@ def poisson_quantile(u: Float[Array, "..."], rate: Float[Array, "..."]) -> Float
         return term, total + term, count + (u > total)
 
     first = jnp.exp(-low)
-    # A loop, not 24 unrolled terms: the compiler would fuse a copy of them into every consumer.
+    # A loop, not unrolled terms: the compiler would fuse a copy of them into every consumer.
     _, _, count = jax.lax.fori_loop(
         1, POISSON_TERMS + 1, add_term, (first, first, jnp.zeros_like(low)), unroll=4
     )
     z = ndtri(u)
     high = jnp.floor(rate + jnp.sqrt(jnp.maximum(rate, 0.0)) * z + (z * z - 1) / 6 + 0.5)
+    # Below a u within rounding of 1, the sum may stop growing, and every term would count.
+    count = jnp.minimum(count, jnp.maximum(high, 0.0) + 1)
     return jnp.where(rate <= POISSON_NORMAL, count, jnp.maximum(high, 0.0))
 
 

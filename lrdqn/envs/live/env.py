@@ -24,6 +24,7 @@ from lrdqn.envs.live.signals import SIGNAL_NOISE, SIGNALS
 from lrdqn.envs.live.user_dynamics import (
     arrive,
     come_back,
+    discount_units,
     leaves,
     return_probability,
     update_user,
@@ -31,7 +32,7 @@ from lrdqn.envs.live.user_dynamics import (
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.observations import Catalogue, LiveObs
 from lrdqn.ops.choice import choose
-from lrdqn.ops.slates import first_mentions
+from lrdqn.ops.slates import existing, first_mentions
 from lrdqn.types import Env, EnvSpec, TimeStep
 
 
@@ -106,9 +107,11 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     """Build the live world for ``sessions`` users that step together.
 
     One step is one recommendation request. The action is the place of a candidate, ``[N]``, or a
-    slate of places ``[N, K]``, top first; a place that is not on offer, or is named again, shows
-    nothing. ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the
-    day, ``cohort`` of the user (0 cold, 1 warm, 2 active), ``newcomers`` (share of the slate),
+    slate of places ``[N, K]``, top first; a place that is not on offer, is named again or does not
+    exist shows nothing.
+
+    ``info`` holds, per session: every part of the reward (``reward/...``), ``hour`` of the day,
+    ``cohort`` of the user (0 cold, 1 warm, 2 active), ``newcomers`` (share of the slate),
     ``clicked``, ``stayed``, ``stream_ended``, ``left`` (the app), ``impatient`` (left for that
     reason), ``returned``, ``seconds``, ``gifts``, ``spent``, and ``gifts_by_price`` ``[N, 14]``.
 
@@ -196,7 +199,8 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
     ) -> tuple[LiveState, TimeStep]:
         before, offered = state
         draws, arrival, u_offer = draw(key, sessions, recall.draws)
-        slate = action.reshape(sessions, config.slate)
+        named = action.reshape(sessions, config.slate)
+        slate, exists = existing(named, places)
 
         def shown(x: Array) -> Array:
             return jnp.take_along_axis(x, slate, axis=1)
@@ -204,7 +208,7 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         streamers, rooms = shown(offered.streamer), shown(offered.room)
         nothing = params.nothing
         stream_utility = appeal(before, streamers, rooms, params)
-        on_offer = shown(offered.mask) & (streamers != nothing) & first_mentions(slate)
+        on_offer = exists & shown(offered.mask) & (streamers != nothing) & first_mentions(named)
         clicked, place = choose(
             draws.click, chances_of(stream_utility.utility, on_offer, params.law)
         )
@@ -249,11 +253,7 @@ def make_live(config: LiveConfig, sessions: int) -> Env:
         final = offer(ending.session._replace(pending_reward=pending_reward), noise_ongoing, params)
         following = reset_ended(final, terminated | truncated, arrival, noise_fresh, params)
 
-        unit = (
-            jnp.ones_like(e.seconds)
-            if minutes is None
-            else jnp.maximum(e.seconds, 1.0) / (60 * minutes)
-        )
+        unit = discount_units(e.seconds, minutes, params.law)
         info = {f"reward/{name}": value for name, value in parts._asdict().items()} | {
             "hour": before.time % DAY // 3600,
             "cohort": params.users.cohort[before.user],

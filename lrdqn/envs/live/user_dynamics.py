@@ -168,6 +168,16 @@ def update_user(
     )
 
 
+def discount_units(
+    seconds: Float[Array, "N"], minutes: float | None, law: UserLawConfig
+) -> Float[Array, "N"]:
+    """Return the discount units of one impression: 1, or with ``discount_unit=minutes:X`` the time
+    that it takes, clicked or not, ``(w + decision_seconds) / (60 X)``."""
+    if minutes is None:
+        return jnp.ones_like(seconds)
+    return (seconds + law.decision_seconds) / (60 * minutes)
+
+
 def leaves(state: Session) -> Bool[Array, "N"]:
     """Return whether the session ends: patience or free time has run out."""
     return (state.patience <= 0) | (state.time >= state.until)

@@ -15,6 +15,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.envs.probes.config import ProbeConfig
+from lrdqn.ops.slates import existing
 from lrdqn.types import Env, EnvSpec, PyTree, TimeStep
 
 HORIZON = 10
@@ -122,7 +123,9 @@ def make_probe(config: ProbeConfig, sessions: int) -> Env:
         key: PRNGKeyArray, state: ProbeState, action: Array, params: PyTree
     ) -> tuple[ProbeState, TimeStep]:
         del params
+        action, exists = existing(action, probe.actions)
         reward, number, terminated, truncated = probe.rule(state.number, action, state.age)
+        reward = jnp.where(exists, reward, 0.0)
         after = ProbeState(number, state.age + 1)
         done, fresh = terminated | truncated, first(key)
         following = ProbeState(

@@ -16,6 +16,7 @@ from lrdqn.envs.recsim.exploration import make_exploration
 from lrdqn.envs.recsim.satisfaction import make_satisfaction
 from lrdqn.envs.recsim.task import Documents, Response, Task, at
 from lrdqn.observations import DocumentObs, Topics
+from lrdqn.ops.slates import existing
 from lrdqn.types import Env, EnvSpec, PyTree, TimeStep
 
 TASKS: dict[str, Callable[[RecsimConfig, int], Task]] = {
@@ -108,13 +109,14 @@ def make_recsim(config: RecsimConfig, sessions: int) -> Env:
         key: PRNGKeyArray, state: RecsimState, action: Array, params: PyTree
     ) -> tuple[RecsimState, TimeStep]:
         del params
-        draws, slate = task.draw(key), action.reshape(sessions, config.slate)
+        draws = task.draw(key)
+        slate, there = existing(action.reshape(sessions, config.slate), config.candidates)
         topic, features = state.documents
         shown = Documents(
             jnp.take_along_axis(topic, slate, axis=1),
             jnp.take_along_axis(features, slate[:, :, None], axis=1),
         )
-        answer = task.respond(state.user, shown, draws)
+        answer = task.respond(state.user, shown, there, draws)
         fresh = first(draws)
         place, watch, quality = answer.response
         clicked = place < config.slate

@@ -172,10 +172,11 @@ def make_evolution(config: RecsimConfig, sessions: int) -> Task:
             return jnp.take_along_axis(interest, documents.topic, axis=1)
         return jnp.einsum("nt,nct->nc", interest, documents.features)
 
-    def respond(user: Evolving, shown: Documents, draws: EvolutionDraws) -> Answer:
-        clicked, place, told = clicked_place(
-            draws.click, choice.chances(scores(user.interest, shown))
-        )
+    def respond(
+        user: Evolving, shown: Documents, there: Bool[Array, "N K"], draws: EvolutionDraws
+    ) -> Answer:
+        score = jnp.where(there, scores(user.interest, shown), -jnp.inf)
+        clicked, place, told = clicked_place(draws.click, choice.chances(score))
         if plain:
             watched = (jnp.arange(topics)[None] == at(place, shown.topic)[:, None]).astype(
                 jnp.float32
@@ -185,6 +186,7 @@ def make_evolution(config: RecsimConfig, sessions: int) -> Task:
         else:
             watched, quality = at(place, shown.features), jnp.ones((sessions, slate))
             length = jnp.minimum(sampler.length + LENGTH_SIGMA * draws.length, LONGEST)
+        quality = jnp.where(there, quality, 0.0)
         watch = jnp.where(clicked, jnp.minimum(user.budget, length), 0.0)
         interest = jnp.where(
             clicked[:, None], shifted(user.interest, watched, draws.up), user.interest

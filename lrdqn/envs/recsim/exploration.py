@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Bool, Float, PRNGKeyArray
 
 from lrdqn.envs.recsim.choice import CHOICES, ChoiceConstants
 from lrdqn.envs.recsim.config import RecsimConfig
@@ -83,9 +83,12 @@ def make_exploration(config: RecsimConfig, sessions: int) -> Task:
         quality = jnp.exp(jnp.asarray(QUALITY_MEAN)[topic] + law.quality_sigma * draws.quality)
         return Documents(topic, quality[..., None])
 
-    def respond(user: Exploring, shown: Documents, draws: ExplorationDraws) -> Answer:
-        quality = shown.features[..., 0]
+    def respond(
+        user: Exploring, shown: Documents, there: Bool[Array, "N K"], draws: ExplorationDraws
+    ) -> Answer:
+        quality = jnp.where(there, shown.features[..., 0], 0.0)
         scores = jnp.take_along_axis(user.affinity, shown.topic, axis=1) + quality
+        scores = jnp.where(there, scores, -jnp.inf)
         clicked, _, told = clicked_place(draws.click, choice.chances(scores))
         response = Response(told, jnp.zeros(sessions), quality)
         return Answer(user, response, clicked.astype(jnp.float32), jnp.zeros(sessions, bool))

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from lrdqn.envs.recsim.config import RecsimConfig, SatisfactionConfig
 from lrdqn.envs.recsim.draws import cut, halves, normal, uniform, words_for
@@ -104,15 +104,16 @@ def make_satisfaction(config: RecsimConfig, sessions: int) -> Task:
     def offer(draws: SatisfactionDraws) -> Documents:
         return Documents(jnp.zeros((sessions, places), jnp.int8), draws.clickbait[..., None])
 
-    def respond(user: Satisfied, shown: Documents, draws: SatisfactionDraws) -> Answer:
-        clickbait = shown.features[..., 0]
+    def respond(
+        user: Satisfied, shown: Documents, there: Bool[Array, "N K"], draws: SatisfactionDraws
+    ) -> Answer:
+        clickbait, consumed = jnp.where(there, shown.features[..., 0], 0.0), there[:, 0]
         engagement = engaged(user.exposure, clickbait[:, 0], draws.engagement, law)
-        after = Satisfied(
-            exposed(user.exposure, clickbait[:, 0], draws.innovation, law), user.left - 1
-        )
-        response = Response(
-            jnp.zeros(sessions, jnp.int8), jnp.minimum(engagement, MOST_SEEN), clickbait
-        )
+        engagement = jnp.where(consumed, engagement, 0.0)
+        exposure = exposed(user.exposure, clickbait[:, 0], draws.innovation, law)
+        after = Satisfied(jnp.where(consumed, exposure, user.exposure), user.left - 1)
+        place = jnp.where(consumed, 0, config.slate).astype(jnp.int8)
+        response = Response(place, jnp.minimum(engagement, MOST_SEEN), clickbait)
         return Answer(after, response, engagement, after.left <= 0)
 
     def weights(obs: DocumentObs) -> tuple[Float[Array, "N C"], Float[Array, "N"]]:

@@ -51,8 +51,9 @@ class Task(NamedTuple):
     """``begin(draws) -> user``: a new user."""
     offer: Callable[[Any], Documents]
     """``offer(draws) -> documents [N, m]``; they do not depend on the user."""
-    respond: Callable[[PyTree, Documents, Any], Answer]
-    """``respond(user, shown [N, K], draws) -> answer``"""
+    respond: Callable[[PyTree, Documents, Bool[Array, "N K"], Any], Answer]
+    """``respond(user, shown [N, K], there [N, K], draws) -> answer``; ``there`` marks the places
+    where a document is shown."""
     see: Callable[[PyTree], Float[Array, "N U"]]
     """``see(user) -> [N, U]``: the observed part of a user."""
     topics: Topics

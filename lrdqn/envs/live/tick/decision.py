@@ -23,7 +23,7 @@ from lrdqn.envs.live.tick.watch import budget_of
 from lrdqn.envs.live.user_dynamics import leaves, rest, return_probability, update_user
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.ops.choice import choose
-from lrdqn.ops.slates import first_mentions
+from lrdqn.ops.slates import existing, first_mentions
 
 
 class Rules(NamedTuple):
@@ -90,13 +90,15 @@ def begin(
     """Show the rooms at ``action``'s places, and return the watch that begins with the click and
     the streamers shown."""
     n = session.time.shape[0]
-    slate = action.reshape(n, -1)
+    named = action.reshape(n, -1)
+    slate, exists = existing(named, candidates.mask.shape[1])
 
     def shown(x: Array) -> Array:
         return jnp.take_along_axis(x, slate, axis=1)
 
     nothing = params.streamers.popularity.shape[0] - 1
-    there = shown(candidates.mask) & (shown(candidates.streamer) != nothing) & first_mentions(slate)
+    on_offer = shown(candidates.mask) & (shown(candidates.streamer) != nothing)
+    there = exists & on_offer & first_mentions(named)
     streamers = jnp.where(there, shown(candidates.streamer), nothing)
     look = look_at(session, streamers, audience, params, config)
     clicked, place = choose(u.click, chances_of(look.utility, there, params.law))

@@ -50,7 +50,7 @@ from lrdqn.envs.live.tick.decision import (
 from lrdqn.envs.live.tick.queue import first_in_line, put_back, taken
 from lrdqn.envs.live.tick.state import Audience, Slot, TickState
 from lrdqn.envs.live.tick.watch import TickDraws, drift_of, pace, play_tick
-from lrdqn.envs.live.user_dynamics import first_session
+from lrdqn.envs.live.user_dynamics import discount_units, first_session
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.observations import Catalogue, LiveObs
 from lrdqn.types import DecisionStatus, Env, EnvSpec, TimeStep
@@ -249,9 +249,8 @@ def make_tick_live(config: LiveConfig, sessions: int) -> Env:
             return jnp.where(flag, x[batch.row], jnp.zeros((), x.dtype))
 
         ended = of_complete(out.left | truncated)
-        e, unit = out.engagement, jnp.ones(rows, jnp.float32)
-        if minutes is not None:
-            unit = jnp.maximum(e.seconds, 1.0) / (60 * minutes)
+        e = out.engagement
+        unit = discount_units(e.seconds, minutes, params.law)
         info = {
             f"reward/{name}": of_complete(value) for name, value in out.parts._asdict().items()
         } | {
