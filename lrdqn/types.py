@@ -195,7 +195,9 @@ class Replay(NamedTuple):
 
     init: Callable[[Transition], PyTree]
     """``init(example)``: an empty memory for transitions of the shape of one unbatched example."""
-    add: Callable[[PyTree, Transition, Hypers], PyTree]
+    add: Callable[..., PyTree]
+    """``add(state, transitions [n], hypers, complete=None)``; with ``complete [n]`` only the marked
+    transitions are stored."""
     sample: Callable[[PyTree, PRNGKeyArray, Hypers], Sample]
     update_priorities: Callable[[PyTree, Array, Array, Hypers], PyTree]
     """``update_priorities(state, indices, td_error, hypers)``; the identity for uniform replay."""

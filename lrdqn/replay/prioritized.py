@@ -8,7 +8,7 @@ from typing import NamedTuple
 import chex
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from lrdqn.config import ReplayConfig
 from lrdqn.config.fields import ConfigError
@@ -92,9 +92,19 @@ def make_prioritized(config: ReplayConfig) -> Replay:
             store, sum_tree.init(config.capacity), jnp.float32(1.0), jnp.int32(0)
         )
 
-    def add(state: PrioritizedState, transitions: Transition, hypers: Hypers) -> PrioritizedState:
-        store, indices = ring.add(state.ring, transitions)
+    def add(
+        state: PrioritizedState,
+        transitions: Transition,
+        hypers: Hypers,
+        complete: Bool[Array, "n"] | None = None,
+    ) -> PrioritizedState:
+        store, indices = ring.add(state.ring, transitions, complete)
         leaves = jnp.broadcast_to(jnp.power(state.max_priority, hypers.alpha), indices.shape)
+        if complete is not None:
+            # The tree has no slot to drop into: others write the newest old leaf's own value.
+            newest = (state.ring.position[None] - 1) % config.capacity
+            indices = jnp.where(complete, indices, newest)
+            leaves = jnp.where(complete, leaves, sum_tree.read(state.tree, newest))
         return state._replace(ring=store, tree=sum_tree.write(state.tree, indices, leaves))
 
     def sample(state: PrioritizedState, key: PRNGKeyArray, hypers: Hypers) -> Sample:

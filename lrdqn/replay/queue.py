@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from lrdqn.config import InputError, ReplayConfig
 from lrdqn.replay import ring
@@ -45,8 +45,15 @@ def make_queue(config: ReplayConfig, capacity: int) -> Replay:
     def init(example: Transition) -> QueueState:
         return QueueState(ring.init(example, capacity).data, jnp.int32(0))
 
-    def add(state: QueueState, transitions: Transition, hypers: Hypers) -> QueueState:
+    def add(
+        state: QueueState,
+        transitions: Transition,
+        hypers: Hypers,
+        complete: Bool[Array, "n"] | None = None,
+    ) -> QueueState:
         del hypers
+        if complete is not None:
+            raise InputError("replay=queue: takes whole rollouts, not decisions of many steps")
         if ring.capacity_of(transitions) != capacity:
             raise InputError(
                 f"replay=queue: {ring.capacity_of(transitions)} "

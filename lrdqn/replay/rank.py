@@ -8,7 +8,7 @@ import chex
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from lrdqn.config import ReplayConfig
 from lrdqn.ops.stratified import strata
@@ -106,12 +106,16 @@ def make_rank(config: ReplayConfig) -> Replay:
             jnp.int32(0),
         )
 
-    def add(state: RankState, transitions: Transition, hypers: Hypers) -> RankState:
+    def add(
+        state: RankState,
+        transitions: Transition,
+        hypers: Hypers,
+        complete: Bool[Array, "n"] | None = None,
+    ) -> RankState:
         del hypers
-        store, indices = ring.add(state.ring, transitions)
-        errors = state.priority.at[indices].set(
-            state.max_priority, mode="promise_in_bounds", unique_indices=True
-        )
+        store, indices = ring.add(state.ring, transitions, complete)
+        mode = "promise_in_bounds" if complete is None else "drop"
+        errors = state.priority.at[indices].set(state.max_priority, mode=mode, unique_indices=True)
         return state._replace(ring=store, priority=errors)
 
     def sample(state: RankState, key: PRNGKeyArray, hypers: Hypers) -> Sample:

@@ -8,7 +8,7 @@ import chex
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from lrdqn.config import InputError
 from lrdqn.types import PyTree, Transition
@@ -50,15 +50,21 @@ def capacity_of(data: PyTree) -> int:
     return jax.tree.leaves(data)[0].shape[0]
 
 
-def add(ring: Ring, batch: Transition) -> tuple[Ring, Int[Array, "n"]]:
+def add(
+    ring: Ring, batch: Transition, complete: Bool[Array, "n"] | None = None
+) -> tuple[Ring, Int[Array, "n"]]:
     """Write ``batch`` into the next n slots, continuing from slot 0 past the end, and return the
     ring and the slots ``[n]``, oldest first.
+
+    Where ``complete`` is given, only those transitions are written, into as many slots, and the
+    slots of the others lie beyond the ring.
 
     n is static and free: it need not divide the capacity, and calls may differ in it.
 
     Args:
         ring: storage.
         batch: leaves ``[n, ...]`` with the example's shapes and types.
+        complete: marks the transitions to write; all if it is ``None``.
 
     Raises:
         InputError: if n is 0 or more than the capacity (when the call is traced).
@@ -72,16 +78,23 @@ def add(ring: Ring, batch: Transition) -> tuple[Ring, Int[Array, "n"]]:
         )
     jax.tree.map(lambda slots, x: chex.assert_shape(x, (n, *slots.shape[1:])), ring.data, batch)
     jax.tree.map(lambda slots, x: chex.assert_type(x, slots.dtype), ring.data, batch)
+    count, mode = n, "promise_in_bounds"
     indices = (ring.position + jnp.arange(n, dtype=jnp.int32)) % capacity
+    if complete is not None:
+        count, mode = jnp.sum(complete, dtype=jnp.int32), "drop"
+        following = ring.position + jnp.cumsum(complete, dtype=jnp.int32) - 1
+        beyond = capacity + jnp.arange(n, dtype=jnp.int32)
+        indices = jnp.where(complete, following % capacity, beyond)
     # A scatter, not dynamic_update_slice: that one clamps a batch that runs over the end, and
     # batches of several sizes (warm-up, training) leave the position anywhere. Under vmap both
     # compile to the same scatter.
     data = jax.tree.map(
-        lambda slots, x: slots.at[indices].set(x, mode="promise_in_bounds", unique_indices=True),
+        lambda slots, x: slots.at[indices].set(x, mode=mode, unique_indices=True),
         ring.data,
         batch,
     )
-    return Ring(data, (ring.position + n) % capacity, jnp.minimum(ring.size + n, capacity)), indices
+    ring = Ring(data, (ring.position + count) % capacity, jnp.minimum(ring.size + count, capacity))
+    return ring, indices
 
 
 def take(ring: Ring, indices: Int[Array, "B"]) -> Transition:

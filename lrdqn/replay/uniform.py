@@ -6,7 +6,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from lrdqn.config import ReplayConfig
 from lrdqn.replay import ring
@@ -30,9 +30,14 @@ def make_uniform(config: ReplayConfig) -> Replay:
     def init(example: Transition) -> Ring:
         return ring.init(example, config.capacity)
 
-    def add(state: Ring, transitions: Transition, hypers: Hypers) -> Ring:
+    def add(
+        state: Ring,
+        transitions: Transition,
+        hypers: Hypers,
+        complete: Bool[Array, "n"] | None = None,
+    ) -> Ring:
         del hypers
-        return ring.add(state, transitions)[0]
+        return ring.add(state, transitions, complete)[0]
 
     def sample(state: Ring, key: PRNGKeyArray, hypers: Hypers) -> Sample:
         del hypers

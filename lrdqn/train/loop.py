@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from lrdqn.config import AgentConfig, TrainConfig
 from lrdqn.config.family import CLICKED_PLACE, NEXT_ACTION, Needs
@@ -16,7 +16,6 @@ from lrdqn.ops.exploration import epsilon_greedy
 from lrdqn.ops.hoisted_scan import hoisted_scan
 from lrdqn.ops.schedules import falling, linear
 from lrdqn.ops.slates import random_slate
-from lrdqn.train.decisions import whole_decisions
 from lrdqn.train.horizon import Horizon
 from lrdqn.train.plan import Plan
 from lrdqn.train.rollout import finite_or_zero, play_round
@@ -33,8 +32,9 @@ class TrainState(NamedTuple):
     env: PyTree
     obs: PyTree
     key: PRNGKeyArray
-    pending: PyTree = ()
-    """The last whole decision, if decisions take many steps; ``()`` if every step is one."""
+    owed: Int[Array, ""] | tuple[()] = ()
+    """Complete decisions since the last update, in semi-Markov environments; ``()`` where every
+    step is a decision."""
 
 
 class Clock(NamedTuple):
@@ -95,8 +95,8 @@ def make_trainer(
         if NEXT_ACTION in needs.stored:
             one = one._replace(next_action=jnp.zeros_like(one.action))
         learner, memory = agent.init(agent_key), replay.init(one)
-        pending = () if env.spec.one_step_decisions else empty_decision(env, obs, hypers)
-        return TrainState(learner, memory, waiting, env_state, obs, run_key, pending)
+        owed = () if env.spec.one_step_decisions else jnp.int32(0)
+        return TrainState(learner, memory, waiting, env_state, obs, run_key, owed)
 
     def play(
         state: TrainState,
@@ -105,9 +105,9 @@ def make_trainer(
         epsilon: Float[Array, ""] | None,
         rounds: int,
         key: PRNGKeyArray,
-    ) -> tuple[TrainState, Transition, dict[str, Array]]:
+    ) -> tuple[TrainState, Transition, Bool[Array, "M"] | None, dict[str, Array]]:
         """Step all sessions ``rounds`` times, with the random policy if ``epsilon`` is ``None``;
-        return the complete transitions too."""
+        return the transitions too, and in semi-Markov environments which of them are complete."""
         catalogue = env.catalogue(world)
 
         def act(obs: PyTree, key: PRNGKeyArray) -> Array:
@@ -130,16 +130,15 @@ def make_trainer(
         (env_state, obs), (rollout, ended, whole, metrics) = hoisted_scan(
             one_round, (state.env, state.obs), keys[:-1]
         )
-        if whole is not None:
-            rollout, last = whole_decisions(rollout, whole, state.pending)
-            state = state._replace(pending=last)
         if not keeps_clicks:
             rollout = rollout._replace(clicked_place=None)
         params = agent.policy_params(state.agent)
-        waiting, complete = horizon.extend(
+        waiting, transitions = horizon.extend(
             state.horizon, rollout, ended, params, catalogue, hypers, keys[-1]
         )
-        return state._replace(env=env_state, obs=obs, horizon=waiting), complete, metrics
+        complete = None if whole is None else whole.reshape(-1)
+        state = state._replace(env=env_state, obs=obs, horizon=waiting)
+        return state, transitions, complete, metrics
 
     def collect(
         state: TrainState,
@@ -149,8 +148,11 @@ def make_trainer(
         key: PRNGKeyArray,
     ) -> tuple[TrainState, dict[str, Array]]:
         """Play one iteration's rounds into replay."""
-        state, complete, metrics = play(state, world, hypers, epsilon, plan.rounds, key)
-        return state._replace(replay=replay.add(state.replay, complete, hypers)), metrics
+        state, transitions, complete, metrics = play(
+            state, world, hypers, epsilon, plan.rounds, key
+        )
+        memory = replay.add(state.replay, transitions, hypers, complete)
+        return state._replace(replay=memory), metrics
 
     def learn(
         state: TrainState, catalogue: PyTree, hypers: Hypers, key: PRNGKeyArray
@@ -170,9 +172,19 @@ def make_trainer(
             counted = {"nonfinite": jnp.sum(~jnp.isfinite(td_error)), **metrics}
             return (learner, memory), counted
 
-        keys = jax.random.split(key, plan.updates)
-        (learner, memory), metrics = hoisted_scan(one_update, (state.agent, state.replay), keys)
-        return state._replace(agent=learner, replay=memory), reduce_metrics(metrics)
+        first = state.agent, state.replay
+        if env.spec.one_step_decisions:
+            keys = jax.random.split(key, plan.updates)
+            (learner, memory), metrics = hoisted_scan(one_update, first, keys)
+            return state._replace(agent=learner, replay=memory), reduce_metrics(metrics)
+        due = state.owed // train.update_period
+        (learner, memory), metrics = repeat(
+            one_update, first, jax.random.split(key, plan.updates + 1), due
+        )
+        state = state._replace(
+            agent=learner, replay=memory, owed=state.owed - due * train.update_period
+        )
+        return state, metrics | {"updates": due}
 
     def iteration(
         state: TrainState, done: Float[Array, ""], world: PyTree, hypers: Hypers, key: PRNGKeyArray
@@ -180,6 +192,8 @@ def make_trainer(
         collect_key, learn_key = jax.random.split(key)
         now = scheduled_hypers(done, hypers, agent_config, train)
         state, played = collect(state, world, now, now.epsilon, collect_key)
+        if not env.spec.one_step_decisions:
+            state = state._replace(owed=state.owed + jnp.sum(played["decisions"]))
         state, learnt = learn(state, env.catalogue(world), now, learn_key)
         return state, learnt | reduce_metrics(played) | {"epsilon": now.epsilon}
 
@@ -231,7 +245,7 @@ def make_trainer(
             return state._replace(agent=moved), reduce_metrics(metrics)
 
         state, metrics = jax.lax.scan(block, state, jnp.arange(plan.blocks_per_chunk))
-        return state, reduce_metrics(metrics)
+        return state, per_update(reduce_metrics(metrics), per_block * plan.blocks_per_chunk)
 
     return Trainer(init, warmup, chunk, rejoin)
 
@@ -249,13 +263,45 @@ def scheduled_hypers(
     )
 
 
-COUNTS = ("nonfinite", "nonfinite_rewards", "ended", "decisions")
+COUNTS = ("nonfinite", "nonfinite_rewards", "ended", "decisions", "updates")
 """Metrics that count events: they are summed over a chunk, the others are averaged."""
 
 
 def reduce_metrics(metrics: dict[str, Any]) -> dict[str, Any]:
     """Reduce metrics of many steps over the first axis, by sum or mean."""
     return {k: v.sum(0) if k in COUNTS else v.mean(0) for k, v in metrics.items()}
+
+
+def repeat(
+    body: Callable[[Any, PRNGKeyArray], tuple[Any, dict[str, Array]]],
+    init: Any,
+    keys: PRNGKeyArray,
+    times: Int[Array, ""],
+) -> tuple[Any, dict[str, Array]]:
+    """Call ``body(carry, key) -> carry, metrics`` with the first ``times`` keys; return the carry
+    and the sums of the metrics."""
+    shapes = jax.eval_shape(body, init, keys[0])[1]
+    sums = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+    def once(i: Array, carry: tuple[Any, dict[str, Array]]) -> tuple[Any, dict[str, Array]]:
+        inner, metrics = body(carry[0], keys[i])
+        return inner, jax.tree.map(jnp.add, carry[1], metrics)
+
+    return jax.lax.fori_loop(0, times, once, (init, sums))
+
+
+PER_STEP = ("reward", "epsilon")
+"""Metrics that are means over steps, not over updates."""
+
+
+def per_update(metrics: dict[str, Array], iterations: int) -> dict[str, Array]:
+    """Return a chunk's metrics with sums over a random number of updates (``updates``), averaged
+    over iterations, turned into means over updates; 0 where there was none."""
+    if "updates" not in metrics:
+        return metrics
+    scale = iterations / jnp.maximum(metrics["updates"], 1).astype(jnp.float32)
+    kept = (*COUNTS, *PER_STEP)
+    return {k: v if k in kept else v * scale for k, v in metrics.items()}
 
 
 def step_metrics(timestep: TimeStep) -> dict[str, Array]:
@@ -278,13 +324,6 @@ def clock_at(plan: Plan, chunk: int) -> Clock:
         jnp.float32(chunk * plan.chunk_steps),
         jnp.int32(chunk * plan.blocks_per_chunk % plan.blocks_per_sync),
     )
-
-
-def empty_decision(env: Env, obs: PyTree, hypers: Hypers) -> Transition:
-    """Return a stand-in for the last whole decision before there is one: the first session's
-    observation, reward 0 and discount 0."""
-    first = jax.tree.map(lambda x: x[0], obs)
-    return example_transition(env, obs, hypers)._replace(obs=first, next_obs=first)
 
 
 def random_action(env: Env, obs: PyTree, key: PRNGKeyArray) -> Array:

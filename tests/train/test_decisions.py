@@ -1,4 +1,4 @@
-"""Whole decisions out of ticks: what is replaced, and that a trainer stores nothing else."""
+"""Decisions of many steps: what is stored of them, and how many updates they bring."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from jax import Array
-from oracles import tick as oracle
 
 from lrdqn.agents.dqn.agent import make_dqn
 from lrdqn.compose.compatibility import needs_of
@@ -19,43 +19,9 @@ from lrdqn.envs.probes.config import ProbeConfig
 from lrdqn.networks import make_mlp
 from lrdqn.ops.losses import LOSSES
 from lrdqn.ops.values import make_expected
-from lrdqn.replay import make_uniform
-from lrdqn.train import make_horizon, make_plan, make_trainer
-from lrdqn.train.decisions import whole_decisions
-from lrdqn.types import DecisionStatus, Env, EnvSpec, Hypers, TimeStep, Transition
-
-
-def test_gaps_are_filled_in_turn_and_the_last_is_kept() -> None:
-    rng = np.random.default_rng(0)
-    fill = jax.jit(whole_decisions)
-    for share in (0.0, 0.1, 0.5, 1.0):
-        for _ in range(10):
-            values, complete = (
-                rng.normal(size=(3, 4)).astype(np.float32),
-                rng.random((3, 4)) < share,
-            )
-            obs = np.stack([values, -values], axis=2)
-            rollout = Transition(
-                *(jnp.asarray(x) for x in (obs, values.astype(np.int32), values, values, obs))
-            )
-            last = Transition(
-                *(
-                    jnp.asarray(x, x.dtype)
-                    for x in (
-                        np.float32([7, -7]),
-                        np.int32(3),
-                        np.float32(7),
-                        np.float32(7),
-                        np.float32([7, -7]),
-                    )
-                )
-            )
-            filled, kept = fill(rollout, jnp.asarray(complete), last)
-            want, newest = oracle.without_gaps(values.ravel(), complete.ravel(), 7.0)
-            np.testing.assert_array_equal(filled.reward.ravel(), np.float32(want))
-            np.testing.assert_array_equal(filled.obs[..., 1].ravel(), -np.float32(want))
-            assert filled.action.dtype == jnp.int32
-            assert float(kept.reward) == newest
+from lrdqn.replay import make_prioritized, make_rank, make_uniform
+from lrdqn.train import clock_at, make_horizon, make_plan, make_trainer
+from lrdqn.types import DecisionStatus, Env, EnvSpec, Hypers, TimeStep
 
 
 def make_waiting(sessions: int) -> Env:
@@ -98,50 +64,97 @@ def make_waiting(sessions: int) -> Env:
     )
 
 
-def test_replay_holds_whole_decisions_only() -> None:
+def prepared(replay: str, update_period: int, capacity: int = 512) -> tuple[Any, Any, Any, Any]:
     root = dataclasses.asdict(TrainRun(env=dataclasses.asdict(ProbeConfig())))
     root["network"] |= {"name": "mlp", "hidden": [8]}
-    root["replay"] |= {"name": "uniform", "capacity": 128, "batch_size": 8}
-    root["agent"] |= {"target_period": 8, "reward_scale": 1.0}
+    root["replay"] |= {"name": replay, "capacity": capacity, "batch_size": 8}
+    root["agent"] |= {"target_period": 12, "reward_scale": 1.0}
     root["train"] |= {
         "sessions": 4,
-        "env_steps": 64,
-        "warmup_steps": 64,
-        "update_period": 4,
-        "eval_period": 64,
+        "env_steps": 96,
+        "warmup_steps": 48,
+        "update_period": update_period,
+        "eval_period": 96,
     }
     config = freeze(TrainRun, root)
     env, values = make_waiting(4), make_expected(LOSSES["mse"])
     network = make_mlp(config.network, env.spec, values)
     needs = needs_of(config)
     plan = make_plan(config.train, config.replay.batch_size, needs)
+    make = {"uniform": make_uniform, "prioritized": make_prioritized, "rank": make_rank}[replay]
     parts = (
         env,
         make_dqn(config.agent, network, values),
-        make_uniform(config.replay),
+        make(config.replay),
         make_horizon(config.agent, network, 1, needs),
     )
     trainer = make_trainer(*parts, plan, config.agent, config.train, needs)
-    hypers = Hypers(
-        **{
-            k: jnp.float32({"gamma": 0.9, "reward_scale": 1.0, "epsilon": 1.0}.get(k, 0.0))
-            for k in Hypers._fields
-        }
-    )
+    set_to = {"gamma": 0.9, "reward_scale": 1.0, "epsilon": 1.0, "epsilon_end": 1.0, "alpha": 0.5}
+    hypers = Hypers(**{k: jnp.float32(set_to.get(k, 0.0)) for k in Hypers._fields})
     state = jax.jit(trainer.init)(jax.random.key(0), (), hypers)
-    assert float(state.pending.discount) == 0.0
-    state = jax.jit(trainer.warmup)(state, (), hypers)
-    data = jax.tree.map(np.asarray, state.replay.data)
-    size = plan.warmup_iterations * plan.stride
-    count, action = data.obs[:size, 0], data.action[:size]
-    blank = (
-        (data.reward[:size] == 0) & (data.discount[:size] == 0) & (data.next_obs[:size, 0] == count)
-    )
-    assert blank.sum() <= 4, "only before anything was complete"
-    assert len(set(action[~blank])) == 3
-    np.testing.assert_array_equal(data.reward[:size][~blank], (10 * count + action)[~blank])
-    np.testing.assert_array_equal(data.next_obs[:size, 0][~blank], count[~blank] + 1)
-    np.testing.assert_allclose(
-        data.discount[:size][~blank], np.where(count == 4, 0, 0.9)[~blank], rtol=1e-6
-    )
-    assert float(state.pending.reward) in data.reward[:size]
+    return trainer, plan, hypers, jax.jit(trainer.warmup)(state, (), hypers)
+
+
+@pytest.mark.parametrize("replay", ["uniform", "prioritized", "rank"])
+def test_replay_holds_each_decision_once_and_nothing_else(replay: str) -> None:
+    """Each session counts through its decisions, so the counts that are stored must be consecutive:
+    one that is left out, doubled or made up breaks the chain."""
+    *_, state = prepared(replay, 4)
+    ring = state.replay if replay == "uniform" else state.replay.ring
+    data, size = jax.tree.map(np.asarray, ring.data), int(ring.size)
+    count, action = data.obs[:, 0], data.action
+    assert 12 < size < 48, "decisions take one to three of the 48 steps"
+    assert int(ring.position) == size
+    assert not data.reward[size:].any()
+    assert not data.obs[size:].any(), "nothing is written behind the last decision"
+    assert set(action[:size]) == {0, 1, 2}
+    count, action = count[:size], action[:size]
+    np.testing.assert_array_equal(data.reward[:size], 10 * count + action)
+    np.testing.assert_array_equal(data.next_obs[:size, 0], count + 1)
+    np.testing.assert_allclose(data.discount[:size], np.where(count == 4, 0, 0.9), rtol=1e-6)
+    starts = np.bincount(count.astype(int), minlength=5)
+    # each of the four sessions walks 0, 1, 2, 3, 4, 0, ...: counts differ by at most one a session
+    assert starts.max() - starts.min() <= 4
+    if replay == "prioritized":
+        leaves = np.asarray(state.replay.tree.leaves).ravel()
+        assert (leaves[:size] == 1).all()
+        assert not leaves[size:].any()
+    if replay == "rank":
+        assert (np.asarray(state.replay.priority) > 0).sum() == size
+
+
+@pytest.mark.parametrize("update_period", [4, 12])
+def test_an_update_follows_so_many_decisions(update_period: int) -> None:
+    trainer, plan, hypers, state = prepared("uniform", update_period)
+    assert int(state.owed) == 0, "warm-up makes no updates"
+    before = int(state.replay.size)
+    state, metrics = jax.jit(trainer.chunk)(state, (), hypers, clock_at(plan, 0))
+    decisions = int(state.replay.size) - before
+    assert int(metrics["decisions"]) == decisions
+    assert 30 < decisions < 96
+    assert int(metrics["updates"]) == decisions // update_period
+    assert int(state.owed) == decisions % update_period
+    assert np.isfinite(float(metrics["loss"]))
+    assert float(metrics["loss"]) > 0
+
+
+def test_seeds_make_updates_of_their_own_number() -> None:
+    """Side by side, each learner is the one it is alone."""
+    trainer, plan, hypers, _ = prepared("prioritized", 4)
+
+    def run(key: Array) -> tuple[Any, Any]:
+        state = trainer.warmup(trainer.init(key, (), hypers), (), hypers)
+        return trainer.chunk(state, (), hypers, clock_at(plan, 0))
+
+    keys = jax.random.split(jax.random.key(1), 3)
+    together, metrics = jax.jit(jax.vmap(run))(keys)
+    assert len(set(np.asarray(metrics["decisions"]).tolist())) > 1
+    for i, key in enumerate(keys):
+        alone, own = jax.jit(run)(key)
+        assert int(own["updates"]) == int(metrics["updates"][i])
+        for a, b in zip(
+            jax.tree.leaves(alone.agent),
+            jax.tree.leaves(jax.tree.map(lambda x, i=i: x[i], together.agent)),
+            strict=True,
+        ):
+            np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5)
