@@ -7,9 +7,8 @@ resumed, a finished one is not run again. Writes ``benchmarks/results/tasks.json
 run folders stay under ``--out``.
 
 Two metrics per seed: the *greedy* return, of the final policy on the run's session starts, and the
-*training* return, of the exploring sessions themselves. A chunk of training counts rewards and
-ended episodes, and its training return is their ratio: the mean over all episodes, except for those
-that its two ends cut, at most one each way per session.
+*training* return, of the exploring sessions themselves: the mean return of the episodes that ended
+in a chunk of training. Short episodes end more often, so that this mean is biased towards them.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import launch
+import numpy as np
 import rows
 
 from lrdqn.evaluation.statistics import bootstrap_mean
@@ -60,15 +60,17 @@ TASKS = {
 
 
 def training_returns(folder: Path, seeds: int) -> list[list[float]]:
-    """Return, for every seed, the mean return of an episode in each chunk: ``mean reward x steps /
-    episodes ended``."""
+    """Return, for every seed, the mean return of the episodes that ended in each chunk; NaN where
+    none did."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     learned = [row for row in lines if row["policy"] == "learned"]
-    steps = sorted({row["env_steps"] for row in learned})
-    length = steps[1] - steps[0]
     chunks = [row for row in learned if row["env_steps"] > 0]
     return [
-        [r["reward"] * length / max(r["ended"], 1.0) for r in chunks if r["seed"] == seed]
+        [
+            np.nan if r["train_return"] is None else r["train_return"]
+            for r in chunks
+            if r["seed"] == seed
+        ]
         for seed in range(seeds)
     ]
 

@@ -14,6 +14,7 @@ from lrdqn.compose.families import agent_family, env_family, made
 from lrdqn.compose.grid import KEYS, value_at
 from lrdqn.compose.roots import TrainRun
 from lrdqn.config import EnvConfig, NetworkConfig, iteration_steps
+from lrdqn.envs.finite import finite_observations
 from lrdqn.envs.streams import WORLD_STREAM, stack_seeds, world_stream
 from lrdqn.networks.make import make_network
 from lrdqn.networks.slates import SlateTable
@@ -25,8 +26,10 @@ from lrdqn.types import Agent, AgentParts, Env, Hypers, Learner, Network, Policy
 
 
 def build_env(config: EnvConfig, sessions: int) -> Env:
-    """Return the environment for ``sessions`` sessions that step together."""
-    return made(Env, env_family(config.kind).make(config, sessions), f"env={config.kind}")
+    """Return the environment for ``sessions`` sessions that step together; where its observations
+    come from other packages' laws, they are kept finite."""
+    env = made(Env, env_family(config.kind).make(config, sessions), f"env={config.kind}")
+    return finite_observations(env) if env.spec.observation in ("vector", "image") else env
 
 
 def build_worlds(config: EnvConfig, seed: int, seeds: int, known: bool = True) -> PyTree:

@@ -110,8 +110,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def strict_jax(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Turn on strict dtype promotion and the key-reuse check for tests in ``STRICT_FOLDERS``."""
-    if request.path.relative_to(TESTS).parts[0] not in STRICT_FOLDERS:
+    """Turn on strict dtype promotion and the key-reuse check for tests in ``STRICT_FOLDERS``; the
+    latter for evaluations too."""
+    folder = request.path.relative_to(TESTS).parts[0]
+    if folder == "evaluation":
+        with jax.debug_key_reuse(True):
+            yield
+        return
+    if folder not in STRICT_FOLDERS:
         yield
         return
     with jax.numpy_dtype_promotion("strict"), jax.debug_key_reuse(True):

@@ -42,6 +42,8 @@ def prepare(options: dict[str, Any]) -> Run:
         obs: jax.Array
         steps: jax.Array
         key: jax.Array
+        returns: jax.Array
+        """Rewards of each session since its beginning, as PureJaxRL's LogWrapper keeps them."""
 
     def one(s: State, _: None) -> tuple[State, tuple[jax.Array, jax.Array]]:
         key, act_key, explore_key, env_key, sample_key = jax.random.split(s.key, 5)
@@ -73,10 +75,11 @@ def prepare(options: dict[str, Any]) -> Run:
             steps % TARGET_EVERY == 0, lambda: learner.params, lambda: learner.target
         )
         done = terminated | truncated
-        after = State(
-            learner._replace(target=target), data, slots[-1] + 1, size, env_state, obs, steps, key
-        )
-        return after, (jnp.mean(reward), jnp.sum(done))
+        returns = s.returns + reward
+        going = jnp.where(done, 0.0, returns)
+        learner = learner._replace(target=target)
+        after = State(learner, data, slots[-1] + 1, size, env_state, obs, steps, key, going)
+        return after, (jnp.sum(jnp.where(done, returns, 0.0)), jnp.sum(done))
 
     def train(key: jax.Array) -> tuple[State, tuple[jax.Array, jax.Array]]:
         init_key, env_key, run_key = jax.random.split(key, 3)
@@ -88,7 +91,8 @@ def prepare(options: dict[str, Any]) -> Run:
             wide, jnp.zeros(capacity, jnp.int32), jnp.zeros(capacity), jnp.zeros(capacity), wide
         )
         zero = jnp.int32(0)
-        start = State(plain.init(init_key), data, zero, zero, env_state, obs, zero, run_key)
+        learner, none = plain.init(init_key), jnp.zeros(ENVS)
+        start = State(learner, data, zero, zero, env_state, obs, zero, run_key, none)
         return jax.lax.scan(one, start, None, rounds)
 
     mesh = jax.make_mesh((options["devices"],), ("seed",), axis_types=(AxisType.Auto,))
@@ -100,9 +104,9 @@ def prepare(options: dict[str, Any]) -> Run:
     program = jax.jit(jax.vmap(train), out_shardings=spread).lower(make(0)).compile()
 
     def run(seed: int) -> dict[str, Any]:
-        _, (reward, ended) = jax.block_until_ready(program(make(seed)))
+        _, (finished, ended) = jax.block_until_ready(program(make(seed)))
         last = rounds // 20
-        returns = reward[:, -last:].sum(1) * ENVS / jnp.maximum(ended[:, -last:].sum(1), 1)
+        returns = finished[:, -last:].sum(1) / ended[:, -last:].sum(1)
         return {"returns": returns.tolist()}
 
     return run

@@ -47,10 +47,7 @@ def prepare(options: dict[str, Any]) -> Run:
         state, metrics = start(e.keys(TRAIN_STREAM, seed), e.worlds, e.hypers), {}
         for clock in clocks:
             state, metrics = chunk(state, e.worlds, e.hypers, clock)
-        reward, ended = (
-            np.asarray(jax.block_until_ready(metrics[name])) for name in ("reward", "ended")
-        )
-        returns = reward * e.plan.chunk_steps / np.maximum(ended, 1) / config.agent.reward_scale
+        returns = np.asarray(jax.block_until_ready(metrics["train_return"]))
         return {"returns": returns.ravel().tolist()}
 
     return run

@@ -167,8 +167,10 @@ learner and evaluation; with `pip install 'lrdqn[plot]'` also `metrics.parquet` 
 - A damaged or unfinished checkpoint is set aside for the one before it.
 - Memory is planned from shapes before anything compiles (`memory: ...` is the first line of a run). A
   run that cannot fit is refused, with the key to lower.
-- A reward or TD error that is not finite is counted (`nonfinite` and `nonfinite_rewards` in
-  `summary.json`): the reward is stored as 0; the error changes neither parameters nor priorities.
+- What is not finite is counted in `summary.json`, from the first step of warm-up on: rewards
+  (`nonfinite_rewards`) and observations of other packages' environments (`nonfinite_observations`)
+  are stored as 0; TD errors and gradients (`nonfinite`) change neither parameters nor priorities; in
+  an evaluation, rewards and observations count as 0 (`nonfinite_evaluation`, by policy).
   `debug=nan` stops at the first one and names value, seed, learner, step and line of code.
 
 ## `lrdqn tune`

@@ -21,7 +21,11 @@ class TrainConfig:
     warmup_steps: int | None = plain_field(
         None, "steps of a random policy that fill replay first; null gives about 4,096"
     )
-    update_period: int = int_field(128, 1, "env steps per gradient update")
+    update_period: int = int_field(
+        128,
+        1,
+        "env steps per gradient update; decisions, where they take many steps (env.clock=tick)",
+    )
     rollout: int | None = int_field(
         None,
         1,

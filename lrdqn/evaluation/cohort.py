@@ -7,6 +7,7 @@ program: policies are one more axis of the same environment step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from lrdqn.evaluation.slate_metrics import (
     mean_slate_metrics,
     no_slate_sums,
 )
-from lrdqn.evaluation.summary import GROUPS
+from lrdqn.evaluation.summary import GROUPS, NONFINITE
 from lrdqn.types import Env, Policy, PyTree, TimeStep, View
 
 
@@ -43,6 +44,8 @@ class Outcome(NamedTuple):
     group: Int[Array, "P N"]
     """Index into ``GROUPS`` by the user's past interactions, -1 where the environment does not
     report it."""
+    nonfinite: Int[Array, "P N"]
+    """Rewards and observations that were not finite; they count as 0."""
     slates: SlateSums | None = None
     """``None`` where actions are not slates."""
 
@@ -115,6 +118,7 @@ def nothing_yet(shape: tuple[int, ...], slates: SlateSums | None = None) -> Outc
         jnp.zeros(shape, bool),
         zero,
         jnp.full(shape, -1, jnp.int32),
+        jnp.zeros(shape, jnp.int32),
         slates,
     )
 
@@ -129,8 +133,10 @@ def accumulate(
     """
     live = alive.astype("float32")
     made = live if t.pending is None else live * t.pending.complete
+    finite = abs(t.reward) < math.inf  # neither NaN nor infinite
+    odd = ~finite + t.info.get("nonfinite_observations", 0)
     total = Outcome(
-        returns=outcome.returns + live * t.reward,
+        returns=outcome.returns + jnp.where(alive & finite, t.reward, 0.0),
         watch_minutes=outcome.watch_minutes + live * t.info.get("seconds", 0.0) / 60,
         length=outcome.length + made,
         clicks=outcome.clicks + live * t.info.get("clicked", 0.0),
@@ -139,6 +145,7 @@ def accumulate(
         newcomers=outcome.newcomers + live * t.info.get("newcomers", 0.0),
         # set by the first step that reports it
         group=outcome.group + (outcome.group < 0) * (t.info.get("cohort", -1) + 1),
+        nonfinite=outcome.nonfinite + alive * odd,
         slates=jax.tree.map(lambda total, x: total + live * x, outcome.slates, measured),
     )
     return total, alive & ~(t.terminated | t.truncated)
@@ -232,7 +239,7 @@ METRICS: dict[str, str] = {
 
 def per_seed(outcome: Any) -> dict[str, Any]:
     """Return means over the cohort, keeping leading axes: ``{metric: [..., P]}`` for an ``Outcome``
-    of host arrays ``[..., P, N]``.
+    of host arrays ``[..., P, N]``; of ``nonfinite``, which counts, the sum.
 
     Where the environment reports groups of users, each metric is also given by group,
     ``return/cold`` and so on (NaN where a seed's cohort has none of them), and so is the share of
@@ -240,6 +247,7 @@ def per_seed(outcome: Any) -> dict[str, Any]:
     added (``mean_slate_metrics``).
     """
     metrics = {name: getattr(outcome, field).mean(-1) for name, field in METRICS.items()}
+    metrics[NONFINITE] = outcome.nonfinite.sum(-1)
     metrics |= mean_slate_metrics(outcome.slates, outcome.length, outcome.clicks, outcome.quality)
     if (outcome.group < 0).any():
         return metrics

@@ -21,6 +21,11 @@ CENSORED = "censored"
 """Metric that qualifies the others instead of being a result; the summary reports it as
 ``censored_share``."""
 
+NONFINITE = "nonfinite"
+"""Metric that counts what was not finite; the summary reports it as ``nonfinite_evaluation``."""
+
+QUALIFIERS = (CENSORED, NONFINITE)
+
 GROUPS = ("cold", "warm", "active")
 """Users with 0 to 9, 10 to 49 and 50 or more past interactions."""
 
@@ -37,8 +42,8 @@ def summarise(
     policy, paired by seed.
 
     Args:
-        values: ``{policy: {metric: [seeds]}}``, seeds in the same order throughout. ``censored`` is
-            left out.
+        values: ``{policy: {metric: [seeds]}}``, seeds in the same order throughout.
+            ``censored`` and ``nonfinite`` are left out.
         reference: the policy from which the others are subtracted.
         resamples: bootstrap resamples.
 
@@ -53,9 +58,9 @@ def summarise(
         raise InputError(
             f"policy {reference}: has no values; there are {', '.join(values) or 'none'}"
         )
-    metrics = [name for name in values[reference] if name != CENSORED]
+    metrics = [name for name in values[reference] if name not in QUALIFIERS]
     for policy, of in values.items():
-        if sorted(name for name in of if name != CENSORED) != sorted(metrics):
+        if sorted(name for name in of if name not in QUALIFIERS) != sorted(metrics):
             raise InputError(
                 f"policy {policy}: has metrics {', '.join(of)}; must be {', '.join(metrics)}"
             )

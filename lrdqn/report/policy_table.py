@@ -183,12 +183,22 @@ def verdicts(summary: Mapping[str, Any]) -> list[str]:
 
 
 def nonfinite_notes(summary: Mapping[str, Any]) -> list[str]:
-    """Return at most one line that counts the non-finite rewards, TD errors and gradients of the
-    training: such a reward was stored as 0, such an error or gradient left out of the update."""
-    rewards, errors = (summary.get(name) or 0 for name in ("nonfinite_rewards", "nonfinite"))
+    """Return at most two lines that count what was not finite: rewards and observations of the
+    training, which were stored as 0, its TD errors and gradients, which were left out of the
+    update, and rewards and observations of the evaluation, which counted as 0."""
+    names = ("nonfinite_rewards", "nonfinite_observations", "nonfinite")
+    rewards, observations, errors = (summary.get(name) or 0 for name in names)
     words = [f"{count_text(rewards, 'reward')} stored as 0"] * bool(rewards)
+    words += [f"{count_text(observations, 'observation')} with 0 instead"] * bool(observations)
     words += [f"{count_text(errors, 'TD error or gradient')} left out"] * bool(errors)
-    return [f"not finite: {', '.join(words)}; debug=nan finds the first one"] if words else []
+    lines = [f"not finite: {', '.join(words)}; debug=nan finds the first one"] if words else []
+    counts = {k: n for k, n in (summary.get("nonfinite_evaluation") or {}).items() if n}
+    if counts:
+        found = ", ".join(f"{name} {n:,}" for name, n in counts.items())
+        lines.append(
+            f"not finite in the evaluation, counted as 0: rewards or observations of {found}"
+        )
+    return lines
 
 
 def cells_of(

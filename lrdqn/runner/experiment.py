@@ -19,7 +19,7 @@ from lrdqn.compose.roots import TrainRun
 from lrdqn.evaluation.cohort import METRICS, Outcome, joined, per_seed
 from lrdqn.evaluation.slate_metrics import SLATE_METRICS
 from lrdqn.evaluation.statistics import INTERVAL
-from lrdqn.evaluation.summary import CENSORED, LEARNED, MYOPIC, summarise
+from lrdqn.evaluation.summary import CENSORED, LEARNED, MYOPIC, NONFINITE, summarise
 from lrdqn.runner.compile import (
     Programs,
     ProgramShapes,
@@ -302,4 +302,5 @@ class Experiment:
             **({} if version is None else {"sim_version": version}),
             "sessions_per_seed": evaluate.sessions * evaluate.cohorts,
             "censored_share": {name: float(of[CENSORED].mean()) for name, of in table.items()},
+            "nonfinite_evaluation": {name: int(of[NONFINITE].sum()) for name, of in table.items()},
         }

@@ -52,7 +52,7 @@ from lrdqn.runner.signals import StopRequest
 from lrdqn.train import TrainState
 from lrdqn.train.memory import tree_bytes
 
-COUNTED = ("nonfinite", "nonfinite_rewards")
+COUNTED = ("nonfinite", "nonfinite_rewards", "nonfinite_observations")
 """Metrics that are summed over a run and reported at its end."""
 
 
@@ -64,6 +64,7 @@ class Totals(NamedTuple):
     seconds: float = 0.0
     nonfinite: int = 0
     nonfinite_rewards: int = 0
+    nonfinite_observations: int = 0
     resumed: tuple[int, ...] = ()
     """Env steps at which the run was resumed."""
     exact: bool = True

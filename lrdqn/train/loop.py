@@ -32,9 +32,13 @@ class TrainState(NamedTuple):
     env: PyTree
     obs: PyTree
     key: PRNGKeyArray
-    owed: Int[Array, ""] | tuple[()] = ()
-    """Complete decisions since the last update, in semi-Markov environments; ``()`` where every
-    step is a decision."""
+    returns: Float[Array, "N"]
+    """Rewards of each session since its beginning."""
+    nonfinite: dict[str, Int[Array, ""]]
+    """Values that were not finite before the first chunk, which reports them."""
+    owed: PyTree = ()
+    """Complete decisions since the last update ``[]``, in semi-Markov environments; ``()`` where
+    every step is a decision."""
 
 
 class Clock(NamedTuple):
@@ -96,7 +100,8 @@ def make_trainer(
             one = one._replace(next_action=jnp.zeros_like(one.action))
         learner, memory = agent.init(agent_key), replay.init(one)
         owed = () if env.spec.one_step_decisions else jnp.int32(0)
-        return TrainState(learner, memory, waiting, env_state, obs, run_key, owed)
+        returns, none = jnp.zeros(env.spec.sessions), {name: jnp.int32(0) for name in NONFINITE}
+        return TrainState(learner, memory, waiting, env_state, obs, run_key, returns, none, owed)
 
     def play(
         state: TrainState,
@@ -116,19 +121,23 @@ def make_trainer(
             return agent.act(state.agent, obs, catalogue, epsilon, key)
 
         def one_round(
-            carry: tuple[PyTree, PyTree], key: PRNGKeyArray
-        ) -> tuple[tuple[PyTree, PyTree], Any]:
+            carry: tuple[PyTree, PyTree, Array], key: PRNGKeyArray
+        ) -> tuple[tuple[PyTree, PyTree, Array], Any]:
             act_key, env_key = jax.random.split(key)
             env_state, timestep, transition = play_round(
-                env, act, *carry, world, hypers, (act_key, env_key)
+                env, act, *carry[:2], world, hypers, (act_key, env_key)
             )
             ended = timestep.terminated | timestep.truncated
             complete = None if timestep.pending is None else timestep.pending.complete
-            return (env_state, timestep.obs), (transition, ended, complete, step_metrics(timestep))
+            returns = carry[2] + finite_or_zero(timestep.reward)
+            finished = {"finished_return": jnp.sum(jnp.where(ended, returns, 0.0))}
+            metrics = step_metrics(timestep) | finished
+            following = env_state, timestep.obs, jnp.where(ended, 0.0, returns)
+            return following, (transition, ended, complete, metrics)
 
         keys = jax.random.split(key, rounds + 1)
-        (env_state, obs), (rollout, ended, whole, metrics) = hoisted_scan(
-            one_round, (state.env, state.obs), keys[:-1]
+        (env_state, obs, returns), (rollout, ended, whole, metrics) = hoisted_scan(
+            one_round, (state.env, state.obs, state.returns), keys[:-1]
         )
         if not keeps_clicks:
             rollout = rollout._replace(clicked_place=None)
@@ -137,7 +146,7 @@ def make_trainer(
             state.horizon, rollout, ended, params, catalogue, hypers, keys[-1]
         )
         complete = None if whole is None else whole.reshape(-1)
-        state = state._replace(env=env_state, obs=obs, horizon=waiting)
+        state = state._replace(env=env_state, obs=obs, horizon=waiting, returns=returns)
         return state, transitions, complete, metrics
 
     def collect(
@@ -202,12 +211,16 @@ def make_trainer(
         if not horizon.fill:
             return state
         key, fill_key = jax.random.split(state.key)
-        return play(state._replace(key=key), world, hypers, None, horizon.fill, fill_key)[0]
+        state, *_, metrics = play(
+            state._replace(key=key), world, hypers, None, horizon.fill, fill_key
+        )
+        return noted(state, metrics)
 
     def warmup(state: TrainState, world: PyTree, hypers: Hypers) -> TrainState:
         def one_iteration(state: TrainState, _: None) -> tuple[TrainState, None]:
             key, round_key = jax.random.split(state.key)
-            return collect(state._replace(key=key), world, hypers, None, round_key)[0], None
+            state, metrics = collect(state._replace(key=key), world, hypers, None, round_key)
+            return noted(state, metrics), None
 
         state = fill(state, world, hypers)
         return jax.lax.scan(one_iteration, state, None, length=plan.warmup_iterations)[0]
@@ -216,7 +229,9 @@ def make_trainer(
         _, env_key, _ = jax.random.split(key, 3)
         env_state, obs = env.reset(env_key, world)
         waiting = horizon.init(example(obs, hypers), env.spec.sessions)
-        return fill(state._replace(env=env_state, obs=obs, horizon=waiting), world, hypers)
+        returns = jnp.zeros_like(state.returns)
+        state = state._replace(env=env_state, obs=obs, horizon=waiting, returns=returns)
+        return fill(state, world, hypers)
 
     def chunk(
         state: TrainState, world: PyTree, hypers: Hypers, clock: Clock
@@ -244,8 +259,12 @@ def make_trainer(
                 moved = jax.tree.map(lambda new, old: jnp.where(due, new, old), moved, state.agent)
             return state._replace(agent=moved), reduce_metrics(metrics)
 
+        before = state.nonfinite
+        state = state._replace(nonfinite=jax.tree.map(jnp.zeros_like, before))
         state, metrics = jax.lax.scan(block, state, jnp.arange(plan.blocks_per_chunk))
-        return state, per_update(reduce_metrics(metrics), per_block * plan.blocks_per_chunk)
+        metrics = per_update(reduce_metrics(metrics), per_block * plan.blocks_per_chunk)
+        metrics |= {name: metrics[name] + count for name, count in before.items()}
+        return state, with_train_return(metrics)
 
     return Trainer(init, warmup, chunk, rejoin)
 
@@ -263,8 +282,28 @@ def scheduled_hypers(
     )
 
 
-COUNTS = ("nonfinite", "nonfinite_rewards", "ended", "decisions", "updates")
-"""Metrics that count events: they are summed over a chunk, the others are averaged."""
+NONFINITE = ("nonfinite_rewards", "nonfinite_observations")
+COUNTS = ("nonfinite", *NONFINITE, "ended", "finished_return", "decisions", "updates")
+"""Metrics that are summed over a chunk; the others are averaged."""
+
+
+def noted(state: TrainState, metrics: dict[str, Array]) -> TrainState:
+    """Add values that were not finite to the count that the first chunk reports."""
+    counts = {name: n + jnp.sum(metrics[name]) for name, n in state.nonfinite.items()}
+    return state._replace(nonfinite=counts)
+
+
+def with_train_return(metrics: dict[str, Array]) -> dict[str, Array]:
+    """Return a chunk's metrics with ``train_return``, the mean return of the sessions that ended in
+    it, NaN where none did, instead of the sum.
+
+    Of sessions of different lengths, short ones end more often in a given time, so that the mean is
+    biased towards them; the first ones of a run are short altogether.
+    """
+    ended = metrics["ended"]
+    mean = metrics["finished_return"] / jnp.where(ended > 0, ended, jnp.nan)
+    kept = {name: value for name, value in metrics.items() if name != "finished_return"}
+    return kept | {"train_return": mean}
 
 
 def reduce_metrics(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -309,6 +348,9 @@ def step_metrics(timestep: TimeStep) -> dict[str, Array]:
     metrics = {
         "reward": jnp.mean(finite_or_zero(timestep.reward)),
         "nonfinite_rewards": jnp.sum(~jnp.isfinite(timestep.reward)),
+        "nonfinite_observations": jnp.sum(
+            jnp.asarray(timestep.info.get("nonfinite_observations", 0)), dtype=jnp.int32
+        ),
         "ended": jnp.sum(timestep.terminated | timestep.truncated),
     }
     return (

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
@@ -24,18 +25,17 @@ from lrdqn.compose.roots import register_schemas  # noqa: E402
 def folder(tmp_path: Path) -> Path:
     """Two seeds, two chunks of 100 steps; a random policy's row must not count."""
     made = [{"policy": "learned", "seed": seed, "env_steps": 0, "return": 0.0} for seed in (0, 1)]
-    for steps, reward, ended in ((100, 0.5, 10.0), (200, 0.9, 20.0)):
+    for steps, reward, ended in ((100, 0.5, 0), (200, 0.9, 20)):
         made += [
             {
                 "policy": "learned",
                 "seed": s,
                 "env_steps": steps,
-                "reward": reward - s,
-                "ended": ended,
+                "train_return": None if ended == 0 else reward - s,
             }
             for s in (0, 1)
         ]
-        made += [{"policy": "myopic", "seed": 0, "env_steps": steps, "reward": 9.0, "ended": 1.0}]
+        made += [{"policy": "myopic", "seed": 0, "env_steps": steps, "train_return": 9.0}]
     (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, made)) + "\n")
     return tmp_path
 
@@ -50,16 +50,15 @@ def summary(greedy: list[float]) -> dict[str, Any]:
     }
 
 
-def test_the_training_return_is_rewards_over_episodes(folder: Path) -> None:
-    """50 rewards in 10 episodes, then 90 in 20; seed 1 gets one less a step."""
+def test_the_training_return_is_that_of_finished_episodes(folder: Path) -> None:
+    """NaN in the first chunk, where no episode ended."""
     assert tasks.training_returns(folder, 2) == [
-        pytest.approx([5.0, 4.5]),
-        pytest.approx([-5.0, -0.5]),
+        pytest.approx([np.nan, 0.9], nan_ok=True),
+        pytest.approx([np.nan, -0.1], nan_ok=True),
     ]
     of = tasks.figures(folder, summary([1.0, 2.0]))
     assert of[tasks.GREEDY] == [1.0, 2.0]
-    assert of[tasks.LAST] == pytest.approx([4.5, -0.5])
-    assert of[tasks.REGRET] == pytest.approx([1 - (1 - 4.75) / 1.6, 1 - (1 + 2.75) / 1.6])
+    assert of[tasks.LAST] == pytest.approx([0.9, -0.1])
 
 
 def test_a_gate_asks_most_seeds() -> None:
@@ -76,9 +75,11 @@ def test_rows_and_table_hold_every_seed(folder: Path) -> None:
     made = tasks.result_rows("pqn_cartpole", folder, summary([500.0, 400.0]))
     assert [row["metric"] for row in made] == [tasks.GREEDY, tasks.LAST, "random policy"]
     assert made[0]["per_seed"] == [500.0, 400.0]
-    assert (made[0]["mean"], made[0]["ci_low"], made[0]["ci_high"]) == (450.0, 400.0, 500.0)
+    assert (made[0]["mean"], made[0]["ci_low"], made[0]["ci_high"]) == pytest.approx(
+        (450.0, 450 - 12.7062 * 50, 450 + 12.7062 * 50), abs=1e-3
+    )
     text = tasks.table(made)
-    assert "| pqn_cartpole | 200 | 450 [400, 500] | 2 [-0.5, 4.5] |" in text
+    assert "| pqn_cartpole | 200 | 450 [-185.3, 1085] | 0.4 [-5.953, 6.753] |" in text
     assert "FAIL, 1 of 2 | 1.5 |" in text
     assert "- pqn_cartpole, greedy return: 500, 400" in text
 

@@ -4,12 +4,13 @@ policy."""
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from envs.worlds import live_config, make_live, small_world
 
 from lrdqn.baselines import make_content, make_popularity, make_random
-from lrdqn.evaluation.cohort import make_cohort, per_seed
+from lrdqn.evaluation.cohort import CohortKeys, make_cohort, per_seed
 from lrdqn.types import View
 
 
@@ -23,7 +24,7 @@ def test_cohort_equals_a_walk_through_the_sessions(scene: tuple) -> None:
     """The compiled loop equals a plain Python loop over the same keys."""
     world, env = scene
     policy, key = make_content(), jax.random.key(7)
-    got = jax.jit(make_cohort(env, ((policy, 2),)))(((),), world, key)
+    got = jax.jit(make_cohort(env, ((policy, 2),)))(((),), world, jax.random.clone(key))
     assert set(np.asarray(got.group[0])) <= {0, 1, 2}
     for field in jax.tree.leaves(got):
         np.testing.assert_array_equal(
@@ -69,3 +70,52 @@ def test_policies_are_ordered_and_the_cohort_is_fixed(scene: tuple) -> None:
     np.testing.assert_array_equal(rounds[0].returns, rounds[-1].returns)
     means = np.mean([per_seed(jax.device_get(o))["clicks"] for o in rounds[:8]], axis=0)
     assert means[2] > means[0], "content draws more clicks than chance"
+
+
+def test_no_policy_can_draw_what_the_world_draws(scene: tuple) -> None:
+    """The keys of policies' states are no key that a reset, a step or an action is drawn with."""
+    world, env = scene
+    root, random = jax.random.key(4), make_random(env.spec)
+    init_keys: list[np.ndarray] = []
+
+    def init(key: jax.Array) -> jax.Array:
+        jax.debug.callback(lambda x: init_keys.append(np.asarray(x)), jax.random.key_data(key))
+        return jnp.zeros(())
+
+    def act(state: jax.Array, view: View, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return random.act((), view, key)[0], state
+
+    groups = tuple((random._replace(init=init, act=act), n) for n in (1, 1, 3, 1, 1))
+    jax.jit(make_cohort(env, groups))((None,) * 5, world, jax.random.clone(root))
+    jax.effects_barrier()
+    own = {tuple(row) for found in init_keys for row in found.reshape(-1, 2)}
+    assert len(own) == 7
+    keys = CohortKeys(*jax.random.split(root, 4))
+    used = [jax.random.fold_in(keys.env, t) for t in range(30)]
+    steps = [jax.random.fold_in(keys.act, t) for t in range(30)]
+    used += steps + [jax.random.fold_in(k, g) for k in steps for g in range(5)]
+    others = {tuple(np.asarray(jax.random.key_data(k)).tolist()) for k in (*used, *keys[:3])}
+    assert not own & others
+
+
+def test_rewards_that_are_not_finite_count_as_zero_and_are_counted(scene: tuple) -> None:
+    world, env = scene
+
+    def step(key: jax.Array, state: object, action: jax.Array, params: object) -> tuple:
+        state, t = env.step(key, state, action, params)
+        odd = jnp.where(jnp.arange(32) % 4 == 0, jnp.nan, -jnp.inf)
+        return state, t._replace(reward=jnp.where(jnp.arange(32) % 2 == 0, odd, t.reward))
+
+    policy, key = make_content(), jax.random.key(7)
+    plain, sick = (
+        jax.device_get(
+            jax.jit(make_cohort(world_, ((policy, 1),)))(((),), world, jax.random.clone(key))
+        )
+        for world_ in (env, env._replace(step=step))
+    )
+    np.testing.assert_array_equal(sick.returns[0, ::2], 0)
+    np.testing.assert_array_equal(sick.returns[0, 1::2], plain.returns[0, 1::2])
+    np.testing.assert_array_equal(sick.nonfinite[0, ::2], sick.length[0, ::2])
+    assert not sick.nonfinite[0, 1::2].any()
+    assert per_seed(sick)["nonfinite"] == sick.length[0, ::2].sum()
+    assert per_seed(plain)["nonfinite"] == 0

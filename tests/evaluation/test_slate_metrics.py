@@ -156,7 +156,9 @@ def test_the_cohort_sums_what_a_walk_through_the_sessions_finds(kind: str) -> No
     env, key = build.build_env(config, 16), jax.random.key(7)
     world = small_world(config) if kind == "live" else ()
     policy = as_slate(make_content(), K) if kind == "live" else make_random_slate(env.spec)
-    got = jax.device_get(jax.jit(make_cohort(env, ((policy, 1),)))(((),), world, key))
+    got = jax.device_get(
+        jax.jit(make_cohort(env, ((policy, 1),)))(((),), world, jax.random.clone(key))
+    )
     want = walk(env, world, policy, key, of_rooms if kind == "live" else of_documents)
     told = {name: x for name, x in got.slates._asdict().items() if x is not None}
     assert set(told) == set(want)

@@ -45,16 +45,3 @@ def in_line(waiting: Any, waited: Any, size: int) -> list[int]:
     """Return the users who are served: sorted by waiting time (up to 3 ticks), then by place."""
     queue = [i for i, there in enumerate(waiting) if there]
     return sorted(queue, key=lambda i: (-min(int(waited[i]), 3), i))[:size]
-
-
-def without_gaps(values: Any, complete: Any, last: float) -> tuple[list[float], float]:
-    """Return the rows of a rollout, flat, gaps filled by the complete ones in turn; and the last of
-    these."""
-    whole = [v for v, c in zip(values, complete, strict=True) if c]
-    if not whole:
-        return [last] * len(values), last
-    filled, gap = [], 0
-    for v, c in zip(values, complete, strict=True):
-        filled.append(v if c else whole[gap % len(whole)])
-        gap += not c
-    return filled, whole[-1]

@@ -52,9 +52,8 @@ def sick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_nan_reward_is_contained_counted_and_reported(tmp_path: Path) -> None:
     summary = play(tmp_path / "run", train={"env_steps": 2048, "eval_period": 1024})
     assert summary is not None
-    # 256 iterations of one round each; warm-up has 8 rounds, so the count stands at 8 when they
-    # begin; two seeds, two learners
-    assert summary["nonfinite_rewards"] == 256 // 4 * 2 * 2
+    # 8 rounds of warm-up and 256 iterations of one round each; two seeds, two learners
+    assert summary["nonfinite_rewards"] == (8 + 256) // 4 * 2 * 2
     assert summary["nonfinite"] == 0, "no NaN may come back out of replay"
     rows = [row for row in MetricsLog(tmp_path / "run").rows() if row["env_steps"]]
     assert all(

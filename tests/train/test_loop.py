@@ -163,3 +163,21 @@ def test_random_numbers_are_not_used_twice() -> None:
         state, _ = programs.chunk(state, e.worlds, e.hypers, e.clock(i))
     for learner in range(keys[0].shape[0]):
         assert len({tuple(k[learner]) for k in keys}) == 4
+
+
+def test_the_training_return_is_the_mean_of_finished_sessions() -> None:
+    """Sessions of ten steps that pay 1 each return 10, wherever chunks cut them; where none
+    finishes, there is no return."""
+    e = probe_run("truncation", env_steps=512, eval_period=64, warmup_steps=64)
+    programs = e.compile()
+    state = programs.start(e.keys(TRAIN_STREAM), e.worlds, e.hypers)
+    found, ended = [], []
+    for chunk in range(8):
+        state, metrics = programs.chunk(state, e.worlds, e.hypers, e.clock(chunk))
+        found.append(np.asarray(metrics["train_return"]))
+        ended.append(np.asarray(metrics["ended"]))
+        assert "finished_return" not in metrics
+    # eight sessions in step: warm-up has played 8 of the first ten rounds, each chunk plays 8
+    np.testing.assert_array_equal(np.stack(ended)[:, 0, 0], [8, 8, 8, 8, 0, 8, 8, 8])
+    want = np.where(np.stack(ended) > 0, 10.0, np.nan)
+    np.testing.assert_array_equal(np.stack(found), want)

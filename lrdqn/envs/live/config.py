@@ -9,7 +9,7 @@ from lrdqn.config.env import EnvConfig
 from lrdqn.config.fields import ConfigError, choice_field, float_field, int_field, plain_field
 from lrdqn.envs.live.tick.config import TickConfig
 
-SIM_VERSION = "3"
+SIM_VERSION = "4"
 """Raised with every change of the live world's behaviour; history: envs/live/README.md, section
 14."""
 
