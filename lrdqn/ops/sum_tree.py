@@ -131,7 +131,7 @@ def find(tree: SumTree, mass: Float[Array, "n"]) -> tuple[Int[Array, "n"], Float
 
     with jax.enable_x64(True):
         root = jnp.full(mass.shape, ROOT_PLACE, jnp.int32)
-        part = jnp.clip(mass.astype(jnp.float64) / tree.root.astype(jnp.float64), 0.0, BELOW_ONE)
+        part = jnp.maximum(mass.astype(jnp.float64) / tree.root.astype(jnp.float64), 0.0)
         places, part = jax.lax.fori_loop(0, _levels(above), down, (root, part))
         rows = places - _first_parent(above)
         child, _, values = _enter(_gather(tree.leaves, rows), part)
