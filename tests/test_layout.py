@@ -111,9 +111,10 @@ def refusal(agent: str, replay: str, env: str) -> str | None:
     return "replay=" if (agent == "pqn") != (replay == "queue") else None
 
 
-def covering() -> list[tuple[str, str, str]]:
-    """Every agent in every environment and with every replay; a replay asks nothing of an
-    environment. Where the pair of agent and environment is refused, one replay is enough."""
+def covering() -> list[Any]:
+    """Every agent in every environment and, in the slow tier, with every replay; a replay asks
+    nothing of an environment. Where the pair of agent and environment is refused, one replay is
+    enough."""
     of_env = [
         (agent, "queue" if agent == "pqn" else "uniform", env)
         for agent in GROUPS["agent"]
@@ -124,7 +125,8 @@ def covering() -> list[tuple[str, str, str]]:
         for agent in GROUPS["agent"]
         for replay in GROUPS["replay"]
     ]
-    return sorted({*of_env, *of_replay})
+    further = sorted(set(of_replay) - set(of_env))
+    return [*sorted(of_env), *(pytest.param(*x, marks=pytest.mark.slow) for x in further)]
 
 
 @pytest.mark.parametrize(("agent", "replay", "env"), covering())

@@ -31,10 +31,12 @@ def without_places(tree: Any) -> Any:
 @pytest.mark.parametrize(
     "words",
     [
-        ["agent=double_dqn"],
-        ["agent=rainbow", "history=gru"],
-        ["agent=pqn", "history=attention"],
-        ["agent=munchausen", "replay=rank", "network.value=quantile"],
+        ["agent=double_dqn", "replay=prioritized"],
+        pytest.param(["agent=rainbow", "history=gru"], marks=pytest.mark.slow),
+        pytest.param(["agent=pqn", "history=attention"], marks=pytest.mark.slow),
+        pytest.param(
+            ["agent=munchausen", "replay=rank", "network.value=quantile"], marks=pytest.mark.slow
+        ),
     ],
     ids=lambda words: " ".join(words),
 )

@@ -199,10 +199,20 @@ def named_schema(part: str, name: str, schema: type) -> type:
     return dataclasses.make_dataclass(schema.__name__, [own], bases=(schema,))
 
 
-def register() -> None:
-    """Make every name known to Hydra: lrdqn's own schemas under
-    ``schema/``, so that they cannot be selected by mistake; installed names beside the choices of
-    ``conf/``, with schemas that are loaded only when they are composed."""
+def register_own() -> None:
+    """Make lrdqn's own schemas known to Hydra, under ``schema/``, so that they cannot be selected
+    by mistake."""
+    from hydra.core.config_store import ConfigStore
+
+    store = ConfigStore.instance()
+    for part in GROUPS:
+        for name, own in own_families(part).items():
+            store.store(group=f"schema/{part}", name=name, node=default_schema(part, name, own))
+
+
+def register_installed() -> None:
+    """Make installed names known to Hydra, beside the choices of ``conf/``, with schemas that are
+    loaded only when they are composed."""
     from hydra.core.config_store import ConfigNode, ConfigStore
 
     class Later(ConfigNode):
@@ -216,8 +226,6 @@ def register() -> None:
 
     store = ConfigStore.instance()
     for part in GROUPS:
-        for name, own in own_families(part).items():
-            store.store(group=f"schema/{part}", name=name, node=default_schema(part, name, own))
         for name in installed(part):
             store.store(group=part, name=name, node={})
             at = store.repo[part]

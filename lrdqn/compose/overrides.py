@@ -54,12 +54,13 @@ def compose_job(config_name: str, overrides: list[str]) -> DictConfig:
     Raises:
         InputError: an override is wrong; the one line names the key, the value and what is allowed.
     """
-    defaults = compose_parts(config_name, chosen_parts(config_name, overrides))
+    parts = chosen_parts(config_name, overrides)
     try:
         refuse_choices(overrides)
         return compose(config_name, overrides=overrides)
     # Hydra answers a group choice that is a number with a bare ValueError
     except (HydraException, OmegaConfBaseException, ValueError) as error:
+        defaults = compose_parts(config_name, parts)
         raise InputError(explain(error, overrides, defaults)) from error
 
 

@@ -180,11 +180,14 @@ ROOTS: dict[str, type] = {
 
 
 def register_schemas() -> None:
-    """Make the schemas of all commands, environments and agents known to Hydra."""
+    """Make the schemas of all commands, environments and agents known to Hydra, unless they are."""
     from hydra.core.config_store import ConfigStore
 
+    families.register_installed()
+    if "schema" in ConfigStore.instance().repo:
+        return
     for name, root in ROOTS.items():
         # an agent brings its keys with its name; those of another must not be left beneath them
         node = root(agent=MISSING, env=MISSING) if issubclass(root, TrainRun) else root
         ConfigStore.instance().store(group="schema", name=name, node=node)
-    families.register()
+    families.register_own()

@@ -365,6 +365,7 @@ def test_the_choice_models_loss_is_its_log_likelihood() -> None:
         assert float(got[i]) == pytest.approx(-np.log(mass[clicked_place[i]] / sum(mass)), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_importance_weights_are_of_the_choice_models_loss_too() -> None:
     """A transition of weight 0 moves neither the values nor the choice model."""
     obs, topics = documents(2, 4, 3, SLATE, 6)

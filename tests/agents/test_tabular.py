@@ -146,6 +146,7 @@ def test_planning_equals_a_loop(gamma: float) -> None:
     np.testing.assert_allclose(td, 0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_q_learning_finds_the_values_of_a_random_process() -> None:
     """After 400,000 uniform updates with reward noise 0.1 and gamma 0.8, a step size of n^-0.7 is
     within 0.03; a constant 0.1 stays at 0.10 to 0.15."""

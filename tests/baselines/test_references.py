@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from envs.worlds import live_config, make_live, small_world
 
 from lrdqn import baselines
@@ -98,6 +99,7 @@ def test_only_privileged_policies_are_shown_the_truth() -> None:
     assert told.streamers.hook.shape == world.streamers.hook.shape
 
 
+@pytest.mark.slow
 def test_references_that_know_more_earn_more() -> None:
     """Random, content and privileged myopic in a small world, on 512 session starts with common
     random numbers."""

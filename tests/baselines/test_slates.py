@@ -69,8 +69,8 @@ def worth_of_slates(config: Any, state: Any, world: Any) -> tuple[np.ndarray, np
     ("model", "mean", "least"),
     [
         ("mnl", 1 - 1e-5, 1 - 1e-4),
-        ("proportional", 1 - 1e-5, 1 - 1e-4),
-        ("position_mnl", 0.999, 0.99),
+        pytest.param("proportional", 1 - 1e-5, 1 - 1e-4, marks=pytest.mark.slow),
+        pytest.param("position_mnl", 0.999, 0.99, marks=pytest.mark.slow),
         ("pbm", 0.97, 0.85),
     ],
 )
@@ -107,6 +107,7 @@ def test_no_slate_earns_more_at_once_than_the_oracles(
         assert told["topk"].mean() < 0.99, "a slate is more than its best rooms"
 
 
+@pytest.mark.slow
 def test_the_expected_reward_of_a_slate_is_the_mean_of_many() -> None:
     config, times = slated(law={"patience_median": 2.0}), 2000  # sessions end often
     env, world, state, view = request_of(config, 32)

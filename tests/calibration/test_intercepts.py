@@ -66,6 +66,7 @@ def own() -> FittedIntercepts:
     return fit_intercepts(WORLD, 3)
 
 
+@pytest.mark.slow
 def test_a_fit_meets_what_is_wanted(own: FittedIntercepts) -> None:
     assert own.wanted == PUBLISHED
     for metric, wanted in PUBLISHED.items():
@@ -75,6 +76,7 @@ def test_a_fit_meets_what_is_wanted(own: FittedIntercepts) -> None:
     ), "or nothing was fitted"
 
 
+@pytest.mark.slow
 def test_constants_are_recovered_from_the_log_that_they_made(own: FittedIntercepts) -> None:
     elsewhere = dataclasses.replace(WORLD, law=dataclasses.replace(WORLD.law, **OFF))
     found = fit_intercepts(elsewhere, 3, own.before | {"next-day return": math.nan})

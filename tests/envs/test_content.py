@@ -196,6 +196,7 @@ def test_multimodal_keeps_the_contract() -> None:
     assert seen["truncated"] > 0
 
 
+@pytest.mark.slow
 def test_content_based_ranking_still_beats_chance() -> None:
     env = make_live(live_config(content="multimodal"), 512)
     play = make_cohort(env, ((make_content(), 1), (make_random(env.spec), 1)))

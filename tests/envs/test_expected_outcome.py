@@ -21,8 +21,15 @@ from lrdqn.envs.live.prices import PRICES, gifts_by_price, price_shares
 SESSIONS, TIMES = 32, 6_000
 
 
-@pytest.mark.parametrize("episode", ["session", "user"])
-@pytest.mark.parametrize("model", ["mnl", "proportional", "pbm"])
+@pytest.mark.parametrize(
+    ("model", "episode"),
+    [
+        ("mnl", "session"),
+        ("pbm", "user"),
+        *(pytest.param(*x, marks=pytest.mark.slow) for x in (("mnl", "user"), ("pbm", "session"))),
+        *(pytest.param("proportional", x, marks=pytest.mark.slow) for x in ("session", "user")),
+    ],
+)
 def test_the_mean_reward_is_that_of_many_steps(episode: str, model: str) -> None:
     config = live_config(
         episode=episode, choice_model=model, law={"patience_median": 2.0}

@@ -37,6 +37,7 @@ def shares(o: Outcome) -> tuple[float, float]:
     return float(o.clicks.sum() / o.length.sum()), float(o.quality.sum() / o.clicks.sum())
 
 
+@pytest.mark.slow
 def test_interest_evolution_as_released() -> None:
     """Proportional choice, slates of 3 of 10: RecSim's own code and an independent one agree on
     these numbers."""
@@ -59,6 +60,7 @@ def test_interest_evolution_as_released() -> None:
     near(found["renewal_greedy"].returns, 280.7, 0.3)
 
 
+@pytest.mark.slow
 def test_interest_evolution_with_multinomial_logit() -> None:
     found = played(
         recsim_config(choice_model="mnl"), N, ("random", "myopic_topk", "static_ranking")
@@ -97,6 +99,7 @@ def test_interest_exploration_as_an_independent_computation() -> None:
         assert (of.length == 20).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sensitivity", "returns"),
     [(0.01, (755.3, 939.8, 1160.2)), (0.2, (1351.9, 940.6, 571.9))],

@@ -49,6 +49,7 @@ def test_table_of_bins_holds_every_live_room() -> None:
         assert sorted(table[b, : count[b]]) == inside.tolist()
 
 
+@pytest.mark.slow
 def test_candidates_are_on_air_distinct_and_all_equally_likely() -> None:
     config = live_config(candidates=8, familiar=2)
     world, env = small_world(config), make_live(config, 4096)

@@ -99,6 +99,7 @@ def test_reactions_of_a_full_minute_are_expected_by_hand() -> None:
     )
 
 
+@pytest.mark.slow
 def test_recent_reactions_equal_a_count_minute_by_minute() -> None:
     """The twin counts with SciPy's Poisson quantiles of the same uniforms, in float64."""
     time, room = np.asarray(TIME[:200]), np.asarray(ROOM[:200, 0])

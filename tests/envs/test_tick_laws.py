@@ -141,6 +141,7 @@ def test_without_effects_a_watch_is_the_decision_clocks_to_the_second() -> None:
     assert 0.05 < float(want.cut.mean()) < 0.6
 
 
+@pytest.mark.slow
 def test_highlights_lower_the_leaving_rate() -> None:
     """The leaving rate in highlights is about 0.62 times that outside, and the mean watch about 3 %
     shorter than without them."""

@@ -61,6 +61,7 @@ def test_cohort_equals_a_walk_through_the_sessions(scene: tuple) -> None:
     assert 0 < censored.mean() < 1
 
 
+@pytest.mark.slow
 def test_policies_are_ordered_and_the_cohort_is_fixed(scene: tuple) -> None:
     world, env = scene
     cohort = jax.jit(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from lrdqn import build
 from lrdqn.interop import flatten, live_gymnax_env
@@ -57,6 +58,7 @@ def test_both_forms_tell_the_same_and_are_the_world_of_env_live() -> None:
     assert truncations > 0
 
 
+@pytest.mark.slow
 def test_it_can_be_vmapped_and_shows_the_fields_where_asked() -> None:
     env = live_gymnax_env(*SMALL, flat=False)
     params = env.default_params

@@ -313,6 +313,7 @@ def accuracy(name: str) -> float:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNED)
 def test_learned_encoders_compare_the_newest_with_the_oldest(name: str) -> None:
     assert accuracy(name) > 0.95

@@ -105,6 +105,7 @@ def test_debugging_a_healthy_run_changes_none_of_its_numbers(mode: str, tmp_path
         assert b.get("ended", 0) == a.get("ended", 0)
 
 
+@pytest.mark.slow
 def test_debug_profile_leaves_a_trace(tmp_path: Path) -> None:
     assert play(tmp_path / "run", debug={"mode": "profile"}) is not None
     (trace,) = (tmp_path / "run" / "profile").rglob("perfetto_trace.json.gz")

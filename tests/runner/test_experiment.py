@@ -59,6 +59,7 @@ def test_a_run_that_cannot_fit_is_refused_before_it_compiles() -> None:
         ).refuse_too_large()
 
 
+@pytest.mark.slow
 def test_worlds_that_cannot_fit_are_refused_before_they_are_drawn() -> None:
     """Also the estimate: an affine function of streamers and users, within a fifth of a world's
     real bytes."""

@@ -55,7 +55,11 @@ def trained(e: Experiment, chunks: int) -> tuple[Any, Any, Any]:
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"agent": {"n_steps": 3, "target": "max"}, "train": {"rollout": 2}}]
+    "changes",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"agent": {"n_steps": 3, "target": "max"}, "train": {"rollout": 2}},
+    ],
 )
 def test_stepped_outside_or_inside_the_training_is_the_same(
     changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch

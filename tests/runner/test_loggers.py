@@ -481,6 +481,7 @@ def test_wandb_offline_holds_rows_summary_and_config(tmp_path, attempt):
     assert [r.exit.exit_code for r in found if r.HasField("exit")] == [0]
 
 
+@pytest.mark.slow
 def test_wandb_resumed_after_a_kill_is_one_run_without_doubles_or_gaps(tmp_path, attempt):
     killed = attempt(
         "logger = open_loggers(config, folder, SETTINGS, None)\n"

@@ -35,6 +35,7 @@ def search(folder: Path, **changes: Any) -> list[dict[str, Any]] | None:
     return tune_in(folder, freeze(TuneRun, of), files, lambda text: None)
 
 
+@pytest.mark.slow
 def test_each_trial_trains_at_its_own_point(tmp_path: Path) -> None:
     """The second batch runs through the program of the first: its returns are those of a program
     compiled for it."""

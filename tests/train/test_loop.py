@@ -108,6 +108,7 @@ def test_seeds_are_honest() -> None:
     assert len({tuple(k) for k in np.asarray(keys)}) == 3
 
 
+@pytest.mark.slow
 def test_seeds_spread_over_two_devices_give_what_one_device_gives() -> None:
     assert jax.device_count() == 2
     spread = probe_run(seeds=4, env_steps=512, eval_period=512)
