@@ -15,7 +15,7 @@ from lrdqn.compose.families import env_family
 from lrdqn.compose.overrides import CONF
 from lrdqn.compose.roots import TrainRun
 from lrdqn.config import ConfigError, InputError
-from lrdqn.runner.folder import HYDRA, LOCK
+from lrdqn.runner.folder import HYDRA
 
 BARE_NAN, QUOTES = re.compile(r"(?<![\w'])nan(?![\w'])"), "'\""
 
@@ -50,11 +50,7 @@ def task(config: TrainRun, composed: DictConfig) -> float | None:
     from lrdqn.runner.run import run_in
 
     folder, files = job_files(composed)
-    try:
-        summary = run_in(folder, config, files, say)
-    finally:
-        if is_main_process():
-            leave_nothing(folder)
+    summary = run_in(folder, config, files, say)
     if summary is None:
         raise SystemExit(0)
     if is_main_process():
@@ -66,13 +62,6 @@ def makes_several(sweep: str | None) -> bool:
     """Return whether a ready sweep is several runs, rather than a grid in one program."""
     path = CONF / "sweep" / f"{sweep}.yaml"
     return path.is_file() and OmegaConf.select(OmegaConf.load(path), "hydra.mode") == "MULTIRUN"
-
-
-def leave_nothing(folder: Path) -> None:
-    """Remove the folder of a run that was refused: it holds nothing, or only its lock."""
-    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {LOCK}:
-        (folder / LOCK).unlink(missing_ok=True)
-        folder.rmdir()
 
 
 def say(text: str) -> None:

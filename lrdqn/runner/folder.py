@@ -101,28 +101,60 @@ def check_free(folder: str | Path) -> None:
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Hold the lock of a run folder; the operating system frees it when the process ends, however
-    it ends.
+    it ends. A folder that holds nothing but the lock at the end is removed, by its holder alone.
 
     Raises:
-        InputError: another process holds it.
+        InputError: another process holds it, or the folder cannot be written.
     """
+    file = locked(folder)
     try:
-        file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    try:
+        yield
+    finally:
+        leave_nothing(folder)
+        os.close(file)
+
+
+def locked(folder: Path) -> int:
+    """Return a file descriptor that holds the lock of ``folder``.
+
+    A holder that ends may remove lock and folder between the opening of the file and its locking.
+    What is locked then is no longer what the path names; it is let go, and another try is made.
+    """
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file), os.stat(folder / LOCK)):
+                return file
         except BlockingIOError as error:
+            os.close(file)
             raise InputError(
                 f"{folder}: another process is training in it; "
                 "wait for it, or choose another folder"
             ) from error
+        except FileNotFoundError:
+            pass
         except OSError as error:
+            os.close(file)
             raise InputError(f"{folder}: cannot be locked ({error.strerror or error})") from error
-        yield
-    finally:
         os.close(file)
+
+
+def leave_nothing(folder: Path) -> None:
+    """Remove a folder that holds nothing but its lock. Only the holder of the lock may call
+    this."""
+    try:
+        if {path.name for path in folder.iterdir()} == {LOCK}:
+            (folder / LOCK).unlink()
+            folder.rmdir()
+    except OSError:  # it stays: empty, or with what another process has just put there
+        pass
 
 
 def write_environment(folder: Path, resumed_at: int | None = None) -> None:
