@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from lrdqn.compose.roots import CalibrateRun
+from lrdqn.compose.words import command, word
 from lrdqn.envs.live.config import LiveConfig
 
 
@@ -39,14 +40,12 @@ def write_settings(
     if config.fit is not False:
         env = with_settings(config.env, settings, out)
         settings |= fitted_settings(console, env, config.seed, metrics)
-    command = f"lrdqn train env.population={shlex.quote(str(out))}"
+    line = command("lrdqn", "train", word("env.population", out))
     if settings:
         write_text(beside, "".join(f"{key}={value}\n" for key, value in settings.items()))
         print_settings(console, settings)
-        command += f" $(cat {shlex.quote(str(beside))})"
-    console.print(
-        f"population folder: {out}\ntrain on it: {command}", highlight=False, soft_wrap=True
-    )
+        line += f" $(cat {shlex.quote(str(beside))})"
+    console.print(f"population folder: {out}\ntrain on it: {line}", highlight=False, soft_wrap=True)
 
 
 def print_settings(console: Console, settings: Mapping[str, Any]) -> None:

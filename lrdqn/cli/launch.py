@@ -30,13 +30,15 @@ from lrdqn.compose.overrides import (
     CONF,
     chosen_parts,
     compose_parts,
+    dotted_keys,
     explain,
     groups_of,
     refuse_choices,
     with_environment,
 )
 from lrdqn.compose.roots import register_schemas
-from lrdqn.config import InputError
+from lrdqn.compose.words import refuse_unreadable
+from lrdqn.config import ConfigError, InputError
 
 if TYPE_CHECKING:
     from lrdqn.runner.folder import Files
@@ -56,6 +58,20 @@ VALUED_FLAGS = {
     "-c",
     "--info",
     "-i",
+}
+KNOWN_FLAGS = VALUED_FLAGS | {
+    "--help",
+    "-h",
+    "--hydra-help",
+    "--version",
+    "--resolve",
+    "--run",
+    "-r",
+    "--multirun",
+    "-m",
+    "--shell-completion",
+    "-sc",
+    "--experimental-rerun",
 }
 ASKING_FLAGS = {
     "--help",
@@ -110,8 +126,12 @@ def check_jobs(
         InputError: a job is wrong; the message is the one line to print.
     """
     overrides, flags = split_arguments(argv)
+    refuse_flags(config_name, flags)
+    refuse_empty_folders(overrides)
+    refuse_unreadable(overrides)
     parts = chosen_parts(config_name, overrides)
-    if ASKING_FLAGS & flags.keys():
+    shown = flags.get("--cfg") or flags.get("-c")
+    if ASKING_FLAGS & flags.keys() and not shown:
         return
     searched = flags.get("--config-dir") or flags.get("-cd")
     extra = [f"hydra.searchpath=[file://{Path(searched).resolve()}]"] if searched else []
@@ -127,11 +147,39 @@ def check_jobs(
             ):
                 if not sweep and swept is None:
                     refuse_choices(job)
-                config = compose(config_name, overrides=job + extra)
-                preflight(freeze(schema, config))
+                config = freeze(schema, compose(config_name, overrides=job + extra))
+                if not shown:
+                    preflight(config)
         # Hydra answers a group choice that is a number with a bare ValueError
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise InputError(explain(error, overrides, defaults)) from error
+
+
+def refuse_empty_folders(overrides: list[str]) -> None:
+    """Raise ``ConfigError`` where Hydra is given an empty folder, which means the current one."""
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        key = key.lstrip("+~")
+        if key in ("hydra.run.dir", "hydra.sweep.dir") and not (equals and value.strip(" '\"")):
+            raise ConfigError(key, value, "is empty; give a folder, or leave it out")
+
+
+def refuse_flags(config_name: str, flags: dict[str, str | None]) -> None:
+    """Raise ``InputError`` for an option that there is not, or one without its value."""
+    for flag, value in flags.items():
+        if flag not in KNOWN_FLAGS:
+            key = flag.lstrip("-").replace("-", "_")
+            near = [k for k in known_keys(config_name) if k.rpartition(".")[2] == key]
+            form = f"{near[0] if near else 'KEY'}={value or 'VALUE'}"
+            raise InputError(f"{flag}: unknown option; settings are given as {form}")
+        if flag in ("--cfg", "-c") and value not in ("job", "hydra", "all"):
+            raise InputError(f"{flag} {value or ''}: must be one of job, hydra, all")
+
+
+def known_keys(config_name: str) -> list[str]:
+    """Return the dotted keys of a command's defaults, the shortest first."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return sorted(dotted_keys(compose_parts(config_name, [])), key=len)
 
 
 def sweep_of(config_name: str, overrides: list[str], extra: list[str]) -> list[str] | None:

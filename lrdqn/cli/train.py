@@ -14,10 +14,11 @@ from lrdqn.cli.launch import job_files, launch, split_arguments
 from lrdqn.compose.families import env_family
 from lrdqn.compose.overrides import CONF
 from lrdqn.compose.roots import TrainRun
+from lrdqn.compose.words import value_of, word
 from lrdqn.config import ConfigError, InputError
 from lrdqn.runner.folder import HYDRA
 
-BARE_NAN, QUOTES = re.compile(r"(?<![\w'])nan(?![\w'])"), "'\""
+BARE_NAN = re.compile(r"(?<![\w'])nan(?![\w'])")
 
 
 def preflight(config: TrainRun) -> None:
@@ -34,9 +35,10 @@ def preflight(config: TrainRun) -> None:
     key, place = ("hydra.sweep.dir", "multirun") if swept else ("hydra.run.dir", "runs")
     if config.runtime.coordinator is not None and key not in given:
         raise ConfigError(key, "null", "processes that share a run need one folder; give it")
-    check_place(given.get(key, place).strip("'"))
+    chosen = value_of(f"{key}={given[key]}") if key in given else place
+    check_place(chosen)
     if "hydra.run.dir" in given and config.resume is None:
-        check_free(given["hydra.run.dir"])
+        check_free(value_of(f"hydra.run.dir={given['hydra.run.dir']}"))
 
 
 def task(config: TrainRun, composed: DictConfig) -> float | None:
@@ -96,13 +98,14 @@ def continued(argv: list[str]) -> list[str]:
         raise InputError(
             f"resume={path}: the run goes on in its own folder; leave hydra.run.dir out"
         )
-    source = Path(path.strip(QUOTES)).expanduser() / HYDRA / "overrides.yaml"
+    run = Path(value_of(f"resume={path}")).expanduser()
+    source = run / HYDRA / "overrides.yaml"
     if not source.is_file():
         raise InputError(
             f"resume={path}: no .hydra/overrides.yaml there; must be the folder of a run"
         )
     saved = [str(row) for row in OmegaConf.to_container(OmegaConf.load(source)) or []]
-    folder = f"'{Path(path.strip(QUOTES)).expanduser().resolve()}'"
+    folder = word("hydra.run.dir", run.resolve()).partition("=")[2]
     merged = {**by_key(saved), **given, "hydra.run.dir": folder, "hydra.mode": "RUN"}
     return [f"{key}={value}" for key, value in merged.items()] + [
         a for a in argv if a.startswith("-")

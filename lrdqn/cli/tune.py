@@ -13,6 +13,7 @@ from lrdqn.cli.launch import job_files, launch
 from lrdqn.cli.train import preflight as train_preflight
 from lrdqn.cli.train import rewrite, say
 from lrdqn.compose.roots import TuneRun
+from lrdqn.compose.words import command, word
 
 SHOWN = 10
 
@@ -27,7 +28,7 @@ def task(config: TuneRun, composed: DictConfig) -> float | None:
     folder, files = job_files(composed)
     rows = tune_in(folder, config, files, say)
     if rows is None:
-        say(f"stopped; lrdqn tune resume={folder} goes on")
+        say(f"stopped; {command('lrdqn', 'tune', word('resume', folder))} goes on")
         raise SystemExit(0)
     show_trials(rows, config, files.overrides)
     say(f"folder: {folder}")
@@ -59,16 +60,8 @@ def show_trials(rows: list[dict[str, Any]], config: TuneRun, overrides: list[str
     Console().print(table)
     own = ("tune.", "resume=", "train.seed=", *(f"{key}=" for key in keys))
     kept = [override for override in overrides if not override.startswith(own)]
-    say(
-        " ".join(
-            [
-                "best: lrdqn train",
-                *kept,
-                arguments_of(rows[0]["point"]),
-                f"train.seed={config.train.seed + 1}",
-            ]
-        )
-    )
+    best = [*kept, *arguments_of(rows[0]["point"]).split(), f"train.seed={config.train.seed + 1}"]
+    say(f"best: {command('lrdqn', 'train', *best)}")
 
 
 def preflight(config: TuneRun) -> None:

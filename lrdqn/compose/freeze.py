@@ -81,6 +81,9 @@ def _check_leaf(key: str, value: Any, limits: Mapping[str, Any]) -> Any:
             )
     elif isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(key, value, "must be a finite number")
+    elif isinstance(value, str) and not value.strip():
+        # as a path it would mean the current folder
+        raise ConfigError(key, value, "is empty; give a value, or leave it out")
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lrdqn.compose import families
 from lrdqn.compose.freeze import unknown_key
+from lrdqn.compose.words import refuse_unreadable
 from lrdqn.config import ConfigError, InputError
 
 _HERE = Path(__file__).resolve().parents[1]
@@ -56,6 +57,7 @@ def compose_job(config_name: str, overrides: list[str]) -> DictConfig:
     """
     parts = chosen_parts(config_name, overrides)
     try:
+        refuse_unreadable(overrides)
         refuse_choices(overrides)
         return compose(config_name, overrides=overrides)
     # Hydra answers a group choice that is a number with a bare ValueError

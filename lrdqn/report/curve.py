@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lrdqn.atomic import write_bytes
+from lrdqn.compose.words import command, word
 from lrdqn.evaluation.statistics import bootstrap_mean
 from lrdqn.runner.folder import SUMMARY, read_summary
 
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 METRIC = "return"
 RESAMPLES = 2000
-NO_MATPLOTLIB = (
-    "learning_curve.png needs matplotlib: pip install 'lrdqn[plot]', then lrdqn report run={run}"
-)
+NO_MATPLOTLIB = "learning_curve.png needs matplotlib: pip install 'lrdqn[plot]', then {command}"
 NO_ROWS = "learning_curve.png: metrics.jsonl has no evaluations to draw"
 
 # Okabe and Ito's palette, distinguishable with any kind of colour vision; the two curves also
@@ -70,7 +69,7 @@ def draw_curve(
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        return NO_MATPLOTLIB.format(run=folder)
+        return NO_MATPLOTLIB.format(command=command("lrdqn", "report", word("run", folder)))
     summary = read_summary(folder) if (Path(folder).expanduser() / SUMMARY).exists() else {}
     # A Figure without pyplot needs no window, no global state and no choice of backend.
     height = 5 if len(curves) <= FEW else 5 + 0.1 * len(curves)

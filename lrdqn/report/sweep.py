@@ -21,6 +21,7 @@ from lrdqn.runner.folder import (
     RESOLVED,
     SUMMARY,
     MetricsLog,
+    how_to_go_on,
     read_resolved,
     read_summary,
 )
@@ -196,7 +197,10 @@ def _unfinished(name: str, run: Path) -> JoinedRow:
         _finite(_mapping(config, "train").get("env_steps")),
     )
     of = "?" if total is None else f"{total:,.0f}"
-    note = f"unfinished: {done:,} of {of} env steps; lrdqn train resume={run} continues it"
+    onward = how_to_go_on(run.resolve())
+    note = f"unfinished: {done:,} of {of} env steps" + (
+        f"; {onward} continues it" if onward else ""
+    )
     return _noted(name, note)._replace(env_steps=done, seconds=_finite(last.get("seconds")))
 
 

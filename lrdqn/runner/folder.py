@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lrdqn.atomic import json_text, write_json, write_text
+from lrdqn.compose.words import command, word
 from lrdqn.config import InputError
 from lrdqn.runner.provenance import describe_environment
 
@@ -155,6 +156,16 @@ def leave_nothing(folder: Path) -> None:
             folder.rmdir()
     except OSError:  # it stays: empty, or with what another process has just put there
         pass
+
+
+def how_to_go_on(folder: Path) -> str | None:
+    """Return the command that goes on with a run; ``None`` where nothing was saved, or no command
+    line was."""
+    saved = (folder / HYDRA / "overrides.yaml").is_file()
+    points = folder / CHECKPOINTS
+    if not saved or not points.is_dir() or not any(x.name.isdigit() for x in points.iterdir()):
+        return None
+    return command("lrdqn", "train", word("resume", folder))
 
 
 def write_environment(folder: Path, resumed_at: int | None = None) -> None:

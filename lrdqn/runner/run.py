@@ -16,6 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from lrdqn.compose.roots import TrainRun
+from lrdqn.compose.words import command
 from lrdqn.config import InputError
 from lrdqn.evaluation.cohort import Outcome
 from lrdqn.runner import debug
@@ -29,6 +30,7 @@ from lrdqn.runner.folder import (
     Files,
     MetricsLog,
     held,
+    how_to_go_on,
     open_run,
     read_summary,
     write_environment,
@@ -129,11 +131,12 @@ def run_in(
             stack.callback(logger.close)
         summary = Run(experiment, folder, point, stop, logger).play()
         if summary is None:
-            say(f"stopped and saved; lrdqn train resume={folder} goes on")
+            onward = how_to_go_on(folder) or "a run with resume=auto in this folder"
+            say(f"stopped and saved; {onward} goes on")
             return None
         summary |= {
             "overrides": files.overrides,
-            "command": " ".join(["lrdqn train", *files.overrides]),
+            "command": command("lrdqn", "train", *files.overrides),
         }
         if is_main_process():
             message = write_parquet(folder / METRICS_FILE, folder / PARQUET)

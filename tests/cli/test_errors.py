@@ -33,6 +33,11 @@ from lrdqn.config import InputError
 
 BAD = {
     "agent.gama=.9": "agent.gama=.9: unknown key; did you mean agent.gamma?",
+    "env.population=": "env.population=: is empty; give a value, or leave it out",
+    "env.embeddings=' '": "env.embeddings= : is empty; give a value, or leave it out",
+    "resume=": "resume=: is empty; give a value, or leave it out",
+    "hydra.run.dir=": "hydra.run.dir=: is empty; give a folder, or leave it out",
+    "hydra.run.dir=''": "hydra.run.dir='': is empty; give a folder, or leave it out",
     "agnt=dqn": "agnt=dqn: unknown key; did you mean agent?",
     "foo=1": (
         "foo=1: unknown key; allowed are agent, checkpoint, debug, "
