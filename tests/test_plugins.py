@@ -225,6 +225,7 @@ def test_their_agent_gets_its_own_keys() -> None:
     assert set(metrics) == {"loss"}, "the loop counts errors that are not finite"
 
 
+@pytest.mark.slow
 def test_a_run_reaches_the_optimum_and_is_judged_again(tmp_path: Path) -> None:
     """Without noise the values are the arms' means, and the greedy policy earns the best arm's
     every time."""

@@ -34,7 +34,6 @@ from lrdqn.config import InputError
 BAD = {
     "agent.gama=.9": "agent.gama=.9: unknown key; did you mean agent.gamma?",
     "env.population=": "env.population=: is empty; give a value, or leave it out",
-    "env.embeddings=' '": "env.embeddings= : is empty; give a value, or leave it out",
     "resume=": "resume=: is empty; give a value, or leave it out",
     "hydra.run.dir=": "hydra.run.dir=: is empty; give a folder, or leave it out",
     "hydra.run.dir=''": "hydra.run.dir='': is empty; give a folder, or leave it out",
@@ -335,7 +334,7 @@ def test_resume_stands_for_the_arguments_of_the_run(tmp_path: Path) -> None:
     (tmp_path / ".hydra" / "overrides.yaml").write_text(
         "- agent=dqn\n- train.env_steps=2048\n- resume=auto\n"
     )
-    where = f"hydra.run.dir='{tmp_path.resolve()}'"
+    where = f"hydra.run.dir={tmp_path.resolve()}"
     given = [f"resume={tmp_path}", "train.env_steps=4096"]
     assert continued(given) == [
         "agent=dqn",
@@ -427,11 +426,16 @@ def lrdqn(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     [
         ("train", "agent.gama=.9"),
         ("trian",),
-        ("report", "run=nowhere"),
-        ("train", "-m", "agent=x,y"),
-        ("train", "env=gymnax", "env.name=typo"),
-        ("calibrate", "source=kuailive", "path=.", "out=pop"),
-        ("calibrate", "source=kuairand", "path=.", "out=pop"),
+        *(
+            pytest.param(x, marks=pytest.mark.slow)
+            for x in (
+                ("report", "run=nowhere"),
+                ("train", "-m", "agent=x,y"),
+                ("train", "env=gymnax", "env.name=typo"),
+                ("calibrate", "source=kuailive", "path=.", "out=pop"),
+                ("calibrate", "source=kuairand", "path=.", "out=pop"),
+            )
+        ),
     ],
 )
 def test_the_shell_sees_one_line_and_exit_code_2(

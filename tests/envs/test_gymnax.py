@@ -59,6 +59,7 @@ def test_every_game_keeps_the_contract(name: str) -> None:
         assert seen["terminated"] + seen["truncated"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["CartPole-v1", "Catch-bsuite", "Breakout-MinAtar", "FrozenLake-misc"]
 )

@@ -140,6 +140,7 @@ def test_what_is_seen_of_a_room_is_the_same_for_all_users() -> None:
         )
 
 
+@pytest.mark.slow
 def test_they_stand_behind_the_other_features_unless_off_and_are_noisy_too() -> None:
     config = {
         "off": {},

@@ -27,7 +27,7 @@ SMALL = (
 N = 8
 
 
-@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("flat", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_what_comes_out_lies_in_the_spaces(flat: bool) -> None:
     env = live_vector_env(*SMALL, sessions=N, flat=flat)
     assert env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
@@ -51,6 +51,7 @@ def test_what_comes_out_lies_in_the_spaces(flat: bool) -> None:
     env.close()
 
 
+@pytest.mark.slow
 def test_it_is_the_world_of_env_live() -> None:
     """The same numbers as the environment that ``lrdqn train`` plays, from the same keys."""
     config = live_config(SMALL)

@@ -319,6 +319,7 @@ def test_learned_encoders_compare_the_newest_with_the_oldest(name: str) -> None:
     assert accuracy(name) > 0.95
 
 
+@pytest.mark.slow
 def test_means_cannot_compare_the_newest_with_the_oldest() -> None:
     # The means give the number of watches per category, no likes and no order; answering yes always
     # gives about 0.6.

@@ -35,6 +35,7 @@ def scene() -> tuple:
     return network, params, trained, obs, world.catalogue
 
 
+@pytest.mark.slow
 def test_it_starts_where_the_content_baseline_stands(scene: tuple) -> None:
     network, params, _, obs, catalogue = scene
     view, key = View(obs, catalogue), jax.random.key(0)

@@ -44,6 +44,8 @@ def make(folder, result=None, overrides=(), rows=None, env_steps=8192):
     (folder / "resolved.yaml").write_text(f"train:\n  env_steps: {env_steps}\n")
     if result is not None:
         (folder / "summary.json").write_text(json.dumps(result))
+    if rows:
+        (folder / "checkpoints" / str(rows[-1])).mkdir(parents=True)
     if rows is not None:
         (folder / "metrics.jsonl").write_text(
             "".join(json.dumps({"env_steps": n, "seconds": n / 2}) + "\n" for n in rows)
@@ -293,7 +295,7 @@ def test_unfinished_runs_say_how_far_they_came_and_how_to_go_on(sweep):
         == f"unfinished: 4,096 of 8,192 env steps; lrdqn train resume={sweep / '3'} continues it"
     )
     assert (third.env_steps, third.seconds, third.varying) == (4096, 2048.0, {"agent": "dqn"})
-    assert fourth.note.startswith("unfinished: 0 of 8,192 env steps;")
+    assert fourth.note == "unfinished: 0 of 8,192 env steps", "nothing was saved to go on from"
     text = " ".join(rendered([*finished, third, fourth]).split())
     assert third.note in text
     assert "5 runs (2 unfinished); 3 seeds;" in text

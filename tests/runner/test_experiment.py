@@ -35,6 +35,7 @@ def test_planned_bytes_are_the_bytes_of_the_state() -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_default_replay_stays_below_256_megabytes() -> None:
     """Shapes of the default run, ten seeds and two learners each; nothing is compiled."""
     from hydra import compose, initialize_config_dir

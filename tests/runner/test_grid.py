@@ -55,6 +55,7 @@ def test_hypers_hold_the_points_and_the_single_values() -> None:
     assert set(hypers._fields) == set(Hypers._fields)
 
 
+@pytest.mark.slow
 def test_each_point_learns_what_it_learns_alone() -> None:
     """Side by side against one by one; the compiler may order a sum differently for another batch
     shape."""

@@ -100,6 +100,7 @@ def test_a_ring_that_is_cut_has_the_values_of_one_that_is_not() -> None:
             np.testing.assert_allclose(q, values(learner.point["agent.gamma"]), atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_begins_fresh_sessions_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

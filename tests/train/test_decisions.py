@@ -138,6 +138,7 @@ def test_an_update_follows_so_many_decisions(update_period: int) -> None:
     assert float(metrics["loss"]) > 0
 
 
+@pytest.mark.slow
 def test_seeds_make_updates_of_their_own_number() -> None:
     """Side by side, each learner is the one it is alone."""
     trainer, plan, hypers, _ = prepared("prioritized", 4)
