@@ -64,6 +64,7 @@ def calibrate_kuailive(config: CalibrateRun) -> None:
     and the settings that the log gives."""
     from lrdqn.calibration.kuailive_metrics import hourly_watch, kuailive_metrics, lognormal_sd
     from lrdqn.calibration.law_from_kuailive import fitted_law
+    from lrdqn.calibration.plausible import CONSTANTS, TARGETS, split_plausible
     from lrdqn.calibration.population_from_kuailive import fit_kuailive
     from lrdqn.calibration.population_from_watches import watched_card
     from lrdqn.calibration.tables import log_table
@@ -82,18 +83,26 @@ def calibrate_kuailive(config: CalibrateRun) -> None:
     console.print(
         log_table(compare_log(metrics), "this log against the metrics published of KuaiLive")
     )
-    law = fitted_law(log)
+    law, left = split_plausible(fitted_law(log), CONSTANTS, "the default stays")
+    clicked = {"click per impression, reference": metrics.get("click per impression", math.nan)}
+    aims, unaimed = split_plausible(
+        {name: value for name, value in (metrics | clicked).items() if name in TARGETS},
+        TARGETS,
+        "the published value is fitted to",
+    )
+    left += unaimed
+    for line in left:
+        console.print(line, highlight=False, soft_wrap=True)
     rng = np.random.default_rng(config.seed)
     log_sd = lognormal_sd(metrics.get("Gini of gifts, users", 0.942))
     fit, found = fit_kuailive(log, config, log_sd, rng)
     population = complete_population(fit.arrays, config, rng)
     card = watched_card(fit, found, population)
     hours = [round(float(share), 4) for share in hourly_watch(log)]
-    card |= {"law": law, "figures": metrics, "hourly_watch_shares": hours}
+    card |= {"law": law, "not_used": left, "figures": metrics, "hourly_watch_shares": hours}
     save_population(Path(str(config.out)), population, card)
     print_recall(console, found)
-    clicked = metrics.get("click per impression", math.nan)
-    write_settings(console, config, law, metrics | {"click per impression, reference": clicked})
+    write_settings(console, config, law, aims)
 
 
 def calibrate_kuairand(config: CalibrateRun) -> None:

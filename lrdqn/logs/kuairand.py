@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lrdqn.config import InputError
-from lrdqn.logs.csv import Column, Text, read_columns
+from lrdqn.logs.csv import DAY_MS, TIME_MS, Column, Text, read_columns
 from lrdqn.logs.watch_log import index_in
 
 LICENCE = (
@@ -40,8 +40,10 @@ FLAG = Column(low=0, high=1, allowed="must be 0 or 1")
 LOG = {
     "user_id": ID,
     "video_id": ID,
-    "time_ms": Column(low=1e12, high=1e13, allowed="must be milliseconds since 1970, 13 digits"),
-    "play_time_ms": Column(low=0, allowed="must be milliseconds played, 0 or more"),
+    "time_ms": TIME_MS,
+    "play_time_ms": Column(
+        low=0, high=DAY_MS, allowed="must be milliseconds played, 0 or more and at most a day"
+    ),
     "is_rand": FLAG,
     **dict.fromkeys(SIGNALS, FLAG),
 }
@@ -98,7 +100,13 @@ def read_kuairand(path: Path) -> KuaiRand:
         _one(path, "user_features_*.csv"),
         {"user_id": ID, **{name: Column("text") for name in PROFILE}},
     )
-    seconds = Column("real", low=0, empty=np.nan, allowed="must be milliseconds, 0 or more")
+    seconds = Column(
+        "real",
+        low=0,
+        high=DAY_MS,
+        empty=np.nan,
+        allowed="must be milliseconds, 0 or more and at most a day",
+    )
     videos = _read(
         _one(path, "video_features_basic_*.csv"),
         {"video_id": ID, "author_id": ID, "video_duration": seconds, "tag": Column("text")},
