@@ -14,6 +14,7 @@ from jaxtyping import Int
 
 from lrdqn.config import InputError
 from lrdqn.logs.csv import DAY_MS, TIME_MS, Column, Text, read_columns
+from lrdqn.logs.tables import Match, match, read_table
 from lrdqn.logs.watch_log import index_in
 
 LICENCE = (
@@ -96,6 +97,8 @@ class KuaiLive(NamedTuple):
     negatives: int | None
     """Impressions without a click."""
     embeddings: Path | None
+    matches: tuple[Match, ...] = ()
+    """Rows of the event files and of room.csv whose ids the other tables have."""
 
 
 def read_kuailive(path: Path) -> KuaiLive:
@@ -120,8 +123,8 @@ def read_kuailive(path: Path) -> KuaiLive:
         raise InputError(f"path={path}: has no {missing[0]}.csv; must be {NEEDED}")
     watch = Column(low=0, allowed="must be milliseconds watched, 0 or more")
     price = Column(low=1, high=1e7, allowed="must be a price of at least 1, at most 1e7")
-    users = _read(path, "user", {"user_id": ID, **{name: Column("text") for name in PROFILE}})
-    streamers = _read(
+    users = _table(path, "user", {"user_id": ID, **{name: Column("text") for name in PROFILE}})
+    streamers = _table(
         path,
         "streamer",
         {
@@ -158,7 +161,7 @@ def read_kuailive(path: Path) -> KuaiLive:
             f"{_file(path, 'room')}: has no rooms; must have at least one row below the header"
         )
     _check_watches(_file(path, "click"), log)
-    return log
+    return log._replace(matches=_matches(path, log))
 
 
 def _check_watches(file: Path, log: KuaiLive) -> None:
@@ -202,6 +205,31 @@ def _file(path: Path, name: str) -> Path:
 
 def _read(path: Path, name: str, columns: dict[str, Column]) -> dict[str, Any]:
     return read_columns(_file(path, name), columns, NEEDED, "kuailive")
+
+
+def _table(path: Path, name: str, columns: dict[str, Column]) -> dict[str, Any]:
+    return read_table(_file(path, name), columns, NEEDED, "kuailive")
+
+
+def _matches(path: Path, log: KuaiLive) -> tuple[Match, ...]:
+    known = {
+        "user": ("user_id", log.user_id),
+        "streamer": ("streamer_id", log.streamer_id),
+        "room": ("live_id", log.rooms.live),
+    }
+    ids = [("room", "streamer", log.rooms.streamer)]
+    for name, events in (
+        ("click", log.clicks),
+        ("comment", log.comments),
+        ("like", log.likes),
+        ("gift", log.gifts),
+    ):
+        columns = (events.user, events.streamer, events.live)
+        ids += [(name, other, column) for other, column in zip(known, columns, strict=True)]
+    return tuple(
+        match(_file(path, name), known[other][0], column, _file(path, other), known[other][1])
+        for name, other, column in ids
+    )
 
 
 def _events(
