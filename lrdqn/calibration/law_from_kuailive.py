@@ -157,11 +157,12 @@ def fitted_law(log: KuaiLive) -> dict[str, float]:
     """Return the settings of the live world that the log gives, as overrides ``env.law.*`` and
     ``env.schedule.*``.
 
-    Reaction rates are counts per viewer-minute, NaN where the log has none.
-    ``engage_bias`` moves by the difference of logits between the log's share of engaged watches and the default one. ``click_bias`` moves by the
-    difference between the log's clicks per impression and the reference policy's, where the log
-    has impressions without a click. Both are first guesses, because they depend on what a policy
-    shows; and ``click_bias`` comes out too high where the file of impressions is a sample.
+    Reaction rates are counts per viewer-minute, NaN where the log has none. ``engage_bias`` moves
+    by the difference of logits between the log's share of engaged watches and the default one.
+    ``click_bias`` moves by the difference between the log's clicks per impression and the reference
+    policy's, where the log has impressions without a click. Both are first guesses, because they
+    depend on what a policy shows; and ``click_bias`` comes out too high where the file of
+    impressions is a sample.
     """
     law, watched = UserLawConfig(), log.clicks.amount
     assert watched is not None
