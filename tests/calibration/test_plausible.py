@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
+from data.kuailive_mini import make_mini
 
 from lrdqn.calibration.law_from_kuailive import fitted_law
 from lrdqn.calibration.plausible import CONSTANTS, split_plausible
 from lrdqn.logs.kuailive import KuaiLive, read_kuailive
-from tests.data.kuailive_mini import make_mini
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data.kuailive_mini import Mini, make_mini
 
 from lrdqn.config import InputError
 from lrdqn.logs.kuailive import read_kuailive
 from lrdqn.logs.tables import cut_files, match
-from tests.data.kuailive_mini import Mini, make_mini
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from data.kuailive_mini import make_mini
+from data.movielens_mini import MOVIES, RATINGS, TAGS
 
 from lrdqn.config import InputError
 from lrdqn.logs.kuailive import read_kuailive
 from lrdqn.logs.movielens import read_movielens
-from tests.data.kuailive_mini import make_mini
-from tests.data.movielens_mini import MOVIES, RATINGS, TAGS
 
 WRONG = ("-1", "", "NaN", "inf", "text", "1e400", "9" * 19)
 
