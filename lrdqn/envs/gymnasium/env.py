@@ -150,7 +150,7 @@ def _made(config: GymnasiumConfig) -> tuple[Any, Callable[[], Any]]:
         raise ConfigError(
             "env.name",
             name,
-            "must be a name without a module; a package registers its environments through an "
+            "must be a name of Gymnasium's without a module; a package registers its environments through an "
             f"entry point of the group {REGISTERS}",
         )
     _register_installed()
