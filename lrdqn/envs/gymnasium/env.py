@@ -150,8 +150,8 @@ def _made(config: GymnasiumConfig) -> tuple[Any, Callable[[], Any]]:
         raise ConfigError(
             "env.name",
             name,
-            "must be a name of Gymnasium's without a module; a package registers its environments through an "
-            f"entry point of the group {REGISTERS}",
+            "must be a name of Gymnasium's without a module; a package registers its "
+            f"environments through an entry point of the group {REGISTERS}",
         )
     _register_installed()
     if not NAMES.fullmatch(name):
