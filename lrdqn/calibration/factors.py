@@ -49,6 +49,22 @@ def unit_rows(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
     return np.where(length > 0, rows, fallback)
 
 
+def check_factors(source: str, users: int, items: int, factors: int) -> None:
+    """Raise ``InputError`` unless vectors of length ``factors`` can be fitted to this many users
+    and items."""
+    largest = min(users, items)
+    if largest < 2:
+        raise InputError(
+            f"source={source}: the log leaves {users} users and {items} items; "
+            "must have at least 2 of each to fit vectors"
+        )
+    if not 1 <= factors <= largest:
+        raise InputError(
+            f"factors={factors}: must lie in [2, {largest}], as {source} "
+            f"has {users} users and {items} items"
+        )
+
+
 def fit_factors(log: RatingLog, factors: int, seed: int) -> Factors:
     """Factorise the log by alternating least squares on implicit feedback, and measure recall on
     held-out ratings.
@@ -73,12 +89,7 @@ def fit_factors(log: RatingLog, factors: int, seed: int) -> Factors:
     Source: Hu, Koren and Volinsky 2008, Collaborative Filtering for Implicit Feedback Datasets,
     eq. 3; library ``implicit``.
     """
-    largest = min(log.n_users, log.n_items)
-    if not 1 <= factors <= largest:
-        raise InputError(
-            f"factors={factors}: must lie in [1, {largest}], as {log.source} "
-            f"has {log.n_users} users and {log.n_items} items"
-        )
+    check_factors(log.source, log.n_users, log.n_items, factors)
     late = held_out(log)
     user, item = _least_squares(log, ~late, factors, seed)
     liked = np.bincount(log.item[~late & (log.rating >= LIKED)], minlength=log.n_items).astype(

@@ -3,6 +3,7 @@ world's."""
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 
 import numpy as np
@@ -40,7 +41,7 @@ def _watch_metrics(log: KuaiLive) -> dict[str, float]:
     clicks = log.clicks
     assert clicks.amount is not None
     seconds = clicks.amount / 1000
-    minutes = max(seconds.sum() / 60, 1e-9)
+    minutes = seconds.sum() / 60
     counts = {"comments": log.comments.size, "likes": log.likes.size, "gifts": log.gifts.size}
     shares = hourly_watch(log)
     metrics = {
@@ -53,7 +54,10 @@ def _watch_metrics(log: KuaiLive) -> dict[str, float]:
             np.abs(shares - HOURLY_WATCH / HOURLY_WATCH.sum()).sum()
         ),
         **{f"{k} per click": n / clicks.size for k, n in counts.items()},
-        **{f"{k} per viewer-minute": n / minutes for k, n in counts.items()},
+        **{
+            f"{k} per viewer-minute": n / minutes if minutes > 0 else math.nan
+            for k, n in counts.items()
+        },
     }
     if log.negatives is not None:
         metrics["click per impression"] = clicks.size / (clicks.size + log.negatives)

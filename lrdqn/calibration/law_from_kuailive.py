@@ -157,17 +157,18 @@ def fitted_law(log: KuaiLive) -> dict[str, float]:
     """Return the settings of the live world that the log gives, as overrides ``env.law.*`` and
     ``env.schedule.*``.
 
-    Reaction rates are counts per viewer-minute. ``engage_bias`` moves by the difference of logits
-    between the log's share of engaged watches and the default one. ``click_bias`` moves by the
-    difference between the log's clicks per impression and the reference policy's, where the log
-    has impressions without a click. Both are first guesses, because they depend on what a policy
-    shows; and ``click_bias`` comes out too high where the file of impressions is a sample.
+    Reaction rates are counts per viewer-minute, NaN where the log has none. ``engage_bias`` moves
+    by the difference of logits between the log's share of engaged watches and the default one.
+    ``click_bias`` moves by the difference between the log's clicks per impression and the reference
+    policy's, where the log has impressions without a click. Both are first guesses, because they
+    depend on what a policy shows; and ``click_bias`` comes out too high where the file of
+    impressions is a sample.
     """
     law, watched = UserLawConfig(), log.clicks.amount
     assert watched is not None
     seconds = watched / 1000
-    minutes = max(float(seconds.sum()) / 60, 1e-9)
-    mix = watch_mixture(seconds)
+    minutes = float(seconds.sum()) / 60
+    mix = watch_mixture(seconds) if minutes > 0 else Mixture(*[math.nan] * 5)
     rooms = log.rooms
     hours = (rooms.end - rooms.start) / 3_600_000
     mean, sigma = room_lengths(hours, (rooms.end + SHIFT_MS) % DAY_MS == 0)
@@ -175,7 +176,7 @@ def fitted_law(log: KuaiLive) -> dict[str, float]:
     within = (rooms.start >= start) & (rooms.start < start + days * DAY_MS)
     begins = (rooms.start + SHIFT_MS) % DAY_MS / 3_600_000
     amplitude, peak, habit = (
-        start_habits(rooms.streamer[within], begins[within]) if within.any() else (1.0, 19.0, 0.6)
+        start_habits(rooms.streamer[within], begins[within]) if within.any() else (math.nan,) * 3
     )
     found = {
         "env.law.bounce_median": mix.bounce_median,
@@ -183,9 +184,9 @@ def fitted_law(log: KuaiLive) -> dict[str, float]:
         "env.law.dwell_median": mix.dwell_median,
         "env.law.dwell_sigma": mix.dwell_sigma,
         "env.law.engage_bias": law.engage_bias + logit(mix.share) - logit(ENGAGED_SHARE),
-        "env.law.comment_rate": log.comments.size / minutes,
-        "env.law.like_rate": log.likes.size / minutes,
-        "env.law.gift_rate": log.gifts.size / minutes,
+        "env.law.comment_rate": per_minute(log.comments.size, minutes),
+        "env.law.like_rate": per_minute(log.likes.size, minutes),
+        "env.law.gift_rate": per_minute(log.gifts.size, minutes),
         "env.schedule.rooms_per_day": min(
             ROOMS_WANTED * within.sum() / len(np.unique(rooms.streamer)) / days, 24.0
         ),
@@ -201,7 +202,14 @@ def fitted_law(log: KuaiLive) -> dict[str, float]:
     return {key: float(f"{value:.4g}") for key, value in found.items()}
 
 
+def per_minute(events: int, minutes: float) -> float:
+    """Return events per viewer-minute; NaN where there are no events or no minutes."""
+    return events / minutes if events and minutes > 0 else math.nan
+
+
 def logit(p: float) -> float:
     """Return ``log(p / (1 - p))``, p clipped to [1e-6, 1 - 1e-6]."""
+    if math.isnan(p):
+        return p
     p = min(max(p, 1e-6), 1 - 1e-6)
     return math.log(p / (1 - p))

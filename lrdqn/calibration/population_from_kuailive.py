@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from lrdqn.calibration.directions import Directions, fit_directions
 from lrdqn.calibration.population_from_watches import Field, Fit, watched_fields
 from lrdqn.calibration.scales import wealth_by_spending
+from lrdqn.calibration.sizes import check_sizes
 from lrdqn.calibration.text_columns import GROUPS, frequent_codes, one_hot_answers, shares
 from lrdqn.config import InputError
 from lrdqn.logs.csv import Text
@@ -109,6 +110,7 @@ def fit_kuailive(
         InputError: ``factors`` does not fit the log, or its embeddings cannot be read.
     """
     watches, kept, users = cut(log, config.streamers, config.users)
+    check_sizes(config, len(users), len(kept))
     start, days = window_of(log.clicks.time)
     titles = None if log.embeddings is None else mean_titles(log, kept)
     found = fit_directions(first_meetings(watches), config.factors, config.seed, titles)

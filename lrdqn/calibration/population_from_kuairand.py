@@ -12,6 +12,7 @@ from lrdqn.calibration.directions import Directions, fit_directions
 from lrdqn.calibration.factors import unit_rows
 from lrdqn.calibration.population_from_watches import Field, Fit, watched_fields
 from lrdqn.calibration.scales import BIAS_SD, affinity_moments, normal_scores
+from lrdqn.calibration.sizes import check_sizes
 from lrdqn.calibration.text_columns import one_hot_answers, tag_shares
 from lrdqn.config import InputError
 from lrdqn.logs.kuairand import LICENCE, SIGNALS, KuaiRand
@@ -49,6 +50,7 @@ def fit_kuairand(
     if log.log is None:
         return _from_rates(log, config, rng), None
     watches, videos, users = cut(log, config.streamers, config.users)
+    check_sizes(config, len(users), len(videos))
     found = fit_directions(first_meetings(watches), config.factors, config.seed, None)
     category, names = tag_shares(log.tag, videos)
     follows = (watches.reaction & Reaction.FOLLOW) > 0

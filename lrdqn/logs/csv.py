@@ -11,6 +11,9 @@ from jaxtyping import Int
 
 from lrdqn.config import InputError
 
+SECONDS_2100 = 4_102_444_800
+"""2100-01-01 in seconds since 1970. A later time is in another unit."""
+DAY_MS = 86_400_000
 WORDS = {"int": "a whole number", "real": "a number", "text": "a text"}
 
 
@@ -26,6 +29,13 @@ class Column(NamedTuple):
     empty: float | None = None
     allowed: str = ""
     """The bounds in words, for the message."""
+
+
+TIME_MS = Column(
+    low=1e12,
+    high=1000 * SECONDS_2100,
+    allowed="must be milliseconds since 1970, 13 digits, before 2100",
+)
 
 
 class Text(NamedTuple):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -12,7 +13,9 @@ import numpy as np
 from jaxtyping import Int
 
 from lrdqn.config import InputError
-from lrdqn.logs.csv import Column, Text, read_columns
+from lrdqn.logs.csv import DAY_MS, TIME_MS, Column, Text, read_columns
+from lrdqn.logs.tables import Match, match, read_table
+from lrdqn.logs.watch_log import index_in
 
 LICENCE = (
     "KuaiLive, CC BY-NC-SA 4.0: no commercial use, redistribution (of "
@@ -23,16 +26,18 @@ NEEDED = (
     "a KuaiLive folder with click.csv, comment.csv, like.csv, "
     "gift.csv, room.csv, user.csv and streamer.csv"
 )
-SHIFT_MS, DAY_MS = 8 * 3_600_000, 86_400_000
+SHIFT_MS = 8 * 3_600_000
 """China Standard Time is UTC + 8 h without daylight saving; timestamps are UTC."""
 ID = Column(low=0, allowed="must be a whole number, 0 or more")
 STREAMER = ID._replace(also=("author_id",))
-TIME = Column(low=1e12, high=1e13, allowed="must be milliseconds since 1970, 13 digits")
-EVENT = {"user_id": ID, "live_id": ID, "streamer_id": STREAMER, "timestamp": TIME}
+EVENT = {"user_id": ID, "live_id": ID, "streamer_id": STREAMER, "timestamp": TIME_MS}
 REACTIONS = ("comment", "like", "gift")
 PROFILE = ("age", "gender", "device_price", "follow_num", "accu_watch_live_cnt")
 """Columns of user.csv that make the profile of a user."""
 
+DATE = re.compile(r"(19[7-9]|20[0-9])[0-9]-[0-9]{2}-[0-9]{2}(?![0-9])")
+SHORTEST_MEDIAN_MS = 100
+"""Lowest plausible median of the watches above 0; that of watches in seconds is below it."""
 NO_DATE = ("", "0", "-124", "unknown", "nan", "null")
 """Values that may stand for an unknown date; -124 is "none" in Kuaishou's other logs."""
 
@@ -92,6 +97,8 @@ class KuaiLive(NamedTuple):
     negatives: int | None
     """Impressions without a click."""
     embeddings: Path | None
+    matches: tuple[Match, ...] = ()
+    """Rows of the event files and of room.csv whose ids the other tables have."""
 
 
 def read_kuailive(path: Path) -> KuaiLive:
@@ -115,9 +122,9 @@ def read_kuailive(path: Path) -> KuaiLive:
     if missing:
         raise InputError(f"path={path}: has no {missing[0]}.csv; must be {NEEDED}")
     watch = Column(low=0, allowed="must be milliseconds watched, 0 or more")
-    price = Column(low=1, allowed="must be a price of at least 1")
-    users = _read(path, "user", {"user_id": ID, **{name: Column("text") for name in PROFILE}})
-    streamers = _read(
+    price = Column(low=1, high=1e7, allowed="must be a price of at least 1, at most 1e7")
+    users = _table(path, "user", {"user_id": ID, **{name: Column("text") for name in PROFILE}})
+    streamers = _table(
         path,
         "streamer",
         {
@@ -153,7 +160,43 @@ def read_kuailive(path: Path) -> KuaiLive:
         raise InputError(
             f"{_file(path, 'room')}: has no rooms; must have at least one row below the header"
         )
-    return log
+    _check_watches(_file(path, "click"), log)
+    return log._replace(matches=_matches(path, log))
+
+
+def _check_watches(file: Path, log: KuaiLive) -> None:
+    """Raise ``InputError`` where a watch is longer than the log, or where the watches as a whole
+    are in another unit than milliseconds."""
+    watched = log.clicks.amount
+    assert watched is not None
+    _, days = window_of(log.clicks.time)
+    at = int(np.argmax(watched))
+    if watched[at] > days * DAY_MS:
+        raise InputError(
+            f"{file}:{at + 2}: watch_live_time={watched[at]}: must be milliseconds watched, at "
+            f"most {days * DAY_MS}, the {days} days of the log"
+        )
+    some = watched > 0
+    if not some.any():
+        return
+    middle = float(np.median(watched[some]))
+    if middle < SHORTEST_MEDIAN_MS:
+        at = int(np.argmax(some))
+        raise InputError(
+            f"{file}:{at + 2}: watch_live_time={watched[at]}: must be milliseconds watched; the "
+            f"median is {middle:g}, but at least {SHORTEST_MEDIAN_MS} is allowed: are these "
+            "seconds?"
+        )
+    room = index_in(log.rooms.live, log.clicks.live)
+    known = some & (room >= 0)
+    length = (log.rooms.end - log.rooms.start)[np.maximum(room, 0)]
+    over = known & (watched > length + DAY_MS)
+    if known.any() and over.sum() > known.sum() / 2:
+        at = int(np.argmax(over))
+        raise InputError(
+            f"{file}:{at + 2}: watch_live_time={watched[at]}: must be milliseconds watched, no "
+            f"longer than its room, {length[at]}; more than half of the watches are a day longer"
+        )
 
 
 def _file(path: Path, name: str) -> Path:
@@ -162,6 +205,31 @@ def _file(path: Path, name: str) -> Path:
 
 def _read(path: Path, name: str, columns: dict[str, Column]) -> dict[str, Any]:
     return read_columns(_file(path, name), columns, NEEDED, "kuailive")
+
+
+def _table(path: Path, name: str, columns: dict[str, Column]) -> dict[str, Any]:
+    return read_table(_file(path, name), columns, NEEDED, "kuailive")
+
+
+def _matches(path: Path, log: KuaiLive) -> tuple[Match, ...]:
+    known = {
+        "user": ("user_id", log.user_id),
+        "streamer": ("streamer_id", log.streamer_id),
+        "room": ("live_id", log.rooms.live),
+    }
+    ids = [("room", "streamer", log.rooms.streamer)]
+    for name, events in (
+        ("click", log.clicks),
+        ("comment", log.comments),
+        ("like", log.likes),
+        ("gift", log.gifts),
+    ):
+        columns = (events.user, events.streamer, events.live)
+        ids += [(name, other, column) for other, column in zip(known, columns, strict=True)]
+    return tuple(
+        match(_file(path, name), known[other][0], column, _file(path, other), known[other][1])
+        for name, other, column in ids
+    )
 
 
 def _events(
@@ -176,8 +244,8 @@ def _rooms(path: Path) -> Rooms:
     columns = {
         "live_id": ID,
         "streamer_id": STREAMER,
-        "start_timestamp": TIME,
-        "end_timestamp": TIME,
+        "start_timestamp": TIME_MS,
+        "end_timestamp": TIME_MS,
         "live_content_category": Column("text"),
         "live_name_id": ID,
     }
@@ -215,6 +283,8 @@ def _days(file: Path, name: str, text: Text) -> Int[np.ndarray, "m"]:
     days = np.zeros(len(text.names) + 1, np.int64)
     for index, date in enumerate(text.names):
         try:
+            if date.lower() not in NO_DATE and not DATE.match(date):
+                raise ValueError(date)
             days[index] = (
                 0 if date.lower() in NO_DATE else np.datetime64(date[:10], "D").astype(np.int64)
             )

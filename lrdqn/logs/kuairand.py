@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lrdqn.config import InputError
-from lrdqn.logs.csv import Column, Text, read_columns
+from lrdqn.logs.csv import DAY_MS, TIME_MS, Column, Text, read_columns
+from lrdqn.logs.tables import Match, match, read_table
 from lrdqn.logs.watch_log import index_in
 
 LICENCE = (
@@ -40,8 +41,10 @@ FLAG = Column(low=0, high=1, allowed="must be 0 or 1")
 LOG = {
     "user_id": ID,
     "video_id": ID,
-    "time_ms": Column(low=1e12, high=1e13, allowed="must be milliseconds since 1970, 13 digits"),
-    "play_time_ms": Column(low=0, allowed="must be milliseconds played, 0 or more"),
+    "time_ms": TIME_MS,
+    "play_time_ms": Column(
+        low=0, high=DAY_MS, allowed="must be milliseconds played, 0 or more and at most a day"
+    ),
     "is_rand": FLAG,
     **dict.fromkeys(SIGNALS, FLAG),
 }
@@ -79,6 +82,8 @@ class KuaiRand(NamedTuple):
     video_rate: Float[np.ndarray, "S 7"]
     video_count: Int[np.ndarray, "S"] | None
     log: Impressions | None
+    matches: tuple[Match, ...] = ()
+    """Rows of the logs that the side tables have."""
 
 
 def read_kuairand(path: Path) -> KuaiRand:
@@ -94,20 +99,32 @@ def read_kuairand(path: Path) -> KuaiRand:
     """
     if not path.is_dir():
         raise InputError(f"path={path}: no such folder; must be {NEEDED}")
+    user_file = _one(path, "user_features_*.csv")
     users = _read(
-        _one(path, "user_features_*.csv"),
+        user_file,
         {"user_id": ID, **{name: Column("text") for name in PROFILE}},
     )
-    seconds = Column("real", low=0, empty=np.nan, allowed="must be milliseconds, 0 or more")
+    seconds = Column(
+        "real",
+        low=0,
+        high=DAY_MS,
+        empty=np.nan,
+        allowed="must be milliseconds, 0 or more and at most a day",
+    )
+    video_file = _one(path, "video_features_basic_*.csv")
     videos = _read(
-        _one(path, "video_features_basic_*.csv"),
+        video_file,
         {"video_id": ID, "author_id": ID, "video_duration": seconds, "tag": Column("text")},
     )
     files = _found(path, "log_*.csv")
     user_id, video_id = users["user_id"], videos["video_id"]
-    log, counts = None, (None, None)
+    log, counts, matches = None, (None, None), ()
     if files:
         log = _impressions(files)
+        matches = (
+            match(files[0], "user_id", log.user, user_file, user_id),
+            match(files[0], "video_id", log.video, video_file, video_id),
+        )
         rows = log.random == 0 if np.any(log.random == 0) else np.ones(len(log.random), bool)
         sides = [
             _rates(np.asarray(ids)[rows], known, log, rows)
@@ -128,6 +145,7 @@ def read_kuairand(path: Path) -> KuaiRand:
         video_rate=rates[1],
         video_count=counts[1],
         log=log,
+        matches=matches,
     )
 
 
@@ -148,17 +166,8 @@ def _one(path: Path, pattern: str) -> Path:
 
 
 def _read(file: Path, columns: dict[str, Column]) -> dict[str, Any]:
-    read = read_columns(file, columns, NEEDED, "kuairand")
-    key, ids = next(iter(read.items()))
-    if not len(ids):
-        raise InputError(f"{file}: has no rows; must have at least one below the header")
-    order = np.argsort(ids, kind="stable")
-    twice = np.flatnonzero(np.diff(ids[order]) == 0)
-    if len(twice):
-        at = int(order[twice[0] + 1])
-        raise InputError(
-            f"{file}:{at + 2}: {key}={ids[at]}: must be there once; an earlier line has it too"
-        )
+    read = read_table(file, columns, NEEDED, "kuairand")
+    order = np.argsort(next(iter(read.values())), kind="stable")
     return {
         name: Text(x.code[order], x.names) if isinstance(x, Text) else x[order]
         for name, x in read.items()

@@ -12,6 +12,7 @@ from typing import NoReturn
 import numpy as np
 
 from lrdqn.config import InputError
+from lrdqn.logs.csv import SECONDS_2100
 from lrdqn.logs.rating_log import HIGHEST, LOWEST, RatingLog
 
 LICENCE = (
@@ -134,6 +135,13 @@ def _whole(file: Path, line: int, column: str, value: str) -> int:
     return int(value)
 
 
+def _time(file: Path, line: int, value: str) -> int:
+    seconds = _whole(file, line, "timestamp", value)
+    if seconds > SECONDS_2100:
+        _wrong(file, line, "timestamp", value, "must be seconds since 1970, before 2100")
+    return seconds
+
+
 def _movie(file: Path, line: int, value: str, movies: dict[int, tuple[str, list[str]]]) -> int:
     movie = _whole(file, line, "movieId", value)
     if movie not in movies:
@@ -187,7 +195,7 @@ def _read_ratings(
         users.append(pair[0])
         items.append(pair[1])
         ratings.append(rating)
-        times.append(_whole(file, line, "timestamp", time))
+        times.append(_time(file, line, time))
     if not users:
         raise InputError(f"{file}: has no ratings; must have at least one row below the header")
     return (
@@ -211,6 +219,6 @@ def _read_tags(
             _movie(file, line, movie_id, movies),
             tag.strip().lower(),
         )
-        _whole(file, line, "timestamp", time)
+        _time(file, line, time)
         if name:
             yield movie, name, who

@@ -94,7 +94,8 @@ def find_runs(folder: Path) -> list[Path]:
 
 def join(folder: Path) -> list[JoinedRow]:
     """Return one row per run and learner, and one per baseline with the same metrics in every
-    finished run; best return first, notes last.
+    finished run; grouped by task (the environment and its settings), best return first in each,
+    notes last.
 
     Raises:
         InputError: there is no run in the folder.
@@ -127,7 +128,21 @@ def join(folder: Path) -> list[JoinedRow]:
         f.row._replace(varying={key: f.settings[key] for key in keys if key in f.settings})
         for f in found
     ]
-    return sorted([*rows, *_baselines(tables)], key=lambda row: (bool(row.note), -return_of(row)))
+    return sorted([*rows, *_baselines(tables)], key=_place)
+
+
+def _place(row: JoinedRow) -> tuple[Any, ...]:
+    """Return the sort key: rows without a note first, then by task, then best return first."""
+    task = [(key, _natural(value)) for key, value in task_of(row)]
+    return bool(row.note), task, -return_of(row)
+
+
+def task_of(row: JoinedRow) -> tuple[tuple[str, str], ...]:
+    """Return the settings of the environment in which the rows differ. Returns of different tasks
+    cannot be compared, so rows are ranked within one."""
+    return tuple(
+        sorted((k, v) for k, v in row.varying.items() if k == "env" or k.startswith("env."))
+    )
 
 
 def _learners(

@@ -204,7 +204,7 @@ def test_the_vectors_solve_the_equation_with_these_weights() -> None:
 def test_vectors_longer_than_the_log_allows(tastes: RatingLog, d: int) -> None:
     with pytest.raises(
         InputError,
-        match=rf"^factors={d}: must lie in \[1, 60\], as test has 60 users and 120 items$",
+        match=rf"^factors={d}: must lie in \[2, 60\], as test has 60 users and 120 items$",
     ):
         fit_factors(tastes, d, seed=0)
 

@@ -15,7 +15,11 @@ class GymnasiumConfig(EnvConfig):
 
     kind: str = choice_field("gymnasium", ("gymnasium",), "environment")
     name: str = plain_field(
-        "CartPole-v1", "name in Gymnasium's registry; highway-env needs the extra `driving`"
+        "CartPole-v1",
+        (
+            "name in Gymnasium's registry; highway-env needs the extra `driving`, other packages "
+            "register theirs through an entry point of the group `lrdqn.gymnasium_envs`"
+        ),
     )
     horizon: int | None = int_field(
         None, 1, "steps after which a session is cut; null takes the environment's own"

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import entry_points
 from typing import Any
 
 import jax
@@ -22,6 +23,8 @@ from lrdqn.envs.gymnasium.config import GymnasiumConfig
 from lrdqn.envs.gymnasium.sessions import Sessions
 from lrdqn.types import Env, EnvSpec, Outside, PyTree, TimeStep
 
+REGISTERS = "lrdqn.gymnasium_envs"
+"""Group of entry points whose modules register environments with Gymnasium."""
 NAMES = re.compile(r"[\w.-]+(/[\w.-]+)?")
 """Gymnasium's own names, and not its ``MODULE:NAME``, which would import whatever an override
 says."""
@@ -123,6 +126,19 @@ def _options(config: GymnasiumConfig) -> dict[str, Any]:
     return {"disable_env_checker": True, **limit}
 
 
+def _register_installed() -> None:
+    """Load the modules that installed packages name in the group ``REGISTERS``; each registers its
+    environments with Gymnasium when it is loaded."""
+    for point in entry_points(group=REGISTERS):
+        try:
+            point.load()
+        except Exception as error:  # whatever a package's module raises
+            raise InputError(
+                f"env=gymnasium: the entry point {point.name} = {point.value} of {REGISTERS} "
+                f"cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())})"
+            ) from error
+
+
 def _made(config: GymnasiumConfig) -> tuple[Any, Callable[[], Any]]:
     """Return one environment, and how any process makes more of them."""
     try:
@@ -130,6 +146,14 @@ def _made(config: GymnasiumConfig) -> tuple[Any, Callable[[], Any]]:
     except ImportError as error:
         raise InputError("env=gymnasium: needs gymnasium; pip install 'lrdqn[gym]'") from error
     name = config.name
+    if ":" in name:
+        raise ConfigError(
+            "env.name",
+            name,
+            "must be a name of Gymnasium's without a module; a package registers its "
+            f"environments through an entry point of the group {REGISTERS}",
+        )
+    _register_installed()
     if not NAMES.fullmatch(name):
         raise ConfigError(
             "env.name", name, "must be a name of Gymnasium's, NAME-vN or SUITE/NAME-vN"
