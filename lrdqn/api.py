@@ -24,6 +24,7 @@ from lrdqn.compose.families import env_family
 from lrdqn.compose.freeze import freeze
 from lrdqn.compose.grid import points_of
 from lrdqn.compose.overrides import CONF, compose_job, with_environment
+from lrdqn.compose.record import resolved, with_absolute_paths
 from lrdqn.compose.roots import TrainRun, register_schemas
 from lrdqn.config import InputError
 from lrdqn.report.evaluation import Evaluation
@@ -194,10 +195,9 @@ def run(
 
 def described(config: TrainRun) -> Files:
     """Return what a run folder keeps of a configuration that was made in Python."""
-    overrides = list(OVERRIDES.get(config, ()))
-    resolved = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config)))
+    overrides = with_absolute_paths(config, list(OVERRIDES.get(config, ())))
     hydra = {"overrides": OmegaConf.to_yaml(OmegaConf.create(overrides))}
-    return Files(resolved, hydra if config in OVERRIDES else {}, overrides)
+    return Files(resolved(config), hydra if config in OVERRIDES else {}, overrides)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -36,6 +36,7 @@ from lrdqn.compose.overrides import (
     refuse_choices,
     with_environment,
 )
+from lrdqn.compose.record import resolved, with_absolute_paths
 from lrdqn.compose.roots import register_schemas
 from lrdqn.compose.words import refuse_unreadable
 from lrdqn.config import ConfigError, InputError
@@ -246,20 +247,18 @@ def launch(
     app()
 
 
-def job_files(config: DictConfig) -> tuple[Path, Files]:
+def job_files(config: Any, composed: DictConfig) -> tuple[Path, Files]:
     """Return the folder of the job that runs now, and its configuration: resolved, and as Hydra
-    writes it."""
+    writes it; paths are absolute in both."""
     from lrdqn.runner.folder import Files
 
     hydra_config = HydraConfig.get()
-    overrides = list(hydra_config.overrides.task)
+    overrides = with_absolute_paths(config, list(hydra_config.overrides.task))
     hydra_files = {
-        "config": OmegaConf.to_yaml(config),
+        "config": OmegaConf.to_yaml(composed),
         "overrides": OmegaConf.to_yaml(OmegaConf.create(overrides)),
         "hydra": OmegaConf.to_yaml(
             OmegaConf.create({"hydra": OmegaConf.to_container(hydra_config, resolve=False)})
         ),
     }
-    return Path(hydra_config.runtime.output_dir), Files(
-        OmegaConf.to_yaml(config, resolve=True), hydra_files, overrides
-    )
+    return Path(hydra_config.runtime.output_dir), Files(resolved(config), hydra_files, overrides)

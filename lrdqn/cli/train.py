@@ -51,7 +51,7 @@ def task(config: TrainRun, composed: DictConfig) -> float | None:
     from lrdqn.runner.devices import is_main_process
     from lrdqn.runner.run import run_in
 
-    folder, files = job_files(composed)
+    folder, files = job_files(config, composed)
     summary = run_in(folder, config, files, say)
     if summary is None:
         raise SystemExit(0)

@@ -25,7 +25,7 @@ def task(config: TuneRun, composed: DictConfig) -> float | None:
     prepare(config.runtime)
     from lrdqn.runner.tune import tune_in
 
-    folder, files = job_files(composed)
+    folder, files = job_files(config, composed)
     rows = tune_in(folder, config, files, say)
     if rows is None:
         say(f"stopped; {command('lrdqn', 'tune', word('resume', folder))} goes on")

@@ -8,6 +8,7 @@ import math
 import typing
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from omegaconf import MISSING, OmegaConf
@@ -84,6 +85,8 @@ def _check_leaf(key: str, value: Any, limits: Mapping[str, Any]) -> Any:
     elif isinstance(value, str) and not value.strip():
         # as a path it would mean the current folder
         raise ConfigError(key, value, "is empty; give a value, or leave it out")
+    elif limits.get("path") and isinstance(value, str):
+        return str(Path(value).expanduser().absolute())
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -58,6 +58,12 @@ def choice_field(default: str, allowed: tuple[str, ...], doc: str) -> str:
     return field(default=default, metadata={"allowed": allowed, "doc": doc})
 
 
+def path_field(doc: str) -> str | None:
+    """Return a dataclass field for a file or a folder, ``None`` by default. A frozen config holds
+    the absolute path, so that a run folder can be used from anywhere."""
+    return field(default=None, metadata={"doc": doc, "path": True})
+
+
 def plain_field(default: T, doc: str) -> T:
     """Return a dataclass field that is checked for its type only; see ``float_field``."""
     return field(default=default, metadata={"doc": doc})

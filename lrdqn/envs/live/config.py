@@ -6,7 +6,14 @@ import math
 from dataclasses import dataclass, field
 
 from lrdqn.config.env import EnvConfig
-from lrdqn.config.fields import ConfigError, choice_field, float_field, int_field, plain_field
+from lrdqn.config.fields import (
+    ConfigError,
+    choice_field,
+    float_field,
+    int_field,
+    path_field,
+    plain_field,
+)
 from lrdqn.envs.live.tick.config import TickConfig
 
 SIM_VERSION = "4"
@@ -243,8 +250,8 @@ class LiveConfig(EnvConfig):
     """The live-streaming world."""
 
     kind: str = choice_field("live", ("live",), "environment")
-    population: str | None = plain_field(
-        None, "folder written by `lrdqn calibrate`; null draws a synthetic population"
+    population: str | None = path_field(
+        "folder written by `lrdqn calibrate`; null draws a synthetic population"
     )
     world_seed: int | None = int_field(
         None, 0, "one world for all seeds; null gives each seed its own", 2**31 - 1
@@ -330,11 +337,11 @@ class LiveConfig(EnvConfig):
         "what is shown of a streamer's content: its style, views of it, a file",
     )
     content_views: ViewsConfig = field(default_factory=ViewsConfig)
-    embeddings: str | None = plain_field(
-        None, "file .npy or .npz of a row per streamer (content=embeddings)"
+    embeddings: str | None = path_field(
+        "file .npy or .npz of a row per streamer (content=embeddings)"
     )
-    embedding_ids: str | None = plain_field(
-        None, "file .npy of each streamer's row there, -1 for none; null: in order"
+    embedding_ids: str | None = path_field(
+        "file .npy of each streamer's row there, -1 for none; null: in order"
     )
     history: int = int_field(20, 1, "watches remembered in the observation")
     loyalty_slots: int = int_field(8, 1, "streamers a user can be loyal to")
