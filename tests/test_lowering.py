@@ -28,15 +28,14 @@ def without_places(tree: Any) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
         ["agent=double_dqn", "replay=prioritized"],
-        pytest.param(["agent=rainbow", "history=gru"], marks=pytest.mark.slow),
-        pytest.param(["agent=pqn", "history=attention"], marks=pytest.mark.slow),
-        pytest.param(
-            ["agent=munchausen", "replay=rank", "network.value=quantile"], marks=pytest.mark.slow
-        ),
+        pytest.param(["agent=rainbow", "history=gru"]),
+        pytest.param(["agent=pqn", "history=attention"]),
+        pytest.param(["agent=munchausen", "replay=rank", "network.value=quantile"]),
     ],
     ids=lambda words: " ".join(words),
 )

@@ -113,6 +113,7 @@ def network_agent() -> Any:
     return make_dqn(DQNConfig(), network, make_expected(mse))
 
 
+@pytest.mark.slow
 def test_jit_changes_nothing() -> None:
     agent, h = network_agent(), hypers(learning_rate=1e-2)
     state = agent.init(jax.random.key(0))

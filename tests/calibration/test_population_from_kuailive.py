@@ -206,5 +206,5 @@ def test_factors_know_the_topics(fitted: tuple[Fit, Directions], mini: Mini) -> 
 
 
 def test_a_cut_too_small_for_the_factors_is_refused(log: KuaiLive) -> None:
-    with pytest.raises(InputError, match=r"factors=8: must lie in \[1, 5\]"):
+    with pytest.raises(InputError, match=r"factors=8: must lie in \[2, 5\]"):
         fit_kuailive(log, config_of("users=5"), 2.68, np.random.default_rng(0))

@@ -73,6 +73,7 @@ def test_the_window_of_observation_truncates() -> None:
     assert not bool(ending.terminated[0])
 
 
+@pytest.mark.slow
 def test_a_stream_going_off_air_is_an_ordinary_transition() -> None:
     """A room that ends under its user never ends an episode by itself and costs no patience."""
     config = live_config(schedule={"room_hours": 0.2})

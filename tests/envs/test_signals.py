@@ -132,6 +132,7 @@ def test_reactions_tell_of_the_last_minutes_where_people_watch() -> None:
     assert np.abs(np.asarray(recent_reactions(TIME, ROOM, nobody))).max() < 0.01
 
 
+@pytest.mark.slow
 def test_what_is_seen_of_a_room_is_the_same_for_all_users() -> None:
     for signal in (recent_reactions, audio_cue):
         many = jax.jit(signal)(jnp.full(9, TIME[0]), jnp.broadcast_to(ROOM[0], (9, 3)), WORLD)

@@ -48,6 +48,7 @@ def test_patches_times_a_matrix_is_a_convolution() -> None:
     np.testing.assert_allclose(patches(x) @ kernel.reshape(36, 5), want, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_layers_are_convolutions_with_a_bias_and_relu() -> None:
     """Two layers, their gradient, and seeds as a vmapped axis agree with XLA's convolution."""
     config = NetworkConfig(name="cnn", channels=[5, 6])

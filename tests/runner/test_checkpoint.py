@@ -83,6 +83,7 @@ def test_a_state_with_an_array_of_no_element_comes_back_as_it_was(tmp_path):
     assert all(found[name].sharding == state[name].sharding for name in state)
 
 
+@pytest.mark.slow
 def test_a_policy_sharded_over_two_devices_opens_on_one(tmp_path):
     save = (
         "import jax, numpy as np; from pathlib import Path; from jax.sharding "

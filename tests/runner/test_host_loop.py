@@ -54,6 +54,7 @@ def trained(e: Experiment, chunks: int) -> tuple[Any, Any, Any]:
     return state, metrics, outcome
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

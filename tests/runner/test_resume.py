@@ -280,6 +280,7 @@ def test_deleted_checkpoints_start_the_run_afresh_and_keep_its_rows(
     assert (stump / "metrics-before-2.jsonl").read_bytes() == rows
 
 
+@pytest.mark.slow
 def test_without_replay_a_resumed_run_says_that_it_is_inexact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], half: Path
 ) -> None:
@@ -321,6 +322,7 @@ def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_counters_pass_two_to_the_thirty_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
