@@ -33,9 +33,9 @@ def without_places(tree: Any) -> Any:
     "words",
     [
         ["agent=double_dqn", "replay=prioritized"],
-        pytest.param(["agent=rainbow", "history=gru"]),
-        pytest.param(["agent=pqn", "history=attention"]),
-        pytest.param(["agent=munchausen", "replay=rank", "network.value=quantile"]),
+        ["agent=rainbow", "history=gru"],
+        ["agent=pqn", "history=attention"],
+        ["agent=munchausen", "replay=rank", "network.value=quantile"],
     ],
     ids=lambda words: " ".join(words),
 )

@@ -68,7 +68,7 @@ def worth_of_slates(config: Any, state: Any, world: Any) -> tuple[np.ndarray, np
 @pytest.mark.parametrize(
     ("model", "mean", "least"),
     [
-        ("mnl", 1 - 1e-5, 1 - 1e-4),
+        pytest.param("mnl", 1 - 1e-5, 1 - 1e-4, marks=pytest.mark.slow),
         pytest.param("proportional", 1 - 1e-5, 1 - 1e-4, marks=pytest.mark.slow),
         pytest.param("position_mnl", 0.999, 0.99, marks=pytest.mark.slow),
         ("pbm", 0.97, 0.85),

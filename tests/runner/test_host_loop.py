@@ -58,7 +58,7 @@ def trained(e: Experiment, chunks: int) -> tuple[Any, Any, Any]:
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({}, marks=pytest.mark.slow),
+        {},
         {"agent": {"n_steps": 3, "target": "max"}, "train": {"rollout": 2}},
     ],
 )
