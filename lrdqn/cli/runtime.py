@@ -4,6 +4,8 @@ compilation cache, processes."""
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
 from pathlib import Path
 
 from lrdqn.config import ConfigError, InputError
@@ -41,8 +43,9 @@ def prepare(runtime: RuntimeConfig) -> None:
     jax.config.update("jax_default_prng_impl", runtime.prng)
     if runtime.precision != "default":
         jax.config.update("jax_default_matmul_precision", runtime.precision)
-    if runtime.cache_dir is not None:
-        jax.config.update("jax_compilation_cache_dir", str(Path(runtime.cache_dir).expanduser()))
+    cache = usable_cache(runtime.cache_dir)
+    if cache is not None:
+        jax.config.update("jax_compilation_cache_dir", str(cache))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     if runtime.coordinator is not None:
         join_processes(runtime)
@@ -59,6 +62,23 @@ def prepare(runtime: RuntimeConfig) -> None:
             runtime.devices,
             f"must not exceed the {count} devices of this process",
         )
+
+
+def usable_cache(cache_dir: str | None) -> Path | None:
+    """Return the folder of the compilation cache, made if it was missing; ``None`` where there is
+    to be none, or where it cannot be used, which is said."""
+    if cache_dir is None:
+        return None
+    try:
+        folder = Path(cache_dir).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except (OSError, RuntimeError) as error:  # a RuntimeError: there is no home folder
+        reason = getattr(error, "strerror", None) or error
+        what = f"cannot be used ({reason}); programs are compiled anew in each run"
+        print(f"runtime.cache_dir={cache_dir}: {what}", file=sys.stderr, flush=True)
+        return None
 
 
 def show_cpus(count: int) -> None:

@@ -12,8 +12,10 @@ import hashlib
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from lrdqn.atomic import json_text, write_json
@@ -89,6 +91,7 @@ def save_checkpoint(
         except Exception as error:
             if not isinstance(error, OSError | ValueError):
                 raise
+            _drop_late_errors()
             raise InputError(f"{where}: cannot be written ({_first_line(error)})") from error
 
 
@@ -250,6 +253,19 @@ def _verify(step: Path, name: str) -> None:
                 f"{name} is damaged ({file} is "
                 f"{'not what was saved' if file in found else 'missing'})"
             )
+
+
+def _drop_late_errors() -> None:
+    """Keep the storage library's threads from printing a traceback for each write that was under
+    way when a save failed; the failure has been reported."""
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not (isinstance(error, RuntimeError) and "Event loop is closed" in str(error)):
+            before(kind, error, trace)
+
+    sys.excepthook = hook
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,19 +75,20 @@ def open_run(path: str | Path) -> Path:
 
 
 def check_place(folder: str | Path) -> None:
-    """Raise ``InputError`` where a folder cannot be made or written to; create nothing."""
-    place = Path(folder).expanduser().absolute()
+    """Raise ``InputError`` where a folder cannot be made or written to; leave nothing there.
+
+    What ``os.access`` says is not enough: a file system may refuse all the same.
+    """
     try:
+        place = Path(folder).expanduser().absolute()
         while not place.exists():
             place = place.parent
-        fit = os.access(place, os.W_OK | os.X_OK)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be made a run folder ({error.strerror or error})"
-        ) from error
-    if not place.is_dir() or not fit:
-        reason = "not writable" if place.is_dir() else "not a folder"
-        raise InputError(f"{folder}: cannot be made a run folder ({place} is {reason})")
+        if not place.is_dir():
+            raise InputError(f"{folder}: cannot be made a run folder ({place} is not a folder)")
+        os.rmdir(tempfile.mkdtemp(prefix=".lrdqn-", dir=place))
+    except (OSError, RuntimeError) as error:  # a RuntimeError: there is no home folder
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{folder}: cannot be made a run folder ({reason})") from error
 
 
 def check_free(folder: str | Path) -> None:
