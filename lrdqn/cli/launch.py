@@ -23,6 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lrdqn.cli.failed_jobs import guarded, report_failed
 from lrdqn.cli.help import help_text
 from lrdqn.cli.main import stop_writing
 from lrdqn.compose.freeze import freeze
@@ -237,14 +238,22 @@ def launch(
 
     @hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")
     def app(config: Any) -> float | None:
-        try:
+        def job() -> float | None:
             return task(freeze(schema, config), config)
+
+        hydra_config = HydraConfig.get()
+        try:
+            if hydra_config.mode == RunMode.MULTIRUN:
+                folder = Path(hydra_config.runtime.output_dir)
+                return guarded(job, folder, list(hydra_config.overrides.task))
+            return job()
         except BrokenPipeError:
             stop_writing()
         except InputError as error:
             fail(str(error))
 
     app()
+    report_failed()
 
 
 def job_files(config: Any, composed: DictConfig) -> tuple[Path, Files]:

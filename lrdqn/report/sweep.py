@@ -16,12 +16,14 @@ from lrdqn.config import InputError
 from lrdqn.evaluation.statistics import paired_difference
 from lrdqn.evaluation.summary import LEARNED, MYOPIC
 from lrdqn.runner.folder import (
+    FAILED,
     HYDRA,
     METRICS_FILE,
     RESOLVED,
     SUMMARY,
     MetricsLog,
     how_to_go_on,
+    read_failure,
     read_resolved,
     read_summary,
 )
@@ -54,7 +56,7 @@ class JoinedRow(NamedTuple):
     censored: float | None
     """Share of sessions that the horizon cut."""
     note: str = ""
-    """Why there is no result; starts with ``unfinished``, ``damaged`` or ``search``."""
+    """Why there is no result; starts with ``unfinished``, ``failed``, ``damaged`` or ``search``."""
 
 
 class _Found(NamedTuple):
@@ -76,17 +78,18 @@ class _Found(NamedTuple):
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """Return the run folders (those with ``resolved.yaml``) at most ``DEPTH`` levels below
-    ``folder``, itself included, in natural order.
+    """Return the run folders (those with ``resolved.yaml`` or ``failed.json``) at most ``DEPTH``
+    levels below ``folder``, itself included, in natural order.
 
     Links are not followed, so a run that a link points to is not counted twice.
     """
     found, top = [], Path(folder).expanduser()
     for where, below, files in os.walk(top):
         path = Path(where)
-        if RESOLVED in files:
+        run = RESOLVED in files or FAILED in files
+        if run:
             found.append(path)
-        if RESOLVED in files or len(path.relative_to(top).parts) == DEPTH:
+        if run or len(path.relative_to(top).parts) == DEPTH:
             below.clear()
         below[:] = [name for name in below if not name.startswith(".")]
     return sorted(found, key=lambda path: [_natural(part) for part in path.relative_to(top).parts])
@@ -201,6 +204,8 @@ def _baselines(tables: Sequence[tuple[Mapping[str, Any], Block]]) -> Iterator[Jo
 
 def _unfinished(name: str, run: Path) -> JoinedRow:
     """Return a note of how far a run without a summary has come."""
+    if (run / FAILED).exists():
+        return _noted(name, f"failed: {read_failure(run)['reason']}")
     config = read_resolved(run)
     if not isinstance(config, dict):
         raise InputError(f"{RESOLVED} is damaged (it holds no keys)")
@@ -227,6 +232,8 @@ def _overrides(run: Path, summary: Mapping[str, Any]) -> dict[str, str] | None:
     """Return a job's overrides by key, without ``hydra.*`` and ``resume``, which do not affect the
     learner."""
     rows = summary.get("overrides")
+    if rows is None and (run / FAILED).exists():
+        rows = read_failure(run)["overrides"]
     if rows is None:
         from omegaconf import OmegaConf
 

@@ -36,6 +36,8 @@ METRICS_FILE = "metrics.jsonl"
 PARQUET = "metrics.parquet"
 STUDY = "study.db"
 SUMMARY = "summary.json"
+FAILED = "failed.json"
+"""Of a job of a sweep that was refused: its overrides and the reason."""
 CURVE = "learning_curve.png"
 CHECKPOINTS = "checkpoints"
 
@@ -244,6 +246,15 @@ def read_summary(folder: str | Path) -> dict[str, Any]:
         if not isinstance(summary, dict) or not isinstance(summary.get(key), dict):
             raise InputError(f"run={folder}: {SUMMARY} is damaged (it has no block {key!r})")
     return summary
+
+
+def read_failure(folder: Path) -> dict[str, Any]:
+    """Return ``{"overrides", "reason"}`` of a job that was refused; what is damaged is said."""
+    try:
+        found = json.loads((folder / FAILED).read_text(encoding="utf-8"))
+        return {"overrides": [str(x) for x in found["overrides"]], "reason": str(found["reason"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {"overrides": [], "reason": f"{FAILED} is damaged ({error})"}
 
 
 class MetricsLog:
