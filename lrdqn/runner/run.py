@@ -178,11 +178,22 @@ class Run:
         self.log = MetricsLog(folder)
         self.steps = point.env_steps if point else 0
         self.saved_steps = self.steps if point else -1
+        self.chunk: tuple[float, float | None] = time.perf_counter(), None
+        """When the chunk that is running began, and how long the one before it took."""
+        stop.notice = self.when_it_stops
 
     @property
     def seconds(self) -> float:
         """Return the wall-clock seconds of all attempts."""
         return self.carried.seconds + time.perf_counter() - self.began
+
+    def when_it_stops(self) -> str:
+        """Return what a stop waits for, and how long that takes."""
+        began, last = self.chunk
+        wait = (
+            "" if last is None else f", in about {max(last - time.perf_counter() + began, 0):.0f} s"
+        )
+        return f"the run ends after this evaluation period{wait}, and is saved"
 
     def play(self) -> dict[str, Any] | None:
         """Train to the end, evaluate, save and return the summary; ``None`` where a stop was
@@ -215,11 +226,13 @@ class Run:
                     self.save(state)
                     return None
                 began = time.perf_counter()
+                self.chunk = began, self.chunk[1]
                 state, metrics = play(state, self.steps // plan.chunk_steps)
                 metrics = to_host(metrics)
                 self.steps += plan.chunk_steps
                 self.count(metrics, time.perf_counter() - began)
                 outcome = record(metrics)
+                self.chunk = self.chunk[0], time.perf_counter() - began
                 if any_process(time.perf_counter() - self.saved_at >= e.config.checkpoint.seconds):
                     self.save(state)
             self.save(state)

@@ -4,7 +4,10 @@ saved exactly."""
 from __future__ import annotations
 
 import signal
+import socket
+import sys
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -12,13 +15,25 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 UNTOUCHED = (signal.SIG_DFL, signal.default_int_handler)
 
 
+def under_way() -> str:
+    """Return the words for a stop whose duration is not known."""
+    return "ends when what is running has ended and is saved"
+
+
 class StopRequest:
     """Context manager whose ``asked`` turns true at the first signal; a second Ctrl-C interrupts at
-    once."""
+    once.
+
+    The signal is answered on stderr immediately, by a thread of its own: the main thread runs no
+    handler while it waits for a compiled program.
+    """
 
     def __init__(self) -> None:
         self.asked = False
+        self.notice: Callable[[], str] = under_way
+        """Says what a stop waits for."""
         self._before: dict[signal.Signals, Any] = {}
+        self._wakeup: tuple[int, socket.socket, socket.socket] | None = None
 
     def __enter__(self) -> StopRequest:
         """Install handlers, except for signals that a launcher already handles (submitit requeues
@@ -29,6 +44,11 @@ class StopRequest:
         if threading.current_thread() is threading.main_thread():
             free = [number for number in SIGNALS if signal.getsignal(number) in UNTOUCHED]
             self._before = {number: signal.signal(number, self._ask) for number in free}
+            ours, theirs = socket.socketpair()
+            theirs.setblocking(False)
+            before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+            self._wakeup = before, ours, theirs
+            threading.Thread(target=self._answer, args=(ours,), daemon=True).start()
         return self
 
     def __exit__(
@@ -38,6 +58,10 @@ class StopRequest:
         trace: TracebackType | None,
     ) -> None:
         """Restore the previous handlers."""
+        if self._wakeup is not None:
+            before, _, theirs = self._wakeup
+            signal.set_wakeup_fd(before)
+            theirs.close()  # ends the thread
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -45,3 +69,13 @@ class StopRequest:
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.asked = True
+
+    def _answer(self, ours: socket.socket) -> None:
+        """Answer the first signal, whose number arrives as one byte."""
+        with ours:
+            while numbers := ours.recv(16):
+                if {*numbers} & {int(number) for number in self._before}:
+                    again = "; Ctrl-C again stops at once and loses it"
+                    sys.stderr.write(f"stopping: {self.notice()}{again}\n")
+                    sys.stderr.flush()
+                    return
