@@ -81,9 +81,7 @@ BAD = {
     "content=embeddings env.embeddings=/no/such.npy": (
         "env.embeddings=/no/such.npy: no such file; must be a .npy or .npz file"
     ),
-    "env.embeddings=x.npy": (
-        "env.embeddings=x.npy: env.content=exact reads no file; use content=embeddings"
-    ),
+    "env.embeddings=x.npy": ("x.npy: env.content=exact reads no file; use content=embeddings"),
     "env=recsim perturbation=outage": (
         "perturbation=outage: changes the live world; must be left out with another env"
     ),
@@ -309,6 +307,7 @@ def test_a_ready_sweep_is_expanded_and_checked() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_search_needs_ranges_and_whole_batches() -> None:
     check_jobs("tune", TuneRun, [], preflight)
     for override, line in {

@@ -231,11 +231,11 @@ def test_views_go_missing_in_the_stated_share_and_stay_missing() -> None:
         ({"content": "embeddings"}, r"env\.embeddings=null: env\.content=embeddings needs a file"),
         (
             {"embeddings": "x.npy"},
-            r"env\.embeddings=x\.npy: env\.content=exact reads no file; use content=embeddings",
+            r"env\.embeddings=/.*/x\.npy: env\.content=exact reads no file; use content=embeddings",
         ),
         (
             {"embedding_ids": "x.npy", "content": "multimodal"},
-            r"env\.embedding_ids=x\.npy: env\.content=multimodal reads no",
+            r"env\.embedding_ids=/.*/x\.npy: env\.content=multimodal reads no",
         ),
         (
             {"perturb": {"missing_views": 0.5}},

@@ -38,7 +38,8 @@ def test_what_is_paid_when() -> None:
         np.testing.assert_array_equal(pending_reward, 0)
 
 
-@pytest.mark.parametrize("episode", [pytest.param("session", marks=pytest.mark.slow), "user"])
+@pytest.mark.slow
+@pytest.mark.parametrize("episode", ["session", "user"])
 def test_sessions_earn_the_same_whenever_it_is_paid(episode: str) -> None:
     totals = {}
     for delay in DELAYS:

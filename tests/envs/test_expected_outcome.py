@@ -21,18 +21,9 @@ from lrdqn.envs.live.prices import PRICES, gifts_by_price, price_shares
 SESSIONS, TIMES = 32, 6_000
 
 
-@pytest.mark.parametrize(
-    ("model", "episode"),
-    [
-        ("pbm", "user"),
-        *(
-            pytest.param(model, episode, marks=pytest.mark.slow)
-            for model in ("mnl", "proportional", "pbm")
-            for episode in ("session", "user")
-            if (model, episode) != ("pbm", "user")
-        ),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("episode", ["session", "user"])
+@pytest.mark.parametrize("model", ["mnl", "proportional", "pbm"])
 def test_the_mean_reward_is_that_of_many_steps(episode: str, model: str) -> None:
     config = live_config(
         episode=episode, choice_model=model, law={"patience_median": 2.0}

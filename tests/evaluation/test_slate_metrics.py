@@ -150,6 +150,7 @@ def of_documents(obs: Any, catalogue: Any, i: int) -> tuple:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["live", "recsim"])
 def test_the_cohort_sums_what_a_walk_through_the_sessions_finds(kind: str) -> None:
     config = slated(choice_model="position_mnl") if kind == "live" else recsim_config(horizon=8)

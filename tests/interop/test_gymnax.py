@@ -22,6 +22,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 def test_both_forms_tell_the_same_and_are_the_world_of_env_live() -> None:
     new, old = live_gymnax_env(*SMALL, seed=2), live_gymnax_env(*SMALL, seed=2, legacy=True)
     config = live_config(SMALL)

@@ -32,6 +32,7 @@ def filled(params: Any) -> Any:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["linear", "dueling"])
 def test_a_single_value_is_the_one_of_the_whole_set(head: str) -> None:
     obs, topics = documents(6, 5, 3, 2, 0)

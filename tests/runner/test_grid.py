@@ -77,6 +77,7 @@ def test_each_point_learns_what_it_learns_alone() -> None:
     assert all((kernels[:, 0] != kernels[:, g]).any() for g in range(1, 4)), "points must differ"
 
 
+@pytest.mark.slow
 def test_rows_carry_their_coordinates_and_the_table_says_who_was_picked(tmp_path: Path) -> None:
     grid = {"agent": {"learning_rate": [1e-6, 5e-3]}}
     env = {"probe": "observation_action"}
