@@ -112,7 +112,7 @@ def test_rows_are_paired_with_the_same_pages_with_one_part_learnt() -> None:
         row = of[f"{index} - learnt {part}"]
         assert (row["mean"], row["ci_low"], row["ci_high"]) == (apart, apart, apart)
     assert lines[-1].endswith(
-        "| 138.00 [136.00, 140.00] | 1.00 [1.00, 1.00] | 30.00 [30.00, 30.00] |"
+        "| 138.00 [112.59, 163.41] | 1.00 [1.00, 1.00] | 30.00 [30.00, 30.00] |"
     )
 
 
