@@ -45,7 +45,12 @@ def write_settings(
         write_text(beside, "".join(f"{key}={value}\n" for key, value in settings.items()))
         print_settings(console, settings)
         line += f" $(cat {shlex.quote(str(beside))})"
-    console.print(f"population folder: {out}\ntrain on it: {line}", highlight=False, soft_wrap=True)
+    console.print(
+        f"population folder: {out}\ntrain on it: {line}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def print_settings(console: Console, settings: Mapping[str, Any]) -> None:

@@ -37,7 +37,7 @@ def show_run(folder: Path) -> None:
     message = draw_curve(folder, MetricsLog(folder).rows(), folder / CURVE)
     if message:
         console.print(message, highlight=False, markup=False)
-    console.print(f"run folder: {folder}", highlight=False, soft_wrap=True)
+    console.print(f"run folder: {folder}", highlight=False, markup=False, soft_wrap=True)
 
 
 def show_joined(folder: Path) -> None:

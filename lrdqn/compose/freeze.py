@@ -86,7 +86,10 @@ def _check_leaf(key: str, value: Any, limits: Mapping[str, Any]) -> Any:
         # as a path it would mean the current folder
         raise ConfigError(key, value, "is empty; give a value, or leave it out")
     elif limits.get("path") and isinstance(value, str):
-        return str(Path(value).expanduser().absolute())
+        try:
+            return str(Path(value).expanduser().absolute())
+        except RuntimeError as error:
+            raise ConfigError(key, value, "there is no home folder; give the whole path") from error
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -64,13 +64,13 @@ def open_run(path: str | Path) -> Path:
     Raises:
         InputError: the folder cannot be made or written to.
     """
-    folder = Path(path).expanduser().resolve()
+    folder = Path(path)
     try:
+        folder = folder.expanduser().resolve()
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be made a run folder ({error.strerror or error})"
-        ) from error
+    except (OSError, RuntimeError) as error:  # a RuntimeError: there is no home folder
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{folder}: cannot be made a run folder ({reason})") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"{folder}: cannot be made a run folder (not writable)")
     return folder
@@ -101,6 +101,10 @@ def check_free(folder: str | Path) -> None:
                 f"{folder}: holds a run already ({name}); resume=auto "
                 "continues it, or choose another folder"
             )
+
+
+class FolderTaken(InputError):
+    """The run folder is held by another process, whose files must be left alone."""
 
 
 @contextmanager
@@ -139,7 +143,7 @@ def locked(folder: Path) -> int:
                 return file
         except BlockingIOError as error:
             os.close(file)
-            raise InputError(
+            raise FolderTaken(
                 f"{folder}: another process is training in it; "
                 "wait for it, or choose another folder"
             ) from error

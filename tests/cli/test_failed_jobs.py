@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from lrdqn.cli import failed_jobs
 from lrdqn.cli.failed_jobs import guarded
 from lrdqn.config import InputError
 from lrdqn.report.sweep import join
-from lrdqn.runner.folder import FAILED, read_failure
+from lrdqn.runner.folder import FAILED, held, read_failure
 
 
 def refused() -> float:
@@ -31,6 +32,20 @@ def test_the_reason_is_left_in_the_folder_until_the_job_succeeds(
     assert (row.run, row.note) == ("3", f"failed: {reason}")
     assert guarded(lambda: 1.5, folder, overrides) == 1.5
     assert not (folder / FAILED).exists()
+
+
+def test_nothing_is_written_into_a_folder_that_another_process_holds(tmp_path: Path) -> None:
+    folder = tmp_path / "0"
+    with held(folder):
+        before = sorted(path.name for path in folder.iterdir())
+
+        def job() -> float:
+            with held(folder):
+                raise AssertionError
+
+        assert guarded(job, folder, ["agent=dqn"]) is None
+        assert sorted(path.name for path in folder.iterdir()) == before
+    assert failed_jobs.HERE.pop().startswith(f"{folder}: agent=dqn: ")
 
 
 def test_a_damaged_note_is_said(tmp_path: Path) -> None:
