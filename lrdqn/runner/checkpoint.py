@@ -91,7 +91,6 @@ def save_checkpoint(
         except Exception as error:
             if not isinstance(error, OSError | ValueError):
                 raise
-            _drop_late_errors()
             raise InputError(f"{where}: cannot be written ({_first_line(error)})") from error
 
 
@@ -255,29 +254,29 @@ def _verify(step: Path, name: str) -> None:
             )
 
 
-def _drop_late_errors() -> None:
-    """Keep the storage library's threads from printing a traceback for each write that was under
-    way when a save failed; the failure has been reported."""
-    before = sys.excepthook
-
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if not (isinstance(error, RuntimeError) and "Event loop is closed" in str(error)):
-            before(kind, error, trace)
-
-    sys.excepthook = hook
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
-
-
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Orbax's logging, which writes dozens of lines per save and a traceback per failure.
+    """Silence Orbax's logging, which writes dozens of lines per save and a traceback per failure,
+    and the storage library's threads, which print one for each write that was under way.
 
-    Failures are also raised, and are reported here in one line.
+    Failures are also raised, and are reported here in one line. The threads may speak up after it,
+    so that they stay silent then.
     """
-    logger = logging.getLogger("absl")
-    before = logger.level
+    logger, tasks, hook = logging.getLogger("absl"), logging.getLogger("asyncio"), sys.excepthook
+    before = logger.level, tasks.level
+
+    def without_late_errors(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if not (isinstance(error, RuntimeError) and "Event loop is closed" in str(error)):
+            hook(kind, error, trace)
+
     logger.setLevel(logging.CRITICAL + 1)
+    tasks.setLevel(logging.CRITICAL + 1)
+    sys.excepthook = without_late_errors
     try:
         yield
+        sys.excepthook = hook
+        tasks.setLevel(before[1])
     finally:
-        logger.setLevel(before)
+        logger.setLevel(before[0])

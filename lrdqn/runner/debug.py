@@ -104,6 +104,8 @@ def stop_at_nonfinite(
 
     def one(state: TrainState, number: int) -> tuple[TrainState, dict[str, jax.Array]]:
         rows: list[dict[str, np.ndarray]] = []
+        # what warm-up counted belongs to no iteration
+        state = state._replace(nonfinite=jax.tree.map(jax.numpy.zeros_like, state.nonfinite))
         for i in range(number * iterations, (number + 1) * iterations):
             after, metrics = play(state, i)
             for what, bad in to_host(count(after, metrics)).items():
