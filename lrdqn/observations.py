@@ -55,7 +55,14 @@ class Catalogue(NamedTuple):
     category: Float[Array, "S+1 G"]
     tags: Float[Array, "S+1 T"]
     profile: Float[Array, "U P"]
-    """Static observed user profile."""
+    """Answers of users at onboarding, and what else is known of them from the start."""
+    taste: Float[Array, "U d+G"]
+    """Taste of users for style and category, estimated from the platform's log (``envs.live.log``);
+    without a log the three arrays have no columns."""
+    habits: Float[Array, "U B"]
+    """Inclination to click and to stay, and how much is known, from that log."""
+    record: Float[Array, "S+1 R"]
+    """What users did with a streamer in that log; zeros for streamers that it does not hold."""
 
     @property
     def nothing(self) -> int:

@@ -12,6 +12,7 @@ from lrdqn.baselines.exploiters import (
 from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS, make_index, make_slate_index
 from lrdqn.baselines.scored import from_scores, with_parameters
 from lrdqn.baselines.simple import (
+    LOGGING,
     make_constant,
     make_content,
     make_popularity,
@@ -28,6 +29,7 @@ from lrdqn.baselines.slates import (
 )
 
 __all__ = [
+    "LOGGING",
     "MYOPIC_WEIGHTS",
     "PLANNER_WEIGHTS",
     "as_slate",

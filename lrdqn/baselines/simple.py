@@ -3,6 +3,8 @@ policy of the calibration."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -11,6 +13,7 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from lrdqn.baselines.scored import from_scores
 from lrdqn.observations import LiveObs
 from lrdqn.ops.history import cosine, mean_style
+from lrdqn.ops.masking import masked
 from lrdqn.types import EnvSpec, Policy, PyTree, View
 
 NEAR, POPULAR, FAMILIAR = 1.0, 1.45, 1.5
@@ -68,24 +71,43 @@ def make_content() -> Policy:
     return from_scores(score, offered)
 
 
-def make_reference() -> Policy:
-    """Build the reference policy, under which the world is compared with real logs: softmax of a
-    weighted sum of cosine, L and familiar.
+def reference_logits(view: View) -> Float[Array, "B A"]:
+    """Return the logits of the reference policy, a weighted sum of cosine, L and familiar.
 
     The cosine is the content baseline's score, L standardised log viewers, and familiar marks
-    streamers among the user's known ones that are on air. The action is drawn by the Gumbel trick.
-    Source: envs/live/README.md, section 13.
+    streamers among the user's known ones that are on air. Source: envs/live/README.md, section 13.
     """
-    content = make_content()
+    obs, style = view.obs, view.catalogue.style
+    features = obs.features.astype(jnp.float32)
+    near = cosine(
+        mean_style(style, obs.history, obs.history_watch)[:, None, :], style[obs.candidates]
+    )
+    logits = (
+        NEAR * near
+        + POPULAR * (features[..., 0] - 0.67) / 1.792
+        + FAMILIAR * (features[..., 3] > 0)
+    )
+    return masked(logits, obs.mask)
+
+
+def uniform_logits(view: View) -> Float[Array, "B A"]:
+    """Return 0 for each candidate on offer."""
+    return masked(jnp.zeros(view.obs.mask.shape), view.obs.mask)
+
+
+LOGGING: dict[str, Callable[[View], Array]] = {
+    "reference": reference_logits,
+    "random": uniform_logits,
+}
+"""Logits of the policies that a platform's log may come from (``env.log.policy``)."""
+
+
+def make_reference() -> Policy:
+    """Build the reference policy, under which the world is compared with real logs: the softmax of
+    ``reference_logits``. The action is drawn by the Gumbel trick."""
 
     def score(view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
-        features = view.obs.features.astype(jnp.float32)
-        near = content.scores((), view, key)
-        logits = (
-            NEAR * near
-            + POPULAR * (features[..., 0] - 0.67) / 1.792
-            + FAMILIAR * (features[..., 3] > 0)
-        )
+        logits = reference_logits(view)
         return logits + jax.random.gumbel(key, logits.shape)
 
     return from_scores(score, offered)

@@ -17,7 +17,7 @@ from lrdqn.networks.slates import SlateTable, available_slates, select_slate
 from lrdqn.networks.torsos import pure_module
 from lrdqn.networks.two_tower import TwoTower
 from lrdqn.observations import UNKNOWN, Catalogue, LiveObs
-from lrdqn.ops.history import cosine
+from lrdqn.ops.history import cosine, history_evidence
 from lrdqn.ops.values import Values
 from lrdqn.types import Network, Params, QOutput
 
@@ -30,6 +30,8 @@ class Shapes(NamedTuple):
     categories: int
     tags: int
     profile: int
+    habits: int
+    record: int
     context: int
     features: int
 
@@ -43,6 +45,8 @@ class Shapes(NamedTuple):
             categories=catalogue.category.shape[-1],
             tags=catalogue.tags.shape[-1],
             profile=catalogue.profile.shape[-1],
+            habits=catalogue.habits.shape[-1],
+            record=catalogue.record.shape[-1],
             context=obs.context.shape[-1],
             features=obs.features.shape[-1],
         )
@@ -62,14 +66,17 @@ class _Scorer(nnx.Module):
         self.history = ENCODERS[config.history](
             shapes.style, shapes.categories, config.history_width, rngs
         )
-        user = self.history.size + shapes.profile + shapes.context
+        logged = int(shapes.habits > 0)
+        user = self.history.size + shapes.profile + shapes.habits + shapes.context
         candidate = (
             shapes.style
             + shapes.categories
             + shapes.tags
             + config.embedding
+            + shapes.record
             + shapes.features
             + CROSSES
+            + logged
         )
         self.identity = nnx.Embed(
             shapes.identities,
@@ -82,11 +89,14 @@ class _Scorer(nnx.Module):
             user, candidate, config, values, rngs, 1 if slates is None else slates.shape[1]
         )
         self.taste = nnx.Param(jnp.full((), 0.1))
+        if logged:
+            self.match = nnx.Param(jnp.full((), 0.05))
 
     def __call__(
         self, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None, slates: SlateTable
     ) -> tuple[Float[Array, "B M K"], Float[Array, "B M"]]:
         """Return the head's output, and the prior that is added to its mean."""
+        matches = [taste_match(obs, catalogue)] if catalogue.taste.shape[-1] else []
         # Unit vectors of length d have entries of size 1 / sqrt(d); after scaling, every input has
         # a spread of about 1.
         catalogue = catalogue._replace(
@@ -94,22 +104,27 @@ class _Scorer(nnx.Module):
         )
         profiles = read_history(obs, catalogue)
         style, category = catalogue.style[obs.candidates], catalogue.category[obs.candidates]
-        cosines, crosses = cross_features(obs, profiles, style, category)
+        cosines, crosses = cross_features(obs, catalogue, profiles, style, category)
         content = (
             style,
             category,
             catalogue.tags[obs.candidates],
             self.identity(catalogue.identity[obs.candidates]),
+            catalogue.record[obs.candidates],
         )
-        candidate = jnp.concatenate([*content, standardised(obs.features), crosses], axis=-1)
-        answers = catalogue.profile[obs.user]
+        candidate = jnp.concatenate(
+            [*content, standardised(obs.features), crosses, *(m[..., None] for m in matches)],
+            axis=-1,
+        )
+        known = (catalogue.profile[obs.user], catalogue.habits[obs.user])
         encoded = self.history(obs, catalogue, profiles)
-        user = jnp.concatenate([encoded, answers, obs.context.astype(jnp.float32)], axis=-1)
-        near = cosines if slates is None else cosines[:, slates].mean(axis=2)
-        return self.halves(user, candidate, obs.mask, key, slates), self.taste[...] * near
+        user = jnp.concatenate([encoded, *known, obs.context.astype(jnp.float32)], axis=-1)
+        prior = self.taste[...] * cosines + sum(self.match[...] * match for match in matches)
+        prior = prior if slates is None else prior[:, slates].mean(axis=2)
+        return self.halves(user, candidate, obs.mask, key, slates), prior
 
 
-CROSSES = 5
+CROSSES = 8
 FEATURE_CENTRE = (0.67, 2.0, 0.0, 0.0)
 FEATURE_SCALE = (1.8, 2.0, 1.0, 1.0)
 """Scale of log viewers, hours on air, followed and recency. Features after these four
@@ -127,8 +142,12 @@ def standardised(features: Float[Array, "B C F"]) -> Float[Array, "B C F"]:
 
 
 def cross_features(
-    obs: LiveObs, profiles: Profiles, style: Float[Array, "B C d"], category: Float[Array, "B C G"]
-) -> tuple[Float[Array, "B C"], Float[Array, "B C 5"]]:
+    obs: LiveObs,
+    catalogue: Catalogue,
+    profiles: Profiles,
+    style: Float[Array, "B C d"],
+    category: Float[Array, "B C G"],
+) -> tuple[Float[Array, "B C"], Float[Array, "B C 8"]]:
     """Return features of each candidate against the history: its cosine with the liked profile (the
     score of the content baseline), and the five cross features.
 
@@ -140,11 +159,28 @@ def cross_features(
     liked = scale * jnp.einsum("bd,bcd->bc", profiles.liked, style)
     disliked = scale * jnp.einsum("bd,bcd->bc", profiles.disliked, style)
     share = jnp.einsum("bg,bcg->bc", profiles.categories, category)
+    chosen, stays = history_evidence(catalogue.style, obs.history, obs.history_watch)
+    choices, _ = history_evidence(catalogue.category, obs.history, obs.history_watch)
+    evidence = [scale * jnp.einsum("bd,bcd->bc", part, style) for part in (chosen, stays)]
+    evidence.append(4 * jnp.einsum("bg,bcg->bc", choices, category))
     same = obs.candidates[:, :, None] == obs.history[:, None, :]
     log_watch = obs.history_watch.astype(jnp.float32)[:, None, :]
     again = jnp.max(jnp.where(same, log_watch, 0.0), axis=2)
     near = cosine(profiles.liked[:, None, :], style)
-    return near, jnp.stack([2 * near, liked, disliked, 4 * share, again / 4], axis=-1)
+    return near, jnp.stack([2 * near, liked, disliked, 4 * share, again / 4, *evidence], axis=-1)
+
+
+def taste_match(obs: LiveObs, catalogue: Catalogue) -> Float[Array, "B C"]:
+    """Return the product of each user's logged taste with the content of each candidate; its spread
+    over users and streamers is 1."""
+    taste = catalogue.taste[obs.user]
+    style = jnp.einsum(
+        "bd,bcd->bc", taste[:, : catalogue.style.shape[1]], catalogue.style[obs.candidates]
+    )
+    category = jnp.einsum(
+        "bg,bcg->bc", taste[:, catalogue.style.shape[1] :], catalogue.category[obs.candidates]
+    )
+    return style + category
 
 
 def make_scorer(

@@ -33,7 +33,15 @@ def request(
     style = jnp.eye(S + 1)
     category = jnp.eye(2)[jnp.arange(S + 1) % 2]
     return View(
-        obs, Catalogue(jnp.arange(S + 1), style, category, jnp.zeros((S + 1, 1)), jnp.zeros((1, 1)))
+        obs,
+        Catalogue(
+            jnp.arange(S + 1),
+            style,
+            category,
+            jnp.zeros((S + 1, 1)),
+            jnp.zeros((1, 1)),
+            *3 * [jnp.zeros((1, 0))],
+        ),
     )
 
 

@@ -71,7 +71,12 @@ def test_a_slate_of_rooms_is_what_is_on_offer_and_named_once() -> None:
     )
     category = jnp.eye(2)[jnp.arange(S + 1) % 2]
     world = Catalogue(
-        jnp.arange(S + 1), jnp.eye(S + 1), category, jnp.zeros((S + 1, 1)), jnp.zeros((1, 1))
+        jnp.arange(S + 1),
+        jnp.eye(S + 1),
+        category,
+        jnp.zeros((S + 1, 1)),
+        jnp.zeros((1, 1)),
+        *3 * [jnp.zeros((1, 0))],
     )
     slate = jnp.array([[0, 1, 2], [3, 1, 3], [0, 1, 2]])
     shown = rooms(obs, world, slate)

@@ -280,7 +280,9 @@ def accuracy(name: str) -> float:
     of 4 seeds (some seeds of attention learn slowly)."""
     rng = np.random.default_rng(0)
     content = jnp.asarray(np.vstack([np.eye(2)[np.arange(4) % 2], np.zeros(2)]), jnp.float32)
-    catalogue = Catalogue(jnp.arange(5), content, content, content, content)
+    catalogue = Catalogue(
+        jnp.arange(5), content, content, content, content, *3 * [jnp.zeros((5, 0))]
+    )
     encode, seeds = (
         build(name, catalogue, 16)[1],
         [build(name, catalogue, 16, seed)[0] for seed in range(4)],

@@ -47,6 +47,11 @@ class DQNConfig(AgentConfig):
         "gradients are clipped to this global norm; null turns clipping off",
         open_low=True,
     )
+    target_candidates: int | None = int_field(
+        None,
+        1,
+        "candidates of the next state, drawn at random, that the target looks at; null: all",
+    )
     target_period: int = int_field(2048, 1, "env steps between two updates of the target network")
     tau: float = float_field(
         1.0,

@@ -17,6 +17,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.agents.dqn.config import DQNConfig
+from lrdqn.networks.candidates import take_candidates
 from lrdqn.ops.masking import masked
 from lrdqn.ops.policies import (
     discount_where_offered,
@@ -163,4 +164,28 @@ def make_target(config: DQNConfig) -> TargetRule:
         "munchausen": make_munchausen_target(config.log_policy_min),
         "lambda": stored_return,
     }
-    return rules[config.target]
+    rule = rules[config.target]
+    some = config.target_candidates
+    return rule if some is None else on_some_candidates(rule, some)
+
+
+def on_some_candidates(rule: TargetRule, candidates: int) -> TargetRule:
+    """Return a rule that looks at only so many candidates of the next state, drawn at random among
+    those on offer.
+
+    The maximum over k of C candidates is cheaper, overestimates less, and is that of a policy which
+    is offered k candidates: on average lower, by the more the fewer they are.
+
+    Source: Ghasemipour et al. 2021 (EMaQ), equation 4, with the offer in place of a behaviour
+    policy.
+    """
+
+    def target(inputs: TargetInputs, t: Transition, key: PRNGKeyArray) -> Bootstrap:
+        draw_key, rule_key = jax.random.split(key)
+        mask = t.next_obs.mask
+        order = jax.random.uniform(draw_key, mask.shape) + mask
+        places = jax.lax.top_k(order, min(candidates, mask.shape[1]))[1]
+        few = t._replace(next_obs=take_candidates(t.next_obs, places))
+        return rule(inputs, few, rule_key)
+
+    return target

@@ -14,6 +14,7 @@ from lrdqn.config.fields import (
     path_field,
     plain_field,
 )
+from lrdqn.envs.live.log.config import LogConfig
 from lrdqn.envs.live.tick.config import TickConfig
 
 SIM_VERSION = "4"
@@ -350,6 +351,7 @@ class LiveConfig(EnvConfig):
     reward: RewardConfig = field(default_factory=RewardConfig)
     perturb: PerturbConfig = field(default_factory=PerturbConfig)
     tick: TickConfig = field(default_factory=TickConfig)
+    log: LogConfig = field(default_factory=LogConfig)
 
 
 def discount_minutes(unit: str) -> float | None:

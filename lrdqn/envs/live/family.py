@@ -24,9 +24,10 @@ def make(config: LiveConfig, sessions: int) -> Any:
 
 def worlds(config: LiveConfig, seed: int, seeds: int, known: bool) -> Any:
     """Return the worlds of all seeds."""
+    from lrdqn import baselines
     from lrdqn.envs.live.worlds import make_worlds
 
-    return make_worlds(config, seed, seeds, known)
+    return make_worlds(config, seed, seeds, known, baselines.LOGGING[config.log.policy])
 
 
 def world_bytes(config: LiveConfig) -> dict[str, float]:

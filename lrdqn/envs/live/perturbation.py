@@ -34,8 +34,9 @@ def perturb(
     - ``hook_share``, ``hook_shift``: that share of streamers, drawn uniformly, gets a larger hook.
     - ``popularity_shock`` x: ``log P <- log P + x N(0, 1)``.
     - ``outage_share``: ``schedule.drop_out``.
-    - ``cold_users``: history, loyalties and follows of that share of users are emptied.
-    - ``cold_streamers``: that share of streamers maps to the shared row of the identity table.
+    - ``cold_users``: history, loyalties, follows and profiles of that share of users are emptied.
+    - ``cold_streamers``: that share of streamers maps to the shared row of the identity table, and
+      has no record.
     - ``missing_views``: that share of views, drawn one by one, is no longer shown.
     """
     taste, hook, popularity, outage, users, streamers, gaps = rng.spawn(7)
@@ -61,11 +62,22 @@ def perturb(
     if config.outage_share:
         world = world._replace(schedule=drop_out(world.schedule, config.outage_share, outage))
     if config.cold_users:
-        world = world._replace(users=forget(world.users, world.nothing, config.cold_users, users))
+        cold = users.random(len(world.users.interest)) < config.cold_users
+        world = world._replace(
+            users=forget(world.users, world.nothing, cold),
+            catalogue=world.catalogue._replace(
+                taste=blank(world.catalogue.taste, cold), habits=blank(world.catalogue.habits, cold)
+            ),
+        )
     if config.cold_streamers:
-        identity = world.catalogue.identity.copy()
-        identity[:-1][streamers.random(len(identity) - 1) < config.cold_streamers] = UNKNOWN
-        world = world._replace(catalogue=world.catalogue._replace(identity=identity))
+        cold = streamers.random(world.nothing) < config.cold_streamers
+        cold = np.append(cold, False)
+        world = world._replace(
+            catalogue=world.catalogue._replace(
+                identity=np.where(cold, np.int32(UNKNOWN), world.catalogue.identity),
+                record=blank(world.catalogue.record, cold),
+            )
+        )
     if config.missing_views and views is not None:
         shown = without_views(world.catalogue.style, views, config.missing_views, gaps)
         world = world._replace(catalogue=world.catalogue._replace(style=shown))
@@ -78,13 +90,18 @@ def turn_interests(interest: Any, share: float, rng: np.random.Generator) -> Any
     return unit((1 - share) * interest + share * xi).astype(np.float32)
 
 
-def forget(users: Any, nothing: int, share: float, rng: np.random.Generator) -> Any:
-    """Return users of whom a share has an empty past; ``nothing`` is the id of no streamer."""
-    cold = (rng.random(len(users.interest)) < share)[:, None]
+def blank(x: Any, cold: Any) -> Any:
+    """Return rows ``[n, ...]`` with zeros where they are cold."""
+    return np.where(cold[:, None], np.zeros_like(x), x)
+
+
+def forget(users: Any, nothing: int, cold: Any) -> Any:
+    """Return users of whom the cold ones ``[U]`` have an empty past; ``nothing`` is the id of no
+    streamer."""
 
     def empty(name: str, value: Any) -> Any:
         x = getattr(users, name)
-        return np.where(cold, np.asarray(value, x.dtype), x)
+        return np.where(cold[:, None], np.asarray(value, x.dtype), x)
 
     past = {
         "history": nothing,

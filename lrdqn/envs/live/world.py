@@ -127,6 +127,9 @@ def make_world(
     def scalar(x: Any, dtype: Any = np.float32) -> Any:
         return np.asarray(x, dtype)
 
+    def empty(rows: int) -> Any:
+        return np.zeros((rows, 0), np.float32)
+
     streamers = len(population.style)
     identity = (
         np.arange(1, streamers + 1, dtype=np.int32)
@@ -167,6 +170,9 @@ def make_world(
             category=pad(population.category),
             tags=pad(population.tags),
             profile=population.profile,
+            taste=empty(len(population.profile)),
+            habits=empty(len(population.profile)),
+            record=empty(streamers + 1),
         ),
         schedule=sample_schedule(config, population, rng),
         law=_numbers(Law, config.law),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +13,39 @@ import numpy as np
 from lrdqn.envs.live.config import LiveConfig
 from lrdqn.envs.live.content import CONTENT
 from lrdqn.envs.live.embeddings import load_embeddings
+from lrdqn.envs.live.log.attach import profiles_of
+from lrdqn.envs.live.log.impressions import Logits
 from lrdqn.envs.live.perturbation import perturb
 from lrdqn.envs.live.population import resize, sample_population
 from lrdqn.envs.live.population_arrays import Population
 from lrdqn.envs.live.population_folder import load_population
 from lrdqn.envs.live.schedule import with_lists
-from lrdqn.envs.live.world import make_world, stack_worlds
+from lrdqn.envs.live.world import LiveParams, make_world, stack_worlds
 from lrdqn.envs.streams import world_stream
 from lrdqn.types import PyTree
 
-POPULATION_STREAM, SCHEDULE_STREAM, PERTURBATION_STREAM, CONTENT_STREAM = 0, 1, 2, 3
+POPULATION_STREAM, SCHEDULE_STREAM, PERTURBATION_STREAM, CONTENT_STREAM, LOG_STREAM = range(5)
 """Random streams of a world, apart so that a schedule does not depend on how its population was
 drawn."""
 
 
-def make_worlds(config: LiveConfig, seed: int, seeds: int, known: bool = True) -> PyTree:
+def make_worlds(
+    config: LiveConfig,
+    seed: int,
+    seeds: int,
+    known: bool = True,
+    logits: Logits | None = None,
+) -> PyTree:
     """Return ``LiveParams`` with a leading axis ``[seeds]``, on the host.
+
+    The platform's log is of the worlds as they were before a perturbation.
 
     Args:
         config: of the world.
         seed: root of all randomness; seed i's world is folded from its index.
         seeds: how many.
         known: whether policies have met these streamers.
+        logits: the logging policy, where there is a log.
     """
     shared = config.population is not None or config.world_seed is not None
     population = make_population(config, seed, 0) if shared else None
@@ -45,13 +57,30 @@ def make_worlds(config: LiveConfig, seed: int, seeds: int, known: bool = True) -
         of_seed = population or make_population(config, seed, i)
         shown = make_content(config, of_seed, seed, i, table)
         schedule = world_stream(config, seed, i, SCHEDULE_STREAM)
-        world = make_world(config, of_seed, schedule, known, shown)
-        changes = world_stream(config, seed, i, PERTURBATION_STREAM)
-        world = perturb(world, config.perturb, changes, config.content_views)
+        worlds.append(make_world(config, of_seed, schedule, known, shown))
+    if config.log.impressions and logits is not None:
+        drawn = (world_stream(config, seed, i, LOG_STREAM) for i in range(seeds))
+        keys = [int(stream.integers(2**31)) for stream in drawn]
+        catalogues = profiles_of(listed(worlds, config), config, logits, keys)
+        pairs = zip(worlds, catalogues, strict=True)
+        worlds = [world._replace(catalogue=catalogue) for world, catalogue in pairs]
+    changes = (world_stream(config, seed, i, PERTURBATION_STREAM) for i in range(seeds))
+    pairs = zip(worlds, changes, strict=True)
+    return listed(
+        [perturb(world, config.perturb, change, config.content_views) for world, change in pairs],
+        config,
+    )
+
+
+def listed(worlds: Sequence[LiveParams], config: LiveConfig) -> LiveParams:
+    """Return worlds stacked, with the lists of popular and fresh streams that requests draw on."""
+
+    def one(world: LiveParams) -> LiveParams:
         popularity = np.asarray(world.streamers.popularity)
-        lists = with_lists(world.schedule, popularity, config.popular, config.fresh)
-        worlds.append(world._replace(schedule=lists))
-    return stack_worlds(worlds)
+        schedule = with_lists(world.schedule, popularity, config.popular, config.fresh)
+        return world._replace(schedule=schedule)
+
+    return stack_worlds([one(world) for world in worlds])
 
 
 def make_population(config: LiveConfig, seed: int, index: int) -> Population:

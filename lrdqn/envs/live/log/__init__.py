@@ -1,0 +1,1 @@
+"""The platform's log of the live world, and profiles of users and streamers estimated from it."""

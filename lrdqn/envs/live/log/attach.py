@@ -1,0 +1,62 @@
+"""Worlds with the profiles that the platform's log gives; one compiled program for all seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from lrdqn.envs.live.config import LiveConfig
+from lrdqn.envs.live.log.impressions import Logits, make_recorder
+from lrdqn.envs.live.log.rows import rows_of
+from lrdqn.envs.live.log.streamers import streamer_records
+from lrdqn.envs.live.log.users import user_profiles
+from lrdqn.envs.live.world import LiveParams
+from lrdqn.observations import Catalogue
+
+
+def make_profiles(
+    config: LiveConfig, logits: Logits
+) -> Callable[[PRNGKeyArray, LiveParams], Catalogue]:
+    """Return ``profiles(key, world) -> Catalogue``: the static content of a world and, beside it,
+    the profiles that the log of the logging policy gives.
+
+    Users who have just joined and streamers before their debut have none.
+    """
+    record = make_recorder(config, logits)
+
+    def profiles(key: PRNGKeyArray, world: LiveParams) -> Catalogue:
+        rows = rows_of(record(key, world), world.nothing)
+        users = user_profiles(rows, world, world.users.cohort > 0)
+        nothing = jnp.arange(world.nothing + 1) == world.nothing
+        known = ~(world.streamers.newcomer | nothing)
+        streamers = streamer_records(rows, users, world.catalogue, known)
+        return world.catalogue._replace(**users._asdict(), record=streamers)
+
+    return profiles
+
+
+def profiles_of(
+    worlds: LiveParams, config: LiveConfig, logits: Logits, seeds: list[int]
+) -> list[Catalogue]:
+    """Return the catalogue of each world with its profiles, as host arrays.
+
+    They are made world by world, so that one does not depend on how many there are.
+
+    Args:
+        worlds: with a leading axis ``[seeds]``.
+        config: of the worlds.
+        logits: the logging policy.
+        seeds: seed of each world's log.
+    """
+    program = jax.jit(make_profiles(config, logits))
+
+    def one(i: int, seed: int) -> Any:
+        catalogue = program(jax.random.key(seed), jax.tree.map(lambda x: x[i], worlds))
+        return jax.tree.map(np.asarray, catalogue)
+
+    return [one(i, seed) for i, seed in enumerate(seeds)]
