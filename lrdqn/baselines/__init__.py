@@ -9,6 +9,11 @@ from lrdqn.baselines.exploiters import (
     make_static,
     make_streamer,
 )
+from lrdqn.baselines.logged import (
+    OBSERVABLE_PLANNER_WEIGHTS,
+    make_observable_index,
+    make_profile,
+)
 from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS, make_index, make_slate_index
 from lrdqn.baselines.scored import from_scores, with_parameters
 from lrdqn.baselines.simple import (
@@ -31,6 +36,7 @@ from lrdqn.baselines.slates import (
 __all__ = [
     "LOGGING",
     "MYOPIC_WEIGHTS",
+    "OBSERVABLE_PLANNER_WEIGHTS",
     "PLANNER_WEIGHTS",
     "as_slate",
     "from_scores",
@@ -41,8 +47,10 @@ __all__ = [
     "make_index",
     "make_linear",
     "make_myopic",
+    "make_observable_index",
     "make_place",
     "make_popularity",
+    "make_profile",
     "make_random",
     "make_random_slate",
     "make_reference",

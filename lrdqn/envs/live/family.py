@@ -81,10 +81,12 @@ def check_files(config: LiveConfig) -> None:
 
 
 def baselines(config: LiveConfig, env: Any) -> dict[str, Any]:
-    """Return the policies of every table: random, popularity, content."""
+    """Return the policies of every table: random, popularity, content; with a log, profile."""
     from lrdqn import baselines
 
     ranked = {"popularity": baselines.make_popularity(), "content": baselines.make_content()}
+    if config.log.impressions:
+        ranked["profile"] = baselines.make_profile()
     slate = env.spec.slate
     random = baselines.make_random_slate if slate > 1 else baselines.make_random
     return {"random": random(env.spec)} | {
@@ -109,10 +111,14 @@ def references(config: LiveConfig) -> dict[str, Any]:
         "static_ranking": baselines.make_static(),
     }
     if config.slate == 1:
-        return exploiters | {
-            "oracle_myopic": baselines.make_index(config),
-            "oracle_planner": baselines.make_index(config, baselines.PLANNER_WEIGHTS),
-        }
+        return (
+            exploiters
+            | observable(config)
+            | {
+                "oracle_myopic": baselines.make_index(config),
+                "oracle_planner": baselines.make_index(config, baselines.PLANNER_WEIGHTS),
+            }
+        )
     page = baselines.make_slate_index
     return {
         name: baselines.as_slate(policy, config.slate) for name, policy in exploiters.items()
@@ -120,6 +126,20 @@ def references(config: LiveConfig) -> dict[str, Any]:
         "oracle_myopic": page(config, "exact"),
         "oracle_greedy": page(config, "greedy"),
         "oracle_planner": page(config, "exact", baselines.PLANNER_WEIGHTS),
+    }
+
+
+def observable(config: LiveConfig) -> dict[str, Any]:
+    """Return the index policies on what log and history tell; none without a log, or where content
+    is not the style that the laws use."""
+    from lrdqn import baselines
+
+    if not config.log.impressions or config.content != "exact":
+        return {}
+    weights = baselines.OBSERVABLE_PLANNER_WEIGHTS
+    return {
+        "observable_myopic": baselines.make_observable_index(config),
+        "observable_planner": baselines.make_observable_index(config, weights),
     }
 
 
