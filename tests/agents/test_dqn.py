@@ -163,6 +163,24 @@ def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
     assert int(metrics["nonfinite"]) == 1
 
 
+def test_weight_decay_is_apart_from_the_gradient() -> None:
+    """With a reward equal to the prediction the gradient is 0, and the step is the decay alone."""
+    agent = learner(sgd(weight_decay=0.3), table_network(2, 2))
+    state = agent.init(jax.random.key(0))
+    table = jnp.array([[1.0, 2.0], [-3.0, 4.0]])
+    state = state._replace(params={"table": table})
+    sample = batch([0], [1], [2.0], [0.0], [1])
+    moved = agent.update(state, sample, (), hypers(learning_rate=0.1), jax.random.key(0))[0]
+    np.testing.assert_allclose(moved.params["table"], table * (1 - 0.1 * 0.3), rtol=1e-6)
+
+
+def test_the_policy_may_have_the_target_parameters() -> None:
+    for name, want in (("online", 1.0), ("target", 0.0)):
+        agent = learner(sgd(policy=name), table_network(1, 1))
+        state = agent.init(jax.random.key(0))._replace(params={"table": jnp.ones((1, 1))})
+        assert float(agent.policy_params(state)["table"][0, 0]) == want
+
+
 def test_no_gradient_flows_through_the_target() -> None:
     agent = learner(sgd(), table_network(2, 1))
     state, h = agent.init(jax.random.key(0)), hypers(learning_rate=1.0)

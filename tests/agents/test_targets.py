@@ -3,7 +3,8 @@ their treatment of masks."""
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from oracles.targets import TWINS
 
 from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.agents.dqn.targets import TargetInputs, make_target
+from lrdqn.networks.candidates import CANDIDATE_FIELDS, CandidateFields
 from lrdqn.ops.losses import mse
 from lrdqn.ops.values import make_expected
 from lrdqn.types import Hypers, Network, QOutput, Transition
@@ -145,6 +147,47 @@ def test_equals_the_definition(rule: str, temperature: float) -> None:
     ]
     y = targets(rule, r, discount, q_online, q_target, mask, q_now, action, **of)
     np.testing.assert_allclose(y, twin, rtol=1e-5, atol=1e-5)
+
+
+class FewObs(NamedTuple):
+    """Candidates whose features are their values."""
+
+    candidates: Any
+    features: Any
+    mask: Any
+
+
+def few_targets(q: np.ndarray, mask: np.ndarray, few: int | None, key: int) -> np.ndarray:
+    """Return targets without reward where the target looks at ``few`` candidates."""
+
+    def apply(params: Any, obs: Any, catalogue: Any, key: Any) -> QOutput:
+        return QOutput(obs.features, obs.mask, obs.features[..., None])
+
+    network = Network(lambda key: {}, apply, lambda *of: None)  # type: ignore[arg-type, return-value]
+    rule = make_target(DQNConfig(target="max", target_candidates=few))
+    obs = FewObs(jnp.arange(q.size).reshape(q.shape), jnp.asarray(q), jnp.asarray(mask))
+    n = len(q)
+    t = Transition(None, jnp.zeros(n, int), jnp.zeros(n), jnp.ones(n), obs)
+    inputs = TargetInputs(network, VALUES, {}, {}, (), None)  # type: ignore[arg-type]
+    return np.asarray(rule(inputs, t, jax.random.key(key)).raw[:, 0])
+
+
+def test_some_candidates_are_a_random_subset_of_those_on_offer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(CANDIDATE_FIELDS, FewObs, CandidateFields("candidates", lambda c: 0))
+    rng = np.random.default_rng(3)
+    q = np.tile(rng.permutation(6).astype(np.float32), (4000, 1))
+    mask = np.tile(np.array([True, True, False, True, True, True]), (4000, 1))
+    offered = np.sort(q[0][mask[0]])
+    np.testing.assert_array_equal(few_targets(q, mask, None, 0), offered[-1])
+    np.testing.assert_array_equal(few_targets(q, mask, 6, 0), offered[-1])
+    for few in (1, 2, 4):
+        best = [max(c) for c in itertools.combinations(offered, few)]
+        drawn = few_targets(q, mask, few, few)
+        assert set(drawn) == set(best)
+        error = np.std(best) / np.sqrt(len(drawn))
+        assert drawn.mean() == pytest.approx(np.mean(best), abs=4.5 * error)
 
 
 def test_double_with_one_network_is_max() -> None:

@@ -43,19 +43,20 @@ class AgentState(NamedTuple):
 
 def make_optimizer(config: DQNConfig) -> optax.GradientTransformation:
     """Return the optimiser of ``config``. It gives the direction of a step; the caller multiplies
-    it by ``-learning_rate``, which may be a traced value."""
+    it by ``-learning_rate``, which may be a traced value. Weight decay is decoupled from the
+    gradient (Loshchilov and Hutter 2019, algorithm 2)."""
     rules = {
         "adam": lambda: optax.scale_by_adam(eps=config.adam_eps),
         "radam": lambda: optax.scale_by_radam(eps=config.adam_eps),
         "rmsprop": lambda: optax.scale_by_rms(decay=0.95, eps=config.adam_eps),
         "sgd": optax.identity,
     }
-    rule = rules[config.optimizer]()
-    return (
-        rule
-        if config.max_grad_norm is None
-        else optax.chain(optax.clip_by_global_norm(config.max_grad_norm), rule)
-    )
+    parts = [rules[config.optimizer]()]
+    if config.max_grad_norm is not None:
+        parts.insert(0, optax.clip_by_global_norm(config.max_grad_norm))
+    if config.weight_decay:
+        parts.append(optax.add_decayed_weights(config.weight_decay))
+    return parts[0] if len(parts) == 1 else optax.chain(*parts)
 
 
 class UpdateRule(NamedTuple):
@@ -160,7 +161,8 @@ def make_dqn(
         gradient, layers_of = ravel_pytree(grads)
         norm = jnp.linalg.norm(gradient)
         sound = jnp.isfinite(norm)
-        direction, opt_state = optimizer.update(gradient, state.opt_state)
+        flat, _ = ravel_pytree(state.params)
+        direction, opt_state = optimizer.update(gradient, state.opt_state, flat)
         moved = jax.tree.map(
             lambda p, d: p - hypers.learning_rate * d,
             state.params,
@@ -187,7 +189,10 @@ def make_dqn(
         moved = optax.incremental_update(state.params, state.target_params, hypers.tau)
         return state._replace(target_params=moved)
 
-    return Agent(init, act, update, sync, lambda state: state.params)
+    def policy_params(state: AgentState) -> Params:
+        return state.target_params if config.policy == "target" else state.params
+
+    return Agent(init, act, update, sync, policy_params)
 
 
 def where_rows(keep: Array, x: Array) -> Array:

@@ -40,6 +40,9 @@ class DQNConfig(AgentConfig):
     )
     optimizer: str = choice_field("adam", ("adam", "radam", "rmsprop", "sgd"), "optimiser (optax)")
     adam_eps: float = float_field(1e-5, 0.0, 1.0, "epsilon of Adam and RMSProp", open_low=True)
+    weight_decay: float = float_field(
+        0.0, 0.0, 100.0, "decay of all weights, times the learning rate (decoupled, as in AdamW)"
+    )
     max_grad_norm: float | None = float_field(
         10.0,
         0.0,
@@ -53,6 +56,11 @@ class DQNConfig(AgentConfig):
         "candidates of the next state, drawn at random, that the target looks at; null: all",
     )
     target_period: int = int_field(2048, 1, "env steps between two updates of the target network")
+    policy: str = choice_field(
+        "online",
+        ("online", "target"),
+        "parameters of the greedy policy; target, with a small tau, averages over updates",
+    )
     tau: float = float_field(
         1.0,
         0.0,

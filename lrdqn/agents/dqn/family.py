@@ -8,6 +8,7 @@ from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.config import ConfigError
 from lrdqn.config.family import AgentFamily, Needs, Offers
 
+FAMILY_NAME = "dqn"
 READ_BY = {
     "agent.trace": "lambda",
     "agent.munchausen": "munchausen",
@@ -41,9 +42,17 @@ def needs(config: DQNConfig) -> Needs:
 
 
 def check(config: Any, offers: Offers) -> None:
-    """Raise where steps are summed before a target that cannot follow them, or where the head has a
-    loss of its own."""
+    """Raise where steps are summed before a target that cannot follow them, where the head has a
+    loss of its own, or where the target cannot look at some candidates only."""
     agent, network = config.agent, config.network
+    if agent.policy == "target" and agent.target == "lambda":
+        why = "agent.target=lambda has no target network; must be online"
+        raise ConfigError("agent.policy", agent.policy, why)
+    some = agent.target_candidates
+    alone = offers.actions == "candidates" and offers.slate == 1 and agent.name == FAMILY_NAME
+    if some is not None and not alone:
+        why = "is for agent=dqn where one of a set of candidates is shown; leave it out"
+        raise ConfigError("agent.target_candidates", some, why)
     if agent.n_steps > 1 and agent.target == "lambda":
         why = "agent.target=lambda mixes all horizons by agent.trace; must be 1"
         raise ConfigError("agent.n_steps", agent.n_steps, why)
