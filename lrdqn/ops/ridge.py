@@ -66,4 +66,25 @@ def solve_ridge(
     """Return ``argmin_w sum_i w_i (y_i - w . x_i)^2 + penalty |w - prior|^2`` of each group,
     ``(gram + penalty I)^{-1} (moment + penalty prior)``."""
     ridge = gram + penalty * jnp.eye(gram.shape[-1], dtype=gram.dtype)[None]
-    return jnp.linalg.solve(ridge, (moment + penalty * prior)[..., None])[..., 0]
+    return solve_positive_definite(ridge, moment + penalty * prior)
+
+
+def solve_positive_definite(
+    a: Float[Array, "G p p"], b: Float[Array, "G p"]
+) -> Float[Array, "G p"]:
+    """Return ``a^{-1} b`` by Gauss-Jordan elimination, which needs no pivots where a is positive
+    definite.
+
+    Plain array operations, which may stand inside a loop: LAPACK's solver waits for ever there on a
+    CPU device with one thread (jaxlib 0.10).
+    """
+    size = b.shape[-1]
+
+    def eliminate(k: Array, rows: Array) -> Array:
+        pivot = jax.lax.dynamic_slice_in_dim(rows, k, 1, axis=1)
+        pivot = pivot / jax.lax.dynamic_slice_in_dim(pivot, k, 1, axis=2)
+        factor = jax.lax.dynamic_slice_in_dim(rows, k, 1, axis=2)
+        return jnp.where((jnp.arange(size) == k)[None, :, None], pivot, rows - factor * pivot)
+
+    start = jnp.concatenate([a, b[..., None]], axis=2)
+    return jax.lax.fori_loop(0, size, eliminate, start)[..., -1]

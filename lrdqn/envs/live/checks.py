@@ -42,6 +42,10 @@ def check_live(env: LiveConfig) -> None:
             f"must be at least env.max_sessions + 3 = {env.max_sessions + 3}",
         )
     discount_minutes(env.discount_unit)
+    least = max(env.users, env.streamers)
+    if env.population is None and 0 < env.log.impressions < least:
+        why = f"{least} users or streamers cannot be profiled; must be 0 or at least {least}"
+        raise ConfigError("env.log.impressions", env.log.impressions, why)
     if env.clock == "tick" and env.episode != "session":
         raise ConfigError(
             "env.episode",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,8 @@ def profiles_of(
 ) -> list[Catalogue]:
     """Return the catalogue of each world with its profiles, as host arrays.
 
-    They are made world by world, so that one does not depend on how many there are.
+    One program plays world after world, so that a world does not depend on how many there are, and
+    one log at a time is in memory.
 
     Args:
         worlds: with a leading axis ``[seeds]``.
@@ -55,8 +56,8 @@ def profiles_of(
     """
     program = jax.jit(make_profiles(config, logits))
 
-    def one(i: int, seed: int) -> Any:
-        catalogue = program(jax.random.key(seed), jax.tree.map(lambda x: x[i], worlds))
+    def one(i: int, seed: int) -> Catalogue:
+        catalogue = program(jax.random.key(seed), jax.tree.map(operator.itemgetter(i), worlds))
         return jax.tree.map(np.asarray, catalogue)
 
     return [one(i, seed) for i, seed in enumerate(seeds)]

@@ -11,14 +11,17 @@ LOGGING_POLICIES = ("reference", "random")
 
 @dataclass
 class LogConfig:
-    """The log that the platform holds of each world before training. ``agent``s see the profiles of
+    """The log that the platform holds of each world before training. Policies see the profiles of
     users and streamers that are estimated from it.
 
     Source: envs/live/README.md, section 16.
     """
 
     impressions: int = int_field(
-        0, 0, "requests that the platform has logged of a world before training; 0: no log"
+        0,
+        0,
+        "requests that the platform has logged of a world before training; 0: no log",
+        20_000_000,
     )
     policy: str = choice_field(
         "reference", LOGGING_POLICIES, "policy that the platform followed in that log"

@@ -37,7 +37,7 @@ class Rows(NamedTuple):
 
 
 class Following(NamedTuple):
-    """What followed a request within its session, ``[T, N]``."""
+    """Later events of a request's session, ``[T, N]``."""
 
     decisions: Float[Array, "T N"]
     returned: Float[Array, "T N"]
