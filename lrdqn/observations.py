@@ -15,6 +15,10 @@ UNKNOWN = 0
 """Row of the identity table that all streamers share whom the policy has never met."""
 
 
+RETURN_DISCOUNT = 0.95
+"""Discount of the returns that a platform's log predicts (design)."""
+
+
 class Reaction:
     """Bits of ``history_reaction``."""
 
@@ -63,6 +67,9 @@ class Catalogue(NamedTuple):
     """Inclination to click and to stay, and how much is known, from that log."""
     record: Float[Array, "S+1 R"]
     """What users did with a streamer in that log; zeros for streamers that it does not hold."""
+    prediction: Float[Array, "F 2"]
+    """Coefficients of features (``networks.live_features``) that predict reward, and return
+    discounted by ``RETURN_DISCOUNT``, in that log."""
 
     @property
     def nothing(self) -> int:

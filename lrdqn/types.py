@@ -187,6 +187,9 @@ class Network(NamedTuple):
     value: Callable[[Params, PyTree, Array, PyTree, PRNGKeyArray | None], Float[Array, "B K"]]
     """``value(params, obs, action, catalogue, key)``: ``apply(...).raw`` at ``action``, without
     scoring the other actions where the network allows it."""
+    warm: Callable[[Params, Hypers], Params] | None = None
+    """``warm(params, hypers)``: parameters that start from what the environment predicts of returns
+    at this discount; ``None`` where it predicts nothing."""
 
 
 class Replay(NamedTuple):
@@ -219,6 +222,8 @@ class Agent(NamedTuple):
     policy_params: Callable[[PyTree], Params]
     """Return the part of the state that the network reads. It must select and not compute, as it is
     also called on shapes and on many learners at once."""
+    warm: Callable[[PyTree, Hypers], PyTree] | None = None
+    """``warm(state, hypers)``: the first state with the network's warm start."""
 
 
 class View(NamedTuple):

@@ -68,7 +68,10 @@ def _check_leaf(key: str, value: Any, limits: Mapping[str, Any]) -> Any:
     if "low" in limits and value is not None:
         low, high = limits["low"], limits["high"]
         inside = (low < value if limits["open_low"] else low <= value) and value <= high
-        if not inside or (isinstance(value, float) and not math.isfinite(value)):
+        finite = not isinstance(value, float) or math.isfinite(value)
+        if not inside or not finite:
+            if inside:
+                raise ConfigError(key, value, "must be a finite number")
             if high == math.inf:
                 raise ConfigError(
                     key,

@@ -12,14 +12,19 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.config import NetworkConfig
 from lrdqn.networks.heads import pick
-from lrdqn.networks.history import ENCODERS, Profiles, read_history
+from lrdqn.networks.history import ENCODERS
+from lrdqn.networks.live_features import CROSSES, live_features, standardised
 from lrdqn.networks.slates import SlateTable, available_slates, select_slate
 from lrdqn.networks.torsos import pure_module
 from lrdqn.networks.two_tower import TwoTower
-from lrdqn.observations import UNKNOWN, Catalogue, LiveObs
-from lrdqn.ops.history import cosine, history_evidence
+from lrdqn.observations import RETURN_DISCOUNT, UNKNOWN, Catalogue, LiveObs
 from lrdqn.ops.values import Values
-from lrdqn.types import Network, Params, QOutput
+from lrdqn.types import Hypers, Network, Params, QOutput
+
+LOGGED = 3
+"""Further features of a candidate with a log: the match with logged taste, two predictions."""
+PREDICTED_SCALE = 0.1
+"""Factor on predicted rewards that gives them a spread of about 1 as inputs."""
 
 
 class Shapes(NamedTuple):
@@ -66,7 +71,7 @@ class _Scorer(nnx.Module):
         self.history = ENCODERS[config.history](
             shapes.style, shapes.categories, config.history_width, rngs
         )
-        logged = int(shapes.habits > 0)
+        self.logged = shapes.habits > 0
         user = self.history.size + shapes.profile + shapes.habits + shapes.context
         candidate = (
             shapes.style
@@ -76,7 +81,7 @@ class _Scorer(nnx.Module):
             + shapes.record
             + shapes.features
             + CROSSES
-            + logged
+            + LOGGED * self.logged
         )
         self.identity = nnx.Embed(
             shapes.identities,
@@ -84,103 +89,38 @@ class _Scorer(nnx.Module):
             embedding_init=nnx.initializers.normal(0.1),
             rngs=rngs,
         )
-        # The head starts at zero, so that q starts as taste x cosine: the content-based ranking.
         self.halves = TwoTower(
             user, candidate, config, values, rngs, 1 if slates is None else slates.shape[1]
         )
-        self.taste = nnx.Param(jnp.full((), 0.1))
-        if logged:
-            self.match = nnx.Param(jnp.full((), 0.05))
+        # The head starts at zero: q starts as the content ranking or, with a log, as what that lets
+        # expect.
+        self.taste = nnx.Param(jnp.full((), 0.0 if self.logged else 0.1))
+        if self.logged:
+            self.predicted = nnx.Param(jnp.array([0.1, 0.0]))
 
     def __call__(
         self, obs: LiveObs, catalogue: Catalogue, key: PRNGKeyArray | None, slates: SlateTable
     ) -> tuple[Float[Array, "B M K"], Float[Array, "B M"]]:
         """Return the head's output, and the prior that is added to its mean."""
-        matches = [taste_match(obs, catalogue)] if catalogue.taste.shape[-1] else []
-        # Unit vectors of length d have entries of size 1 / sqrt(d); after scaling, every input has
-        # a spread of about 1.
-        catalogue = catalogue._replace(
-            style=catalogue.style * jnp.sqrt(float(catalogue.style.shape[-1]))
-        )
-        profiles = read_history(obs, catalogue)
-        style, category = catalogue.style[obs.candidates], catalogue.category[obs.candidates]
-        cosines, crosses = cross_features(obs, catalogue, profiles, style, category)
-        content = (
-            style,
-            category,
-            catalogue.tags[obs.candidates],
-            self.identity(catalogue.identity[obs.candidates]),
-            catalogue.record[obs.candidates],
-        )
+        seen = live_features(obs, catalogue)
         candidate = jnp.concatenate(
-            [*content, standardised(obs.features), crosses, *(m[..., None] for m in matches)],
+            [
+                *seen.content,
+                self.identity(catalogue.identity[obs.candidates]),
+                standardised(obs.features),
+                *seen.crosses,
+                PREDICTED_SCALE * seen.predicted,
+            ],
             axis=-1,
         )
         known = (catalogue.profile[obs.user], catalogue.habits[obs.user])
-        encoded = self.history(obs, catalogue, profiles)
+        encoded = self.history(obs, seen.catalogue, seen.profiles)
         user = jnp.concatenate([encoded, *known, obs.context.astype(jnp.float32)], axis=-1)
-        prior = self.taste[...] * cosines + sum(self.match[...] * match for match in matches)
+        prior = self.taste[...] * seen.cosine
+        if self.logged:
+            prior += seen.predicted @ self.predicted[...]
         prior = prior if slates is None else prior[:, slates].mean(axis=2)
         return self.halves(user, candidate, obs.mask, key, slates), prior
-
-
-CROSSES = 8
-FEATURE_CENTRE = (0.67, 2.0, 0.0, 0.0)
-FEATURE_SCALE = (1.8, 2.0, 1.0, 1.0)
-"""Scale of log viewers, hours on air, followed and recency. Features after these four
-(``env.live_signals``, or the counts of the tick clock) are not standardised."""
-
-
-def standardised(features: Float[Array, "B C F"]) -> Float[Array, "B C F"]:
-    """Return the candidates' changing features with a centre near 0 and a spread near 1."""
-    further = features.shape[-1] - len(FEATURE_CENTRE)
-    centre, scale = (
-        jnp.asarray([[FEATURE_CENTRE + further * (0.0,)]]),
-        jnp.asarray([[FEATURE_SCALE + further * (1.0,)]]),
-    )
-    return (features.astype(jnp.float32) - centre) / scale
-
-
-def cross_features(
-    obs: LiveObs,
-    catalogue: Catalogue,
-    profiles: Profiles,
-    style: Float[Array, "B C d"],
-    category: Float[Array, "B C G"],
-) -> tuple[Float[Array, "B C"], Float[Array, "B C 8"]]:
-    """Return features of each candidate against the history: its cosine with the liked profile (the
-    score of the content baseline), and the five cross features.
-
-    These are twice that cosine, the inner products with the liked and with the disliked profile,
-    the share of its category in the history, and the log seconds of the longest remembered watch of
-    this streamer.
-    """
-    scale = 1 / jnp.sqrt(float(style.shape[-1]))
-    liked = scale * jnp.einsum("bd,bcd->bc", profiles.liked, style)
-    disliked = scale * jnp.einsum("bd,bcd->bc", profiles.disliked, style)
-    share = jnp.einsum("bg,bcg->bc", profiles.categories, category)
-    chosen, stays = history_evidence(catalogue.style, obs.history, obs.history_watch)
-    choices, _ = history_evidence(catalogue.category, obs.history, obs.history_watch)
-    evidence = [scale * jnp.einsum("bd,bcd->bc", part, style) for part in (chosen, stays)]
-    evidence.append(4 * jnp.einsum("bg,bcg->bc", choices, category))
-    same = obs.candidates[:, :, None] == obs.history[:, None, :]
-    log_watch = obs.history_watch.astype(jnp.float32)[:, None, :]
-    again = jnp.max(jnp.where(same, log_watch, 0.0), axis=2)
-    near = cosine(profiles.liked[:, None, :], style)
-    return near, jnp.stack([2 * near, liked, disliked, 4 * share, again / 4, *evidence], axis=-1)
-
-
-def taste_match(obs: LiveObs, catalogue: Catalogue) -> Float[Array, "B C"]:
-    """Return the product of each user's logged taste with the content of each candidate; its spread
-    over users and streamers is 1."""
-    taste = catalogue.taste[obs.user]
-    style = jnp.einsum(
-        "bd,bcd->bc", taste[:, : catalogue.style.shape[1]], catalogue.style[obs.candidates]
-    )
-    category = jnp.einsum(
-        "bg,bcg->bc", taste[:, catalogue.style.shape[1] :], catalogue.category[obs.candidates]
-    )
-    return style + category
 
 
 def make_scorer(
@@ -230,4 +170,11 @@ def make_scorer(
             return values.lift(*bind(params)(shown, catalogue, key, one))[:, 0]
         return pick(apply(params, obs, catalogue, key).raw, action)
 
-    return Network(init, apply, value)
+    def warm(params: Params, hypers: Hypers) -> Params:
+        """Weigh predicted reward and return such that their sum is a return at this discount: the
+        share of the return is that of the discounted future, ``gamma / (1 - gamma)``."""
+        horizon = RETURN_DISCOUNT / (1 - RETURN_DISCOUNT)
+        share = jnp.minimum(hypers.gamma / jnp.maximum(1 - hypers.gamma, 1e-6) / horizon, 1.0)
+        return params | {"predicted": hypers.reward_scale * jnp.stack([1 - share, share])}
+
+    return Network(init, apply, value, warm if shapes.habits else None)

@@ -99,6 +99,8 @@ def make_trainer(
         if NEXT_ACTION in needs.stored:
             one = one._replace(next_action=jnp.zeros_like(one.action))
         learner, memory = agent.init(agent_key), replay.init(one)
+        if agent.warm is not None:
+            learner = agent.warm(learner, hypers)
         owed = () if env.spec.one_step_decisions else jnp.int32(0)
         returns, none = jnp.zeros(env.spec.sessions), {name: jnp.int32(0) for name in NONFINITE}
         return TrainState(learner, memory, waiting, env_state, obs, run_key, returns, none, owed)

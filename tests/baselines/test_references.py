@@ -40,7 +40,7 @@ def request(
             category,
             jnp.zeros((S + 1, 1)),
             jnp.zeros((1, 1)),
-            *3 * [jnp.zeros((1, 0))],
+            *4 * [jnp.zeros((1, 0))],
         ),
     )
 

@@ -15,7 +15,7 @@ from envs.worlds import live_config, small_world
 
 from lrdqn.baselines import LOGGING
 from lrdqn.envs.live.env import make_live
-from lrdqn.envs.live.log.attach import make_profiles
+from lrdqn.envs.live.log.attach import LogMethod, make_profiles
 from lrdqn.envs.live.log.impressions import (
     ImpressionLog,
     log_probability,
@@ -24,6 +24,7 @@ from lrdqn.envs.live.log.impressions import (
     plackett_luce,
     size,
 )
+from lrdqn.envs.live.log.predictions import fit_predictions, only_shown, returns_to_go
 from lrdqn.envs.live.log.rows import Rows, rows_of
 from lrdqn.envs.live.log.streamers import LATER, OWN, streamer_records
 from lrdqn.envs.live.log.users import (
@@ -35,12 +36,15 @@ from lrdqn.envs.live.log.users import (
     user_profiles,
 )
 from lrdqn.envs.live.worlds import make_worlds
+from lrdqn.networks.live_features import prediction_features
+from lrdqn.observations import RETURN_DISCOUNT
 from lrdqn.ops.masking import MASKED
 from lrdqn.ops.ridge import group_moments, solve_ridge
 from lrdqn.types import View
 
 CONFIG = live_config(log={"impressions": 16_000})
 WORLD = small_world(CONFIG)
+METHOD = LogMethod(LOGGING["reference"], prediction_features)
 RECORD = jax.jit(make_recorder(CONFIG, LOGGING["reference"]))
 LOG: ImpressionLog = jax.tree.map(np.asarray, RECORD(jax.random.key(0), WORLD))
 ROWS: Rows = jax.tree.map(np.asarray, rows_of(LOG, WORLD.nothing))
@@ -281,7 +285,7 @@ def test_nothing_hidden_is_read() -> None:
 def test_who_is_new_has_no_profile_and_truths_show_through() -> None:
     config = live_config(log={"impressions": 20_000})
     world = small_world(config)
-    catalogue = jax.jit(make_profiles(config, LOGGING["reference"]))(jax.random.key(3), world)
+    catalogue = jax.jit(make_profiles(config, METHOD))(jax.random.key(3), world)
     new = np.asarray(world.streamers.newcomer)[:-1]
     record, habits = np.asarray(catalogue.record), np.asarray(catalogue.habits)
     assert (record[:-1][new] == 0).all()
@@ -303,8 +307,8 @@ def test_who_is_new_has_no_profile_and_truths_show_through() -> None:
 
 def test_worlds_have_the_same_log_however_many_there_are() -> None:
     config = live_config(log={"impressions": 600}, perturb={"cold_users": 0.5})
-    one = make_worlds(config, 4, 1, logits=LOGGING["reference"])
-    two = make_worlds(config, 4, 2, logits=LOGGING["reference"])
+    one = make_worlds(config, 4, 1, method=METHOD)
+    two = make_worlds(config, 4, 2, method=METHOD)
     for name in ("taste", "habits", "record"):
         a, b = getattr(one.catalogue, name)[0], getattr(two.catalogue, name)
         np.testing.assert_array_equal(a, b[0])
@@ -312,3 +316,48 @@ def test_worlds_have_the_same_log_however_many_there_are() -> None:
     gone = (one.users.history[0] == one.streamers.popularity.shape[1] - 1).all(axis=1)
     assert gone.mean() > 0.4
     assert (one.catalogue.taste[0][gone] == 0).mean() > 0.7
+
+
+def test_returns_are_discounted_within_a_session() -> None:
+    found = np.asarray(returns_to_go(LOG))
+    steps, sessions = LOG.last.shape
+    for i in range(0, sessions, 37):
+        for t in range(steps):
+            total, factor = 0.0, 1.0
+            for j in range(t, steps):
+                total += factor * float(LOG.reward[j, i])
+                factor *= RETURN_DISCOUNT
+                if LOG.last[j, i]:
+                    break
+            assert found[t, i] == pytest.approx(total, rel=1e-4, abs=1e-4)
+
+
+def test_predictions_by_a_twin() -> None:
+    catalogue = WORLD.catalogue._replace(
+        **{name: jnp.asarray(x) for name, x in PROFILES._asdict().items()},
+        record=streamer_records(ROWS, PROFILES, WORLD.catalogue, jnp.asarray(MET)),
+    )
+    found = np.asarray(
+        jax.jit(fit_predictions, static_argnums=3)(LOG, ROWS, catalogue, prediction_features)
+    )
+    flat = jax.tree.map(lambda x: jnp.asarray(x.reshape(-1, *x.shape[2:])), LOG.obs)
+    every = np.asarray(prediction_features(flat, catalogue), float)
+    place = (flat.candidates == LOG.shown.reshape(-1, 1)).argmax(axis=1)
+    x = every[np.arange(len(every)), np.asarray(place)]
+    ended = ROWS.complete > 0
+    value = np.asarray(returns_to_go(LOG), float).reshape(-1)
+    for k, (y, which) in enumerate(((LOG.reward.reshape(-1), ROWS.weight > 0), (value, ended))):
+        z, y = x[which], y[which].astype(float)
+        centre, spread = z.mean(axis=0), np.maximum(z.std(axis=0), 1e-6)
+        twin = ridge((z - centre) / spread, y - y.mean(), 30.0, 0.0) / spread
+        twin[-1] = y.mean() - twin[:-1] @ centre[:-1]
+        np.testing.assert_allclose(z @ found[:, k], z @ twin, atol=0.02 * y.std())
+        assert np.mean(z @ found[:, k]) == pytest.approx(y.mean(), rel=1e-3)
+
+
+def test_a_request_is_predicted_without_its_other_candidates() -> None:
+    shown = only_shown(LOG)
+    np.testing.assert_array_equal(shown.candidates[:, 0], LOG.shown.reshape(-1))
+    at = (LOG.obs.candidates == LOG.shown).argmax(axis=2)
+    own = np.take_along_axis(LOG.obs.features, at[..., None, None], axis=2)
+    np.testing.assert_array_equal(shown.features, own.reshape(-1, 1, own.shape[-1]))

@@ -76,7 +76,7 @@ def test_a_slate_of_rooms_is_what_is_on_offer_and_named_once() -> None:
         category,
         jnp.zeros((S + 1, 1)),
         jnp.zeros((1, 1)),
-        *3 * [jnp.zeros((1, 0))],
+        *4 * [jnp.zeros((1, 0))],
     )
     slate = jnp.array([[0, 1, 2], [3, 1, 3], [0, 1, 2]])
     shown = rooms(obs, world, slate)

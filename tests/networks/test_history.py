@@ -281,7 +281,7 @@ def accuracy(name: str) -> float:
     rng = np.random.default_rng(0)
     content = jnp.asarray(np.vstack([np.eye(2)[np.arange(4) % 2], np.zeros(2)]), jnp.float32)
     catalogue = Catalogue(
-        jnp.arange(5), content, content, content, content, *3 * [jnp.zeros((5, 0))]
+        jnp.arange(5), content, content, content, content, *4 * [jnp.zeros((5, 0))]
     )
     encode, seeds = (
         build(name, catalogue, 16)[1],

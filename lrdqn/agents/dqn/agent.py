@@ -192,7 +192,13 @@ def make_dqn(
     def policy_params(state: AgentState) -> Params:
         return state.target_params if config.policy == "target" else state.params
 
-    return Agent(init, act, update, sync, policy_params)
+    def warm(state: AgentState, hypers: Hypers) -> AgentState:
+        assert network.warm is not None
+        params = network.warm(state.params, hypers)
+        copy = () if targetless else jax.tree.map(jnp.copy, params)
+        return state._replace(params=params, target_params=copy)
+
+    return Agent(init, act, update, sync, policy_params, None if network.warm is None else warm)
 
 
 def where_rows(keep: Array, x: Array) -> Array:

@@ -25,9 +25,12 @@ def make(config: LiveConfig, sessions: int) -> Any:
 def worlds(config: LiveConfig, seed: int, seeds: int, known: bool) -> Any:
     """Return the worlds of all seeds."""
     from lrdqn import baselines
+    from lrdqn.envs.live.log.attach import LogMethod
     from lrdqn.envs.live.worlds import make_worlds
+    from lrdqn.networks.live_features import prediction_features
 
-    return make_worlds(config, seed, seeds, known, baselines.LOGGING[config.log.policy])
+    method = LogMethod(baselines.LOGGING[config.log.policy], prediction_features)
+    return make_worlds(config, seed, seeds, known, method)
 
 
 def world_bytes(config: LiveConfig) -> dict[str, float]:

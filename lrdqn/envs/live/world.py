@@ -127,8 +127,8 @@ def make_world(
     def scalar(x: Any, dtype: Any = np.float32) -> Any:
         return np.asarray(x, dtype)
 
-    def empty(rows: int) -> Any:
-        return np.zeros((rows, 0), np.float32)
+    def empty(rows: int, columns: int = 0) -> Any:
+        return np.zeros((rows, columns), np.float32)
 
     streamers = len(population.style)
     identity = (
@@ -173,6 +173,7 @@ def make_world(
             taste=empty(len(population.profile)),
             habits=empty(len(population.profile)),
             record=empty(streamers + 1),
+            prediction=empty(0, 2),
         ),
         schedule=sample_schedule(config, population, rng),
         law=_numbers(Law, config.law),

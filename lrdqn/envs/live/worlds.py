@@ -13,8 +13,7 @@ import numpy as np
 from lrdqn.envs.live.config import LiveConfig
 from lrdqn.envs.live.content import CONTENT
 from lrdqn.envs.live.embeddings import load_embeddings
-from lrdqn.envs.live.log.attach import profiles_of
-from lrdqn.envs.live.log.impressions import Logits
+from lrdqn.envs.live.log.attach import LogMethod, profiles_of
 from lrdqn.envs.live.perturbation import perturb
 from lrdqn.envs.live.population import resize, sample_population
 from lrdqn.envs.live.population_arrays import Population
@@ -34,7 +33,7 @@ def make_worlds(
     seed: int,
     seeds: int,
     known: bool = True,
-    logits: Logits | None = None,
+    method: LogMethod | None = None,
 ) -> PyTree:
     """Return ``LiveParams`` with a leading axis ``[seeds]``, on the host.
 
@@ -45,7 +44,7 @@ def make_worlds(
         seed: root of all randomness; seed i's world is folded from its index.
         seeds: how many.
         known: whether policies have met these streamers.
-        logits: the logging policy, where there is a log.
+        method: of the log, where there is one.
     """
     shared = config.population is not None or config.world_seed is not None
     population = make_population(config, seed, 0) if shared else None
@@ -58,10 +57,10 @@ def make_worlds(
         shown = make_content(config, of_seed, seed, i, table)
         schedule = world_stream(config, seed, i, SCHEDULE_STREAM)
         worlds.append(make_world(config, of_seed, schedule, known, shown))
-    if config.log.impressions and logits is not None:
+    if config.log.impressions and method is not None:
         drawn = (world_stream(config, seed, i, LOG_STREAM) for i in range(seeds))
         keys = [int(stream.integers(2**31)) for stream in drawn]
-        catalogues = profiles_of(listed(worlds, config), config, logits, keys)
+        catalogues = profiles_of(listed(worlds, config), config, method, keys)
         pairs = zip(worlds, catalogues, strict=True)
         worlds = [world._replace(catalogue=catalogue) for world, catalogue in pairs]
     changes = (world_stream(config, seed, i, PERTURBATION_STREAM) for i in range(seeds))

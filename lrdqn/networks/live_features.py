@@ -1,0 +1,143 @@
+"""Features of a live request's candidates: content, what the history says of each, and what the
+platform's log lets expect of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from lrdqn.networks.history import Profiles, read_history
+from lrdqn.observations import Catalogue, LiveObs
+from lrdqn.ops.history import cosine, history_evidence
+
+
+class LiveFeatures(NamedTuple):
+    """Inputs of the scorer."""
+
+    catalogue: Catalogue
+    """With styles of length ``sqrt(d)``: every input then has a spread of about 1."""
+    profiles: Profiles
+    content: tuple[Array, ...]
+    """Style, category, tags and record of each candidate, ``[B, C, ...]``."""
+    cosine: Float[Array, "B C"]
+    """The score of the content baseline."""
+    crosses: tuple[Array, ...]
+    """Candidates against the history and, with a log, the match with the logged taste."""
+    predicted: Float[Array, "B C M"]
+    """Reward and return that the log lets expect, in units of reward; M is 0 without a log."""
+
+
+def live_features(obs: LiveObs, catalogue: Catalogue) -> LiveFeatures:
+    """Return the features of all candidates.
+
+    With a log, predictions are linear (``envs.live.log.predictions``) in ``log_features``.
+    """
+    scaled = catalogue._replace(style=catalogue.style * jnp.sqrt(float(catalogue.style.shape[-1])))
+    profiles = read_history(obs, scaled)
+    style, category = scaled.style[obs.candidates], catalogue.category[obs.candidates]
+    near, crosses = cross_features(obs, scaled, profiles, style, category)
+    record = catalogue.record[obs.candidates]
+    content = (style, category, catalogue.tags[obs.candidates], record)
+    if not catalogue.taste.shape[-1]:
+        none = jnp.zeros((*near.shape, 0))
+        return LiveFeatures(scaled, profiles, content, near, (crosses,), none)
+    match = taste_match(obs, catalogue)[..., None]
+    of_candidate, of_user = log_features(obs, catalogue, match, crosses)
+    size = of_candidate.shape[-1]
+    predicted = (
+        of_candidate @ catalogue.prediction[:size]
+        + (of_user @ catalogue.prediction[size:])[:, None, :]
+    )
+    return LiveFeatures(scaled, profiles, content, near, (crosses, match), predicted)
+
+
+def log_features(
+    obs: LiveObs, catalogue: Catalogue, match: Float[Array, "B C 1"], crosses: Float[Array, "B C X"]
+) -> tuple[Float[Array, "B C F"], Float[Array, "B V"]]:
+    """Return the features that predictions are linear in: of each candidate the match m of taste
+    and content, the features against the history, those that change, the record R, m^2, m R and m
+    times the user's habits; of the user answers, habits and context."""
+    record, habits = catalogue.record[obs.candidates], catalogue.habits[obs.user]
+    changing = standardised(obs.features)[..., : len(FEATURE_CENTRE)]
+    products = (match**2, match * record, match * habits[:, None, :])
+    context = obs.context[:, :CONTEXT].astype(jnp.float32)
+    of_user = jnp.concatenate(
+        [catalogue.profile[obs.user], habits, context, jnp.ones_like(context[:, :1])], axis=1
+    )
+    return jnp.concatenate([match, crosses, changing, record, *products], axis=-1), of_user
+
+
+def prediction_features(obs: LiveObs, catalogue: Catalogue) -> Float[Array, "B C F+V"]:
+    """Return the features of ``log_features`` side by side, the constant last."""
+    width = jnp.sqrt(float(catalogue.style.shape[-1]))
+    scaled = catalogue._replace(style=catalogue.style * width)
+    style, category = scaled.style[obs.candidates], catalogue.category[obs.candidates]
+    _, crosses = cross_features(obs, scaled, read_history(obs, scaled), style, category)
+    match = taste_match(obs, catalogue)[..., None]
+    of_candidate, of_user = log_features(obs, catalogue, match, crosses)
+    spread = jnp.broadcast_to(of_user[:, None, :], (*match.shape[:2], of_user.shape[1]))
+    return jnp.concatenate([of_candidate, spread], axis=-1)
+
+
+CROSSES = 8
+CONTEXT = 5
+"""Columns of the context that every observation has."""
+FEATURE_CENTRE = (0.67, 2.0, 0.0, 0.0)
+FEATURE_SCALE = (1.8, 2.0, 1.0, 1.0)
+"""Scale of log viewers, hours on air, followed and recency. Features after these four
+(``env.live_signals``, or the counts of the tick clock) are not standardised."""
+
+
+def standardised(features: Float[Array, "B C F"]) -> Float[Array, "B C F"]:
+    """Return the candidates' changing features with a centre near 0 and a spread near 1."""
+    further = features.shape[-1] - len(FEATURE_CENTRE)
+    centre, scale = (
+        jnp.asarray([[FEATURE_CENTRE + further * (0.0,)]]),
+        jnp.asarray([[FEATURE_SCALE + further * (1.0,)]]),
+    )
+    return (features.astype(jnp.float32) - centre) / scale
+
+
+def cross_features(
+    obs: LiveObs,
+    catalogue: Catalogue,
+    profiles: Profiles,
+    style: Float[Array, "B C d"],
+    category: Float[Array, "B C G"],
+) -> tuple[Float[Array, "B C"], Float[Array, "B C 8"]]:
+    """Return features of each candidate against the history: its cosine with the liked profile (the
+    score of the content baseline), and the five cross features.
+
+    These are twice that cosine, the inner products with the liked and with the disliked profile,
+    the share of its category in the history, and the log seconds of the longest remembered watch of
+    this streamer.
+    """
+    scale = 1 / jnp.sqrt(float(style.shape[-1]))
+    liked = scale * jnp.einsum("bd,bcd->bc", profiles.liked, style)
+    disliked = scale * jnp.einsum("bd,bcd->bc", profiles.disliked, style)
+    share = jnp.einsum("bg,bcg->bc", profiles.categories, category)
+    chosen, stays = history_evidence(catalogue.style, obs.history, obs.history_watch)
+    choices, _ = history_evidence(catalogue.category, obs.history, obs.history_watch)
+    evidence = [scale * jnp.einsum("bd,bcd->bc", part, style) for part in (chosen, stays)]
+    evidence.append(4 * jnp.einsum("bg,bcg->bc", choices, category))
+    same = obs.candidates[:, :, None] == obs.history[:, None, :]
+    log_watch = obs.history_watch.astype(jnp.float32)[:, None, :]
+    again = jnp.max(jnp.where(same, log_watch, 0.0), axis=2)
+    near = cosine(profiles.liked[:, None, :], style)
+    return near, jnp.stack([2 * near, liked, disliked, 4 * share, again / 4, *evidence], axis=-1)
+
+
+def taste_match(obs: LiveObs, catalogue: Catalogue) -> Float[Array, "B C"]:
+    """Return the product of each user's logged taste with the content of each candidate; its spread
+    over users and streamers is 1."""
+    taste = catalogue.taste[obs.user]
+    style = jnp.einsum(
+        "bd,bcd->bc", taste[:, : catalogue.style.shape[1]], catalogue.style[obs.candidates]
+    )
+    category = jnp.einsum(
+        "bg,bcg->bc", taste[:, catalogue.style.shape[1] :], catalogue.category[obs.candidates]
+    )
+    return style + category
