@@ -12,6 +12,7 @@ from lrdqn.baselines.exploiters import (
 from lrdqn.baselines.logged import (
     OBSERVABLE_PLANNER_WEIGHTS,
     make_observable_index,
+    make_predicted,
     make_profile,
 )
 from lrdqn.baselines.privileged import MYOPIC_WEIGHTS, PLANNER_WEIGHTS, make_index, make_slate_index
@@ -50,6 +51,7 @@ __all__ = [
     "make_observable_index",
     "make_place",
     "make_popularity",
+    "make_predicted",
     "make_profile",
     "make_random",
     "make_random_slate",

@@ -1,8 +1,8 @@
-"""Policies that know what a platform's log tells of users and streamers (``env.log.*``), and
-nothing of their future: content ranking by profile, and index policies on estimates.
+"""Policies that know what a platform's log tells (``env.log.*``): content ranking by profile,
+greedy ranking by supervised predictions, and index policies on estimates of the hidden state.
 
-The constants turn the columns of the catalogue into estimates of the hidden state; they are
-regressions on the truth of ten default worlds (``benchmarks/ceiling.py``).
+The constants turn the columns of the catalogue into such estimates; they are regressions on the
+truth of ten default worlds.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from lrdqn.envs.live.config import LiveConfig
 from lrdqn.envs.live.env import LiveState
 from lrdqn.envs.live.expected_outcome import make_expected_outcome
 from lrdqn.envs.live.world import LiveParams
+from lrdqn.networks.live_features import live_features
 from lrdqn.observations import Catalogue, LiveObs
 from lrdqn.ops.history import history_evidence
 from lrdqn.types import Policy, PyTree, View
@@ -62,6 +63,22 @@ def make_profile() -> Policy:
         near = jnp.einsum("nd,ncd->nc", interest, catalogue.style[obs.candidates])
         usual = jnp.einsum("ng,ncg->nc", bias, catalogue.category[obs.candidates])
         return AFFINITY_SCALE * near + usual
+
+    return from_scores(score, offered)
+
+
+def make_predicted(column: int) -> Policy:
+    """Build the policy that is greedy on a prediction supervised on the platform's log
+    (``envs.live.log.predictions``).
+
+    Column 0 is the reward of the request, the usual way to rank; column 1 is the return of the
+    session from there on under the logging policy: one step of policy improvement, without a
+    session played.
+    """
+
+    def score(view: View, key: PRNGKeyArray) -> Float[Array, "B A"]:
+        del key
+        return live_features(view.obs, view.catalogue).predicted[..., column]
 
     return from_scores(score, offered)
 

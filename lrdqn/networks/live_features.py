@@ -24,8 +24,8 @@ class LiveFeatures(NamedTuple):
     """Style, category, tags and record of each candidate, ``[B, C, ...]``."""
     cosine: Float[Array, "B C"]
     """The score of the content baseline."""
-    crosses: tuple[Array, ...]
-    """Candidates against the history and, with a log, the match with the logged taste."""
+    crosses: Float[Array, "B C Y"]
+    """Candidates against the history and, with a log, ``log_crosses``."""
     predicted: Float[Array, "B C M"]
     """Reward and return that the log lets expect, in units of reward; M is 0 without a log."""
 
@@ -43,31 +43,39 @@ def live_features(obs: LiveObs, catalogue: Catalogue) -> LiveFeatures:
     content = (style, category, catalogue.tags[obs.candidates], record)
     if not catalogue.taste.shape[-1]:
         none = jnp.zeros((*near.shape, 0))
-        return LiveFeatures(scaled, profiles, content, near, (crosses,), none)
-    match = taste_match(obs, catalogue)[..., None]
-    of_candidate, of_user = log_features(obs, catalogue, match, crosses)
+        return LiveFeatures(scaled, profiles, content, near, crosses, none)
+    crosses = log_crosses(obs, catalogue, crosses)
+    of_candidate, of_user = log_features(obs, catalogue, crosses)
     size = of_candidate.shape[-1]
     predicted = (
         of_candidate @ catalogue.prediction[:size]
         + (of_user @ catalogue.prediction[size:])[:, None, :]
     )
-    return LiveFeatures(scaled, profiles, content, near, (crosses, match), predicted)
+    return LiveFeatures(scaled, profiles, content, near, crosses, predicted)
+
+
+def log_crosses(
+    obs: LiveObs, catalogue: Catalogue, crosses: Float[Array, "B C X"]
+) -> Float[Array, "B C Y"]:
+    """Return the features against the history and the match m of logged taste and content, m^2, and
+    the products of m with the record and with the user's habits."""
+    match = taste_match(obs, catalogue)[..., None]
+    record, habits = catalogue.record[obs.candidates], catalogue.habits[obs.user]
+    products = (match**2, match * record, match * habits[:, None, :])
+    return jnp.concatenate([crosses, match, *products], axis=-1)
 
 
 def log_features(
-    obs: LiveObs, catalogue: Catalogue, match: Float[Array, "B C 1"], crosses: Float[Array, "B C X"]
+    obs: LiveObs, catalogue: Catalogue, crosses: Float[Array, "B C Y"]
 ) -> tuple[Float[Array, "B C F"], Float[Array, "B V"]]:
-    """Return the features that predictions are linear in: of each candidate the match m of taste
-    and content, the features against the history, those that change, the record R, m^2, m R and m
-    times the user's habits; of the user answers, habits and context."""
-    record, habits = catalogue.record[obs.candidates], catalogue.habits[obs.user]
+    """Return the features that predictions are linear in: of each candidate ``log_crosses``, the
+    features that change and the record; of the user answers, habits, context and a 1."""
     changing = standardised(obs.features)[..., : len(FEATURE_CENTRE)]
-    products = (match**2, match * record, match * habits[:, None, :])
     context = obs.context[:, :CONTEXT].astype(jnp.float32)
-    of_user = jnp.concatenate(
-        [catalogue.profile[obs.user], habits, context, jnp.ones_like(context[:, :1])], axis=1
-    )
-    return jnp.concatenate([match, crosses, changing, record, *products], axis=-1), of_user
+    known = (catalogue.profile[obs.user], catalogue.habits[obs.user], context)
+    of_user = jnp.concatenate([*known, jnp.ones_like(context[:, :1])], axis=1)
+    record = catalogue.record[obs.candidates]
+    return jnp.concatenate([crosses, changing, record], axis=-1), of_user
 
 
 def prediction_features(obs: LiveObs, catalogue: Catalogue) -> Float[Array, "B C F+V"]:
@@ -76,9 +84,9 @@ def prediction_features(obs: LiveObs, catalogue: Catalogue) -> Float[Array, "B C
     scaled = catalogue._replace(style=catalogue.style * width)
     style, category = scaled.style[obs.candidates], catalogue.category[obs.candidates]
     _, crosses = cross_features(obs, scaled, read_history(obs, scaled), style, category)
-    match = taste_match(obs, catalogue)[..., None]
-    of_candidate, of_user = log_features(obs, catalogue, match, crosses)
-    spread = jnp.broadcast_to(of_user[:, None, :], (*match.shape[:2], of_user.shape[1]))
+    crosses = log_crosses(obs, catalogue, crosses)
+    of_candidate, of_user = log_features(obs, catalogue, crosses)
+    spread = jnp.broadcast_to(of_user[:, None, :], (*crosses.shape[:2], of_user.shape[1]))
     return jnp.concatenate([of_candidate, spread], axis=-1)
 
 

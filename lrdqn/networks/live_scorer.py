@@ -21,8 +21,9 @@ from lrdqn.observations import RETURN_DISCOUNT, UNKNOWN, Catalogue, LiveObs
 from lrdqn.ops.values import Values
 from lrdqn.types import Hypers, Network, Params, QOutput
 
-LOGGED = 3
-"""Further features of a candidate with a log: the match with logged taste, two predictions."""
+LOGGED = 4
+"""Further features of a candidate with a log, beside the products of its match with record and
+habits: the match, its square, two predictions."""
 PREDICTED_SCALE = 0.1
 """Factor on predicted rewards that gives them a spread of about 1 as inputs."""
 
@@ -81,7 +82,7 @@ class _Scorer(nnx.Module):
             + shapes.record
             + shapes.features
             + CROSSES
-            + LOGGED * self.logged
+            + (LOGGED + shapes.record + shapes.habits) * self.logged
         )
         self.identity = nnx.Embed(
             shapes.identities,
@@ -108,7 +109,7 @@ class _Scorer(nnx.Module):
                 *seen.content,
                 self.identity(catalogue.identity[obs.candidates]),
                 standardised(obs.features),
-                *seen.crosses,
+                seen.crosses,
                 PREDICTED_SCALE * seen.predicted,
             ],
             axis=-1,

@@ -84,12 +84,15 @@ def check_files(config: LiveConfig) -> None:
 
 
 def baselines(config: LiveConfig, env: Any) -> dict[str, Any]:
-    """Return the policies of every table: random, popularity, content; with a log, profile."""
+    """Return the policies of every table: random, popularity, content; with a log, ranking by
+    profile, and by reward and return as the log predicts them."""
     from lrdqn import baselines
 
     ranked = {"popularity": baselines.make_popularity(), "content": baselines.make_content()}
     if config.log.impressions:
         ranked["profile"] = baselines.make_profile()
+        ranked["predicted_reward"] = baselines.make_predicted(0)
+        ranked["predicted_return"] = baselines.make_predicted(1)
     slate = env.spec.slate
     random = baselines.make_random_slate if slate > 1 else baselines.make_random
     return {"random": random(env.spec)} | {
