@@ -37,7 +37,7 @@ def calibrate_movielens(config: CalibrateRun) -> None:
     log = read_movielens(Path(str(config.path)))
     console.print(
         f"read {len(log.rating):,} ratings of {log.n_items:,} items by {log.n_users:,} users",
-        highlight=False,
+        highlight=False, markup=False,
     )
     print_matches(console, config, ())
     check_sizes(config, log.n_users, log.n_items)
@@ -58,13 +58,13 @@ def calibrate_movielens(config: CalibrateRun) -> None:
     card = population_card(log, factors, population)
     save_population(out, population, card)
     if not factors.held_out_users:
-        console.print(RECALL_NOT_MEASURED, highlight=False)
+        console.print(RECALL_NOT_MEASURED, highlight=False, markup=False)
     else:
         console.print(
             f"held-out recall@20: factors {factors.recall:.3f}, as "
             f"unit vectors {factors.cosine_recall:.3f}, "
             f"popularity {factors.popularity_recall:.3f} ({factors.held_out_users} users)",
-            highlight=False,
+            highlight=False, markup=False,
         )
     write_settings(console, config, {}, {})
 
@@ -87,7 +87,7 @@ def calibrate_kuailive(config: CalibrateRun) -> None:
         f"read {log.clicks.size:,} clicks, {log.comments.size:,} comments, "
         f"{log.likes.size:,} likes, {log.gifts.size:,} gifts "
         f"and {log.rooms.size:,} rooms",
-        highlight=False,
+        highlight=False, markup=False,
     )
     print_matches(console, config, log.matches)
     metrics = kuailive_metrics(log)
@@ -103,7 +103,7 @@ def calibrate_kuailive(config: CalibrateRun) -> None:
     )
     left += unaimed
     for line in left:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     rng = np.random.default_rng(config.seed)
     log_sd = lognormal_sd(metrics.get("Gini of gifts, users", 0.942))
     fit, found = fit_kuailive(log, config, log_sd, rng)
@@ -135,7 +135,7 @@ def calibrate_kuairand(config: CalibrateRun) -> None:
     log = read_kuairand(Path(str(config.path)))
     seen = "no log, rates only" if log.log is None else f"{len(log.log.user):,} impressions"
     console.print(
-        f"read {len(log.user_id):,} users and {len(log.video_id):,} videos, {seen}", highlight=False
+        f"read {len(log.user_id):,} users and {len(log.video_id):,} videos, {seen}", highlight=False, markup=False
     )
     print_matches(console, config, log.matches)
     console.print(
@@ -155,11 +155,11 @@ def calibrate_kuairand(config: CalibrateRun) -> None:
 def print_matches(console: Console, config: CalibrateRun, matches: Iterable[Match]) -> None:
     """Print how many rows of each table have the ids of another, and which files may be cut."""
     for found in matches:
-        console.print(str(found), highlight=False, soft_wrap=True)
+        console.print(str(found), highlight=False, markup=False, soft_wrap=True)
     for file in cut_files(Path(str(config.path))):
         console.print(
             f"{file}: does not end with a line break; its last row may be cut",
-            highlight=False,
+            highlight=False, markup=False,
             soft_wrap=True,
         )
 
@@ -186,7 +186,7 @@ def complete_population(
 def print_recall(console: Console, found: Directions) -> None:
     """Print the recall of the vectors and of the alternatives to them."""
     if not found.held_out_users:
-        console.print(f"{RECALL_NOT_MEASURED}; style from {found.origin}", highlight=False)
+        console.print(f"{RECALL_NOT_MEASURED}; style from {found.origin}", highlight=False, markup=False)
         return
     told = ", ".join(
         f"{name.replace('_', ' ')} {value:.3f}"
@@ -195,7 +195,7 @@ def print_recall(console: Console, found: Directions) -> None:
     )
     console.print(
         f"held-out recall@20: {told} ({found.held_out_users} users); style from {found.origin}",
-        highlight=False,
+        highlight=False, markup=False,
     )
 
 

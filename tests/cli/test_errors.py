@@ -48,6 +48,22 @@ BAD = {
     "network.hidden=5": "network.hidden=5: must be a list",
     "network.hidden=[0]": "network.hidden=[0]: must be a list of integers, each at least 1",
     "agent.gamma=1.5": "agent.gamma=1.5: must lie in [0, 1]",
+    "env.log.impressions=10": (
+        "env.log.impressions=10: must be 0 or at least 2000, one for each user and streamer"
+    ),
+    "env.log.impressions=100000000": "env.log.impressions=100000000: must lie in [0, 20000000]",
+    "env.log.policy=profile": "env.log.policy=profile: must be one of reference, random",
+    "agent.target_candidates=2 env.slate=3 agent=slateq": (
+        "agent.target_candidates=2: is for agent=dqn where one of a set of candidates is shown"
+    ),
+    "agent.policy=target agent=pqn": (
+        "agent.policy=target: agent.target=lambda has no target network; must be online"
+    ),
+    "agent.weight_decay=-1": "agent.weight_decay=-1.0: must lie in [0, 100]",
+    "agent.learning_rate=inf": "agent.learning_rate=inf: must lie in (0, 10]",
+    "env.reward.watch_cap_minutes=inf": (
+        "env.reward.watch_cap_minutes=inf: must be a finite number"
+    ),
     "agent.gamma=nan": "agent.gamma=nan: must lie in [0, 1]",
     "agent.learning_rate=0": "agent.learning_rate=0.0: must lie in (0, 10]",
     "agent.loss=hubr": "agent.loss=hubr: must be one of mse, huber",

@@ -44,7 +44,7 @@ def check_live(env: LiveConfig) -> None:
     discount_minutes(env.discount_unit)
     least = max(env.users, env.streamers)
     if env.population is None and 0 < env.log.impressions < least:
-        why = f"{least} users or streamers cannot be profiled; must be 0 or at least {least}"
+        why = f"must be 0 or at least {least}, one for each user and streamer"
         raise ConfigError("env.log.impressions", env.log.impressions, why)
     if env.clock == "tick" and env.episode != "session":
         raise ConfigError(
