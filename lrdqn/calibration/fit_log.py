@@ -37,7 +37,8 @@ def calibrate_movielens(config: CalibrateRun) -> None:
     log = read_movielens(Path(str(config.path)))
     console.print(
         f"read {len(log.rating):,} ratings of {log.n_items:,} items by {log.n_users:,} users",
-        highlight=False, markup=False,
+        highlight=False,
+        markup=False,
     )
     print_matches(console, config, ())
     check_sizes(config, log.n_users, log.n_items)
@@ -64,7 +65,8 @@ def calibrate_movielens(config: CalibrateRun) -> None:
             f"held-out recall@20: factors {factors.recall:.3f}, as "
             f"unit vectors {factors.cosine_recall:.3f}, "
             f"popularity {factors.popularity_recall:.3f} ({factors.held_out_users} users)",
-            highlight=False, markup=False,
+            highlight=False,
+            markup=False,
         )
     write_settings(console, config, {}, {})
 
@@ -87,7 +89,8 @@ def calibrate_kuailive(config: CalibrateRun) -> None:
         f"read {log.clicks.size:,} clicks, {log.comments.size:,} comments, "
         f"{log.likes.size:,} likes, {log.gifts.size:,} gifts "
         f"and {log.rooms.size:,} rooms",
-        highlight=False, markup=False,
+        highlight=False,
+        markup=False,
     )
     print_matches(console, config, log.matches)
     metrics = kuailive_metrics(log)
@@ -135,7 +138,9 @@ def calibrate_kuairand(config: CalibrateRun) -> None:
     log = read_kuairand(Path(str(config.path)))
     seen = "no log, rates only" if log.log is None else f"{len(log.log.user):,} impressions"
     console.print(
-        f"read {len(log.user_id):,} users and {len(log.video_id):,} videos, {seen}", highlight=False, markup=False
+        f"read {len(log.user_id):,} users and {len(log.video_id):,} videos, {seen}",
+        highlight=False,
+        markup=False,
     )
     print_matches(console, config, log.matches)
     console.print(
@@ -159,7 +164,8 @@ def print_matches(console: Console, config: CalibrateRun, matches: Iterable[Matc
     for file in cut_files(Path(str(config.path))):
         console.print(
             f"{file}: does not end with a line break; its last row may be cut",
-            highlight=False, markup=False,
+            highlight=False,
+            markup=False,
             soft_wrap=True,
         )
 
@@ -186,7 +192,9 @@ def complete_population(
 def print_recall(console: Console, found: Directions) -> None:
     """Print the recall of the vectors and of the alternatives to them."""
     if not found.held_out_users:
-        console.print(f"{RECALL_NOT_MEASURED}; style from {found.origin}", highlight=False, markup=False)
+        console.print(
+            f"{RECALL_NOT_MEASURED}; style from {found.origin}", highlight=False, markup=False
+        )
         return
     told = ", ".join(
         f"{name.replace('_', ' ')} {value:.3f}"
@@ -195,7 +203,8 @@ def print_recall(console: Console, found: Directions) -> None:
     )
     console.print(
         f"held-out recall@20: {told} ({found.held_out_users} users); style from {found.origin}",
-        highlight=False, markup=False,
+        highlight=False,
+        markup=False,
     )
 
 

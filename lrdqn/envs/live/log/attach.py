@@ -22,7 +22,7 @@ from lrdqn.observations import Catalogue
 
 
 class LogMethod(NamedTuple):
-    """What the world itself does not know of its log."""
+    """Parts of the log that other rooms supply."""
 
     logits: Logits
     """The logging policy."""
