@@ -94,3 +94,26 @@ def test_every_experiment_is_a_task_with_ends_that_can_be_read() -> None:
         for name in tasks.TASKS:
             config = compose("train", overrides=[f"experiment={name}"])
             assert config.train.eval_period, "the last chunk of training has a length of its own"
+
+
+POSSIBLE = {
+    "cartpole": (1, 500),
+    "pqn_cartpole": (1, 500),
+    "acrobot": (-500, 0),
+    "catch": (-1, 1),
+    "deep_sea": (-0.01, 0.99),
+    "pqn_minatar_breakout": (0, np.inf),
+    "highway_fast": (0, 30),
+}
+"""Least and greatest return of an episode of each task: CartPole pays 1 a step for at most 500
+steps, Acrobot -1 for at most 500, highway-fast at most 1 a step for 30; deep sea of 10 x 10 costs
+0.001 a step to the right and pays 1 at the end."""
+
+
+def test_recorded_returns_are_possible() -> None:
+    recorded = json.loads((BENCHMARKS / "results" / "tasks.json").read_text())
+    assert {row["name"] for row in recorded} == POSSIBLE.keys()
+    for row in recorded:
+        low, high = (-np.inf, 1.0) if row["unit"] == "score" else POSSIBLE[row["name"]]
+        for value in (row["mean"], *row.get("per_seed", [])):
+            assert low - 1e-4 <= value <= high + 1e-4, row["name"]

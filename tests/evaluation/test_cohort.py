@@ -120,3 +120,28 @@ def test_rewards_that_are_not_finite_count_as_zero_and_are_counted(scene: tuple)
     assert not sick.nonfinite[0, 1::2].any()
     assert per_seed(sick)["nonfinite"] == sick.length[0, ::2].sum()
     assert per_seed(plain)["nonfinite"] == 0
+
+
+RANGES = {
+    "return": (-3.0, np.inf),
+    "watch_minutes": (0.0, 24 * 60.0),
+    "session_length": (1.0, 30.0),
+    "clicks": (0.0, 30.0),
+    "censored": (0.0, 1.0),
+    "nonfinite": (0.0, 0.0),
+    "new_streamers": (0.0, 1.0),
+}
+"""Of a session of at most 30 requests; a bounce costs 0.1."""
+
+
+def test_every_metric_lies_in_its_range(scene: tuple) -> None:
+    world, env = scene
+    policies = ((make_content(), 1), (make_popularity(), 1), (make_random(env.spec), 1))
+    outcome = jax.jit(make_cohort(env, policies))((None,) * 3, world, jax.random.key(3))
+    found = per_seed(jax.tree.map(lambda x: np.asarray(x)[None], outcome))
+    assert {name.partition("/")[0] for name in found} == RANGES.keys()
+    for name, values in found.items():
+        low, high = RANGES[name.partition("/")[0]]
+        kept = values[~np.isnan(values)]
+        assert ((kept >= low) & (kept <= high)).all(), name
+    assert (found["clicks"] <= found["session_length"]).all()
