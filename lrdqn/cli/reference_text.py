@@ -258,6 +258,11 @@ A name stands for a file of `conf/GROUP/`. A preset may set keys of other groups
 (`agent=dueling` sets `network.head`). `lrdqn train` reads all groups, `tune` all but `logger` and
 `sweep`, `calibrate` reads `env`, `content`, `reward`, `perturbation` and `runtime`, `evaluate`
 reads `perturbation` and `runtime`, `report` none.
+
+`conf/settings/` is no group to choose from: `env=ENV agent=AGENT` also loads
+`settings/ENV_AGENT.yaml` where there is one. With `env=live` the agents of the DQN family share
+`settings/live.yaml` (step size, discount, target network, exploration); on other environments they
+have the settings of the schema. Keys on the command line stand above all of them.
 """
 
 SECTIONS = {
