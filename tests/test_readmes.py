@@ -35,7 +35,7 @@ SMALL = (
     "train.update_period=8 train.eval_period=32 agent.target_period=32 replay.capacity=128 "
     "replay.batch_size=8 evaluate.sessions=4 evaluate.cohorts=1 evaluate.resamples=100"
 )
-WORLD = "env.streamers=50 env.users=20"
+WORLD = "env.streamers=50 env.users=20 env.log.impressions=0"
 TUNED = "tune.trials=4 tune.batch=2"
 LESS = {
     "calibrate": ["sessions=64", "worlds=1", "window.sessions=500", "window.streamers=100"],

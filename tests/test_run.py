@@ -33,9 +33,11 @@ SMALL = [
     "evaluate.cohorts=2",
     "env.streamers=200",
     "env.users=100",
+    "env.log.impressions=1000",
     "replay.capacity=1024",
 ]
-POLICIES = {"learned", "myopic", "random", "popularity", "content"}
+LOGGED = {"profile", "predicted_reward", "predicted_return"}
+POLICIES = {"learned", "myopic", "random", "popularity", "content"} | LOGGED
 
 
 def lrdqn(cwd: Path, *arguments: str, code: int = 0, path: Path = ROOT) -> str:
