@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from lrdqn.ops.largest import largest
 from lrdqn.ops.masking import masked
 
 ROUNDS = 8
@@ -64,7 +65,7 @@ def slate_chances(
 
 def best(scores: Float[Array, "B C"], mask: Bool[Array, "B C"], k: int) -> Int[Array, "B k"]:
     """Return the places of the k highest-scored available candidates, best first."""
-    return jax.lax.top_k(masked(scores, mask), k)[1].astype(jnp.int32)
+    return largest(masked(scores, mask), k)
 
 
 def existing(

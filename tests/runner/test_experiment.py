@@ -3,6 +3,7 @@ are refused in time."""
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,23 @@ import pytest
 from envs.worlds import live_config
 from runner.runs import config, play
 
+import lrdqn
 from lrdqn import build
 from lrdqn.compose.roots import TrainRun
 from lrdqn.config import InputError
 from lrdqn.envs.live.config import LiveConfig
+from lrdqn.runner.compile import over_learners
 from lrdqn.runner.experiment import TRAIN_STREAM, Experiment
 from lrdqn.train.memory import refuse_large_worlds, tree_bytes
+
+CHUNK = (
+    "env.streamers=60",
+    "env.users=30",
+    "env.log.impressions=100",
+    "train.seeds=2",
+    "train.env_steps=4096",
+    "train.eval_period=2048",
+)
 
 
 def test_planned_bytes_are_the_bytes_of_the_state() -> None:
@@ -126,3 +138,19 @@ def test_metrics_of_a_chunk_do_not_grow_with_the_run() -> None:
     assert metric_bytes(env_steps=1024, eval_period=256) == metric_bytes(
         env_steps=1 << 40, eval_period=1 << 30
     )
+
+
+@pytest.mark.slow
+def test_devices_wait_for_each_other_at_one_place_only() -> None:
+    """A chunk on two devices has one collective, the condition of the loop that begins sessions
+    anew. A second one might be met in another order on the other device, and both would wait for
+    ever."""
+    e = Experiment(lrdqn.make_config(*CHUNK))
+    assert e.sharding.num_devices == 2
+    s, chunk = e.shapes, over_learners(e.trainer)[1]
+    program = jax.jit(chunk, out_shardings=e.sharding).lower(s.state, s.worlds, s.hypers, s.clock)
+    text = program.compile().as_text()
+    found = [
+        line for line in text.splitlines() if re.search(r"= .*(all|collective)-[a-z]+\(", line)
+    ]
+    assert len(found) <= 1, found

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from lrdqn.agents.dqn.config import DQNConfig
 from lrdqn.networks.candidates import take_candidates
+from lrdqn.ops.largest import largest
 from lrdqn.ops.masking import masked
 from lrdqn.ops.policies import (
     discount_where_offered,
@@ -184,7 +185,7 @@ def on_some_candidates(rule: TargetRule, candidates: int) -> TargetRule:
         draw_key, rule_key = jax.random.split(key)
         mask = t.next_obs.mask
         order = jax.random.uniform(draw_key, mask.shape) + mask
-        places = jax.lax.top_k(order, min(candidates, mask.shape[1]))[1]
+        places = largest(order, candidates)
         few = t._replace(next_obs=take_candidates(t.next_obs, places))
         return rule(inputs, few, rule_key)
 

@@ -20,6 +20,7 @@ from lrdqn.envs.live.session import Candidates, Session
 from lrdqn.envs.live.signals import Signal
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.ops.history import cosine, mean_style
+from lrdqn.ops.largest import largest
 
 SIMILAR_DRAWN = 4
 """Streams drawn for each place filled by similarity; comparing all of them would cost O(S)."""
@@ -190,7 +191,8 @@ def _listed(table: Int[Array, "bins M"], state: Session, params: LiveParams, pla
         jnp.tril(streamer[:, :, None] == streamer[:, None, :], -1) & live[:, None, :], axis=2
     )
     live = live & ~again
-    _, first = jax.lax.top_k(jnp.where(live, -jnp.arange(live.shape[1]), -live.shape[1]), places)
+    order = jnp.arange(live.shape[1])[None]
+    first = largest(jnp.where(live, -order, -live.shape[1]), places)
     return Found(
         *(jnp.take_along_axis(x, first, axis=1) for x in (streamer, room, start, end, live))
     )
@@ -201,7 +203,7 @@ def _similar(state: Session, u: Float[Array, "N V"], params: LiveParams, places:
     drawn, style = _uniform(state, u, params), params.catalogue.style
     profile = mean_style(style, state.history, state.history_watch)
     near = jnp.where(drawn.mask, cosine(profile[:, None, :], style[drawn.streamer]), -2.0)
-    _, best = jax.lax.top_k(near, places)
+    best = largest(near, places)
     return Found(*(jnp.take_along_axis(x, best, axis=1) for x in drawn))
 
 

@@ -19,6 +19,7 @@ from lrdqn.envs.live.config import LiveConfig
 from lrdqn.envs.live.env import make_live
 from lrdqn.envs.live.world import LiveParams
 from lrdqn.observations import LiveObs
+from lrdqn.ops.largest import largest
 from lrdqn.types import View
 
 SESSIONS = 512
@@ -135,7 +136,7 @@ def plackett_luce(key: PRNGKeyArray, logits: Float[Array, "N C"], places: int) -
     The K largest of ``logits + Gumbel noise`` are such a draw (Kool et al. 2019, section 3).
     """
     noisy = logits + jax.random.gumbel(key, logits.shape)
-    return jax.lax.top_k(noisy, places)[1].astype(jnp.int32)
+    return largest(noisy, places)
 
 
 def log_probability(logits: Float[Array, "N C"], slate: Int[Array, "N K"]) -> Float[Array, "N"]:
