@@ -35,23 +35,28 @@ def live_features(obs: LiveObs, catalogue: Catalogue) -> LiveFeatures:
 
     With a log, predictions are linear (``envs.live.log.predictions``) in ``log_features``.
     """
-    scaled = catalogue._replace(style=catalogue.style * jnp.sqrt(float(catalogue.style.shape[-1])))
-    profiles = read_history(obs, scaled)
-    style, category = scaled.style[obs.candidates], catalogue.category[obs.candidates]
-    near, crosses = cross_features(obs, scaled, profiles, style, category)
-    record = catalogue.record[obs.candidates]
-    content = (style, category, catalogue.tags[obs.candidates], record)
+    seen = without_predictions(obs, catalogue)
     if not catalogue.taste.shape[-1]:
-        none = jnp.zeros((*near.shape, 0))
-        return LiveFeatures(scaled, profiles, content, near, crosses, none)
-    crosses = log_crosses(obs, catalogue, crosses)
-    of_candidate, of_user = log_features(obs, catalogue, crosses)
+        return seen
+    of_candidate, of_user = log_features(obs, catalogue, seen.crosses)
     size = of_candidate.shape[-1]
     predicted = (
         of_candidate @ catalogue.prediction[:size]
         + (of_user @ catalogue.prediction[size:])[:, None, :]
     )
-    return LiveFeatures(scaled, profiles, content, near, crosses, predicted)
+    return seen._replace(predicted=predicted)
+
+
+def without_predictions(obs: LiveObs, catalogue: Catalogue) -> LiveFeatures:
+    """Return all features but ``predicted``, which has no columns."""
+    scaled = catalogue._replace(style=catalogue.style * jnp.sqrt(float(catalogue.style.shape[-1])))
+    profiles = read_history(obs, scaled)
+    style, category = scaled.style[obs.candidates], catalogue.category[obs.candidates]
+    near, crosses = cross_features(obs, scaled, profiles, style, category)
+    if catalogue.taste.shape[-1]:
+        crosses = log_crosses(obs, catalogue, crosses)
+    content = (style, category, catalogue.tags[obs.candidates], catalogue.record[obs.candidates])
+    return LiveFeatures(scaled, profiles, content, near, crosses, jnp.zeros((*near.shape, 0)))
 
 
 def log_crosses(
@@ -80,11 +85,7 @@ def log_features(
 
 def prediction_features(obs: LiveObs, catalogue: Catalogue) -> Float[Array, "B C F+V"]:
     """Return the features of ``log_features`` side by side, the constant last."""
-    width = jnp.sqrt(float(catalogue.style.shape[-1]))
-    scaled = catalogue._replace(style=catalogue.style * width)
-    style, category = scaled.style[obs.candidates], catalogue.category[obs.candidates]
-    _, crosses = cross_features(obs, scaled, read_history(obs, scaled), style, category)
-    crosses = log_crosses(obs, catalogue, crosses)
+    crosses = without_predictions(obs, catalogue).crosses
     of_candidate, of_user = log_features(obs, catalogue, crosses)
     spread = jnp.broadcast_to(of_user[:, None, :], (*crosses.shape[:2], of_user.shape[1]))
     return jnp.concatenate([of_candidate, spread], axis=-1)
