@@ -62,7 +62,7 @@ class Catalogue(NamedTuple):
     """Answers of users at onboarding, and what else is known of them from the start."""
     taste: Float[Array, "U d+G"]
     """Taste of users for style and category, estimated from the platform's log (``envs.live.log``);
-    without a log the three arrays have no columns."""
+    without a log this array and the next three are empty."""
     habits: Float[Array, "U B"]
     """Inclination to click and to stay, and how much is known, from that log."""
     record: Float[Array, "S+1 R"]

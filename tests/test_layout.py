@@ -266,3 +266,20 @@ def test_frozen_configs_are_hashable_and_do_not_change() -> None:
 def compose_again() -> object:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("train")
+
+
+def test_the_family_shares_its_settings_on_the_live_world_only() -> None:
+    """Of the DQN family, only pqn, which has no target network, has settings of its own."""
+    register_schemas()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for path in (CONF / "agent").glob("*.yaml"):
+            if "/schema/agent/dqn@agent" not in path.read_text():
+                continue
+            name = path.stem
+            live = compose("train", overrides=[f"agent={name}"]).agent
+            other = compose("train", overrides=[f"agent={name}", "env=gymnax"]).agent
+            assert (other.tau, other.weight_decay, other.policy) == (1.0, 0.0, "online"), name
+            shared = (1.0, 0.0, "online") if name == "pqn" else (0.3, 0.5, "target")
+            assert (live.tau, live.weight_decay, live.policy) == shared, name
+            explores = name not in ("noisy", "rainbow")
+            assert (live.epsilon > 0) == (other.epsilon > 0) == explores, name
